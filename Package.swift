@@ -1,0 +1,75 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One line for each target: its name, and what it may import. Imports point down only; the band
+// that a target belongs to is told by the heading above it. The build rejects an import that is not
+// written here, and `Tests/Tidy` rejects what the build lets through (an import of an import).
+
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func shared(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: imports, path: "Sources/Shared/\(name)", swiftSettings: strict)
+}
+
+func binary(_ name: String, _ imports: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict)
+}
+
+func tests(_ name: String, _ imports: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: imports, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+let package = Package(
+    name: "jobqueue",
+    products: [
+        .executable(name: "jobqueue-api", targets: ["Api"]),
+        .executable(name: "jobqueue-worker", targets: ["Worker"]),
+        .executable(name: "jobqueue-reaper", targets: ["Reaper"]),
+    ],
+    targets: [
+        // C boundary
+        .target(name: "CLinux", path: "Sources/Shared/CLinux"),
+        .systemLibrary(name: "CLibPQ", path: "Sources/Shared/CLibPQ", pkgConfig: "libpq"),
+        .systemLibrary(name: "COpenSSL", path: "Sources/Shared/COpenSSL", pkgConfig: "openssl"),
+
+        // Runtime
+        shared("EventLoop", ["CLinux"]),
+        shared("TLS", ["COpenSSL", "EventLoop"]),
+        shared("JSON"),
+        shared("Telemetry"),
+        shared("Configuration", ["EventLoop"]),
+
+        // Protocols
+        shared("HTTP", ["EventLoop", "TLS", "JSON", "Telemetry"]),
+        shared("Postgres", ["CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
+
+        // Capabilities
+        shared("Fleet", ["Postgres", "EventLoop", "Telemetry"]),
+        shared("Jobs", ["Postgres", "EventLoop", "JSON", "Fleet", "Telemetry"]),
+
+        // Binaries
+        binary("Api", ["EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs"]),
+        binary("Worker", ["EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs"]),
+        binary("Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Fleet", "Jobs"]),
+
+        // Tests
+        .target(name: "TestKit", dependencies: ["EventLoop", "JSON", "Postgres"], path: "Tests/TestKit", swiftSettings: strict),
+        tests("EventLoopTests", ["EventLoop", "CLinux"]),
+        tests("TLSTests", ["TLS", "EventLoop"]),
+        tests("JSONTests", ["JSON"]),
+        tests("TelemetryTests", ["Telemetry"]),
+        tests("ConfigurationTests", ["Configuration"]),
+        tests("HTTPTests", ["HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
+        tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "TestKit"]),
+        tests("FleetTests", ["Fleet", "Postgres", "EventLoop", "TestKit"]),
+        tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "TestKit"]),
+        tests("Integration", ["TestKit", "Postgres", "EventLoop", "JSON"]),
+        tests("Tidy", ["TestKit"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
