@@ -54,11 +54,14 @@ let package = Package(
 
         // Binaries
         binary("Api", ["EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs"]),
-        binary("Worker", ["EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs"]),
+        binary(
+            "Worker", ["EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs"]),
         binary("Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Fleet", "Jobs"]),
 
         // Tests
-        .target(name: "TestKit", dependencies: ["EventLoop", "JSON", "Postgres"], path: "Tests/TestKit", swiftSettings: strict),
+        .target(
+            name: "TestKit", dependencies: ["EventLoop", "JSON", "Postgres"], path: "Tests/TestKit",
+            swiftSettings: strict),
         tests("EventLoopTests", ["EventLoop", "CLinux"]),
         tests("TLSTests", ["TLS", "EventLoop"]),
         tests("JSONTests", ["JSON"]),
