@@ -1,0 +1,92 @@
+/// A 256-bit digest or authentication code, as a value of 32 bytes.
+///
+/// `==` takes constant time, so digests of secrets may be compared with it.
+public struct Digest256: Hashable, Sendable, CustomStringConvertible {
+    public static let byteCount = 32
+
+    typealias Words = (UInt64, UInt64, UInt64, UInt64)
+
+    /// The 32 bytes in the order of the digest, whatever the byte order of the machine.
+    private let words: Words
+
+    init(words: Words) {
+        self.words = words
+    }
+
+    /// The digest whose bytes are given; nil unless there are 32 of them.
+    public init?(bytes: Span<UInt8>) {
+        guard bytes.count == Digest256.byteCount else { return nil }
+        var words: Words = (0, 0, 0, 0)
+        withUnsafeMutableBytes(of: &words) { target in
+            for index in bytes.indices { target[index] = bytes[index] }
+        }
+        self.words = words
+    }
+
+    /// The digest whose bytes are given; nil unless there are 32 of them.
+    public init?(bytes: [UInt8]) {
+        self.init(bytes: bytes.span)
+    }
+
+    /// Reads 64 hexadecimal digits of either case; nil for anything else.
+    public init?(hexadecimal: String) {
+        let digits = Array(hexadecimal.utf8)
+        guard digits.count == 2 * Digest256.byteCount else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Digest256.byteCount)
+        for index in stride(from: 0, to: digits.count, by: 2) {
+            guard let high = hexadecimalValue(of: digits[index]), let low = hexadecimalValue(of: digits[index + 1])
+            else { return nil }
+            bytes.append(high << 4 | low)
+        }
+        self.init(bytes: bytes.span)
+    }
+
+    /// The 32 bytes.
+    public var bytes: [UInt8] {
+        withUnsafeBytes(of: words) { Array($0) }
+    }
+
+    /// 64 lower-case hexadecimal digits.
+    public var hexadecimal: String {
+        String(unsafeUninitializedCapacity: 2 * Digest256.byteCount) { target in
+            withUnsafeBytes(of: words) { source in
+                for (index, byte) in source.enumerated() {
+                    target[2 * index] = hexadecimalDigit(of: byte >> 4)
+                    target[2 * index + 1] = hexadecimalDigit(of: byte & 15)
+                }
+            }
+            return 2 * Digest256.byteCount
+        }
+    }
+
+    public var description: String { hexadecimal }
+
+    /// Compares all 256 bits, whatever the first that differs.
+    public static func == (left: Digest256, right: Digest256) -> Bool {
+        let difference =
+            (left.words.0 ^ right.words.0) | (left.words.1 ^ right.words.1)
+            | (left.words.2 ^ right.words.2) | (left.words.3 ^ right.words.3)
+        return difference == 0
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.1)
+        hasher.combine(words.2)
+        hasher.combine(words.3)
+    }
+}
+
+private func hexadecimalDigit(of value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + (value - 10)
+}
+
+private func hexadecimalValue(of digit: UInt8) -> UInt8? {
+    switch digit {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+    default: nil
+    }
+}

@@ -1,0 +1,121 @@
+import COpenSSL
+
+/// The C calls of hashing, one thin function each.
+///
+/// They fail only when memory has run out, or when OpenSSL's own configuration has taken SHA-256 away: nothing that
+/// a caller could handle. So they trap, with OpenSSL's reason.
+enum HashCalls {
+    // Looked up once: OpenSSL 3 otherwise searches its providers in every call, which takes longer than hashing 64
+    // bytes (measured: 344 ns with `SHA256()`, 155 ns with the algorithm at hand). Both objects are immutable.
+    nonisolated(unsafe) private static let sha256: OpaquePointer = required(
+        EVP_MD_fetch(nil, "SHA256", nil), "EVP_MD_fetch")
+    nonisolated(unsafe) private static let hmac: OpaquePointer = required(
+        EVP_MAC_fetch(nil, "HMAC", nil), "EVP_MAC_fetch")
+
+    static func digest(_ bytes: Span<UInt8>) -> Digest256 {
+        withWords { words in
+            bytes.withUnsafeBytes { source in
+                // A nil base address stands for no bytes, which the call accepts with a count of 0.
+                succeed(EVP_Digest(source.baseAddress, source.count, words, nil, sha256, nil), "EVP_Digest")
+            }
+        }
+    }
+
+    static func newDigestContext() -> OpaquePointer {
+        required(EVP_MD_CTX_new(), "EVP_MD_CTX_new")
+    }
+
+    static func begin(_ context: OpaquePointer) {
+        succeed(EVP_DigestInit_ex2(context, sha256, nil), "EVP_DigestInit_ex2")
+    }
+
+    static func update(_ context: OpaquePointer, _ bytes: Span<UInt8>) {
+        bytes.withUnsafeBytes { source in
+            succeed(EVP_DigestUpdate(context, source.baseAddress, source.count), "EVP_DigestUpdate")
+        }
+    }
+
+    static func finish(_ context: OpaquePointer) -> Digest256 {
+        withWords { words in succeed(EVP_DigestFinal_ex(context, words, nil), "EVP_DigestFinal_ex") }
+    }
+
+    static func free(_ context: OpaquePointer) {
+        EVP_MD_CTX_free(context)
+    }
+
+    static func newAuthenticationContext() -> OpaquePointer {
+        required(EVP_MAC_CTX_new(hmac), "EVP_MAC_CTX_new")
+    }
+
+    static func begin(_ context: OpaquePointer, key: Span<UInt8>) {
+        // An empty key is legal, but a nil key means "keep the one that was set": so it points at a byte not read.
+        var digestName = Array("SHA256".utf8CString)
+        let status = digestName.withUnsafeMutableBufferPointer { name in
+            var parameters = (
+                OSSL_PARAM_construct_utf8_string("digest", name.baseAddress, 0), OSSL_PARAM_construct_end()
+            )
+            return withUnsafeBytes(of: &parameters) { parameters in
+                key.withUnsafeBufferPointer { key in
+                    withUnsafePointer(to: UInt8(0)) { noByte in
+                        EVP_MAC_init(
+                            context, key.baseAddress ?? noByte, key.count,
+                            parameters.assumingMemoryBound(to: OSSL_PARAM.self).baseAddress)
+                    }
+                }
+            }
+        }
+        succeed(status, "EVP_MAC_init")
+    }
+
+    static func updateAuthentication(_ context: OpaquePointer, _ bytes: Span<UInt8>) {
+        bytes.withUnsafeBufferPointer { source in
+            guard !source.isEmpty else { return }
+            succeed(EVP_MAC_update(context, source.baseAddress, source.count), "EVP_MAC_update")
+        }
+    }
+
+    static func finishAuthentication(_ context: OpaquePointer) -> Digest256 {
+        withWords { words in
+            var byteCount = 0
+            succeed(EVP_MAC_final(context, words, &byteCount, Digest256.byteCount), "EVP_MAC_final")
+        }
+    }
+
+    static func freeAuthentication(_ context: OpaquePointer) {
+        EVP_MAC_CTX_free(context)
+    }
+
+    /// Bytes from OpenSSL's generator, which is seeded by the kernel.
+    static func fillRandomly(_ target: UnsafeMutableBufferPointer<UInt8>) {
+        guard let count = Int32(exactly: target.count) else {
+            preconditionFailure("\(target.count) random bytes at once")
+        }
+        succeed(RAND_bytes(target.baseAddress, count), "RAND_bytes")
+    }
+
+    /// Whether as many bytes are the same, in a time that depends on their count alone.
+    static func areEqual(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
+        left.withUnsafeBytes { left in
+            right.withUnsafeBytes { right in
+                left.count == right.count && CRYPTO_memcmp(left.baseAddress, right.baseAddress, left.count) == 0
+            }
+        }
+    }
+
+    private static func withWords(_ fill: (UnsafeMutablePointer<UInt8>) -> Void) -> Digest256 {
+        var words: Digest256.Words = (0, 0, 0, 0)
+        withUnsafeMutableBytes(of: &words) { bytes in
+            fill(bytes.baseAddress!.assumingMemoryBound(to: UInt8.self))
+        }
+        return Digest256(words: words)
+    }
+
+    private static func succeed(_ status: Int32, _ call: String) {
+        guard status == 1 else { fatalError("\(OpenSSLError.takeQueue(after: call))") }
+    }
+
+    private static func required(_ pointer: OpaquePointer?, _ call: String) -> OpaquePointer {
+        guard let pointer else { fatalError("\(OpenSSLError.takeQueue(after: call))") }
+        return pointer
+    }
+}
