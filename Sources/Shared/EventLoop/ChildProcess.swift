@@ -1,0 +1,229 @@
+internal import CLinux
+internal import Glibc
+
+/// What a child process runs, and with what.
+public struct ProcessSpec: Hashable, Sendable {
+    /// The program's file. No search path is consulted: `ProcessSpec.findExecutable` does that beforehand.
+    public var executable: String
+    /// The arguments, the program's own name first.
+    public var arguments: [String]
+    /// The whole environment: nothing is inherited.
+    public var environment: [String: String]
+    /// nil: the parent's.
+    public var workingDirectory: String?
+
+    public init(
+        executable: String, arguments: [String], environment: [String: String] = [:], workingDirectory: String? = nil
+    ) {
+        self.executable = executable
+        self.arguments = arguments
+        self.environment = environment
+        self.workingDirectory = workingDirectory
+    }
+
+    /// The file that `name` means: itself when it holds a slash, else the first executable file of that name in the
+    /// directories of `searchPath` (separated by colons). nil when there is none.
+    public static func findExecutable(_ name: String, searchPath: String) -> String? {
+        if name.utf8.contains(UInt8(ascii: "/")) {
+            return access(name, X_OK) == 0 ? name : nil
+        }
+        for directory in searchPath.split(separator: ":") {
+            let candidate = "\(directory)/\(name)"
+            if access(candidate, X_OK) == 0 { return candidate }
+        }
+        return nil
+    }
+}
+
+/// How a child process ended.
+public enum ProcessExit: Hashable, Sendable, CustomStringConvertible {
+    case code(Int32)
+    case signal(Int32)
+
+    public var description: String {
+        switch self {
+        case .code(let code): "exit code \(code)"
+        case .signal(let number): "signal \(number) (\(String(cString: strsignal(number))))"
+        }
+    }
+}
+
+/// A running child process of one loop.
+///
+/// It is the leader of a process group of its own, so that it can be stopped with all that it has started, and the
+/// kernel kills it when the loop's thread ends, however that happens. It holds four descriptors: standard input,
+/// output and error, and 3 for a structured result.
+public final class ChildProcess: Sendable {
+    public let pid: Int32
+    public let standardInput: PipeEnd
+    public let standardOutput: PipeEnd
+    public let standardError: PipeEnd
+    public let result: PipeEnd
+    private let exit: ExitWatch
+
+    /// Starts a program; call it on the loop. The thread waits until the program's file is loaded.
+    ///
+    /// Throws what failed and on what: `exec /opt/send.py: Permission denied`, `fork: Resource temporarily
+    /// unavailable`, `pipe2: Too many open files`.
+    public init(_ spec: ProcessSpec, on loop: Loop) throws(SystemError) {
+        let input = try PipePair()
+        let output = try PipePair()
+        let errors = try PipePair()
+        let result = try PipePair()
+        pid = try Self.spawn(
+            spec, [input.reading.number, output.writing.number, errors.writing.number, result.writing.number])
+        let pid = pid
+        do throws(SystemError) {
+            exit = try ExitWatch(pid, on: loop)
+            standardInput = try PipeEnd(input.takeWriting(), on: loop)
+            standardOutput = try PipeEnd(output.takeReading(), on: loop)
+            standardError = try PipeEnd(errors.takeReading(), on: loop)
+            self.result = try PipeEnd(result.takeReading(), on: loop)
+        } catch {
+            // Out of descriptors between two calls: the child must not stay behind.
+            Glibc.kill(-pid, SIGKILL)
+            while waitpid(pid, nil, 0) < 0, errno == EINTR {}
+            throw error
+        }
+    }
+
+    private static func spawn(_ spec: ProcessSpec, _ descriptors: [Int32]) throws(SystemError) -> Int32 {
+        let environment = spec.environment.map { "\($0)=\($1)" }
+        var step: UnsafePointer<CChar>?
+        let pid = withStrings(spec.arguments) { arguments in
+            withStrings(environment) { environment in
+                spec.executable.withCString { path in
+                    withOptionalString(spec.workingDirectory) { directory in
+                        var spawn = clinux_spawn_spec(
+                            path: path, arguments: arguments, environment: environment, directory: directory,
+                            descriptors: (descriptors[0], descriptors[1], descriptors[2], descriptors[3]))
+                        return clinux_spawn(&spawn, &step)
+                    }
+                }
+            }
+        }
+        guard pid < 0 else { return pid }
+        let number = errno
+        let call = step.map { String(cString: $0) } ?? "spawn"
+        let subject = call == "chdir" ? spec.workingDirectory ?? "" : call == "exec" ? spec.executable : ""
+        throw SystemError(call, on: subject, number: number)
+    }
+
+    /// Waits for the end of the process. Any number of tasks may wait, also after the end.
+    public func waitForExit() async -> ProcessExit {
+        await exit.wait()
+    }
+
+    /// nil while it runs.
+    public var exited: ProcessExit? { exit.status }
+
+    /// Signals the whole process group, also after its leader has ended: what it started may live on.
+    public func signalGroup(_ number: Int32) {
+        Glibc.kill(-pid, number)
+    }
+
+    /// Closes this side of all four descriptors.
+    public func closeDescriptors() {
+        standardInput.close()
+        standardOutput.close()
+        standardError.close()
+        result.close()
+    }
+}
+
+/// One end of a pipe. A pipe has one direction: the other one fails.
+public final class PipeEnd: ByteStream {
+    private let stream: DescriptorStream
+
+    init(_ descriptor: Int32, on loop: Loop) throws(SystemError) {
+        stream = try DescriptorStream(descriptor, on: loop)
+    }
+
+    public func read(
+        into buffer: inout [UInt8], atMost: Int, deadline: MonotonicInstant?
+    ) async throws(StreamError) -> Int {
+        try await stream.read(into: &buffer, atMost: atMost, deadline: deadline)
+    }
+
+    public func write(_ bytes: [UInt8], deadline: MonotonicInstant?) async throws(StreamError) {
+        try await stream.write(bytes, deadline: deadline)
+    }
+
+    public func closeWriting() {
+        stream.close()
+    }
+
+    public func close() {
+        stream.close()
+    }
+}
+
+/// Reaps one child when its pidfd tells that it has ended.
+private final class ExitWatch: @unchecked Sendable {
+    private let loop: Loop
+    private let pidfd: Int32
+    private var watch: Watch?
+    private(set) var status: ProcessExit?
+    private var waiting: [CheckedContinuation<ProcessExit, Never>] = []
+
+    init(_ pid: Int32, on loop: Loop) throws(SystemError) {
+        self.loop = loop
+        pidfd = try Syscall.check(clinux_pidfd_open(pid), "pidfd_open")
+        do throws(SystemError) {
+            // The watch keeps this object alive until the child is reaped: no zombie stays behind.
+            watch = try loop.watch(pidfd, .readable) { _ in self.reap() }
+        } catch {
+            Syscall.close(pidfd)
+            throw error
+        }
+    }
+
+    private func reap() {
+        var code: Int32 = 0
+        var signalled: Int32 = 0
+        guard clinux_reap(pidfd, &code, &signalled) != 0 else { return }
+        let status = signalled != 0 ? ProcessExit.signal(code) : .code(code)
+        self.status = status
+        watch?.cancel()
+        watch = nil
+        Syscall.close(pidfd)
+        for continuation in waiting { continuation.resume(returning: status) }
+        waiting = []
+    }
+
+    func wait() async -> ProcessExit {
+        loop.preconditionCurrent()
+        if let status { return status }
+        return await withCheckedContinuation { waiting.append($0) }
+    }
+}
+
+/// Both ends of a new pipe; the ends that nobody took are closed.
+private struct PipePair: ~Copyable {
+    var reading: OwnedDescriptor
+    var writing: OwnedDescriptor
+
+    init() throws(SystemError) {
+        let ends = try Syscall.pipe()
+        reading = OwnedDescriptor(ends.reading)
+        writing = OwnedDescriptor(ends.writing)
+    }
+
+    consuming func takeReading() -> Int32 { reading.release() }
+    consuming func takeWriting() -> Int32 { writing.release() }
+}
+
+/// Calls `body` with an array of C strings that ends with nil.
+private func withStrings<Value>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Value
+) -> Value {
+    var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
+    pointers.append(nil)
+    defer { for pointer in pointers { free(pointer) } }
+    return pointers.withUnsafeBufferPointer { body($0.baseAddress.unsafelyUnwrapped) }
+}
+
+private func withOptionalString<Value>(_ string: String?, _ body: (UnsafePointer<CChar>?) -> Value) -> Value {
+    guard let string else { return body(nil) }
+    return string.withCString(body)
+}

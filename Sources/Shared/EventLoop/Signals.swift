@@ -1,0 +1,45 @@
+internal import CLinux
+internal import Glibc
+
+/// Signals that arrive as events of a loop.
+///
+/// They must be blocked in every thread, so that none is delivered the old way: `block` comes first in `main`, and
+/// the threads that start later inherit it.
+public enum Signals {
+    public static let terminate = SIGTERM
+    public static let interrupt = SIGINT
+    public static let hangUp = SIGHUP
+    public static let kill = SIGKILL
+
+    public static func block(_ numbers: [Int32]) {
+        var set = mask(numbers)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    /// Calls `handler` on the loop for each of these signals, for as long as the process lives. Call it on the loop.
+    public static func handle(
+        _ numbers: [Int32], on loop: Loop, _ handler: @escaping (Int32) -> Void
+    ) throws(SystemError) {
+        var set = mask(numbers)
+        let flags = Int32(SFD_CLOEXEC | SFD_NONBLOCK)
+        let descriptor = try Syscall.check(signalfd(-1, &set, flags), "signalfd")
+        _ = try loop.watch(descriptor, .readable) { _ in
+            while let number = next(descriptor) { handler(number) }
+        }
+    }
+
+    private static func next(_ descriptor: Int32) -> Int32? {
+        var information = signalfd_siginfo()
+        return withUnsafeMutableBytes(of: &information) { bytes in
+            guard case .bytes(bytes.count) = Syscall.read(descriptor, into: bytes) else { return nil }
+            return Int32(bytes.loadUnaligned(as: signalfd_siginfo.self).ssi_signo)
+        }
+    }
+
+    private static func mask(_ numbers: [Int32]) -> sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in numbers { sigaddset(&set, number) }
+        return set
+    }
+}

@@ -1,0 +1,53 @@
+internal import Synchronization
+
+extension Loop {
+    /// Waits on this loop; call it from one of its tasks. Throws `CancellationError` as soon as the task is cancelled.
+    public func sleep(for duration: Duration) async throws(CancellationError) {
+        try await sleep(until: .now() + duration)
+    }
+
+    public func sleep(until instant: MonotonicInstant) async throws(CancellationError) {
+        preconditionCurrent()
+        let sleeper = Sleeper(on: self)
+        let finished = await withTaskCancellationHandler {
+            await sleeper.wait(until: instant)
+        } onCancel: {
+            execute { sleeper.cancel() }
+        }
+        guard finished else { throw CancellationError() }
+    }
+}
+
+/// One sleep. Confined to its loop's thread.
+private final class Sleeper: @unchecked Sendable {
+    private let loop: Loop
+    private var timer: LoopTimer?
+    private var continuation: CheckedContinuation<Bool, Never>?
+    private var isCancelled = false
+
+    init(on loop: Loop) {
+        self.loop = loop
+    }
+
+    /// False when it was cancelled.
+    func wait(until instant: MonotonicInstant) async -> Bool {
+        guard !isCancelled, !Task.isCancelled else { return false }
+        return await withCheckedContinuation { continuation in
+            self.continuation = continuation
+            timer = loop.schedule(at: instant) { self.end(finished: true) }
+        }
+    }
+
+    func cancel() {
+        isCancelled = true
+        end(finished: false)
+    }
+
+    private func end(finished: Bool) {
+        guard let continuation else { return }
+        self.continuation = nil
+        timer?.cancel()
+        timer = nil
+        continuation.resume(returning: finished)
+    }
+}

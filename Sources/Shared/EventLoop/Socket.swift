@@ -1,0 +1,85 @@
+internal import CLinux
+internal import Glibc
+
+/// A connected stream socket of one loop.
+public final class Socket: ByteStream {
+    public let remoteAddress: SocketAddress
+    private let stream: DescriptorStream
+
+    public var loop: Loop { stream.loop }
+
+    private init(_ stream: DescriptorStream, remoteAddress: SocketAddress) {
+        self.stream = stream
+        self.remoteAddress = remoteAddress
+    }
+
+    /// Takes over a connected descriptor; call it on the loop.
+    init(connected descriptor: Int32, remoteAddress: SocketAddress, on loop: Loop) throws(SystemError) {
+        stream = try DescriptorStream(descriptor, on: loop)
+        self.remoteAddress = remoteAddress
+        disableDelay()
+    }
+
+    /// Connects from `loop`, on whose thread it must be called.
+    public static func connect(
+        to address: SocketAddress, on loop: Loop, deadline: MonotonicInstant?
+    ) async throws(StreamError) -> Socket {
+        let stream: DescriptorStream
+        do throws(SystemError) {
+            let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+            let descriptor = try Syscall.check(Glibc.socket(address.family, type, 0), "socket")
+            stream = try DescriptorStream(descriptor, on: loop)
+        } catch {
+            throw .system(error)
+        }
+        let socket = Socket(stream, remoteAddress: address)
+        do throws(StreamError) {
+            try await socket.finishConnecting(deadline: deadline)
+        } catch {
+            socket.close()
+            throw error
+        }
+        socket.disableDelay()
+        return socket
+    }
+
+    private func finishConnecting(deadline: MonotonicInstant?) async throws(StreamError) {
+        let descriptor = stream.descriptor
+        let status = remoteAddress.withSockaddr { Glibc.connect(descriptor, $0, $1) }
+        if status == 0 { return }
+        guard errno == EINPROGRESS else { throw .system(SystemError("connect to", on: "\(remoteAddress)")) }
+        try await stream.waitUntilWritable(deadline: deadline)
+        var failure: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &failure, &length)
+        guard failure == 0 else {
+            throw .system(SystemError("connect to", on: "\(remoteAddress)", number: failure))
+        }
+    }
+
+    /// Answers are written whole: waiting to merge them with the next would only delay them.
+    private func disableDelay() {
+        guard remoteAddress.family != AF_UNIX else { return }
+        var on: Int32 = 1
+        setsockopt(stream.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    public func read(
+        into buffer: inout [UInt8], atMost: Int, deadline: MonotonicInstant?
+    ) async throws(StreamError) -> Int {
+        try await stream.read(into: &buffer, atMost: atMost, deadline: deadline)
+    }
+
+    public func write(_ bytes: [UInt8], deadline: MonotonicInstant?) async throws(StreamError) {
+        try await stream.write(bytes, deadline: deadline)
+    }
+
+    public func closeWriting() {
+        guard !stream.isClosed else { return }
+        shutdown(stream.descriptor, Int32(SHUT_WR))
+    }
+
+    public func close() {
+        stream.close()
+    }
+}

@@ -1,0 +1,147 @@
+import EventLoop
+import Synchronization
+import Testing
+
+/// Runs `body` as a task of a loop of its own and gives back what it returns.
+func onLoop<Value: Sendable>(
+    _ label: String = "test", _ body: @escaping @Sendable (Loop) async throws -> Value
+) async throws -> Value {
+    let loop = try Loop.start(label: label)
+    defer { loop.stop() }
+    return try await Task(executorPreference: loop) { try await body(loop) }.value
+}
+
+/// Numbers in the order in which they were appended.
+private final class Log: Sendable {
+    private let numbers = Mutex<[Int]>([])
+
+    var entries: [Int] { numbers.withLock { $0 } }
+
+    func append(_ number: Int) {
+        numbers.withLock { $0.append(number) }
+    }
+}
+
+@Suite struct LoopTests {
+    @Test func `a task and all that it calls run on the loop's thread`() async throws {
+        @Sendable func called(by loop: Loop) async -> Bool {
+            await Task.yield()
+            return loop.isCurrent
+        }
+        let (here, there) = try await onLoop { loop in (loop.isCurrent, await called(by: loop)) }
+        #expect(here)
+        #expect(there)
+    }
+
+    @Test func `work that is handed in from other threads is all done, in order for each thread`() async throws {
+        let seen = try await onLoop { loop in
+            let logs = (0..<4).map { _ in Log() }
+            await withTaskGroup(of: Void.self) { group in
+                for log in logs {
+                    group.addTask(executorPreference: globalConcurrentExecutor) { @Sendable in
+                        for number in 0..<1000 { loop.execute { log.append(number) } }
+                    }
+                }
+            }
+            await withCheckedContinuation { done in loop.execute { done.resume() } }
+            return logs.map(\.entries)
+        }
+        #expect(seen == Array(repeating: Array(0..<1000), count: 4))
+    }
+
+    @Test func `tasks that wake each other for ever do not starve timers`() async throws {
+        try await onLoop { loop in
+            let spinner = loop.spawn { while !Task.isCancelled { await Task.yield() } }
+            try await loop.sleep(for: .milliseconds(5))
+            spinner.cancel()
+        }
+    }
+
+    @Test func `timers fire in the order of their deadlines, and cancelled ones never`() async throws {
+        let fired = try await onLoop { loop in
+            let log = Log()
+            await withCheckedContinuation { done in
+                let start = MonotonicInstant.now()
+                var timers: [LoopTimer] = []
+                for number in [5, 1, 4, 2, 3, 6] {
+                    timers.append(
+                        loop.schedule(at: start + .milliseconds(number)) {
+                            log.append(number)
+                            if number == 6 { done.resume() }
+                        })
+                }
+                timers[2].cancel()
+                timers[2].cancel()
+                #expect(!timers[2].isArmed)
+            }
+            return log.entries
+        }
+        #expect(fired == [1, 2, 3, 5, 6])
+    }
+
+    @Test func `a timer never fires early, and moves when it is armed again`() async throws {
+        let late = try await onLoop { loop in
+            let start = MonotonicInstant.now()
+            return await withCheckedContinuation { done in
+                let timer = loop.timer { done.resume(returning: MonotonicInstant.now() - start) }
+                timer.arm(at: start + .seconds(3600))
+                timer.arm(at: start + .milliseconds(20))
+            }
+        }
+        #expect(late >= .milliseconds(20))
+    }
+
+    @Test(arguments: [UInt64(1), 2, 3, 4, 5])
+    func `a heap of timers agrees with sorting, whatever is cancelled and moved`(seed: UInt64) async throws {
+        let (fired, expected) = try await onLoop { loop in
+            var random = SplitMix(seed)
+            let log = Log()
+            var deadlines: [Int: Int64] = [:]
+            var timers: [Int: LoopTimer] = [:]
+            let start = MonotonicInstant.now().nanoseconds
+            for step in 0..<500 {
+                let key = Int.random(in: 0..<100, using: &random)
+                if Bool.random(using: &random), let timer = timers[key] {
+                    timer.cancel()
+                    deadlines[key] = nil
+                } else {
+                    let timer = timers[key] ?? loop.timer { log.append(key) }
+                    timers[key] = timer
+                    // Distinct deadlines, so that there is one right order.
+                    let deadline = start + Int64.random(in: 0..<1000, using: &random) * 1000 + Int64(step)
+                    timer.arm(at: MonotonicInstant(nanoseconds: deadline))
+                    deadlines[key] = deadline
+                }
+            }
+            try await loop.sleep(for: .milliseconds(10))
+            return (log.entries, deadlines.sorted { $0.value < $1.value }.map(\.key))
+        }
+        #expect(fired == expected, "seed \(seed)")
+    }
+
+    @Test func `a cancelled sleep ends at once`() async throws {
+        try await onLoop { loop in
+            let started = MonotonicInstant.now()
+            let sleeper = Task(executorPreference: loop) { try await loop.sleep(for: .seconds(3600)) }
+            await Task.yield()
+            sleeper.cancel()
+            await #expect(throws: CancellationError.self) { try await sleeper.value }
+            #expect(MonotonicInstant.now() - started < .seconds(60))
+        }
+    }
+}
+
+/// A small generator whose whole run is told by its seed (Steele, Lea and Flood, "SplitMix64", 2014).
+struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(_ seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}
