@@ -1,6 +1,6 @@
 // The child shares the parent's memory until exec (vfork), so starting a program costs the same however
-// large the parent is. In between it may only make system calls and must not return: each failure is left
-// in variables that the parent reads after the child has gone.
+// large the parent is. In between it makes system calls only, and does not return. What failed travels back
+// through a pipe that exec closes: that holds too where a sanitizer turns vfork into fork.
 
 #define _GNU_SOURCE
 #include "clinux.h"
@@ -15,8 +15,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4
+#endif
+
 #define CHILD_DESCRIPTORS 4
 
+struct failure {
+    const char *step;
+    int number;
+};
+
+/// Returns what failed, with errno; NULL when the child is ready for exec.
 static const char *prepare_child(const struct clinux_spawn_spec *spawn, pid_t parent) {
     struct sigaction standard = {0};
     standard.sa_handler = SIG_DFL;
@@ -42,48 +52,58 @@ static const char *prepare_child(const struct clinux_spawn_spec *spawn, pid_t pa
         if (moved[target] < 0) close(target);
         else if (dup2(moved[target], target) < 0) return "dup2";
     }
-    if (syscall(SYS_close_range, CHILD_DESCRIPTORS, ~0U, 0) < 0) {
-        struct rlimit limit;
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return "getrlimit";
-        for (rlim_t descriptor = CHILD_DESCRIPTORS; descriptor < limit.rlim_cur; descriptor++) close((int)descriptor);
-    }
+    // Ours are all close-on-exec already; this is for those that a library opened without it.
+    syscall(SYS_close_range, CHILD_DESCRIPTORS, ~0U, CLOSE_RANGE_CLOEXEC);
+
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     if (spawn->directory != NULL && chdir(spawn->directory) < 0) return "chdir";
     return NULL;
 }
 
+static void run_child(const struct clinux_spawn_spec *spawn, pid_t parent, int report) {
+    // Out of the way of the four descriptors that are about to be replaced.
+    report = fcntl(report, F_DUPFD_CLOEXEC, CHILD_DESCRIPTORS);
+    struct failure failure = {.step = report < 0 ? "fcntl" : prepare_child(spawn, parent)};
+    if (failure.step == NULL) {
+        execve(spawn->path, spawn->arguments, spawn->environment);
+        failure.step = "exec";
+    }
+    failure.number = errno;
+    // Smaller than PIPE_BUF into an empty pipe: written whole.
+    ssize_t written = write(report, &failure, sizeof failure);
+    (void)written;
+    _exit(127);
+}
+
 pid_t clinux_spawn(const struct clinux_spawn_spec *spawn, const char **step) {
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) < 0) {
+        *step = "pipe2";
+        return -1;
+    }
     sigset_t all, before;
     sigfillset(&all);
     // No handler of the parent may run on the shared stack.
     pthread_sigmask(SIG_SETMASK, &all, &before);
-
-    volatile int failure = 0;
-    const char *volatile failed_step = NULL;
     pid_t parent = getpid();
     pid_t child = vfork();
-    if (child == 0) {
-        failed_step = prepare_child(spawn, parent);
-        if (failed_step == NULL) {
-            execve(spawn->path, spawn->arguments, spawn->environment);
-            failed_step = "exec";
-        }
-        failure = errno;
-        _exit(127);
-    }
-    int fork_error = errno;
+    if (child == 0) run_child(spawn, parent, report[1]);
+    struct failure failure = {.step = "fork", .number = errno};
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (child < 0) {
-        *step = "fork";
-        errno = fork_error;
-        return -1;
+    close(report[1]);
+
+    if (child > 0) {
+        ssize_t count;
+        do {
+            count = read(report[0], &failure, sizeof failure);
+        } while (count < 0 && errno == EINTR);
+        if (count == 0) failure.step = NULL;
+        else while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
     }
-    if (failed_step != NULL) {
-        while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
-        *step = failed_step;
-        errno = failure;
-        return -1;
-    }
-    return child;
+    close(report[0]);
+    if (failure.step == NULL) return child;
+    *step = failure.step;
+    errno = failure.number;
+    return -1;
 }
