@@ -1,0 +1,54 @@
+import Glibc
+
+/// Writes whole lines to a descriptor that may be blocked, be non-blocking, or have failed.
+struct LineOutput {
+    let descriptor: Int32
+    /// A write failed in the middle of a line: the next one must not be glued to its beginning.
+    private var isMidLine = false
+
+    /// Between one call of the system and the next; a pipe holds as much by default.
+    private static let chunkBytes = 64 * 1024
+
+    init(descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    /// Blocks until the kernel has all lines, or refuses them.
+    /// - Returns: how many lines were lost.
+    mutating func write(_ lines: [UInt8]) -> Int {
+        if isMidLine {
+            guard writeChunk([UInt8(ascii: "\n")]) == 1 else { return Self.count(of: lines[...]) }
+            isMidLine = false
+        }
+        var offset = 0
+        while offset < lines.count {
+            let chunk = Array(lines[offset..<min(offset + Self.chunkBytes, lines.count)])
+            guard let written = writeChunk(chunk) else {
+                isMidLine = offset > 0 && lines[offset - 1] != UInt8(ascii: "\n")
+                return Self.count(of: lines[offset...])
+            }
+            offset += written
+        }
+        return 0
+    }
+
+    /// How many bytes were taken; nil when the descriptor has failed.
+    private func writeChunk(_ chunk: [UInt8]) -> Int? {
+        while true {
+            let written = Glibc.write(descriptor, chunk, chunk.count)
+            if written > 0 { return written }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN:
+                // Whoever shares the open file (a terminal, a parent) has made it non-blocking.
+                var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&wanted, 1, -1)
+            default: return nil
+            }
+        }
+    }
+
+    private static func count(of lines: ArraySlice<UInt8>) -> Int {
+        lines.count { $0 == UInt8(ascii: "\n") }
+    }
+}

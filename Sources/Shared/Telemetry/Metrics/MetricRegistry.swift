@@ -1,0 +1,93 @@
+import Synchronization
+
+/// The metrics of a process. Made once at start and handed to whoever counts; not a global.
+///
+/// Declaring the same metric again gives the same series; declaring another one under its name traps.
+public final class MetricRegistry: Sendable {
+    private let seriesMax: Int
+    private let logger: Logger?
+    private let sources = Mutex<[String: any MetricSource]>([:])
+
+    /// - Parameters:
+    ///   - seriesMax: how many label sets a metric may have before further ones are counted as `other`.
+    ///   - logger: is told when that happens.
+    public init(seriesMax: Int = 1_000, logger: Logger? = nil) {
+        self.seriesMax = seriesMax
+        self.logger = logger
+    }
+
+    public func counter(_ name: String, help: String, labels: [String]) -> MetricSeries<Counter> {
+        counters(MetricDeclaration(.counter, name, help: help, labels: labels))
+    }
+
+    public func counter(_ name: String, help: String) -> Counter {
+        counter(name, help: help, labels: []).with()
+    }
+
+    public func gauge(_ name: String, help: String, labels: [String]) -> MetricSeries<Gauge> {
+        gauges(MetricDeclaration(.gauge, name, help: help, labels: labels))
+    }
+
+    public func gauge(_ name: String, help: String) -> Gauge {
+        gauge(name, help: help, labels: []).with()
+    }
+
+    public func histogram(
+        _ name: String, help: String, labels: [String], bounds: [Double] = HistogramBounds.requestSeconds
+    ) -> MetricSeries<Histogram> {
+        histograms(MetricDeclaration(.histogram, name, help: help, labels: labels, bounds: bounds))
+    }
+
+    public func histogram(
+        _ name: String, help: String, bounds: [Double] = HistogramBounds.requestSeconds
+    ) -> Histogram {
+        histogram(name, help: help, labels: [], bounds: bounds).with()
+    }
+
+    /// A metric that is declared where its readers see it too (those that arrive by `MetricSnapshot`).
+    public func counters(_ declaration: MetricDeclaration) -> MetricSeries<Counter> {
+        precondition(declaration.kind == .counter, "not a counter: \(declaration.name)")
+        return series(declaration) { Counter() }
+    }
+
+    public func gauges(_ declaration: MetricDeclaration) -> MetricSeries<Gauge> {
+        precondition(declaration.kind == .gauge, "not a gauge: \(declaration.name)")
+        return series(declaration) { Gauge() }
+    }
+
+    public func histograms(_ declaration: MetricDeclaration) -> MetricSeries<Histogram> {
+        precondition(declaration.kind == .histogram, "not a histogram: \(declaration.name)")
+        return series(declaration) { Histogram(bounds: declaration.bounds) }
+    }
+
+    private func series<Instrument>(
+        _ declaration: MetricDeclaration, make: @escaping @Sendable () -> Instrument
+    ) -> MetricSeries<Instrument> {
+        sources.withLock { sources in
+            guard let known = sources[declaration.name] else {
+                let made = MetricSeries(declaration, seriesMax: seriesMax, logger: logger, make: make)
+                sources[declaration.name] = made
+                return made
+            }
+            guard known.declaration == declaration, let series = known as? MetricSeries<Instrument> else {
+                preconditionFailure("two metrics of one name: \(declaration.name)")
+            }
+            return series
+        }
+    }
+
+    /// What has been declared so far, by name.
+    public var declarations: [MetricDeclaration] {
+        sources.withLock { $0.values.map(\.declaration) }.sorted { $0.name < $1.name }
+    }
+
+    /// The present values, by name.
+    public func families() -> [MetricFamily] {
+        MetricFamily.merged(sources.withLock { Array($0.values) }.map { $0.family() })
+    }
+
+    /// The page of `GET /metrics`: this registry merged with families from elsewhere.
+    public func page(with others: [MetricFamily] = []) -> [UInt8] {
+        PrometheusText.page(families() + others)
+    }
+}

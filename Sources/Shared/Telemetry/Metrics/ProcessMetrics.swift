@@ -1,0 +1,92 @@
+import Glibc
+
+/// The `process_*` metrics that Prometheus clients have in common, and the build: of this process, at this moment.
+public enum ProcessMetrics {
+    /// A metric whose source cannot be read (no `/proc`) is left out.
+    public static func families() -> [MetricFamily] {
+        var families: [MetricFamily] = []
+        func add(_ kind: MetricDeclaration.Kind, _ name: String, _ help: String, _ value: Double?) {
+            guard let value else { return }
+            var family = MetricFamily(kind, name, help: help)
+            family.add(value)
+            families.append(family)
+        }
+        let pages = memoryPages()
+        let pageBytes = Double(sysconf(Int32(_SC_PAGESIZE)))
+        add(.counter, "process_cpu_seconds_total", "User and system CPU time spent.", cpuSeconds())
+        add(
+            .gauge, "process_resident_memory_bytes", "Resident memory size.",
+            pages.map { Double($0.resident) * pageBytes })
+        add(
+            .gauge, "process_virtual_memory_bytes", "Virtual memory size.",
+            pages.map { Double($0.virtual) * pageBytes })
+        add(.gauge, "process_open_fds", "Open file descriptors.", openDescriptors())
+        add(.gauge, "process_max_fds", "Largest number of open file descriptors.", descriptorsMax())
+        add(.gauge, "process_start_time_seconds", "Start of the process, in seconds since 1970.", startSeconds)
+        return families
+    }
+
+    /// `jobqueue_build_info{version}`, which is always 1.
+    public static func build(version: String) -> MetricFamily {
+        var family = MetricFamily(
+            .gauge, "jobqueue_build_info", help: "Always 1; the label tells the version.", labels: ["version"])
+        family.add(1, version)
+        return family
+    }
+
+    private static func cpuSeconds() -> Double? {
+        var time = timespec()
+        guard clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return nil }
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
+    /// proc(5), `/proc/self/statm`: the first two numbers.
+    private static func memoryPages() -> (virtual: Int, resident: Int)? {
+        guard let fields = contents(of: "/proc/self/statm")?.split(separator: " "), fields.count >= 2,
+            let virtual = Int(fields[0]), let resident = Int(fields[1])
+        else { return nil }
+        return (virtual, resident)
+    }
+
+    private static func openDescriptors() -> Double? {
+        guard let directory = opendir("/proc/self/fd") else { return nil }
+        defer { closedir(directory) }
+        var entries = 0
+        while readdir(directory) != nil { entries += 1 }
+        // Without `.`, `..` and the directory itself.
+        return Double(entries - 3)
+    }
+
+    private static func descriptorsMax() -> Double? {
+        let limit = sysconf(Int32(_SC_OPEN_MAX))
+        return limit > 0 ? Double(limit) : nil
+    }
+
+    /// Read once: boot time of the machine (`btime` of `/proc/stat`) and, in clock ticks since then, field 22 of
+    /// `/proc/self/stat`; fields are counted after the command's name, which may hold spaces and parentheses.
+    private static let startSeconds: Double? = {
+        guard let status = contents(of: "/proc/self/stat"), let nameEnd = status.lastIndex(of: ")"),
+            let boot = contents(of: "/proc/stat")?.split(separator: "\n").first(where: { $0.hasPrefix("btime ") }),
+            let bootSeconds = Double(boot.dropFirst(6))
+        else { return nil }
+        let fields = status[status.index(after: nameEnd)...].split(separator: " ")
+        guard fields.count > 19, let ticks = Double(fields[19]) else { return nil }
+        return bootSeconds + ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }()
+
+    /// A file of `/proc`, read whole.
+    private static func contents(of path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16 * 1024)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { return nil }
+            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            bytes += chunk[..<count]
+        }
+    }
+}
