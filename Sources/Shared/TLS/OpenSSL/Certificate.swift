@@ -1,0 +1,95 @@
+import COpenSSL
+import Glibc
+
+/// An X.509 certificate.
+final class Certificate {
+    let pointer: OpaquePointer
+
+    /// Takes over a reference.
+    private init(owning pointer: OpaquePointer) {
+        self.pointer = pointer
+    }
+
+    deinit {
+        X509_free(pointer)
+    }
+
+    /// All certificates of a PEM file, in order, at least one. Other kinds of blocks are passed over.
+    static func readAll(from file: PEMFile) throws(TLSFileError) -> [Certificate] {
+        let certificates: [Certificate]
+        do {
+            certificates = try readAll(pem: file.bytes)
+        } catch {
+            throw TLSFileError(file: file.path, reason: "holds a damaged certificate (\(error.cause))")
+        }
+        guard !certificates.isEmpty else {
+            throw TLSFileError(file: file.path, reason: "holds no certificate in PEM form")
+        }
+        return certificates
+    }
+
+    private static func readAll(pem: [UInt8]) throws(OpenSSLError) -> [Certificate] {
+        let text = try PEMText(pem)
+        var certificates: [Certificate] = []
+        while let pointer = PEM_read_bio_X509(text.bio, nil, refusePassphrase, nil) {
+            certificates.append(Certificate(owning: pointer))
+        }
+        let error = OpenSSLError.takeQueue(after: "PEM_read_bio_X509")
+        // The end of the text is told in the same way as a text without any block.
+        guard error.isNoPEMBlock else { throw error }
+        return certificates
+    }
+
+    /// Since when it is valid, seconds since 1970; nil when that cannot be read.
+    var notBeforeUnixSeconds: Int? { Certificate.unixSeconds(X509_get0_notBefore(pointer)) }
+
+    /// Until when it is valid, seconds since 1970; nil when that cannot be read.
+    var notAfterUnixSeconds: Int? { Certificate.unixSeconds(X509_get0_notAfter(pointer)) }
+
+    private static func unixSeconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int? {
+        var parts = tm()
+        guard ASN1_TIME_to_tm(time, &parts) == 1 else { return nil }
+        return timegm(&parts)
+    }
+}
+
+/// A private key.
+final class PrivateKey {
+    let pointer: OpaquePointer
+
+    /// Reads the first private key of a PEM text, in any form that OpenSSL knows, but not encrypted.
+    init(pem: [UInt8]) throws(OpenSSLError) {
+        let text = try PEMText(pem)
+        guard let pointer = PEM_read_bio_PrivateKey(text.bio, nil, refusePassphrase, nil) else {
+            throw OpenSSLError.takeQueue(after: "PEM_read_bio_PrivateKey")
+        }
+        self.pointer = pointer
+    }
+
+    deinit {
+        EVP_PKEY_free(pointer)
+    }
+}
+
+/// A copy of a PEM text that OpenSSL reads block after block.
+private final class PEMText {
+    let bio: OpaquePointer
+
+    init(_ bytes: [UInt8]) throws(OpenSSLError) {
+        guard let bio = BIO_new(BIO_s_mem()) else { throw OpenSSLError.takeQueue(after: "BIO_new") }
+        self.bio = bio
+        guard bytes.isEmpty || BIO_write(bio, bytes, Int32(bytes.count)) == bytes.count else {
+            throw OpenSSLError.takeQueue(after: "BIO_write")
+        }
+    }
+
+    deinit {
+        BIO_free(bio)
+    }
+}
+
+/// Without it OpenSSL would ask for the passphrase of an encrypted key on the terminal.
+private let refusePassphrase:
+    @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32 = {
+        _, _, _, _ in -1
+    }
