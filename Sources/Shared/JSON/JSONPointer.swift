@@ -1,0 +1,44 @@
+/// The path to a value inside a document (RFC 6901), such as `/jobs/3/payload`.
+public struct JSONPointer: Hashable, Sendable, CustomStringConvertible {
+    /// The whole document: the empty pointer.
+    public static let root = JSONPointer(text: "")
+
+    /// The pointer in its string form, with `~` as `~0` and `/` as `~1` inside each name.
+    public let text: String
+
+    private init(text: String) {
+        self.text = text
+    }
+
+    public var description: String { text }
+
+    /// The member `name` of this object.
+    public func appending(_ name: String) -> JSONPointer {
+        var escaped = text
+        escaped.append("/")
+        for scalar in name.unicodeScalars {
+            switch scalar {
+            case "~": escaped.append("~0")
+            case "/": escaped.append("~1")
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return JSONPointer(text: escaped)
+    }
+
+    /// The element at `index`, from 0, of this array.
+    public func appending(_ index: Int) -> JSONPointer {
+        JSONPointer(text: "\(text)/\(index)")
+    }
+
+    /// By bytes: to `String` the composed and the decomposed form of a letter are equal, to JSON they are two names.
+    public static func == (left: JSONPointer, right: JSONPointer) -> Bool {
+        left.text.utf8.elementsEqual(right.text.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        for byte in text.utf8 {
+            hasher.combine(byte)
+        }
+    }
+}

@@ -1,0 +1,193 @@
+extension JSONReader {
+    /// What the next value is. Only its first byte has been looked at.
+    public mutating func peekKind() throws(JSONError) -> JSONKind {
+        precondition(turn == .value, "no value is next")
+        skipWhitespace()
+        guard index < end else { throw unexpected("expected a value") }
+        switch bytes[index] {
+        case UInt8(ascii: "\""): return .string
+        case UInt8(ascii: "{"): return .object
+        case UInt8(ascii: "["): return .array
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
+        case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool
+        case UInt8(ascii: "n"): return .null
+        case 0xEF where index == start: throw unexpected("expected a value and no byte order mark")
+        default: throw unexpected("expected a value")
+        }
+    }
+
+    /// Reads `null` if that is what is next, and tells whether it was.
+    public mutating func readNull() throws(JSONError) -> Bool {
+        guard try peekKind() == .null else { return false }
+        try passLiteral()
+        turn = .next
+        return true
+    }
+
+    /// `true` or `false`.
+    public mutating func readBool() throws(JSONError) -> Bool {
+        try expect(.bool)
+        let isTrue = bytes[index] == UInt8(ascii: "t")
+        try passLiteral()
+        turn = .next
+        return isTrue
+    }
+
+    /// A string, with its escapes resolved. One that holds an unpaired surrogate (`"\ud800"`), legal by the grammar
+    /// but no Unicode text, is a type error; `skipValue` keeps it.
+    public mutating func readString() throws(JSONError) -> String {
+        let first = index
+        let content = try readStringContent()
+        guard content.hasEscapes else {
+            return String(decoding: bytes[content.range], as: UTF8.self)
+        }
+        return String(decoding: try decode(content.range, valueAt: first), as: UTF8.self)
+    }
+
+    /// The UTF-8 of a string, with its escapes resolved; else like `readString`.
+    public mutating func readStringBytes() throws(JSONError) -> [UInt8] {
+        let first = index
+        let content = try readStringContent()
+        guard content.hasEscapes else {
+            return Array(bytes[content.range])
+        }
+        return try decode(content.range, valueAt: first)
+    }
+
+    /// An integer, never rounded. `1.0` and `1e2` are integers and `1.5` is not: the value counts, as in JSON Schema
+    /// (2020-12, section 4.2.3). A value outside `Value`, which may have up to 64 bits, is a type error.
+    @inlinable
+    public mutating func readInteger<Value: FixedWidthInteger>(as type: Value.Type = Value.self) throws(JSONError)
+        -> Value
+    {
+        // Inlined, so that it is compiled for the type that the caller wants: through a generic entry point each
+        // step of the conversion would be a call by witness table, and cost five times the parsing.
+        let first = valueOffset
+        if let exact = try readExactInteger(), let value = Value(exactly: exact) {
+            return value
+        }
+        throw refuseNumber(expected: "an integer from \(Value.min) to \(Value.max)", resetTo: first)
+    }
+
+    /// The nearest double. A magnitude beyond the largest double (`1e400`) is a type error.
+    public mutating func readDouble() throws(JSONError) -> Double {
+        let first = index
+        if let value = Double(try readNumberText()), value.isFinite {
+            return value
+        }
+        throw refuseNumber(expected: "a number within the range of a double", resetTo: first)
+    }
+
+    /// A number exactly as it is written: `1.10` and `12345678901234567890` keep every digit.
+    public mutating func readNumberText() throws(JSONError) -> String {
+        try expect(.number)
+        let first = index
+        try passNumber()
+        turn = .next
+        return String(decoding: bytes[first..<index], as: UTF8.self)
+    }
+
+    // MARK: Grammar
+
+    /// Stops at the next value if it is of `kind`.
+    mutating func expect(_ kind: JSONKind) throws(JSONError) {
+        let found = try peekKind()
+        guard found == kind else {
+            throw .type(JSONTypeError(expected: kind.phrase, found: found.phrase, offset: index))
+        }
+    }
+
+    /// Moves behind the string at `index`, and tells whether it has escapes.
+    @discardableResult
+    mutating func passString() throws(JSONError) -> Bool {
+        let scan = bytes.span.extracting(..<end).scanString(from: index + 1)
+        if let fault = scan.fault {
+            throw syntaxError(fault, at: scan.end)
+        }
+        index = scan.end + 1
+        return scan.hasEscapes
+    }
+
+    mutating func passNumber() throws(JSONError) {
+        let scan = bytes.span.extracting(..<end).scanNumber(from: index)
+        if let fault = scan.fault {
+            throw syntaxError(fault, at: scan.end)
+        }
+        index = scan.end
+    }
+
+    mutating func passLiteral() throws(JSONError) {
+        switch bytes[index] {
+        case UInt8(ascii: "t"):
+            guard hasNext("r", 1), hasNext("u", 2), hasNext("e", 3) else { throw misspelt("true") }
+            index += 4
+        case UInt8(ascii: "f"):
+            guard hasNext("a", 1), hasNext("l", 2), hasNext("s", 3), hasNext("e", 4) else { throw misspelt("false") }
+            index += 5
+        default:
+            guard hasNext("u", 1), hasNext("l", 2), hasNext("l", 3) else { throw misspelt("null") }
+            index += 4
+        }
+    }
+
+    /// A syntax error at the first byte that differs from `literal`.
+    private mutating func misspelt(_ literal: String) -> JSONError {
+        for letter in literal.utf8 {
+            guard index < end, bytes[index] == letter else { break }
+            index += 1
+        }
+        return unexpected("expected '\(literal)'")
+    }
+
+    private func hasNext(_ letter: Unicode.Scalar, _ distance: Int) -> Bool {
+        index + distance < end && bytes[index + distance] == UInt8(ascii: letter)
+    }
+
+    private mutating func readStringContent() throws(JSONError) -> (range: Range<Int>, hasEscapes: Bool) {
+        try expect(.string)
+        let first = index + 1
+        let hasEscapes = try passString()
+        turn = .next
+        return (first..<index - 1, hasEscapes)
+    }
+
+    private mutating func decode(_ range: Range<Int>, valueAt first: Int) throws(JSONError) -> [UInt8] {
+        let decoded = bytes.span.decodeString(range)
+        if decoded.hasUnpairedSurrogate {
+            index = first
+            turn = .value
+            throw .type(
+                JSONTypeError(
+                    expected: "a string of Unicode text", found: "an unpaired surrogate", offset: range.lowerBound - 1))
+        }
+        return decoded.bytes
+    }
+
+    @usableFromInline
+    var valueOffset: Int { index }
+
+    /// The next number, if it is an integer below 2^64 in magnitude.
+    @usableFromInline
+    mutating func readExactInteger() throws(JSONError) -> Int128? {
+        try expect(.number)
+        let first = index
+        try passNumber()
+        turn = .next
+        if case .value(let exact) = bytes.span.exactInteger(first..<index) {
+            return exact
+        }
+        return nil
+    }
+
+    /// Steps back to the number that was just read and does not fit.
+    @usableFromInline
+    mutating func refuseNumber(expected: String, resetTo first: Int) -> JSONError {
+        index = first
+        turn = .value
+        skipWhitespace()
+        let text = bytes[index..<bytes.span.extracting(..<end).scanNumber(from: index).end]
+        let shown = String(decoding: text.prefix(32), as: UTF8.self)
+        return .type(
+            JSONTypeError(expected: expected, found: text.count > 32 ? "\(shown)..." : shown, offset: index))
+    }
+}

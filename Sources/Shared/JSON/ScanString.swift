@@ -1,0 +1,87 @@
+/// What was found between two quotation marks, without decoding it.
+struct StringScan {
+    /// Of the closing quotation mark, or of the byte at fault.
+    var end: Int
+    var hasEscapes = false
+    /// Nil if the string is well-formed.
+    var fault: ScanFault?
+}
+
+extension Span<UInt8> {
+    /// Checks the string whose first byte after the quotation mark is at `start` (RFC 8259 section 7): its end, its
+    /// escapes and its UTF-8. Escaped surrogates need no partner: that is legal by the grammar.
+    func scanString(from start: Int) -> StringScan {
+        var scan = StringScan(end: start)
+        while true {
+            scan.end += plainLength(at: scan.end)
+            guard scan.end < count else {
+                scan.fault = .endInString
+                return scan
+            }
+            switch self[scan.end] {
+            case UInt8(ascii: "\""):
+                return scan
+            case UInt8(ascii: "\\"):
+                scan.hasEscapes = true
+                let length = escapeLength(at: scan.end)
+                guard length > 0 else {
+                    scan.fault = escapeFault(at: scan.end)
+                    return scan
+                }
+                scan.end += length
+            case 0..<0x20:
+                scan.fault = .controlCharacter
+                return scan
+            default:
+                // One after the other, because in most scripts such characters stand together.
+                repeat {
+                    let length = multibyteLength(at: scan.end)
+                    guard length > 0 else {
+                        scan.fault = .invalidUTF8
+                        return scan
+                    }
+                    scan.end += length
+                } while scan.end < count && self[scan.end] >= 0x80
+            }
+        }
+    }
+
+    /// The bytes of the escape sequence that begins with the backslash at `index`, or 0 if it is none.
+    private func escapeLength(at index: Int) -> Int {
+        guard index + 1 < count else { return 0 }
+        switch self[index + 1] {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
+            return 2
+        case UInt8(ascii: "u"):
+            return hexadecimalUnit(at: index + 2) == nil ? 0 : 6
+        default:
+            return 0
+        }
+    }
+
+    private func escapeFault(at index: Int) -> ScanFault {
+        guard index + 1 < count else { return .endInString }
+        return self[index + 1] == UInt8(ascii: "u") ? .invalidUnit : .unknownEscape
+    }
+
+    /// The UTF-16 unit that the four hexadecimal digits at `index` name, or nil if they are not four.
+    func hexadecimalUnit(at index: Int) -> UInt16? {
+        guard index + 4 <= count else { return nil }
+        var unit: UInt16 = 0
+        for position in index..<index + 4 {
+            guard let digit = hexadecimalDigit(self[position]) else { return nil }
+            unit = unit << 4 | UInt16(digit)
+        }
+        return unit
+    }
+
+    private func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}
