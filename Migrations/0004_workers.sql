@@ -1,0 +1,28 @@
+-- Workers: one row an incarnation (one boot of one process). Names recur, incarnations never.
+
+CREATE TABLE worker (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    incarnation uuid NOT NULL UNIQUE,
+    name text NOT NULL,
+    host text NOT NULL,
+    version text NOT NULL,
+    queues text[],                           -- NULL: all
+    concurrency int NOT NULL,
+    started_at timestamptz NOT NULL,
+    heartbeat_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,         -- not alive after this
+    departed_at timestamptz,                 -- said goodbye, or was found dead
+    running int NOT NULL DEFAULT 0,
+    waiting boolean NOT NULL DEFAULT false,  -- may be asleep until notified
+    counters jsonb NOT NULL DEFAULT '{}'     -- its metric series, name{labels} to number
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
+        autovacuum_vacuum_cost_delay = 0);
+-- What an enqueue asks: does anybody sleep? It holds only those that do.
+CREATE INDEX worker_waiting ON worker (id) WHERE waiting;
+CREATE INDEX worker_alive ON worker (id) WHERE departed_at IS NULL;
+
+-- What departed workers had counted, so that totals never fall when their rows empty.
+CREATE TABLE departed_counter (
+    series text PRIMARY KEY,
+    value double precision NOT NULL
+);

@@ -1,0 +1,37 @@
+-- One row a job with its status, for people and for SQL. Each branch has its own constant status,
+-- so a condition on status leaves only the tables that hold such jobs; an id reaches every branch.
+-- The names are outer joins, though they always exist: the planner drops an outer join on a unique
+-- key when its columns are not asked for, as in count(*).
+
+CREATE VIEW jobs AS
+SELECT j.id, s.status, q.name AS queue, t.name AS type, b.priority, s.attempt,
+       GREATEST(j.max_attempts, s.attempt + s.further)::smallint AS max_attempts,
+       j.created_at, COALESCE(s.run_at, j.run_at, j.created_at) AS run_at,
+       s.started_at, s.finished_at, w.name AS worker, s.worker_id, s.lease_token,
+       s.lease_expires_at, j.timeout_seconds, j.unique_key, j.concurrency_key, j.tags,
+       j.trace_parent, j.payload, s.result,
+       (SELECT e.error FROM attempt_error e WHERE e.id = j.id ORDER BY e.attempt DESC LIMIT 1) AS last_error
+FROM (
+    SELECT id, band_id, 'queued'::job_status AS status, attempt, 1 AS further, NULL::timestamptz AS run_at,
+           NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at,
+           NULL::bigint AS worker_id, NULL::bigint AS lease_token,
+           NULL::timestamptz AS lease_expires_at, NULL::json AS result
+    FROM ready
+    UNION ALL
+    SELECT id, band_id, 'scheduled', attempt, 1, run_at, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM scheduled
+    UNION ALL
+    SELECT id, band_id, 'running', attempt, 0, NULL, leased_at, NULL, worker_id, token, expires_at, NULL
+    FROM lease WHERE cancel_requested_at IS NULL
+    UNION ALL
+    SELECT id, band_id, 'ending', attempt, 0, NULL, leased_at, NULL, worker_id, token, expires_at, NULL
+    FROM lease WHERE cancel_requested_at IS NOT NULL
+    UNION ALL
+    SELECT id, band_id, status, attempt, 0, NULL, started_at, finished_at, worker_id, token, NULL, result
+    FROM outcome
+) s
+JOIN job j ON j.id = s.id AND j.band_id = s.band_id
+LEFT JOIN band b ON b.id = j.band_id
+LEFT JOIN queue q ON q.id = b.queue_id
+LEFT JOIN type t ON t.id = b.type_id
+LEFT JOIN worker w ON w.id = s.worker_id;
