@@ -1,0 +1,131 @@
+internal import JSON
+
+/// An error for the client to read: a problem document (RFC 9457). A handler throws it, the server sends it.
+public struct Problem: Error, Equatable, Sendable {
+    /// Something wrong in what the client sent, and where.
+    public struct InvalidInput: Equatable, Sendable {
+        public enum Place: Equatable, Sendable {
+            /// A JSON pointer (RFC 6901) into the body; empty for the whole of it.
+            case pointer(String)
+            /// A parameter of the query or of the path.
+            case parameter(String)
+        }
+
+        public var place: Place
+        public var detail: String
+
+        public init(_ place: Place, _ detail: String) {
+            self.place = place
+            self.detail = detail
+        }
+    }
+
+    /// The value of an extension member.
+    public enum Member: Equatable, Sendable {
+        case string(String)
+        case integer(Int)
+        case boolean(Bool)
+        /// A whole JSON text, written as it is.
+        case json([UInt8])
+    }
+
+    public struct Field: Equatable, Sendable {
+        public var field: KnownField
+        public var value: String
+    }
+
+    public struct ExtensionMember: Equatable, Sendable {
+        public var name: String
+        public var value: Member
+    }
+
+    public var status: Status
+    /// A URI that names the kind of problem; `about:blank` says no more than the status.
+    public var type: String
+    /// The same for every problem of the type.
+    public var title: String
+    /// What went wrong this time, and what would be accepted.
+    public var detail: String?
+    /// Everything that is wrong with the input, not only the first thing.
+    public var errors: [InvalidInput]
+    public private(set) var members: [ExtensionMember] = []
+    public private(set) var fields: [Field] = []
+
+    public init(
+        _ status: Status, _ detail: String? = nil, type: String = "about:blank", title: String? = nil,
+        errors: [InvalidInput] = []
+    ) {
+        self.status = status
+        self.type = type
+        self.title = title ?? status.reason
+        self.detail = detail
+        self.errors = errors
+    }
+
+    init(_ violation: ProtocolViolation) {
+        self.init(violation.status, violation.detail)
+    }
+
+    /// The same with an extension member (RFC 9457 section 3.2). The names of the standard members are not for it.
+    public func with(_ name: String, _ value: Member) -> Problem {
+        precondition(
+            !["type", "title", "status", "detail", "instance", "errors"].contains(name), "\(name) is a standard member")
+        var copy = self
+        copy.members.append(ExtensionMember(name: name, value: value))
+        return copy
+    }
+
+    /// The same with a field of the response, such as `Retry-After` or `WWW-Authenticate`.
+    public func with(_ field: KnownField, _ value: String) -> Problem {
+        var copy = self
+        copy.fields.append(Field(field: field, value: value))
+        return copy
+    }
+
+    /// 503: come back later.
+    public static func unavailable(_ detail: String, retryAfterSeconds: Int) -> Problem {
+        Problem(.serviceUnavailable, detail).with(.retryAfter, String(max(retryAfterSeconds, 0)))
+    }
+
+    /// The problem document. Throws when one of the fields may not be sent.
+    public func response() throws(InvalidField) -> Response {
+        var response = Response(status, contentType: .problem, body: document())
+        for field in fields { try response.add(field.field, field.value) }
+        return response
+    }
+
+    private func document() -> [UInt8] {
+        var writer = JSONWriter(capacity: 256)
+        writer.beginObject()
+        writer.member("type", type)
+        writer.member("title", title)
+        writer.member("status", status.code)
+        if let detail { writer.member("detail", detail) }
+        if !errors.isEmpty {
+            writer.key("errors")
+            writer.beginArray()
+            for error in errors {
+                writer.beginObject()
+                switch error.place {
+                case .pointer(let pointer): writer.member("pointer", pointer)
+                case .parameter(let name): writer.member("parameter", name)
+                }
+                writer.member("detail", error.detail)
+                writer.endObject()
+            }
+            writer.endArray()
+        }
+        for member in members {
+            switch member.value {
+            case .string(let value): writer.member(member.name, value)
+            case .integer(let value): writer.member(member.name, value)
+            case .boolean(let value): writer.member(member.name, value)
+            case .json(let text):
+                writer.key(member.name)
+                writer.raw(text)
+            }
+        }
+        writer.endObject()
+        return writer.finish()
+    }
+}

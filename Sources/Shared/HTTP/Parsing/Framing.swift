@@ -1,0 +1,84 @@
+/// What the fields of a head say about where its body ends and whether the connection goes on
+/// (RFC 9112 sections 6 and 9). Whatever two recipients could read differently is refused.
+struct Framing: Sendable, Equatable {
+    /// The decimal value of the only `Content-Length`; `Int.max` if it is larger than that.
+    private(set) var contentLength: Int?
+    private(set) var isChunked = false
+    private var hasTransferEncoding = false
+    private(set) var asksToClose = false
+    private(set) var asksToKeepAlive = false
+
+    /// Takes in a field, if it is one of those that matter here.
+    mutating func note(
+        _ field: KnownField, _ bytes: Span<UInt8>, _ value: Range<Int>
+    ) throws(ProtocolViolation) {
+        switch field {
+        case .contentLength:
+            guard contentLength == nil else {
+                throw ProtocolViolation("Content-Length is given more than once")
+            }
+            contentLength = try Self.parseLength(bytes, value)
+        case .transferEncoding:
+            guard !hasTransferEncoding else {
+                throw ProtocolViolation("Transfer-Encoding is given more than once")
+            }
+            hasTransferEncoding = true
+            isChunked = bytes.equals(value, lowercase: "chunked")
+        case .connection:
+            noteOptions(bytes, value)
+        default: break
+        }
+    }
+
+    /// The rules between fields, once all are known (RFC 9112 section 6.1).
+    func check(_ version: Version) throws(ProtocolViolation) {
+        guard hasTransferEncoding else { return }
+        guard contentLength == nil else {
+            throw ProtocolViolation("Content-Length and Transfer-Encoding are given together")
+        }
+        guard version == .http11 else {
+            throw ProtocolViolation("HTTP/1.0 has no Transfer-Encoding")
+        }
+        guard isChunked else {
+            throw ProtocolViolation(.notImplemented, "the only Transfer-Encoding understood is \"chunked\"")
+        }
+    }
+
+    /// Whether another message may follow on the connection, as far as this head says.
+    func keepsAlive(_ version: Version) -> Bool {
+        if asksToClose { return false }
+        return version == .http11 || asksToKeepAlive
+    }
+
+    /// `1*DIGIT` and nothing else: no sign, no list, no white space within (RFC 9110 section 8.6).
+    private static func parseLength(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(ProtocolViolation) -> Int {
+        guard !range.isEmpty else { throw ProtocolViolation("Content-Length is empty") }
+        var length = 0
+        for index in range {
+            guard bytes[index].isDigit else {
+                throw ProtocolViolation("Content-Length is not a decimal number")
+            }
+            let (tens, overflow) = length.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = tens.addingReportingOverflow(Int(bytes[index] - UInt8(ascii: "0")))
+            length = overflow || carry ? Int.max : sum
+        }
+        return length
+    }
+
+    private mutating func noteOptions(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+        var start = range.lowerBound
+        while start < range.upperBound {
+            var end = start
+            while end < range.upperBound, bytes[end] != UInt8(ascii: ",") { end += 1 }
+            var option = start..<end
+            while let first = option.first, bytes[first].isBlank { option = first + 1..<option.upperBound }
+            while let last = option.last, bytes[last].isBlank { option = option.lowerBound..<last }
+            if bytes.equals(option, lowercase: "close") {
+                asksToClose = true
+            } else if bytes.equals(option, lowercase: "keep-alive") {
+                asksToKeepAlive = true
+            }
+            start = end + 1
+        }
+    }
+}

@@ -1,0 +1,19 @@
+extension MessageFields {
+    /// Whether the content is JSON in UTF-8 and not compressed: `application/json`, with nothing but
+    /// `charset=utf-8` behind it (RFC 8259 section 11 defines no parameter, and many clients send this one).
+    var sayJSON: Bool {
+        guard count(of: .contentEncoding) == 0, let value = only(.contentType) else { return false }
+        let parts = value.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)
+        guard let type = parts.first, Self.matches(type, "application/json") else { return false }
+        guard parts.count > 1 else { return true }
+        return parts.count == 2
+            && (Self.matches(parts[1], "charset=utf-8") || Self.matches(parts[1], "charset=\"utf-8\""))
+    }
+
+    private static func matches(_ bytes: ArraySlice<UInt8>, _ lowercase: String) -> Bool {
+        var text = bytes
+        while let first = text.first, first.isBlank { text.removeFirst() }
+        while let last = text.last, last.isBlank { text.removeLast() }
+        return text.elementsEqual(lowercase.utf8) { $0.lowercased == $1 }
+    }
+}
