@@ -1,0 +1,32 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test lint build bench chaos example deps clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+run: ## Run api, worker and reaper on a private PostgreSQL (API_PORT=8000, DATABASE_URL=)
+	@Scripts/run.sh
+
+test: ## Build and run all tests (FILTER=regex, SANITIZE=thread)
+	@Scripts/test.sh
+
+lint: ## Check the format of the code and the scripts
+	@Scripts/lint.sh
+
+build: ## Build the three binaries into .build/release
+	@Scripts/build.sh
+
+bench: ## Measure, beside the raw limits of this machine
+	@Scripts/bench.sh
+
+chaos: ## Kill everything at random instants, many times (RUNS=20, SEED=n)
+	@Scripts/chaos.sh
+
+example: ## Run thousands of real jobs, and check every result
+	@Scripts/example.sh
+
+deps: ## Install what is missing (Debian and Ubuntu, by apt)
+	@Scripts/deps.sh
+
+clean: ## Remove what was built, and the private PostgreSQL with its jobs
+	@Scripts/clean.sh

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Measures the release binaries beside the raw limits of this machine; writes Benchmarks/results.json.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
+
+Scripts/build.sh
+exec Benchmarks/run.sh "$@"

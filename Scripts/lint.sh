@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The format of the Swift code (.swift-format) and the traps in the scripts. Exits 1 on any finding.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
+
+Scripts/deps.sh lint
+failed=0
+
+folders=(Package.swift Sources Tests)
+[[ ! -d Benchmarks ]] || folders+=(Benchmarks)
+swift format lint --strict --parallel --recursive "${folders[@]}" ||
+    { failed=1 && say "swift format --in-place --recursive ${folders[*]}    # mends most of them"; }
+
+mapfile -t scripts < <(git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
+shellcheck --external-sources --source-path=SCRIPTDIR "${scripts[@]}" || failed=1
+
+((failed == 0)) || fail "lint found something."
+say "lint: nothing found."

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Builds and runs all tests. FILTER=regex runs only those; SANITIZE=thread|address builds with that
+# sanitizer, apart from the usual build.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
+
+Scripts/deps.sh
+options=()
+if [[ -n ${SANITIZE:-} ]]; then
+    [[ $SANITIZE == thread || $SANITIZE == address ]] || fail "SANITIZE=$SANITIZE: accepted are thread and address."
+    options+=(--sanitize="$SANITIZE" --scratch-path ".build/$SANITIZE")
+fi
+require_writable .build
+
+# The integration tests start the three binaries that this builds beside them.
+swift build --build-tests --explicit-target-dependency-import-check error "${options[@]}"
+exec swift test --skip-build --disable-xctest "${options[@]}" ${FILTER:+--filter "$FILTER"}
