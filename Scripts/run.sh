@@ -58,17 +58,21 @@ start_postgres() {
 # start NAME COLOUR PROGRAM [ARGUMENT...]: in a session of its own, so that Ctrl-C reaches only the
 # supervisor; stopped by the kernel if the supervisor is killed. Its lines are prefixed by its name.
 start() {
-    local name=$1 prefix pipe
+    local name=$1 prefix pipe both reader writer
     prefix=$(printf '%-6s |' "$1")
     [[ -z $BOLD ]] || prefix=$'\e['"$2m$prefix$PLAIN"
     shift 2
     pipe=$(mktemp -u ".local/run.XXXXXX")
     mkfifo -m 0600 "$pipe"
-    (trap '' INT TERM HUP && exec sed -u "s/^/$prefix /" <"$pipe") 9>&- &
-    PREFIXERS+=($!)
-    setsid setpriv --pdeathsig TERM -- "$@" </dev/null >"$pipe" 2>&1 9>&- &
-    PID_OF[$name]=$!
+    # Opened for both first, so that neither end waits for the other.
+    # shellcheck disable=SC2094
+    exec {both}<>"$pipe" {reader}<"$pipe" {writer}>"$pipe" {both}>&-
     rm -f "$pipe"
+    (trap '' INT TERM HUP && exec sed -u "s/^/$prefix /" <&"$reader" {reader}<&- {writer}>&- 9>&-) &
+    PREFIXERS+=($!)
+    setsid setpriv --pdeathsig TERM -- "$@" </dev/null >&"$writer" 2>&1 {reader}<&- {writer}>&- 9>&- &
+    PID_OF[$name]=$!
+    exec {reader}<&- {writer}>&-
 }
 
 wait_until_ready() {
@@ -128,7 +132,7 @@ watch() {
     local ended status name
     while ((${#PID_OF[@]} > 0)) && [[ -z $STOPPING ]]; do
         status=0 ended=''
-        wait -n -p ended "${PID_OF[@]}" || status=$?
+        wait -n -p ended "${PID_OF[@]}" 2>/dev/null || status=$?
         [[ -n ${ended:-} ]] || continue
         for name in "${!PID_OF[@]}"; do
             [[ ${PID_OF[$name]} == "$ended" ]] || continue
@@ -154,6 +158,7 @@ stop_all() {
     # Their last lines.
     wait "${PREFIXERS[@]}" 2>/dev/null || true
     [[ -z $OWN_POSTGRES ]] || Scripts/postgres.sh stop .local/postgres
+    say "stopped"
 }
 
 require_writable .local
@@ -175,5 +180,4 @@ if [[ -z $STOPPING ]]; then
     wait_until_ready
 fi
 watch
-[[ $STOPPING != died ]] || exit 1
-say "stopped"
+[[ $STOPPING != died ]]
