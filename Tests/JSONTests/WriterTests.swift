@@ -47,6 +47,22 @@ struct WriterTests {
         #expect(String(decoding: writer.finish(), as: UTF8.self) == "data: [1]")
     }
 
+    @Test func `what a reader skipped is written as it was, from an array, a slice and a span`() throws {
+        var reader = JSONReader(Array(#"{"a": {"n":1.10, "u":"\u0041"} }"#.utf8))
+        try reader.beginObject()
+        _ = try reader.nextMember()
+        let range = try reader.skipValue()
+        let text = written { writer in
+            writer.beginArray()
+            writer.raw(reader.bytes[range])
+            writer.raw(Array(reader.bytes[range]))
+            writer.raw(reader.bytes.span.extracting(range))
+            writer.endArray()
+        }
+        let value = #"{"n":1.10, "u":"\u0041"}"#
+        #expect(text == "[\(value),\(value),\(value)]")
+    }
+
     @Test func `integers are written to their last digit`() {
         #expect(written { $0.integer(0) } == "0")
         #expect(written { $0.integer(UInt8.max) } == "255")

@@ -5,14 +5,24 @@ extension [UInt8] {
     /// where JSON ends up in a log or a terminal: DEL, the C1 controls U+0080 to U+009F, and the separators U+2028
     /// and U+2029. A byte that is no UTF-8 becomes U+FFFD, so that the output is JSON whatever comes in.
     mutating func appendJSONString(_ text: Span<UInt8>) {
-        append(UInt8(ascii: "\""))
-        var index = 0
-        while true {
-            let length = text.verbatimLength(at: index)
+        // Nearly every string is verbatim to its end: then it is appended in one go, quotation marks and all.
+        var length = text.verbatimLength(at: 0)
+        append(addingCapacity: length + 2) { target in
+            target.append(UInt8(ascii: "\""))
+            for index in 0..<length {
+                target.append(text[index])
+            }
+            if length == text.count {
+                target.append(UInt8(ascii: "\""))
+            }
+        }
+        guard length < text.count else { return }
+        var index = length
+        while index < text.count {
+            index += appendSpecial(text, at: index)
+            length = text.verbatimLength(at: index)
             append(contentsOf: text, from: index, count: length)
             index += length
-            guard index < text.count else { break }
-            index += appendSpecial(text, at: index)
         }
         append(UInt8(ascii: "\""))
     }

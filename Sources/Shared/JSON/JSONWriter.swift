@@ -135,7 +135,14 @@ public struct JSONWriter: Sendable {
 
     /// A value that is JSON already, written as it is and not checked.
     public mutating func raw(_ value: [UInt8]) {
-        raw(value.span)
+        beginValue()
+        bytes.append(contentsOf: value)
+    }
+
+    /// A value that is JSON already, written as it is and not checked: `raw(reader.bytes[range])`.
+    public mutating func raw(_ value: ArraySlice<UInt8>) {
+        beginValue()
+        bytes.append(contentsOf: value)
     }
 
     // MARK: Members
