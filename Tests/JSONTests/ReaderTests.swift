@@ -197,4 +197,22 @@ struct ReaderTests {
         #expect(reader.position(of: 5) == JSONPosition(offset: 5, line: 1, column: 3))
         #expect(reader.position(of: 10) == JSONPosition(offset: 10, line: 2, column: 2))
     }
+
+    @Test func `asking out of turn is a programmer's error and traps`() async {
+        await #expect(processExitsWith: .failure) {
+            var reader = JSONReader(Array("1".utf8))
+            _ = try reader.readInteger(as: Int.self)
+            _ = try reader.readInteger(as: Int.self)
+        }
+        await #expect(processExitsWith: .failure) {
+            var reader = JSONReader(Array("[{}]".utf8))
+            try reader.beginArray()
+            _ = try reader.nextMember()
+        }
+        await #expect(processExitsWith: .failure) {
+            var reader = JSONReader(Array("[]".utf8))
+            try reader.beginArray()
+            try reader.finish()
+        }
+    }
 }

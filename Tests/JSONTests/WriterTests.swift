@@ -136,4 +136,27 @@ struct WriterTests {
         #expect(try reader.readString().unicodeScalars.elementsEqual(scalars))
         try reader.finish()
     }
+
+    @Test func `calls that would give no JSON trap`() async {
+        await #expect(processExitsWith: .failure) {
+            var writer = JSONWriter()
+            writer.beginObject()
+            writer.integer(1)
+        }
+        await #expect(processExitsWith: .failure) {
+            var writer = JSONWriter()
+            writer.beginArray()
+            writer.endObject()
+        }
+        await #expect(processExitsWith: .failure) {
+            var writer = JSONWriter()
+            writer.beginArray()
+            _ = writer.finish()
+        }
+        await #expect(processExitsWith: .failure) {
+            var writer = JSONWriter()
+            writer.null()
+            writer.null()
+        }
+    }
 }
