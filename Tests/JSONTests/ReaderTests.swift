@@ -201,18 +201,18 @@ struct ReaderTests {
     @Test func `asking out of turn is a programmer's error and traps`() async {
         await #expect(processExitsWith: .failure) {
             var reader = JSONReader(Array("1".utf8))
-            _ = try reader.readInteger(as: Int.self)
-            _ = try reader.readInteger(as: Int.self)
+            _ = try? reader.readInteger(as: Int.self)
+            _ = try? reader.readInteger(as: Int.self)
         }
         await #expect(processExitsWith: .failure) {
             var reader = JSONReader(Array("[{}]".utf8))
             try reader.beginArray()
-            _ = try reader.nextMember()
+            _ = try? reader.nextMember()
         }
         await #expect(processExitsWith: .failure) {
             var reader = JSONReader(Array("[]".utf8))
             try reader.beginArray()
-            try reader.finish()
+            try? reader.finish()
         }
     }
 }
