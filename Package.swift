@@ -71,6 +71,7 @@ let package = Package(
         tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "TestKit"]),
         tests("FleetTests", ["Fleet", "Postgres", "EventLoop", "TestKit"]),
         tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "TestKit"]),
+        tests("TestKitTests", ["TestKit", "EventLoop"]),
         tests("Integration", ["TestKit", "Postgres", "EventLoop", "JSON"]),
         tests("Tidy", ["TestKit"]),
     ],

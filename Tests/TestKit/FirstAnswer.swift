@@ -1,0 +1,49 @@
+import EventLoop
+import Synchronization
+
+/// A question with several possible answerers, one of them perhaps the clock: the first answer counts.
+final class FirstAnswer<Value: Sendable>: Sendable {
+    private enum State {
+        case open
+        case awaited(CheckedContinuation<Value, Never>)
+        case answered(Value)
+    }
+
+    private let state = Mutex(State.open)
+
+    /// Answers, unless somebody has.
+    func give(_ value: Value) {
+        let continuation = state.withLock { state -> CheckedContinuation<Value, Never>? in
+            switch state {
+            case .answered: return nil
+            case .open:
+                state = .answered(value)
+                return nil
+            case .awaited(let continuation):
+                state = .answered(value)
+                return continuation
+            }
+        }
+        continuation?.resume(returning: value)
+    }
+
+    /// Answers with `value` when `duration` has passed.
+    func give(_ value: Value, after duration: Duration) {
+        let deadline = MonotonicInstant.now() + duration
+        TestLoop.shared.execute {
+            _ = TestLoop.shared.schedule(at: deadline) { self.give(value) }
+        }
+    }
+
+    /// Waits for the first answer. For one task only.
+    func take() async -> Value {
+        await withCheckedContinuation { continuation in
+            let value = state.withLock { state -> Value? in
+                if case .answered(let value) = state { return value }
+                state = .awaited(continuation)
+                return nil
+            }
+            if let value { continuation.resume(returning: value) }
+        }
+    }
+}

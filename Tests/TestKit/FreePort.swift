@@ -1,0 +1,24 @@
+import EventLoop
+import Glibc
+import Synchronization
+
+/// TCP ports of the loopback address for the servers of a test.
+public enum FreePort {
+    /// Below the range from which Linux takes the ports of outgoing connections (32768 and up), so that no connection
+    /// takes one between the answer and its use. Where the search begins depends on the process, so that two test runs
+    /// do not race for the same ones.
+    private static let range = 20_000..<32_000
+    private static let next = Mutex(range.lowerBound + Int(getpid()) * 97 % range.count)
+
+    /// A port on which nobody listened just now, and which this process is given only once.
+    public static func take() -> UInt16 {
+        next.withLock { next in
+            for _ in range {
+                let port = UInt16(next)
+                next = next + 1 < range.upperBound ? next + 1 : range.lowerBound
+                if (try? Listener(address: .loopback(port: port), backlog: 1)) != nil { return port }
+            }
+            fatalError("no free TCP port from \(range.lowerBound) to \(range.upperBound - 1)")
+        }
+    }
+}
