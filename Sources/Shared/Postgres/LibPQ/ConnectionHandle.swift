@@ -1,0 +1,145 @@
+import CLibPQ
+
+/// Owns one `PGconn`: one thin function for each call of libpq, which turns its failure into an error on that
+/// line. Confined to one loop; `close` is called once.
+///
+/// Facts of libpq 15 which the callers rely on:
+/// - `PQpipelineSync` writes to the socket itself, so each sync costs one `send`; what lies between two syncs is
+///   sent together.
+/// - Each command of a pipeline gives one result and then a null; a sync gives one result and no null.
+/// - A socket can be closed inside every function here; `descriptor` is then nil.
+final class ConnectionHandle {
+    private let pointer: OpaquePointer
+
+    /// Begins to connect (`PQconnectStartParams`). Host names must be resolved: libpq would block on them.
+    init(connectingWith parameters: [ConnectionParameter]) throws(PostgresError) {
+        let pointer = CStrings.withArrays(parameters.map(\.keyword), parameters.map(\.value)) { keywords, values in
+            PQconnectStartParams(keywords, values, 0)
+        }
+        guard let pointer else { throw .connectionFailed(reason: "out of memory") }
+        self.pointer = pointer
+        PQsetNoticeReceiver(pointer, { _, _ in }, nil)
+        guard PQstatus(pointer) != CONNECTION_BAD else {
+            let reason = errorMessage
+            PQfinish(pointer)
+            throw .connectionFailed(reason: reason)
+        }
+    }
+
+    enum Progress {
+        case wantsToRead, wantsToWrite, connected, failed
+    }
+
+    func pollConnection() -> Progress {
+        switch PQconnectPoll(pointer) {
+        case PGRES_POLLING_READING: .wantsToRead
+        case PGRES_POLLING_WRITING: .wantsToWrite
+        case PGRES_POLLING_OK: .connected
+        default: .failed
+        }
+    }
+
+    /// The socket; nil when libpq has closed it.
+    var descriptor: Int32? {
+        let socket = PQsocket(pointer)
+        return socket >= 0 ? socket : nil
+    }
+
+    var isBroken: Bool { PQstatus(pointer) == CONNECTION_BAD || PQsocket(pointer) < 0 }
+
+    var errorMessage: String { oneLine(PQerrorMessage(pointer)) }
+
+    var serverProcessID: Int32 { PQbackendPID(pointer) }
+
+    var serverVersion: Int32 { PQserverVersion(pointer) }
+
+    var isInTransaction: Bool { PQtransactionStatus(pointer) != PQTRANS_IDLE }
+
+    func enterPipelineMode() throws(PostgresError) {
+        guard PQsetnonblocking(pointer, 1) == 0, PQenterPipelineMode(pointer) == 1 else {
+            throw .connectionFailed(reason: errorMessage)
+        }
+    }
+
+    func sendPrepare(_ serverName: String, _ sql: String, _ types: [PostgresType]) throws(PostgresError) {
+        let sent = withUnsafeTemporaryAllocation(of: Oid.self, capacity: max(1, types.count)) { oids in
+            for (index, type) in types.enumerated() { oids.initializeElement(at: index, to: type.rawValue) }
+            return PQsendPrepare(pointer, serverName, sql, Int32(types.count), oids.baseAddress)
+        }
+        try check(sent)
+    }
+
+    func sendExecute(_ serverName: String, _ parameters: Parameters) throws(PostgresError) {
+        let sent = parameters.withPointers { count, values, lengths, formats in
+            PQsendQueryPrepared(pointer, serverName, count, values, lengths, formats, 1)
+        }
+        try check(sent)
+    }
+
+    /// Parses and executes in one step, without a name.
+    func sendQuery(_ sql: String, _ parameters: Parameters) throws(PostgresError) {
+        let slots = parameters.slots
+        let sent = withUnsafeTemporaryAllocation(of: Oid.self, capacity: max(1, slots.count)) { oids in
+            for (index, slot) in slots.enumerated() { oids.initializeElement(at: index, to: slot.type.rawValue) }
+            return parameters.withPointers { count, values, lengths, formats in
+                PQsendQueryParams(pointer, sql, count, oids.baseAddress, values, lengths, formats, 1)
+            }
+        }
+        try check(sent)
+    }
+
+    func sendSync() throws(PostgresError) {
+        try check(PQpipelineSync(pointer))
+    }
+
+    /// True when everything is with the kernel; false when the socket must become writable first.
+    func flush() throws(PostgresError) -> Bool {
+        let status = PQflush(pointer)
+        guard status >= 0 else { throw lost() }
+        return status == 0
+    }
+
+    /// Reads what has arrived, without waiting.
+    func consumeInput() throws(PostgresError) {
+        try check(PQconsumeInput(pointer))
+        // A TLS record may be in OpenSSL's buffer only, where epoll does not see it.
+        while PQsslInUse(pointer) == 1, TLSPending.hasBytes(PQsslStruct(pointer, "OpenSSL")) {
+            try check(PQconsumeInput(pointer))
+        }
+    }
+
+    /// True when `nextResult` would have to wait for the server.
+    var isBusy: Bool { PQisBusy(pointer) == 1 }
+
+    func nextResult() -> ResultHandle? {
+        PQgetResult(pointer).map { ResultHandle(taking: $0) }
+    }
+
+    func nextNotification() -> Notification? {
+        guard let notify = PQnotifies(pointer) else { return nil }
+        defer { PQfreemem(notify) }
+        return Notification(
+            channel: String(cString: notify.pointee.relname),
+            payload: notify.pointee.extra.map { String(cString: $0) } ?? "",
+            serverProcessID: notify.pointee.be_pid)
+    }
+
+    /// Asks the server, on a thread and a connection of its own, to cancel what this connection runs now.
+    /// libpq 15 can only do it blocking; `tcp_user_timeout` of the connection bounds it.
+    func requestCancel() {
+        guard let cancel = PQgetCancel(pointer) else { return }
+        CancelRequest(taking: cancel).send()
+    }
+
+    func close() {
+        PQfinish(pointer)
+    }
+
+    private func check(_ status: Int32) throws(PostgresError) {
+        guard status == 1 else { throw lost() }
+    }
+
+    private func lost() -> PostgresError {
+        .connectionLost(reason: errorMessage, outcomeUnknown: true)
+    }
+}

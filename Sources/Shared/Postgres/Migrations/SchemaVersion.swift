@@ -1,0 +1,30 @@
+/// Which migration a database is at: what a process asks before it works with it.
+public enum SchemaVersion {
+    private static let statement = Statement(
+        "schema_version", "SELECT max(version) FROM schema_migration", isIdempotent: true)
+
+    /// The version of the latest migration; nil if there is none, or no table of them.
+    public static func current(
+        _ execute: (Statement) async throws(PostgresError) -> Rows
+    ) async throws(PostgresError) -> Int32? {
+        do throws(PostgresError) {
+            return try await execute(statement).onlyRow().optionalInt4(0)
+        } catch {
+            guard error.sqlState == .undefinedTable else { throw error }
+            return nil
+        }
+    }
+
+    /// What is wrong with a database whose schema is at `current`, for a process that needs `expected`; nil if it is
+    /// as expected.
+    public static func mismatch(current: Int32?, expected: Int32) -> String? {
+        switch current {
+        case nil: "the database has no schema yet; run: jobqueue-api migrate up"
+        case .some(let version) where version < expected:
+            "the database is at migration \(version), and this release needs \(expected); run: jobqueue-api migrate up"
+        case .some(let version) where version > expected:
+            "the database is at migration \(version), newer than this release, which ends at \(expected)"
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import CLibPQ
+import EventLoop
+
+/// One keyword of libpq's connection parameters, and its value.
+struct ConnectionParameter: Sendable {
+    var keyword: String
+    var value: String
+}
+
+/// Who logs in. What is nil is taken from the URL.
+public struct DatabaseCredentials: Sendable, Equatable {
+    public var user: String?
+    public var password: String?
+
+    public init(user: String? = nil, password: String? = nil) {
+        self.user = user
+        self.password = password
+    }
+}
+
+/// Where PostgreSQL is, and how sessions with it begin.
+///
+/// It holds the password of the URL; nothing here prints it.
+public struct DatabaseSettings: Sendable {
+    /// The schema that unqualified names mean (`DATABASE_SCHEMA`).
+    public var schema = "jobqueue"
+    /// Shown by `pg_stat_activity`.
+    public var applicationName = "jobqueue"
+    /// How long connecting may take in all: name lookup, TLS and login.
+    public var connectTimeout = Duration.seconds(5)
+    /// PostgreSQL aborts a statement that runs for longer (`statement_timeout`).
+    public var statementTimeout = Duration.seconds(30)
+    /// The network is given this much longer than the statement before the answer counts as lost.
+    public var answerGrace = Duration.seconds(5)
+
+    let urlParameters: [ConnectionParameter]
+
+    /// What is wrong with a URL, without quoting it: it may hold a password.
+    public struct InvalidURL: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// - Parameter url: a URI as libpq takes it (documentation, "Connection URIs"); `postgresql+asyncpg://` counts
+    ///   as `postgresql://`.
+    public init(url: String) throws(InvalidURL) {
+        urlParameters = try DatabaseSettings.parse(url)
+    }
+
+    private static func parse(_ url: String) throws(InvalidURL) -> [ConnectionParameter] {
+        guard let separator = url.firstRange(of: "://") else {
+            throw InvalidURL(description: "is not a URI; accepted is postgresql://user@host:port/database")
+        }
+        guard ["postgresql", "postgres", "postgresql+asyncpg"].contains(url[..<separator.lowerBound]) else {
+            throw InvalidURL(description: "has a scheme other than postgresql")
+        }
+        var message: UnsafeMutablePointer<CChar>?
+        let options = PQconninfoParse("postgresql" + url[separator.lowerBound...], &message)
+        defer {
+            PQconninfoFree(options)
+            PQfreemem(message)
+        }
+        guard var option = options else {
+            // After the colon libpq quotes the URI.
+            let reason = oneLine(message).firstRange(of: ": \"").map { oneLine(message)[..<$0.lowerBound] }
+            throw InvalidURL(description: reason.map { String($0) } ?? "is not a URI that libpq can read")
+        }
+        var parameters: [ConnectionParameter] = []
+        while let keyword = option.pointee.keyword {
+            if let value = option.pointee.val {
+                parameters.append(ConnectionParameter(keyword: String(cString: keyword), value: String(cString: value)))
+            }
+            option += 1
+        }
+        return parameters
+    }
+
+    /// The parameters of one connection, host names not yet resolved.
+    func parameters(profile: SessionProfile, credentials: DatabaseCredentials?) -> [ConnectionParameter] {
+        var parameters = DatabaseSettings.defaults
+        func set(_ keyword: String, _ value: String) {
+            parameters.removeAll { $0.keyword == keyword }
+            parameters.append(ConnectionParameter(keyword: keyword, value: value))
+        }
+        for parameter in urlParameters { set(parameter.keyword, parameter.value) }
+        set("application_name", applicationName)
+        set("client_encoding", "UTF8")
+        if let user = credentials?.user { set("user", user) }
+        if let password = credentials?.password { set("password", password) }
+        let fromURL = urlParameters.first { $0.keyword == "options" }.map { [$0.value] } ?? []
+        set("options", (fromURL + sessionOptions(profile)).joined(separator: " "))
+        return parameters
+    }
+
+    /// What holds unless the URL says otherwise. A peer that answers nothing is noticed within about 15 s, also
+    /// while nothing is being sent.
+    private static let defaults: [ConnectionParameter] = [
+        ConnectionParameter(keyword: "keepalives_idle", value: "5"),
+        ConnectionParameter(keyword: "keepalives_interval", value: "3"),
+        ConnectionParameter(keyword: "keepalives_count", value: "3"),
+        ConnectionParameter(keyword: "tcp_user_timeout", value: "15000"),
+        ConnectionParameter(keyword: "gssencmode", value: "disable"),
+    ]
+
+    /// `-c name=value`, with a backslash before what would end a word (documentation, "options").
+    private func sessionOptions(_ profile: SessionProfile) -> [String] {
+        let own = [
+            (name: "search_path", value: SQLIdentifier.quoted(schema)),
+            (name: "statement_timeout", value: "\(statementTimeout.clampedNanoseconds / 1_000_000)ms"),
+        ]
+        return (own + profile.parameters).map { name, value in
+            let escaped = value.flatMap { $0 == " " || $0 == "\\" ? ["\\", $0] : [$0] }
+            return "-c \(name)=" + String(escaped)
+        }
+    }
+}

@@ -1,0 +1,146 @@
+public import Telemetry
+
+/// The values for one execution of a statement, in binary form, one after the other in one buffer.
+///
+/// The first value appended is `$1`. Each value carries its type; an execution whose types differ from those
+/// of its `Statement` is refused before anything is sent.
+///
+/// ```swift
+/// var parameters = Parameters()
+/// parameters.append(id)                                   // uuid
+/// parameters.append(text: "default")
+/// parameters.appendArray(of: .json) { payloads in
+///     for job in jobs { payloads.append(bytes: job.payload) }
+/// }
+/// ```
+public struct Parameters: Sendable {
+    struct Slot: Sendable {
+        let type: PostgresType
+        /// Bytes of the value; -1 for NULL.
+        let byteCount: Int32
+    }
+
+    private(set) var bytes: [UInt8] = []
+    private(set) var slots: [Slot] = []
+
+    public init() {}
+
+    /// - Parameter byteCount: an estimate of the bytes that all values will take.
+    public init(reservingBytes byteCount: Int) {
+        bytes.reserveCapacity(byteCount)
+        slots.reserveCapacity(8)
+    }
+
+    /// The number of values appended.
+    public var count: Int { slots.count }
+
+    /// Forgets the values and keeps the memory.
+    public mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        slots.removeAll(keepingCapacity: true)
+    }
+
+    public mutating func append(_ value: Bool) { appendValue(value) }
+    public mutating func append(_ value: Int16) { appendValue(value) }
+    public mutating func append(_ value: Int32) { appendValue(value) }
+    public mutating func append(_ value: Int64) { appendValue(value) }
+    public mutating func append(_ value: Double) { appendValue(value) }
+    public mutating func append(_ value: UUID) { appendValue(value) }
+    public mutating func append(_ value: WallInstant) { appendValue(value) }
+
+    public mutating func append(_ value: Bool?) { appendOptional(value) }
+    public mutating func append(_ value: Int16?) { appendOptional(value) }
+    public mutating func append(_ value: Int32?) { appendOptional(value) }
+    public mutating func append(_ value: Int64?) { appendOptional(value) }
+    public mutating func append(_ value: Double?) { appendOptional(value) }
+    public mutating func append(_ value: UUID?) { appendOptional(value) }
+    public mutating func append(_ value: WallInstant?) { appendOptional(value) }
+
+    /// `text`. PostgreSQL refuses U+0000 in it (SQLSTATE 22021).
+    public mutating func append(text value: String) { appendValue(value) }
+    public mutating func append(text value: String?) { appendOptional(value) }
+
+    /// `text` from bytes of UTF-8.
+    public mutating func append(textBytes value: [UInt8]) { appendBytes(value, .text) }
+
+    /// `json` from the bytes of a JSON text, which PostgreSQL checks and keeps as it is.
+    public mutating func append(json value: [UInt8]) { appendBytes(value, .json) }
+    public mutating func append(json value: [UInt8]?) {
+        if let value { appendBytes(value, .json) } else { appendNull(.json) }
+    }
+
+    /// `bytea`.
+    public mutating func append(bytea value: [UInt8]) { appendBytes(value, .bytea) }
+    public mutating func append(bytea value: [UInt8]?) {
+        if let value { appendBytes(value, .bytea) } else { appendNull(.bytea) }
+    }
+
+    /// NULL, of any type.
+    public mutating func appendNull(_ type: PostgresType) {
+        slots.append(Slot(type: type, byteCount: -1))
+    }
+
+    public mutating func append(_ values: [Bool]) { appendArrayOf(values) }
+    public mutating func append(_ values: [Int16]) { appendArrayOf(values) }
+    public mutating func append(_ values: [Int32]) { appendArrayOf(values) }
+    public mutating func append(_ values: [Int64]) { appendArrayOf(values) }
+    public mutating func append(_ values: [Double]) { appendArrayOf(values) }
+    public mutating func append(_ values: [UUID]) { appendArrayOf(values) }
+    public mutating func append(_ values: [WallInstant]) { appendArrayOf(values) }
+    /// `text[]`.
+    public mutating func append(_ values: [String]) { appendArrayOf(values) }
+
+    /// A one-dimensional array, whose elements `body` appends; an empty one if it appends none.
+    ///
+    /// This is how a batch becomes columns: no array of Swift is made, and no element costs an allocation.
+    /// - Parameter element: the type of the elements: one that has an array type here.
+    public mutating func appendArray(of element: PostgresType, _ body: (inout ArrayWriter) -> Void) {
+        var taken: [UInt8] = []
+        swap(&taken, &bytes)
+        let start = taken.count
+        var writer = ArrayWriter(element: element, appendingTo: consume taken)
+        body(&writer)
+        bytes = writer.finish()
+        slots.append(Slot(type: element.array, byteCount: Int32(bytes.count - start)))
+    }
+
+    private mutating func appendValue(_ value: some BinaryValue) {
+        let start = bytes.count
+        value.appendBinary(to: &bytes)
+        slots.append(Slot(type: type(of: value).postgresType, byteCount: Int32(bytes.count - start)))
+    }
+
+    private mutating func appendOptional<Value: BinaryValue>(_ value: Value?) {
+        if let value { appendValue(value) } else { appendNull(Value.postgresType) }
+    }
+
+    private mutating func appendBytes(_ value: [UInt8], _ type: PostgresType) {
+        bytes.append(contentsOf: value)
+        slots.append(Slot(type: type, byteCount: Int32(value.count)))
+    }
+
+    private mutating func appendArrayOf<Value: BinaryValue>(_ values: [Value]) {
+        appendArray(of: Value.postgresType) { writer in
+            for value in values { writer.appendElement(value) }
+        }
+    }
+}
+
+extension PostgresType {
+    /// The type of arrays of this type, for the types that this module writes.
+    public var array: PostgresType {
+        switch self {
+        case .bool: return .boolArray
+        case .bytea: return .byteaArray
+        case .int2: return .int2Array
+        case .int4: return .int4Array
+        case .int8: return .int8Array
+        case .float8: return .float8Array
+        case .text: return .textArray
+        case .json: return .jsonArray
+        case .uuid: return .uuidArray
+        case .timestamptz: return .timestamptzArray
+        default: preconditionFailure("\(self) has no array type here")
+        }
+    }
+}

@@ -1,0 +1,142 @@
+internal import Glibc
+internal import Synchronization
+
+/// A PostgreSQL of the tests' own, in a temporary directory, on a Unix socket there and on a port of the loopback
+/// interface. It ends with the process that started it, however that ends.
+///
+/// The disk is not waited for (`fsync=off`), which survives a kill of the server though not of the machine.
+///
+/// PostgreSQL refuses to run as root; then it runs as the user `postgres`, or else `nobody`.
+public final class PostgresServer: Sendable {
+    /// The server that most tests share; started by the first that asks for it.
+    public static let shared: PostgresServer = {
+        do {
+            return try PostgresServer()
+        } catch {
+            fatalError("cannot start PostgreSQL for the tests: \(error)")
+        }
+    }()
+
+    /// The directory of the socket, the log, and the data.
+    public let directory: String
+    public let port: UInt16
+
+    /// Where the server's programs are.
+    private static let programs: String = {
+        let configured = try? Command.run(["pg_config", "--bindir"])
+        return configured.map { String($0.prefix { !$0.isNewline }) } ?? "/usr/lib/postgresql/15/bin"
+    }()
+
+    /// The words in front of a command that make it run as a user who is not root.
+    private let asUser: [String]
+
+    /// - Parameters:
+    ///   - isDurable: waits for the disk at each commit, as in production.
+    ///   - parameters: further lines for `postgresql.conf`.
+    public init(isDurable: Bool = false, parameters: [String: String] = [:]) throws {
+        directory = try PostgresServer.makeDirectory()
+        asUser = try PostgresServer.dropRoot(owning: directory)
+        port = try PostgresServer.freePort()
+        try PostgresServer.endWithThisProcess(directory: directory, asUser: asUser)
+        try run(
+            ["\(Self.programs)/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
+                + ["--no-sync"])
+        var settings = [
+            "listen_addresses": "127.0.0.1", "port": "\(port)", "unix_socket_directories": directory,
+            "fsync": isDurable ? "on" : "off", "full_page_writes": isDurable ? "on" : "off",
+            "shared_buffers": "64MB", "max_connections": "100", "log_min_messages": "warning",
+            "max_wal_size": "512MB", "autovacuum_naptime": "5s",
+        ]
+        settings.merge(parameters) { $1 }
+        let lines = settings.sorted { $0.key < $1.key }.map { "\($0.key) = '\($0.value)'" }
+        try run(["sh", "-c", "printf '%s\\n' \"$@\" >> '\(data)/postgresql.conf'", "sh"] + lines)
+        try start()
+    }
+
+    private var data: String { "\(directory)/data" }
+
+    /// Starts the server after `stop`, and returns when it takes connections.
+    public func start() throws {
+        // Its output goes to the log, and not to a pipe that would never end.
+        try run(["\(Self.programs)/pg_ctl", "-D", data, "-l", "\(directory)/log", "-w", "-t", "60", "-s", "start"])
+    }
+
+    public enum StopMode: String, Sendable {
+        /// Ends all sessions, and shuts down in order.
+        case fast
+        /// As a crash would: without a checkpoint.
+        case immediate
+    }
+
+    public func stop(_ mode: StopMode) throws {
+        try run(["\(Self.programs)/pg_ctl", "-D", data, "-m", mode.rawValue, "-w", "-t", "60", "-s", "stop"])
+    }
+
+    /// For `DatabaseSettings` and `DATABASE_URL`.
+    public func url(database: String) -> String {
+        "postgresql://postgres@/\(database)?host=\(directory)&port=\(port)"
+    }
+
+    /// The same by way of a port of the loopback interface: the server's own, or that of a proxy.
+    public func tcpURL(database: String, port: UInt16? = nil) -> String {
+        "postgresql://postgres@127.0.0.1:\(port ?? self.port)/\(database)?sslmode=prefer"
+    }
+
+    /// What the server has written to its log.
+    public func log() throws -> String {
+        try Command.run(["cat", "\(directory)/log"])
+    }
+
+    private func run(_ command: [String]) throws {
+        try Command.run(asUser + command)
+    }
+
+    private static func makeDirectory() throws -> String {
+        var template = Array("/tmp/jobqueue-pg-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Command.Failure(description: "mkdtemp failed in /tmp") }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    private static func dropRoot(owning directory: String) throws -> [String] {
+        guard getuid() == 0 else { return [] }
+        guard let entry = getpwnam("postgres") ?? getpwnam("nobody") else {
+            throw Command.Failure(description: "there is neither a user postgres nor a user nobody")
+        }
+        let (user, group) = (entry.pointee.pw_uid, entry.pointee.pw_gid)
+        guard chown(directory, user, group) == 0 else {
+            throw Command.Failure(description: "cannot hand \(directory) to another user")
+        }
+        return ["setpriv", "--reuid=\(user)", "--regid=\(group)", "--clear-groups", "--"]
+    }
+
+    /// A port that nobody listens on now.
+    private static func freePort() throws -> UInt16 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(descriptor, address, length) | getsockname(descriptor, address, &length)
+            }
+        }
+        guard status == 0 else { throw Command.Failure(description: "no free port on 127.0.0.1") }
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    /// A shell waits until the pipe that only this process holds is closed, by exit or by death, then stops the server
+    /// and removes its files.
+    private static func endWithThisProcess(directory: String, asUser: [String]) throws {
+        let ends = try Command.makePipe()
+        defer { close(ends.read) }
+        let script = """
+            trap '' INT TERM HUP
+            read nothing
+            '\(programs)/pg_ctl' -D '\(directory)/data' -m immediate -s stop
+            rm -rf '\(directory)'
+            """
+        _ = try Command.spawn(asUser + ["setsid", "sh", "-c", script], input: ends.read, output: nil)
+    }
+}

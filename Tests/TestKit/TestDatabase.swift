@@ -1,0 +1,107 @@
+public import EventLoop
+public import Postgres
+internal import Synchronization
+
+/// A database of a test's or suite's own on the shared server.
+///
+/// `migrated()` copies one that was migrated once, which takes tens of milliseconds.
+public struct TestDatabase: Sendable {
+    public let name: String
+    public let server: PostgresServer
+
+    /// The URL by Unix socket.
+    public var url: String { server.url(database: name) }
+
+    /// Settings for `DatabaseConnection` and `DatabasePool`.
+    public var settings: DatabaseSettings {
+        do {
+            return try DatabaseSettings(url: url)
+        } catch {
+            fatalError("\(url) \(error)")
+        }
+    }
+
+    /// With the schema of the directory `Migrations`.
+    public static func migrated() async throws -> TestDatabase {
+        try await create(from: template.value)
+    }
+
+    /// With nothing in it.
+    public static func empty(on server: PostgresServer = .shared) async throws -> TestDatabase {
+        try await create(from: "template0", on: server)
+    }
+
+    /// The directory `Migrations` of this repository.
+    public static let migrationsDirectory: String = {
+        let path = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
+        return path.joined(separator: "/") + "/Migrations"
+    }()
+
+    /// Ends every session on the database, as a crash of its clients' connections would.
+    /// - Returns: how many there were.
+    @discardableResult
+    public func terminateSessions() async throws -> Int {
+        var parameters = Parameters()
+        parameters.append(text: name)
+        return try await TestDatabase.onAdminConnection(of: server) { [parameters] connection in
+            try await connection.execute(
+                sql: "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", parameters
+            ).count
+        }
+    }
+
+    private static let numbers = Mutex(0)
+
+    /// Made by the first that asks, and awaited by the others.
+    private static let template = Task { () async throws -> String in
+        let database = try await create(from: "template0")
+        let files = try MigrationFile.readAll(in: migrationsDirectory)
+        try await onLoop { loop in
+            _ = try await Migrator(settings: database.settings, files: files, on: loop).up()
+        }
+        return database.name
+    }
+
+    private static func create(from template: String, on server: PostgresServer = .shared) async throws -> TestDatabase
+    {
+        let number = numbers.withLock { number in
+            number += 1
+            return number
+        }
+        let name = "test_\(number)"
+        try await onAdminConnection(of: server) { connection in
+            _ = try await connection.execute(
+                sql:
+                    "CREATE DATABASE \(name) TEMPLATE \(template) STRATEGY \(template == "template0" ? "wal_log" : "file_copy")",
+                timeout: .seconds(60))
+        }
+        return TestDatabase(name: name, server: server)
+    }
+
+    private static func onAdminConnection<Value: Sendable>(
+        of server: PostgresServer, _ body: @escaping @Sendable (DatabaseConnection) async throws -> Value
+    ) async throws -> Value {
+        let settings = try DatabaseSettings(url: server.url(database: "postgres"))
+        return try await onLoop { loop in
+            let connection = try await DatabaseConnection.connect(settings, on: loop)
+            defer { connection.close() }
+            return try await body(connection)
+        }
+    }
+}
+
+/// Runs `body` on the loop that the tests of this process share.
+public func onLoop<Value: Sendable>(
+    _ body: @escaping @Sendable (Loop) async throws -> Value
+) async throws -> Value {
+    let loop = sharedLoop
+    return try await Task(executorPreference: loop) { try await body(loop) }.value
+}
+
+private let sharedLoop: Loop = {
+    do {
+        return try Loop.start(label: "tests")
+    } catch {
+        fatalError("\(error)")
+    }
+}()
