@@ -1,0 +1,77 @@
+import Glibc
+
+/// Why a file could not be used.
+public struct SmallFileError: Error, Sendable, Equatable, CustomStringConvertible {
+    public let path: String
+    /// What was wrong, as in `No such file or directory`.
+    public let problem: String
+
+    public var description: String { "\(Quoted.text(path)): \(problem)" }
+}
+
+/// A file that is read whole: a secret, credentials.
+enum SmallFile {
+    static func bytes(of path: String, bytesMax: Int) throws(SmallFileError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw SmallFileError(path: path, errno: errno) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16 * 1024)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw SmallFileError(path: path, errno: errno) }
+            guard count > 0 else { return bytes }
+            bytes += chunk[..<count]
+            guard bytes.count <= bytesMax else {
+                throw SmallFileError(path: path, problem: "holds more than \(bytesMax) bytes")
+            }
+        }
+    }
+
+    /// A value kept in a file: UTF-8, without the one newline that editors and `echo` put at its end.
+    static func value(of path: String) throws(SmallFileError) -> String {
+        var bytes = try bytes(of: path, bytesMax: 64 * 1024)
+        if bytes.last == UInt8(ascii: "\n") {
+            bytes.removeLast()
+            if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+        }
+        guard !bytes.isEmpty else { throw SmallFileError(path: path, problem: "is empty") }
+        guard !bytes.contains(0) else { throw SmallFileError(path: path, problem: "holds a zero byte") }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw SmallFileError(path: path, problem: "is not UTF-8")
+        }
+        return text
+    }
+
+    enum Kind {
+        case file, directory
+    }
+
+    /// Throws unless the path leads to something of this kind that this process may read.
+    static func check(_ path: String, isA kind: Kind) throws(SmallFileError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw SmallFileError(path: path, errno: errno) }
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        switch kind {
+        case .file where isDirectory: throw SmallFileError(path: path, problem: "is a directory")
+        case .directory where !isDirectory: throw SmallFileError(path: path, problem: "is not a directory")
+        default: break
+        }
+        guard access(path, R_OK) == 0 else { throw SmallFileError(path: path, errno: errno) }
+    }
+}
+
+extension SmallFileError {
+    init(path: String, errno: Int32) {
+        self.init(path: path, problem: String(cString: strerror(errno)))
+    }
+}
+
+/// A text of someone else's in a message: in quotes, of bounded length, in printable ASCII.
+enum Quoted {
+    static func text(_ text: String) -> String {
+        let shown = text.unicodeScalars.prefix(64).map { $0.escaped(asASCII: true) }.joined()
+        return "\"\(shown)\(text.unicodeScalars.count > 64 ? "..." : "")\""
+    }
+}
