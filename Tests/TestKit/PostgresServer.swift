@@ -1,5 +1,4 @@
 internal import Glibc
-internal import Synchronization
 
 /// A PostgreSQL of the tests' own, in a temporary directory, on a Unix socket there and on a port of the loopback
 /// interface. It ends with the process that started it, however that ends.
@@ -36,7 +35,7 @@ public final class PostgresServer: Sendable {
     public init(isDurable: Bool = false, parameters: [String: String] = [:]) throws {
         directory = try PostgresServer.makeDirectory()
         asUser = try PostgresServer.dropRoot(owning: directory)
-        port = try PostgresServer.freePort()
+        port = FreePort.take()
         try PostgresServer.endWithThisProcess(directory: directory, asUser: asUser)
         try run(
             ["\(Self.programs)/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
@@ -107,23 +106,6 @@ public final class PostgresServer: Sendable {
             throw Command.Failure(description: "cannot hand \(directory) to another user")
         }
         return ["setpriv", "--reuid=\(user)", "--regid=\(group)", "--clear-groups", "--"]
-    }
-
-    /// A port that nobody listens on now.
-    private static func freePort() throws -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, length) | getsockname(descriptor, address, &length)
-            }
-        }
-        guard status == 0 else { throw Command.Failure(description: "no free port on 127.0.0.1") }
-        return UInt16(bigEndian: address.sin_port)
     }
 
     /// A shell waits until the pipe that only this process holds is closed, by exit or by death, then stops the server

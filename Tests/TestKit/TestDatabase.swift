@@ -1,4 +1,3 @@
-public import EventLoop
 public import Postgres
 internal import Synchronization
 
@@ -56,8 +55,8 @@ public struct TestDatabase: Sendable {
     private static let template = Task { () async throws -> String in
         let database = try await create(from: "template0")
         let files = try MigrationFile.readAll(in: migrationsDirectory)
-        try await onLoop { loop in
-            _ = try await Migrator(settings: database.settings, files: files, on: loop).up()
+        try await TestLoop.run {
+            _ = try await Migrator(settings: database.settings, files: files, on: TestLoop.shared).up()
         }
         return database.name
     }
@@ -82,26 +81,10 @@ public struct TestDatabase: Sendable {
         of server: PostgresServer, _ body: @escaping @Sendable (DatabaseConnection) async throws -> Value
     ) async throws -> Value {
         let settings = try DatabaseSettings(url: server.url(database: "postgres"))
-        return try await onLoop { loop in
-            let connection = try await DatabaseConnection.connect(settings, on: loop)
+        return try await TestLoop.run {
+            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
             defer { connection.close() }
             return try await body(connection)
         }
     }
 }
-
-/// Runs `body` on the loop that the tests of this process share.
-public func onLoop<Value: Sendable>(
-    _ body: @escaping @Sendable (Loop) async throws -> Value
-) async throws -> Value {
-    let loop = sharedLoop
-    return try await Task(executorPreference: loop) { try await body(loop) }.value
-}
-
-private let sharedLoop: Loop = {
-    do {
-        return try Loop.start(label: "tests")
-    } catch {
-        fatalError("\(error)")
-    }
-}()
