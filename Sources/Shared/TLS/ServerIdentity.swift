@@ -27,8 +27,7 @@ struct ServerIdentity {
 
     private static func keyProblem(_ error: OpenSSLError) -> String {
         if error.isPassphraseMissing { return "holds a private key with a passphrase; it must have none" }
-        if error.isNoPEMBlock { return "holds no private key in PEM form" }
-        return "holds a damaged private key (\(error.cause))"
+        return "holds no private key in PEM form that can be read (\(error.cause))"
     }
 
     private static func warnings(
