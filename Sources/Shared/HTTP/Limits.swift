@@ -101,6 +101,8 @@ public struct ClientLimits: Sendable, Equatable {
     public var idleMax = 256
     /// How long an idle connection is kept: less than servers usually wait (60 s and more).
     public var idleTimeout = Duration.seconds(30)
+    /// A connection that was idle for longer is asked whether the server has closed it before it is used again.
+    public var probeAfter = Duration.seconds(1)
 
     public init() {}
 

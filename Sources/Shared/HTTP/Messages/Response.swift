@@ -14,12 +14,12 @@ public struct Response: Sendable {
     }
 
     /// A JSON text.
-    public static func json(_ status: Status = .ok, _ body: [UInt8]) -> Response {
+    public static func json(_ body: [UInt8], status: Status = .ok) -> Response {
         Response(status, contentType: .json, body: body)
     }
 
     /// Text for people.
-    public static func text(_ status: Status = .ok, _ text: String) -> Response {
+    public static func text(_ text: String, status: Status = .ok) -> Response {
         Response(status, contentType: .plainText, body: Array(text.utf8))
     }
 
