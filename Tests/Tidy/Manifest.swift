@@ -1,0 +1,56 @@
+/// What Package.swift says of each target: its band, and what it may import.
+struct Manifest {
+    struct Target: Equatable {
+        var name: String
+        var band: Band
+        var imports: [String]
+    }
+
+    /// In the order in which they stand on each other. The headings of Package.swift bear these names.
+    enum Band: String, CaseIterable, Comparable {
+        case boundary = "C boundary"
+        case runtime = "Runtime"
+        case protocols = "Protocols"
+        case capabilities = "Capabilities"
+        case binaries = "Binaries"
+        case tests = "Tests"
+
+        private var height: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+
+        static func < (left: Band, right: Band) -> Bool { left.height < right.height }
+    }
+
+    /// By name.
+    let targets: [String: Target]
+
+    init(_ text: String) {
+        var targets: [String: Target] = [:]
+        for band in Self.sections(text) {
+            for match in band.text.matches(of: Self.targetCall) {
+                let imports = (match.output.2 ?? "").matches(of: /"(\w+)"/).map { String($0.output.1) }
+                let name = String(match.output.1)
+                targets[name] = Target(name: name, band: band.band, imports: imports)
+            }
+        }
+        self.targets = targets
+    }
+
+    /// `shared("Name", [...])`, or `.target(name: "Name", dependencies: [...])`, on one line or several.
+    private static var targetCall: Regex<(Substring, Substring, Substring?)> {
+        /(?:shared|binary|tests|\.\w*[tT]arget|\.systemLibrary)\(\s*(?:name:\s*)?"(\w+)"(?:\s*,\s*(?:dependencies:\s*)?\[([^\]]*)\])?/
+    }
+
+    /// The text below each heading that is the name of a band.
+    private static func sections(_ text: String) -> [(band: Band, text: String)] {
+        var sections: [(band: Band, text: String)] = []
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            let content = line.drop { $0 == " " }
+            if content.hasPrefix("// "), let band = Band(rawValue: String(content.dropFirst(3))) {
+                sections.append((band, ""))
+            } else if !sections.isEmpty, !content.hasPrefix("//") {
+                sections[sections.count - 1].text += "\(line)\n"
+            }
+        }
+        return sections
+    }
+}

@@ -1,0 +1,206 @@
+import Testing
+
+/// Each rule finds what breaks it, at its line, and nothing in what keeps it.
+@Suite struct RuleTests {
+    private static let manifest = Manifest(
+        """
+        let targets = [
+            // C boundary
+            .systemLibrary(name: "CLibPQ", path: "x", pkgConfig: "libpq"),
+
+            // Runtime
+            shared("EventLoop"),
+            shared("JSON"),
+
+            // Protocols
+            shared(
+                "Postgres", ["CLibPQ", "EventLoop"]),
+
+            // Capabilities
+            shared("Fleet", ["Postgres"]),
+            shared("Jobs", ["Postgres", "Fleet"]),
+
+            // Tests
+            // A heading is only what bears the name of a band.
+            .target(name: "TestKit", dependencies: ["Postgres", "EventLoop"], path: "x"),
+            tests("Tidy", []),
+        ]
+        """)
+
+    private func source(_ text: String, at path: String = "Sources/Shared/Jobs/LeaseJobs.swift") -> SwiftSource {
+        SwiftSource(path: path, text: text)
+    }
+
+    // MARK: The manifest and the scanner
+
+    @Test func `the manifest is read with its bands and imports`() {
+        let targets = Self.manifest.targets
+        #expect(targets.count == 8)
+        #expect(targets["CLibPQ"] == .init(name: "CLibPQ", band: .boundary, imports: []))
+        #expect(targets["JSON"] == .init(name: "JSON", band: .runtime, imports: []))
+        #expect(targets["Postgres"] == .init(name: "Postgres", band: .protocols, imports: ["CLibPQ", "EventLoop"]))
+        #expect(targets["TestKit"] == .init(name: "TestKit", band: .tests, imports: ["Postgres", "EventLoop"]))
+    }
+
+    @Test func `a target is the folder of a file`() {
+        #expect(source("", at: "Sources/Shared/Jobs/Rules/Backoff.swift").target == "Jobs")
+        #expect(source("", at: "Sources/Api/Main.swift").target == "Api")
+        #expect(source("", at: "Tests/TestKit/FreePort.swift").target == "TestKit")
+    }
+
+    @Test func `comments and the contents of literals are not code, and lines keep their numbers`() {
+        let source = source(
+            ##"""
+            let a = "one" // comment
+            /* a /* nested */
+            comment */ let b = """
+                two \(a) "quoted"
+                """
+            let c = #"raw \(a) \#(b + ")")"#
+            let d = "escaped \" quote"
+            """##)
+        #expect(
+            source.codeLines == [
+                #"let a = "" "#, "", #" let b = ""#, "a", #"""#, #"let c = "b + """"#, #"let d = """#,
+            ])
+        #expect(source.literals.map(\.line) == [1, 3, 6, 6, 7])
+        #expect(source.literals.map(\.interpolations) == [[], ["a"], [], ["b + \")\""], []])
+        #expect(source.literals[1].text.contains("two \\(...)"))
+        #expect(source.literals[4].text == #"escaped \" quote"#)
+    }
+
+    @Test func `a line feed at the end makes no line of its own`() {
+        #expect(source("a\nb\n").lineCount == 2)
+        #expect(source("a\nb").lineCount == 2)
+    }
+
+    // MARK: Layering
+
+    @Test func `a sound manifest is accepted`() {
+        #expect(Layering.declared(Self.manifest) == [])
+    }
+
+    @Test(arguments: [
+        (
+            "// Runtime\nshared(\"JSON\", [\"Jobs\"])\n// Capabilities\nshared(\"Jobs\")",
+            "JSON (Runtime) may not import Jobs"
+        ),
+        ("// Runtime\nshared(\"JSON\", [\"TLS\"])\nshared(\"TLS\")", "JSON (Runtime) may not import TLS (Runtime)"),
+        ("// Runtime\nshared(\"JSON\", [\"Gone\"])", "JSON imports Gone, which is no target"),
+    ])
+    func `a declared import that points up, aside or nowhere is found`(text: String, message: String) {
+        let findings = Layering.declared(Manifest(text))
+        #expect(findings.count == 1)
+        #expect(findings.first?.message.hasPrefix(message) == true)
+    }
+
+    @Test(arguments: [
+        "import EventLoop", "public import EventLoop", "@testable import EventLoop",
+        "@_exported public import EventLoop",
+        "import struct EventLoop.MonotonicInstant", "import Foundation", "internal import FoundationEssentials",
+        "import Jobs2", "  import EventLoop",
+    ])
+    func `an import that is not declared is found, also one of an import`(line: String) {
+        let findings = Layering.imported([source("\n\(line)\n")], Self.manifest)
+        #expect(findings.map(\.line) == [2])
+    }
+
+    @Test func `declared imports, the toolchain's, and the word elsewhere are accepted`() {
+        let text =
+            "public import Postgres\ninternal import Fleet\nimport Glibc\nimport Synchronization\n// import JSON\nlet important = 1\n"
+        #expect(Layering.imported([source(text)], Self.manifest) == [])
+    }
+
+    @Test func `a folder without a target is found`() {
+        #expect(Layering.imported([source("", at: "Sources/Shared/Extra/A.swift")], Self.manifest).count == 1)
+    }
+
+    // MARK: Code
+
+    @Test(arguments: [
+        "let p: UnsafeRawPointer", "final class A: @unchecked Sendable {}", "nonisolated(unsafe) var a = 1",
+        "a.withUnsafeBytes { _ in }", "unsafeBitCast(a, to: Int.self)", "unowned(unsafe) let a: A",
+    ])
+    func `unsafe code is found, except where it belongs`(line: String) {
+        #expect(CodeStyle.unsafeCode(source("\n" + line)).map(\.line) == [2])
+        #expect(CodeStyle.unsafeCode(source(line, at: "Sources/Shared/TLS/Digest.swift")) == [])
+        #expect(CodeStyle.unsafeCode(source("// \(line)")) == [])
+    }
+
+    @Test(arguments: ["JobManager", "SQLHelper", "Utils", "JobCommon", "HandlerBase", "LeaserImpl", "Jobs"])
+    func `a name that says nothing, and the module's own, are found`(name: String) {
+        for keyword in ["struct", "final class", "public enum", "actor", "protocol", "typealias"] {
+            #expect(CodeStyle.typeNames(source("\n\(keyword) \(name) {")).map(\.line) == [2])
+        }
+    }
+
+    @Test func `names that say something are accepted`() {
+        #expect(
+            CodeStyle.typeNames(source("struct Job {}\nclass func make() {}\nenum Database {}\nlet a = Manager()"))
+                == [])
+    }
+
+    @Test func `a file over 600 lines is found`() {
+        #expect(CodeStyle.tooLong(source(String(repeating: "a\n", count: 600))) == [])
+        #expect(CodeStyle.tooLong(source(String(repeating: "a\n", count: 601))).count == 1)
+    }
+
+    @Test(arguments: ["TODO", "FIXME", "XXX"])
+    func `a promise is found`(word: String) {
+        #expect(CodeStyle.unfinished(path: "a.sql", text: "one\n-- \(word): later").map(\.line) == [2])
+        #expect(CodeStyle.unfinished(path: "a.sql", text: "\(word)S \(word.lowercased())") == [])
+    }
+
+    // MARK: SQL
+
+    @Test(arguments: [
+        #"let a = "SELECT * FROM job WHERE id = '\(id)'""#,
+        #"let a = "  WITH a AS (SELECT 1) DELETE FROM \(table)""#,
+        #"let a = "WHERE type = '\(filter.type)'""#,
+        #"let a = "SELECT \(self.columns) FROM job""#,
+        #"let a = "ORDER BY \(sort)""#,
+        "let a = \"\"\"\n    -- Why it has this shape.\n    INSERT INTO job VALUES (\\(payload))\n    \"\"\"",
+    ])
+    func `a value that is written into SQL is found`(text: String) {
+        #expect(BoundSQL.interpolated(source("\n" + text)).map(\.line) == [2])
+    }
+
+    @Test(arguments: [
+        #"let a = "SELECT * FROM job WHERE id = $1""#,
+        #"let a = "SELECT \(Self.columns) FROM job LIMIT \(Limits.page)""#,
+        #"let a = "the job \(id) is not there""#,
+        #"// let a = "SELECT \(id)""#,
+    ])
+    func `parameters and constants of a type are accepted`(text: String) {
+        #expect(BoundSQL.interpolated(source(text)) == [])
+    }
+
+    // MARK: Documents
+
+    @Test func `a script that is not executable, or goes on after an error, is found`() {
+        let sound = "#!/usr/bin/env bash\n# What it does.\nset -euo pipefail\n"
+        #expect(Documents.script(path: "a.sh", text: sound, isExecutable: true) == [])
+        #expect(Documents.script(path: "a.sh", text: sound, isExecutable: false).count == 1)
+        #expect(Documents.script(path: "a.sh", text: "set -euo pipefail\n", isExecutable: false) == [])
+        #expect(Documents.script(path: "a.sh", text: "#!/bin/bash\nset -e\n", isExecutable: true).count == 1)
+        #expect(
+            Documents.script(path: "a.sh", text: "#!/bin/bash\n# set -euo pipefail\n", isExecutable: true).count == 1)
+    }
+
+    @Test func `a link to a file that is not there is found`() {
+        let there: Set<String> = ["docs/api.md", "README.md", "docs/decisions"]
+        func broken(_ text: String) -> [Int?] {
+            Documents.brokenLinks(path: "docs/guide.md", text: text, exists: there.contains).map(\.line)
+        }
+        #expect(broken("[a](api.md) and\n[b](missing.md), [c](../missing.md#part)") == [2, 2])
+        #expect(broken("![picture](missing.png)") == [1])
+        #expect(broken("[a](api.md#jobs) [b](../README.md) [c](./decisions/) [d](/README.md \"title\")") == [])
+        #expect(broken("[a](https://example.org/x.md) [b](#part) [c](mailto:a@example.org)") == [])
+        #expect(broken("```\n[a](missing.md)\n```\n`[b](missing.md)`\n[c](missing.md)") == [5])
+    }
+
+    @Test func `a change log without a place for the next change is found`() {
+        #expect(Documents.changeLog("# Changelog\n\n## [Unreleased]\n\n### Added\n") == [])
+        #expect(Documents.changeLog("# Changelog\n\n## [0.1.0]\n").count == 1)
+    }
+}
