@@ -76,6 +76,7 @@ final class DescriptorStream: @unchecked Sendable {
         let wanted = min(atMost, loop.scratch.count)
         while true {
             guard descriptor >= 0 else { throw .closed }
+            reading.forget()
             if readable {
                 let target = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<wanted])
                 switch Syscall.read(descriptor, into: target) {
@@ -97,6 +98,7 @@ final class DescriptorStream: @unchecked Sendable {
         var offset = 0
         while true {
             guard descriptor >= 0 else { throw .closed }
+            writing.forget()
             while writable, offset < bytes.count {
                 let result = bytes.withUnsafeBytes {
                     Syscall.write(descriptor, UnsafeRawBufferPointer(rebasing: $0[offset...]))
@@ -115,7 +117,10 @@ final class DescriptorStream: @unchecked Sendable {
     /// Waits until the descriptor is writable, which tells that a connect has come to its end.
     func waitUntilWritable(deadline: MonotonicInstant?) async throws(StreamError) {
         writable = false
-        try await writing.wait(until: deadline)
+        while !writable {
+            guard descriptor >= 0 else { throw .closed }
+            try await writing.wait(until: deadline)
+        }
     }
 
     func close() {

@@ -4,7 +4,6 @@
 public final class WakeUp: @unchecked Sendable {
     private let waiter: Waiter
     private let loop: Loop
-    private var isPending = false
 
     public init(on loop: Loop) {
         self.loop = loop
@@ -13,7 +12,6 @@ public final class WakeUp: @unchecked Sendable {
 
     public func wake() {
         loop.preconditionCurrent()
-        isPending = true
         waiter.wake(.ready)
     }
 
@@ -21,12 +19,11 @@ public final class WakeUp: @unchecked Sendable {
     @discardableResult
     public func wait(until deadline: MonotonicInstant? = nil) async -> Bool {
         loop.preconditionCurrent()
-        if !isPending {
-            do throws(StreamError) {
-                try await waiter.wait(until: deadline)
-            } catch {}
+        do throws(StreamError) {
+            try await waiter.wait(until: deadline)
+            return true
+        } catch {
+            return false
         }
-        defer { isPending = false }
-        return isPending
     }
 }
