@@ -8,13 +8,14 @@ private enum Served: Hashable, Sendable {
     case refused(String)
 }
 
-/// Accepts one connection, does the handshake, and lets the body serve it.
+/// Accepts one connection and no other, does the handshake, and lets the body serve it.
 private func serveOnce(
     _ listener: Listener, _ context: TLSServerContext, on loop: Loop,
     _ body: @escaping @Sendable (TLSStream) async throws -> Void
 ) -> Task<Served, any Error> {
     Task(executorPreference: loop) {
         let socket = try await listener.accept(on: loop).attach(to: loop)
+        listener.close { _ in }
         let stream: TLSStream
         do throws(StreamError) {
             stream = try await TLSStream.accept(socket, context: context, deadline: .now() + .seconds(30))

@@ -2,6 +2,7 @@
 #define JOBQUEUE_COPENSSL_H
 
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -50,6 +51,16 @@ static inline void jq_BIO_set_retry_read(BIO *bio) {
 
 static inline void jq_BIO_clear_retry_flags(BIO *bio) {
     BIO_clear_retry_flags(bio);
+}
+
+// The names and values of parameters are C strings that must live until the call has read them.
+static inline int jq_EVP_MAC_init_sha256(EVP_MAC_CTX *context, const unsigned char *key, size_t byte_count) {
+    char digest[] = "SHA256";
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    return EVP_MAC_init(context, key, byte_count, parameters);
 }
 
 #endif

@@ -49,22 +49,11 @@ enum HashCalls {
 
     static func begin(_ context: OpaquePointer, key: Span<UInt8>) {
         // An empty key is legal, but a nil key means "keep the one that was set": so it points at a byte not read.
-        var digestName = Array("SHA256".utf8CString)
-        let status = digestName.withUnsafeMutableBufferPointer { name in
-            var parameters = (
-                OSSL_PARAM_construct_utf8_string("digest", name.baseAddress, 0), OSSL_PARAM_construct_end()
-            )
-            return withUnsafeBytes(of: &parameters) { parameters in
-                key.withUnsafeBufferPointer { key in
-                    withUnsafePointer(to: UInt8(0)) { noByte in
-                        EVP_MAC_init(
-                            context, key.baseAddress ?? noByte, key.count,
-                            parameters.assumingMemoryBound(to: OSSL_PARAM.self).baseAddress)
-                    }
-                }
+        withUnsafePointer(to: UInt8(0)) { noByte in
+            key.withUnsafeBufferPointer { key in
+                succeed(jq_EVP_MAC_init_sha256(context, key.baseAddress ?? noByte, key.count), "EVP_MAC_init")
             }
         }
-        succeed(status, "EVP_MAC_init")
     }
 
     static func updateAuthentication(_ context: OpaquePointer, _ bytes: Span<UInt8>) {
