@@ -5,33 +5,168 @@ import Testing
 
 @Suite struct ExecuteTests {
     @Test func `a prepared statement gives back what it was given`() async throws {
-        let database = try await TestDatabase.empty()
-        try await TestLoop.run {
-            let connection = try await DatabaseConnection.connect(database.settings, on: TestLoop.shared)
-            defer { connection.close() }
+        try await withConnection { connection in
             let statement = Statement("double", "SELECT 2 * $1, current_setting('search_path')", [.int8])
             for number: Int64 in 1...3 {
                 var parameters = Parameters()
                 parameters.append(number)
                 let row = try await connection.execute(statement, parameters).onlyRow()
                 #expect(try row.int8(0) == 2 * number)
-                #expect(try row.text(1) == "\"jobqueue\"")
+                #expect(try row.text(1) == #""jobqueue""#)
+            }
+            let prepared = try await connection.execute(sql: "SELECT name FROM pg_prepared_statements")
+            #expect(try prepared.onlyRow().text(0) == "double")
+        }
+    }
+
+    @Test func `an error in the middle of a thousand pipelined statements hits only its own`() async throws {
+        let divide = Statement("divide", "SELECT 1000000 / $1", [.int8])
+        try await withConnection { connection in
+            let results = await withTaskGroup(of: (Int64, Result<Int64, PostgresError>).self) { group in
+                for number in Int64(-500)..<500 {
+                    group.addTask {
+                        let result = await outcome {
+                            var parameters = Parameters()
+                            parameters.append(number)
+                            return try await connection.execute(divide, parameters).onlyRow().int8(0)
+                        }
+                        return (number, result)
+                    }
+                }
+                return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+            }
+            #expect(results.count == 1_000)
+            for (number, result) in results where number != 0 {
+                let quotient = try result.get()
+                #expect(quotient == 1_000_000 / number)
+            }
+            #expect(results[0]?.error?.sqlState == "22012")
+            #expect(connection.isOpen)
+            #expect(connection.inFlightCount == 0)
+        }
+    }
+
+    @Test func `each statement is a transaction of its own`() async throws {
+        try await withConnection { connection in
+            _ = try await connection.execute(sql: "CREATE TEMP TABLE t (n int8 PRIMARY KEY)")
+            let insert = Statement("insert", "INSERT INTO t VALUES ($1)", [.int8])
+            var one = Parameters()
+            one.append(Int64(1))
+            let rows = try await connection.execute(insert, one)
+            #expect(rows.affectedRowCount == 1)
+            let error = await failure { [one] in _ = try await connection.execute(insert, one) }
+            guard case .server(let reported) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(reported.sqlState == .uniqueViolation)
+            #expect(reported.constraint == "t_pkey")
+            #expect(reported.table == "t")
+            #expect(reported.detail == "Key (n)=(1) already exists.")
+            #expect(!reported.description.contains("Key (n)"))
+            #expect(try await connection.number("SELECT count(*) FROM t") == 1)
+        }
+    }
+
+    @Test func `a commit that fails after its statement succeeded is a failure`() async throws {
+        try await withConnection { connection in
+            _ = try await connection.execute(sql: "CREATE TEMP TABLE parent (n int8 PRIMARY KEY)")
+            _ = try await connection.execute(
+                sql: "CREATE TEMP TABLE child (n int8 REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+            async let orphan = outcome { try await connection.execute(sql: "INSERT INTO child VALUES (1) RETURNING n") }
+            async let neighbour = outcome { try await connection.execute(sql: "SELECT 7::int8") }
+            let (orphanResult, neighbourResult) = await (orphan, neighbour)
+            #expect(try neighbourResult.number(0) == 7)
+            #expect(orphanResult.error?.sqlState == .foreignKeyViolation)
+            #expect(try await connection.number("SELECT count(*) FROM child") == 0)
+        }
+    }
+
+    @Test func `a group is committed whole or not at all`() async throws {
+        try await withConnection { connection in
+            _ = try await connection.execute(sql: "CREATE TEMP TABLE t (n int8 PRIMARY KEY)")
+            let insert = Statement("insert", "INSERT INTO t VALUES ($1) RETURNING n", [.int8])
+            func insertions(of numbers: [Int64]) -> [(Statement, Parameters)] {
+                numbers.map { number in
+                    var parameters = Parameters()
+                    parameters.append(number)
+                    return (insert, parameters)
+                }
+            }
+            let rows = try await connection.executeGroup(insertions(of: [1, 2, 3]))
+            #expect(try rows.map { try $0.onlyRow().int8(0) } == [1, 2, 3])
+            let error = await failure { _ = try await connection.executeGroup(insertions(of: [4, 2, 5])) }
+            #expect(error?.sqlState == .uniqueViolation)
+            #expect(try await connection.number("SELECT count(*) FROM t") == 3)
+        }
+    }
+
+    @Test func `parameters that do not fit the statement are refused before they are sent`() async throws {
+        try await withConnection { connection in
+            let statement = Statement("one_number", "SELECT $1", [.int8])
+            for wrong in [Int32(1)] {
+                var parameters = Parameters()
+                parameters.append(wrong)
+                let error = await failure { [parameters] in _ = try await connection.execute(statement, parameters) }
+                #expect(error?.description == "parameter $1 of statement one_number is int8, and was given int4")
+            }
+            let error = await failure { _ = try await connection.execute(statement) }
+            #expect(error?.description == "statement one_number takes 1 parameters, and was given 0")
+            #expect(connection.isOpen)
+        }
+    }
+
+    @Test func `a statement that cannot be parsed hits nobody else`() async throws {
+        try await withConnection { connection in
+            let broken = Statement("broken", "SELECT nothing FROM nowhere")
+            async let first = outcome { try await connection.execute(broken) }
+            async let second = outcome { try await connection.execute(broken) }
+            async let third = outcome { try await connection.execute(sql: "SELECT 1::int8") }
+            let results = await (first, second, third)
+            #expect(results.0.error?.sqlState == .undefinedTable)
+            #expect(results.1.error?.sqlState == .undefinedTable)
+            let answer = try results.2.number()
+            #expect(answer == 1)
+        }
+    }
+
+    @Test func `a plan that no longer fits its table is made anew`() async throws {
+        let database = try await TestDatabase.empty()
+        try await withConnection(to: database) { connection in
+            _ = try await connection.execute(sql: "CREATE SCHEMA jobqueue")
+            _ = try await connection.execute(sql: "CREATE TABLE t (n int8)")
+            _ = try await connection.execute(sql: "INSERT INTO t VALUES (1)")
+            let all = Statement("all_of_t", "SELECT * FROM t")
+            let row = try await connection.execute(all).onlyRow()
+            #expect(try row.int8(0) == 1)
+            _ = try await connection.execute(sql: "ALTER TABLE t ADD COLUMN m int8 DEFAULT 2")
+            async let first = outcome { try await connection.execute(all) }
+            async let second = outcome { try await connection.execute(all) }
+            for result in await [first, second] {
+                #expect(try result.number(1) == 2)
             }
         }
     }
-}
 
-@Suite struct TestDatabaseTests {
-    @Test func `a migrated database has every migration of the repository`() async throws {
-        let files = try MigrationFile.readAll(in: TestDatabase.migrationsDirectory)
-        let database = try await TestDatabase.migrated()
-        let version = try await TestLoop.run {
-            let connection = try await DatabaseConnection.connect(database.settings, on: TestLoop.shared)
-            defer { connection.close() }
-            return try await SchemaVersion.current { statement throws(PostgresError) in
-                try await connection.execute(statement)
+    @Test func `a prepared statement that has vanished is prepared anew`() async throws {
+        try await withConnection { connection in
+            let one = Statement("one", "SELECT 1::int8")
+            _ = try await connection.execute(one)
+            for _ in 0..<3 {
+                _ = try await connection.execute(sql: "DEALLOCATE ALL")
+                async let first = outcome { try await connection.execute(one) }
+                async let second = outcome { try await connection.execute(one) }
+                for result in await [first, second] {
+                    #expect(try result.number(0) == 1)
+                }
             }
         }
-        #expect(version == files.last?.version)
+    }
+
+    @Test func `COPY has no place in a pipeline, and is an error`() async throws {
+        try await withConnection { connection in
+            let error = await failure { _ = try await connection.execute(sql: "COPY (SELECT 1) TO STDOUT") }
+            #expect(error != nil)
+        }
     }
 }

@@ -70,9 +70,7 @@ public struct TestDatabase: Sendable {
         let name = "test_\(number)"
         try await onAdminConnection(of: server) { connection in
             _ = try await connection.execute(
-                sql:
-                    "CREATE DATABASE \(name) TEMPLATE \(template) STRATEGY \(template == "template0" ? "wal_log" : "file_copy")",
-                timeout: .seconds(60))
+                sql: "CREATE DATABASE \(name) TEMPLATE \(template)", timeout: .seconds(60))
         }
         return TestDatabase(name: name, server: server)
     }

@@ -123,9 +123,10 @@ extension WallInstant: BinaryValue {
     /// -infinity and infinity.
     private static var epochOffsetMicroseconds: Int64 { 946_684_800_000_000 }
 
+    /// An instant before PostgreSQL's range stays out of it, and is refused there (SQLSTATE 22008).
     func appendBinary(to bytes: inout [UInt8]) {
         let (value, overflow) = microseconds.subtractingReportingOverflow(WallInstant.epochOffsetMicroseconds)
-        bytes.appendBigEndian(overflow ? Int64.min : value)
+        bytes.appendBigEndian(overflow ? Int64.min + 1 : value)
     }
 
     /// Nil also for the two infinities.

@@ -1,0 +1,98 @@
+import EventLoop
+import Postgres
+import TestKit
+import Testing
+
+@Suite struct DeadlineTests {
+    @Test func `a statement that takes too long is given up and cancelled, and the connection goes on`() async throws {
+        try await withConnection { connection in
+            let start = MonotonicInstant.now()
+            let error = await failure {
+                _ = try await connection.execute(sql: "SELECT pg_sleep(60)", timeout: .milliseconds(100))
+            }
+            guard case .deadlineExceeded(outcomeUnknown: true) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            let answer = try await connection.number("SELECT 1::int8")
+            #expect(answer == 1)
+            #expect(MonotonicInstant.now() - start < .seconds(2))
+        }
+    }
+
+    @Test func `the one behind it is not hit by the request to cancel`() async throws {
+        try await withConnection { connection in
+            async let slow = outcome {
+                try await connection.execute(sql: "SELECT pg_sleep(0.1)", timeout: .milliseconds(99))
+            }
+            async let neighbour = outcome { try await connection.execute(sql: "SELECT pg_sleep(0.3), 5::int8") }
+            let results = await (slow, neighbour)
+            let answer = try results.1.number(1)
+            #expect(answer == 5)
+        }
+    }
+
+    @Test func `the server's own limit is an error of the server`() async throws {
+        let database = try await TestDatabase.empty()
+        var settings = database.settings
+        settings.statementTimeout = .milliseconds(50)
+        try await TestLoop.run { [settings] in
+            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
+            defer { connection.close() }
+            let error = await failure { _ = try await connection.execute(sql: "SELECT pg_sleep(60)") }
+            #expect(error?.sqlState == .queryCanceled)
+        }
+    }
+
+    @Test func `a server that has gone silent is noticed, and everything in flight fails`() async throws {
+        let database = try await TestDatabase.empty()
+        try await TestLoop.run {
+            let proxy = try FaultyProxy(to: .loopback(port: database.server.port))
+            defer { proxy.close() }
+            let url = database.server.tcpURL(database: database.name, port: proxy.port)
+            let connection = try await DatabaseConnection.connect(DatabaseSettings(url: url), on: TestLoop.shared)
+            defer { connection.close() }
+            _ = try await connection.execute(sql: "SELECT 1")
+            proxy.fault = .silence
+            async let first = outcome { try await connection.execute(sql: "SELECT 1", timeout: .milliseconds(50)) }
+            async let second = outcome { try await connection.execute(sql: "SELECT 1", timeout: .seconds(60)) }
+            let errors = await [first.error, second.error]
+            #expect(errors.map { $0?.isOutcomeUnknown } == [true, true])
+            guard case .deadlineExceeded = errors[0], case .connectionLost = errors[1] else {
+                Issue.record("\(errors)")
+                return
+            }
+            #expect(!connection.isOpen)
+            let after = await failure { _ = try await connection.execute(sql: "SELECT 1") }
+            #expect(after?.isOutcomeUnknown == false)
+        }
+    }
+
+    @Test func `connecting to a server that never answers ends in time`() async throws {
+        try await TestLoop.run {
+            let silent = try Listener(address: .loopback(port: 0))
+            let port = try #require(silent.address.port)
+            var settings = try DatabaseSettings(url: "postgresql://postgres:s3cret@localhost:\(port)/x")
+            settings.connectTimeout = .milliseconds(200)
+            let start = MonotonicInstant.now()
+            let error = await failure { [settings] in
+                _ = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
+            }
+            guard case .connectionFailed(let reason) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(!reason.contains("s3cret"))
+            #expect(MonotonicInstant.now() - start < .seconds(2))
+            silent.close { _ in }
+        }
+    }
+
+    @Test func `a host name that does not exist is told as such`() async throws {
+        try await TestLoop.run {
+            let settings = try DatabaseSettings(url: "postgresql://postgres@nowhere.invalid/x")
+            let error = await failure { _ = try await DatabaseConnection.connect(settings, on: TestLoop.shared) }
+            #expect(error?.description.contains("nowhere.invalid") == true)
+        }
+    }
+}

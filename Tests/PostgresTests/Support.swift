@@ -1,0 +1,60 @@
+import Postgres
+import TestKit
+import Testing
+
+/// A database for tests that leave nothing in it but their session's own temporary tables.
+private let commonDatabase = Task { try await TestDatabase.empty() }
+
+/// Runs `body` with a connection to `database`, or to the one that such tests have in common.
+func withConnection<Value: Sendable>(
+    to database: TestDatabase? = nil, _ body: @Sendable (DatabaseConnection) async throws -> Value
+) async throws -> Value {
+    let common = try await commonDatabase.value
+    let settings = (database ?? common).settings
+    return try await TestLoop.run {
+        let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
+        defer { connection.close() }
+        return try await body(connection)
+    }
+}
+
+/// The error of this module that `body` throws; nil if it throws none.
+func failure(_ body: () async throws -> Void) async -> PostgresError? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return error as? PostgresError
+    }
+}
+
+/// What `body` gives: for several calls at once, by `async let`.
+func outcome<Value: Sendable>(
+    _ body: @Sendable () async throws -> Value
+) async -> Result<Value, PostgresError> {
+    do {
+        return .success(try await body())
+    } catch {
+        return .failure(error as? PostgresError ?? .misuse("not of this module: \(error)"))
+    }
+}
+
+extension Result where Success == Rows, Failure == PostgresError {
+    /// The number in a column of the only row.
+    func number(_ column: Int = 0) throws -> Int64 {
+        try get().onlyRow().int8(column)
+    }
+}
+
+extension Result where Failure == PostgresError {
+    var error: PostgresError? {
+        if case .failure(let error) = self { error } else { nil }
+    }
+}
+
+extension DatabaseConnection {
+    /// The only value of a query.
+    func number(_ sql: String) async throws -> Int64 {
+        try await execute(sql: sql).onlyRow().int8(0)
+    }
+}

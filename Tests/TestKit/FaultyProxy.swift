@@ -1,0 +1,100 @@
+public import EventLoop
+import Synchronization
+
+/// A proxy for one server that can misbehave as networks do. It lives on `TestLoop`.
+public final class FaultyProxy: Sendable {
+    public enum Fault: Sendable, Equatable {
+        case none
+        /// Bytes are taken and vanish, in both directions; no connection is closed.
+        case silence
+        /// Requests are passed on, and the connection is closed once this many bytes of answers have been.
+        case cutAnswers(afterBytes: Int)
+    }
+
+    public let port: UInt16
+    private let target: SocketAddress
+    private let listener: Listener
+    private let state = Mutex(State())
+
+    private struct State {
+        var fault = Fault.none
+        var sockets: [Socket] = []
+    }
+
+    /// Starts to listen. Call it on `TestLoop`.
+    public init(to target: SocketAddress) throws(SystemError) {
+        self.target = target
+        listener = try Listener(address: .loopback(port: 0))
+        port = listener.address.port ?? 0
+        TestLoop.shared.spawn { await self.acceptAll() }
+    }
+
+    /// What happens to all connections from now on.
+    public var fault: Fault {
+        get { state.withLock { $0.fault } }
+        set { state.withLock { $0.fault = newValue } }
+    }
+
+    /// Stops listening, and closes all connections. Call it on `TestLoop`.
+    public func close() {
+        listener.close { _ in }
+        cutAll()
+    }
+
+    /// Closes all connections. Call it on `TestLoop`.
+    public func cutAll() {
+        let sockets = state.withLock { state in
+            defer { state.sockets = [] }
+            return state.sockets
+        }
+        for socket in sockets { socket.close() }
+    }
+
+    private func acceptAll() async {
+        while let accepted = try? await listener.accept(on: TestLoop.shared) {
+            guard let client = try? accepted.attach(to: TestLoop.shared) else { continue }
+            TestLoop.shared.spawn { await self.serve(client) }
+        }
+    }
+
+    private func serve(_ client: Socket) async {
+        let server: Socket
+        do {
+            server = try await Socket.connect(to: target, on: TestLoop.shared, deadline: .now() + .seconds(5))
+        } catch {
+            return client.close()
+        }
+        state.withLock { $0.sockets += [client, server] }
+        TestLoop.shared.spawn { await self.pump(from: client, to: server, areAnswers: false) }
+        await pump(from: server, to: client, areAnswers: true)
+    }
+
+    private func pump(from source: Socket, to sink: Socket, areAnswers: Bool) async {
+        defer {
+            source.close()
+            sink.close()
+        }
+        var buffer: [UInt8] = []
+        while let count = try? await source.read(into: &buffer, atMost: 65_536, deadline: nil), count > 0 {
+            let passage = passage(of: count, areAnswers: areAnswers)
+            let wrote: Void? = try? await sink.write(Array(buffer.prefix(passage.byteCount)), deadline: nil)
+            guard wrote != nil, !passage.isLast else { return }
+            buffer.removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// How many of the bytes are passed on, and whether the connection ends with them.
+    private func passage(of count: Int, areAnswers: Bool) -> (byteCount: Int, isLast: Bool) {
+        state.withLock { state in
+            switch state.fault {
+            case .silence:
+                return (0, false)
+            case .cutAnswers(let left) where areAnswers:
+                state.fault = .cutAnswers(afterBytes: max(0, left - count))
+                return (min(count, left), count >= left)
+            case .none, .cutAnswers:
+                return (count, false)
+            }
+        }
+    }
+}
