@@ -104,11 +104,11 @@ SETTINGS
 
 # A data directory is renamed into place when it is whole, so that an interrupted initdb leaves none.
 initialize() {
-    local fresh=$HOME_DIRECTORY/data.new
+    local fresh=$HOME_DIRECTORY/data.new output
     as_server rm -rf "$fresh"
-    as_server "$PROGRAMS/initdb" --pgdata="$fresh" --username=postgres --auth-local=trust --auth-host=reject \
-        --encoding=UTF8 --locale=C.UTF-8 --no-instructions >"$HOME_DIRECTORY/initdb.log" 2>&1 ||
-        fail "initdb failed:" "$(tail -n 5 "$HOME_DIRECTORY/initdb.log")"
+    output=$(as_server "$PROGRAMS/initdb" --pgdata="$fresh" --username=postgres --auth-local=trust \
+        --auth-host=reject --encoding=UTF8 --locale=C.UTF-8 --no-instructions 2>&1) ||
+        fail "initdb failed:" "$(tail -n 5 <<<"$output")"
     echo "include 'jobqueue.conf'" | as_server tee -a "$fresh/postgresql.conf" >/dev/null
     as_server mv "$fresh" "$DATA"
 }

@@ -96,7 +96,7 @@ welcome() {
     if [[ -n ${API_SECRET_KEY:-} ]]; then
         key=$API_SECRET_KEY
     else
-        key="\$(cat '$API_SECRET_KEY_FILE')"
+        key="\$(cat ${API_SECRET_KEY_FILE@Q})"
     fi
     if [[ -n $OWN_POSTGRES ]]; then
         database=$DATABASE_URL
