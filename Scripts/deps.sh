@@ -15,6 +15,7 @@ missing_packages() {
         has shellcheck || echo shellcheck
         return 0
     fi
+    toolchain_packages
     has pkg-config || echo pkg-config
     has_library libpq /usr/include/postgresql/libpq-fe.h || echo libpq-dev
     has_library openssl /usr/include/openssl/ssl.h || echo libssl-dev
@@ -23,6 +24,15 @@ missing_packages() {
     has curl || echo curl
     has openssl || echo openssl
     has ps || echo procps
+}
+
+# What a Swift toolchain unpacked from its archive links with and loads. ldd costs a tenth of `swift --version`.
+toolchain_packages() {
+    local loaded
+    loaded=$(ldd "$(dirname "$(readlink -f "$(command -v swift)")")/swift-build" 2>/dev/null) || true
+    has g++ || echo g++
+    [[ $loaded != *"libncurses.so.6 => not found"* ]] || echo libncurses6
+    [[ $loaded != *"libsqlite3.so.0 => not found"* ]] || echo libsqlite3-0
 }
 
 # has_library PKGCONFIG_NAME HEADER

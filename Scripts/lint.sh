@@ -11,7 +11,7 @@ folders=(Package.swift Sources Tests)
 swift format lint --strict --parallel --recursive "${folders[@]}" ||
     { failed=1 && say "swift format --in-place --recursive ${folders[*]}    # mends most of them"; }
 
-mapfile -t scripts < <(git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
+mapfile -t scripts < <(find . \( -name .build -o -name .local -o -name .git \) -prune -o \( -name '*.sh' -o -path ./.ci/run \) -print)
 shellcheck --external-sources --source-path=SCRIPTDIR "${scripts[@]}" || failed=1
 
 ((failed == 0)) || fail "lint found something."

@@ -14,8 +14,8 @@ readonly START_SECONDS=60
 
 programs() {
     local newest
-    newest=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb | sort -V | tail -n 1)
-    if [[ -x $newest ]]; then
+    newest=$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1) || true
+    if [[ -n $newest ]]; then
         dirname "$newest"
     elif has initdb && has postgres; then
         dirname "$(readlink -f "$(command -v initdb)")"
