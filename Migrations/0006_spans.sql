@@ -1,0 +1,117 @@
+-- Spans: whole UTC days whose jobs share one partition of each of job, outcome and attempt_error,
+-- made ahead and dropped whole by retention. UUIDv7 ids are ordered by time, so a span of days is
+-- a range of ids. Each further partition costs every lease about 1 % (it opens all of them), so
+-- a span is as long as a good fraction of the retention, and there are few.
+--
+-- What falls outside every span stands in the default partitions, which are meant to stay empty:
+-- enqueueing goes on even if nobody made partitions for weeks.
+
+CREATE TABLE job_default PARTITION OF job DEFAULT;
+CREATE TABLE outcome_default PARTITION OF outcome DEFAULT;
+CREATE TABLE attempt_error_default PARTITION OF attempt_error DEFAULT;
+
+CREATE TABLE span (
+    starts date PRIMARY KEY,                 -- first UTC day
+    ends date NOT NULL CHECK (ends > starts),    -- the day after the last
+    suffix text GENERATED ALWAYS AS (
+        lpad(extract(year FROM starts)::text, 4, '0') || lpad(extract(month FROM starts)::text, 2, '0')
+        || lpad(extract(day FROM starts)::text, 2, '0')) STORED
+);
+
+-- Makes spans of `days` days until the next `ahead_days` days are covered, and returns how many it
+-- made. Any number of callers at once: one works, the others return 0. Days of which a default
+-- partition already holds rows are left there. Attaching waits for running statements on the
+-- default partitions and holds up new ones meanwhile, so call it with a lock_timeout; what it did
+-- not make, the next call makes. It runs with the rights of the owner, because the role of the
+-- services owns nothing.
+CREATE FUNCTION ensure_spans(days int, ahead_days int) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+DECLARE
+    today date := (clock_timestamp() AT TIME ZONE 'UTC')::date;
+    next_day date;
+    made span;
+    parent text;
+    taken boolean;
+    count int := 0;
+BEGIN
+    IF days < 1 THEN
+        RAISE EXCEPTION 'a span has at least 1 day, not %', days USING ERRCODE = '22023';
+    END IF;
+    IF NOT pg_try_advisory_xact_lock(hashtext('jobqueue.span'), 'span'::regclass::oid::int) THEN
+        RETURN 0;
+    END IF;
+    SELECT GREATEST(today, max(ends)) INTO next_day FROM span;
+    WHILE next_day <= today + ahead_days LOOP
+        SELECT bool_or(outside) INTO taken FROM (
+            SELECT EXISTS (SELECT FROM job_default
+                           WHERE id >= uuid_at(next_day::timestamp AT TIME ZONE 'UTC')
+                             AND id < uuid_at((next_day + days)::timestamp AT TIME ZONE 'UTC')) AS outside
+            UNION ALL
+            SELECT EXISTS (SELECT FROM outcome_default
+                           WHERE id >= uuid_at(next_day::timestamp AT TIME ZONE 'UTC')
+                             AND id < uuid_at((next_day + days)::timestamp AT TIME ZONE 'UTC'))
+            UNION ALL
+            SELECT EXISTS (SELECT FROM attempt_error_default
+                           WHERE id >= uuid_at(next_day::timestamp AT TIME ZONE 'UTC')
+                             AND id < uuid_at((next_day + days)::timestamp AT TIME ZONE 'UTC'))) d;
+        IF taken THEN
+            next_day := next_day + 1;
+            CONTINUE;
+        END IF;
+        INSERT INTO span (starts, ends) VALUES (next_day, next_day + days) RETURNING * INTO made;
+        FOREACH parent IN ARRAY ARRAY['job', 'outcome', 'attempt_error'] LOOP
+            EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', parent || '_' || made.suffix, parent);
+            EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                           parent, parent || '_' || made.suffix,
+                           uuid_at(made.starts::timestamp AT TIME ZONE 'UTC'),
+                           uuid_at(made.ends::timestamp AT TIME ZONE 'UTC'));
+        END LOOP;
+        next_day := made.ends;
+        count := count + 1;
+    END LOOP;
+    RETURN count;
+END $$;
+
+-- Drops a span and returns how many ended jobs went with it. NULL: there is no such span, or jobs
+-- of it still live (queued, scheduled or leased), so nothing was dropped; then the reaper removes
+-- ended ones in bounded batches instead. The first lock keeps every other statement from ending or
+-- reviving a job of the span while we look; readers go on. The drop itself needs the parents for
+-- an instant: call it with a lock_timeout, and again if that strikes.
+CREATE FUNCTION drop_span(first_day date) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+DECLARE
+    old span;
+    lower uuid;
+    upper uuid;
+    removed bigint;
+BEGIN
+    DELETE FROM span WHERE starts = first_day RETURNING * INTO old;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    lower := uuid_at(old.starts::timestamp AT TIME ZONE 'UTC');
+    upper := uuid_at(old.ends::timestamp AT TIME ZONE 'UTC');
+    EXECUTE format('LOCK TABLE %I, %I, %I IN SHARE ROW EXCLUSIVE MODE', 'job_' || old.suffix,
+                   'outcome_' || old.suffix, 'attempt_error_' || old.suffix);
+    IF EXISTS (SELECT FROM band b
+               WHERE EXISTS (SELECT FROM ready r
+                             WHERE r.band_id = b.id AND r.id >= lower AND r.id < upper))
+       OR EXISTS (SELECT FROM scheduled s WHERE s.id >= lower AND s.id < upper)
+       OR EXISTS (SELECT FROM lease l WHERE l.id >= lower AND l.id < upper) THEN
+        INSERT INTO span (starts, ends) VALUES (old.starts, old.ends);
+        RETURN NULL;
+    END IF;
+    EXECUTE format($count$
+        WITH counted AS (
+            INSERT INTO tally (band_id, step, n)
+            SELECT band_id, ('removed_' || status)::job_step, count(*) FROM %I GROUP BY 1, 2
+            RETURNING n)
+        SELECT COALESCE(sum(n), 0) FROM counted $count$, 'outcome_' || old.suffix) INTO removed;
+    EXECUTE format('DROP TABLE %I, %I, %I', 'attempt_error_' || old.suffix,
+                   'outcome_' || old.suffix, 'job_' || old.suffix);
+    RETURN removed;
+END $$;
+
+SELECT ensure_spans(1, 2);
