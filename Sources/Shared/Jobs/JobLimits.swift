@@ -1,0 +1,40 @@
+/// All bounds on what a job may be. The API's document states them too.
+public enum JobLimits {
+    /// Of the payload's JSON text, unless `JOB_PAYLOAD_MAX_BYTES` says otherwise.
+    public static let payloadBytesMax = 1_048_576
+    /// Of the result of a success.
+    public static let resultBytesMax = 1_048_576
+    /// Of the message of a failure; a longer one is cut in the middle.
+    public static let errorBytesMax = 16_384
+    /// Of a type's or a queue's name: `[A-Za-z0-9._:/-]{1,128}`.
+    public static let nameBytesMax = 128
+    public static let tagsMax = 32
+    public static let tagBytesMax = 128
+    /// Jobs of one bulk POST.
+    public static let bulkJobsMax = 1_000
+    /// Bytes of one bulk POST.
+    public static let bulkBytesMax = 8 * 1_048_576
+
+    public static let maxAttempts: ClosedRange<Int16> = 1...10_000
+    public static let maxAttemptsStandard: Int16 = 25
+    /// 0: no deadline.
+    public static let timeoutSeconds: ClosedRange<Int32> = 0...2_592_000
+    public static let timeoutSecondsStandard: Int32 = 300
+    /// The longest wait before a retry that a job may ask for.
+    public static let backoffSecondsMax: Int32 = 604_800
+
+    /// Whether this may name a type or a queue.
+    public static func isName(_ text: String) -> Bool {
+        let bytes = text.utf8
+        guard !bytes.isEmpty, bytes.count <= nameBytesMax else { return false }
+        return bytes.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"),
+                UInt8(ascii: "/"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+internal import EventLoop
+public import Postgres
+internal import Telemetry
+
+/// Every statement on jobs, for one loop: one file a verb, each with its statement and the reason for its shape.
+///
+/// Two pools, because their sessions differ: the hot statements count on settings (`SessionProfile.hot`) that would harm
+/// the others, and a list that reads much must not stand in front of a lease in the same pipeline.
+public final class JobStore: Sendable {
+    let hot: DatabasePool
+    let general: DatabasePool
+    public let bands: BandDirectory
+    let notifier: ReadyNotifier?
+    let identifiers = JobIdentifiers()
+    let inserts: GroupCommit<InsertJobs.Item, InsertJobs.Answer>
+
+    /// - Parameters:
+    ///   - hot: a pool with the profile `.hot`.
+    ///   - general: a pool of the same loop with the profile `.general`.
+    ///   - bands: shared by all stores of the process.
+    ///   - notifier: of the same loop; nil: workers are left to poll.
+    public init(hot: DatabasePool, general: DatabasePool, bands: BandDirectory, notifier: ReadyNotifier? = nil) {
+        self.hot = hot
+        self.general = general
+        self.bands = bands
+        self.notifier = notifier
+        let insert = InsertJobs(pool: hot, identifiers: identifiers, notifier: notifier)
+        inserts = GroupCommit(
+            on: hot.loop, itemsMax: InsertJobs.rowsMax, weightMax: InsertJobs.bytesMax,
+            inFlightMax: InsertJobs.inFlightMax
+        ) { items in await insert.commit(items) }
+    }
+}

@@ -1,0 +1,35 @@
+public import Telemetry
+
+/// A job that a client asks for, checked and with its defaults filled in.
+public struct NewJob: Sendable {
+    /// What kind of work it is: it chooses the handler. `[A-Za-z0-9._:/-]{1,128}`.
+    public var type: String
+    /// The queue that it waits in; same alphabet.
+    public var queue = "default"
+    /// Any JSON text, kept byte for byte.
+    public var payload: [UInt8]
+    /// Lower runs first.
+    public var priority: Int16 = 0
+    /// nil: at once.
+    public var runAt: WallInstant?
+    /// How often it may be started, crashes of a worker included.
+    public var maxAttempts = JobLimits.maxAttemptsStandard
+    /// The deadline of one attempt in seconds; 0: none.
+    public var timeoutSeconds = JobLimits.timeoutSecondsStandard
+    public var backoff = Backoff.standard
+    public var tags: [String] = []
+    /// W3C Trace Context of the request that created it.
+    public var traceParent: String?
+
+    public init(type: String, payload: [UInt8] = Array("null".utf8)) {
+        self.type = type
+        self.payload = payload
+    }
+
+    /// Whether all columns but the ones that every job has would be NULL, so that the narrow statement serves.
+    var isPlain: Bool {
+        runAt == nil && maxAttempts == JobLimits.maxAttemptsStandard
+            && timeoutSeconds == JobLimits.timeoutSecondsStandard && backoff == .standard && tags.isEmpty
+            && traceParent == nil
+    }
+}

@@ -1,0 +1,126 @@
+public import JSON
+internal import Telemetry
+
+extension NewJob {
+    /// Reads one job from the body of a request. nil after noting in `errors` what is wrong; throws on a syntax
+    /// error only. `payloadBytesMax` is the configured bound.
+    public static func read(
+        _ reader: inout JSONReader, at pointer: JSONPointer, payloadBytesMax: Int, into errors: inout InputErrors
+    ) throws(JSONError) -> NewJob? {
+        let before = errors.count
+        var job = NewJob(type: "")
+        var hasType = false
+        try errors.readObject(&reader, at: pointer) { reader, key, errors throws(JSONError) in
+            switch key {
+            case "type":
+                hasType = true
+                let name = try errors.name(&reader, at: pointer.appending("type"))
+                job.type = name ?? ""
+            case "payload":
+                let payload = try errors.payload(&reader, at: pointer.appending("payload"), bytesMax: payloadBytesMax)
+                job.payload = payload ?? []
+            default:
+                return try job.readOption(&reader, key, at: pointer, into: &errors)
+            }
+            return true
+        }
+        // Reading on after a wrong kind of value: say nothing of members that could not be looked for.
+        if !hasType, errors.count == before { errors.add(pointer.appending("type"), "is required") }
+        return errors.count == before ? job : nil
+    }
+
+    /// Reads a member that has a default. False for an unknown name.
+    private mutating func readOption(
+        _ reader: inout JSONReader, _ key: JSONKey, at pointer: JSONPointer, into errors: inout InputErrors
+    ) throws(JSONError) -> Bool {
+        switch key {
+        case "queue":
+            queue = try errors.name(&reader, at: pointer.appending("queue")) ?? queue
+        case "priority":
+            let every = Int16.min...Int16.max
+            priority = try errors.integer(&reader, at: pointer.appending("priority"), in: every) ?? priority
+        case "run_at":
+            runAt = try errors.instant(&reader, at: pointer.appending("run_at"))
+        case "max_attempts":
+            let range = JobLimits.maxAttempts
+            maxAttempts = try errors.integer(&reader, at: pointer.appending("max_attempts"), in: range) ?? maxAttempts
+        case "timeout_seconds":
+            let place = pointer.appending("timeout_seconds")
+            timeoutSeconds = try errors.integer(&reader, at: place, in: JobLimits.timeoutSeconds) ?? timeoutSeconds
+        case "backoff":
+            backoff = try Backoff.read(&reader, at: pointer.appending("backoff"), into: &errors) ?? backoff
+        case "tags":
+            tags = try errors.tags(&reader, at: pointer.appending("tags")) ?? tags
+        case "trace_parent":
+            traceParent = try errors.traceParent(&reader, at: pointer.appending("trace_parent"))
+        default:
+            return false
+        }
+        return true
+    }
+}
+
+extension InputErrors {
+    /// A type's or a queue's name.
+    mutating func name(
+        _ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer
+    ) throws(JSONError) -> String? {
+        guard let text = try string(&reader, at: pointer()) else { return nil }
+        if JobLimits.isName(text) { return text }
+        add(pointer(), "must be 1 to \(JobLimits.nameBytesMax) characters of A-Z a-z 0-9 . _ : / -")
+        return nil
+    }
+
+    /// A payload, kept as it is written.
+    mutating func payload(
+        _ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer, bytesMax: Int
+    ) throws(JSONError) -> [UInt8]? {
+        let range = try reader.skipValue()
+        if range.count <= bytesMax { return Array(reader.bytes[range]) }
+        add(pointer(), "is \(range.count) bytes long; at most \(bytesMax) are accepted")
+        return nil
+    }
+
+    mutating func instant(
+        _ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer
+    ) throws(JSONError) -> WallInstant? {
+        guard let text = try string(&reader, at: pointer()) else { return nil }
+        do throws(WallInstantError) {
+            return try WallInstant(parsing: text)
+        } catch {
+            add(pointer(), "must be an instant like 2030-01-31T09:30:00Z (RFC 3339): \(error)")
+            return nil
+        }
+    }
+
+    /// Distinct texts, none empty, without control characters.
+    mutating func tags(_ reader: inout JSONReader, at pointer: JSONPointer) throws(JSONError) -> [String]? {
+        guard try note(pointer, { () throws(JSONError) in try reader.beginArray() }) != nil else { return nil }
+        var tags: [String] = []
+        var index = 0
+        while try reader.nextElement() {
+            defer { index += 1 }
+            if index == JobLimits.tagsMax { add(pointer, "has more than \(JobLimits.tagsMax) tags") }
+            guard index < JobLimits.tagsMax, let tag = try string(&reader, at: pointer.appending(index)) else {
+                continue
+            }
+            if tag.utf8.isEmpty || tag.utf8.count > JobLimits.tagBytesMax
+                || tag.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f })
+            {
+                add(pointer.appending(index), "must be 1 to \(JobLimits.tagBytesMax) bytes without control characters")
+            } else if !tags.contains(where: { $0.utf8.elementsEqual(tag.utf8) }) {
+                tags.append(tag)
+            }
+        }
+        return tags
+    }
+
+    mutating func traceParent(
+        _ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer
+    ) throws(JSONError) -> String? {
+        guard let text = try string(&reader, at: pointer()) else { return nil }
+        if TraceParent(parsing: text) != nil { return text }
+        add(pointer(), "must be a traceparent of W3C Trace Context, version 00")
+        return nil
+    }
+}

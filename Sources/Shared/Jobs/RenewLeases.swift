@@ -1,0 +1,43 @@
+public import Postgres
+
+/// A job and the token of the lease under which somebody works at it.
+public struct HeldLease: Hashable, Sendable {
+    public let id: UUID
+    public let token: Int64
+
+    public init(id: UUID, token: Int64) {
+        self.id = id
+        self.token = token
+    }
+}
+
+extension JobStore {
+    /// By pairs of id and token, in the order of the ids, so that two statements never wait for each other in a circle.
+    private static let renewStatement = Statement(
+        "renew_leases",
+        """
+        WITH given AS MATERIALIZED (
+            SELECT id, token FROM unnest($1::uuid[], $2::bigint[]) AS g (id, token) ORDER BY id)
+        UPDATE lease l SET expires_at = clock_timestamp() + make_interval(secs => $3)
+        FROM given g
+        WHERE l.id = g.id AND l.token = g.token
+        RETURNING l.id, l.cancel_requested_at IS NOT NULL
+        """, [.uuidArray, .int8Array, .float8], isIdempotent: true)
+
+    /// Gives leases `leaseSeconds` from now, by PostgreSQL's clock. In the answer is each that was still held, and
+    /// whether the job was asked to stop; the others are lost.
+    public func renew(
+        _ leases: [HeldLease], leaseSeconds: Double
+    ) async throws(PostgresError) -> [UUID: Bool] {
+        let sorted = leases.sorted { $0.id < $1.id }
+        var parameters = Parameters()
+        parameters.append(sorted.map(\.id))
+        parameters.append(sorted.map(\.token))
+        parameters.append(leaseSeconds)
+        var held: [UUID: Bool] = [:]
+        for row in try await hot.execute(Self.renewStatement, parameters) {
+            held[try row.uuid(0)] = try row.bool(1)
+        }
+        return held
+    }
+}
