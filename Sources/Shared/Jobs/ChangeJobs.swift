@@ -19,12 +19,16 @@ extension JobStore {
         "cancel_waiting_jobs",
         """
         WITH named AS MATERIALIZED (
-            SELECT j.id, j.band_id FROM unnest($1::uuid[]) AS g (id) JOIN job j ON j.id = g.id ORDER BY j.id),
+            SELECT j.id, j.band_id
+            FROM unnest($1::uuid[]) AS g (id)
+            JOIN job j ON j.id = ANY (ARRAY[g.id])
+            ORDER BY g.id),
         unqueued AS MATERIALIZED (
-            DELETE FROM ready r USING named n WHERE r.band_id = n.band_id AND r.id = n.id
+            DELETE FROM ready r USING named n
+            WHERE r.band_id = ANY (ARRAY[n.band_id]) AND r.id = ANY (ARRAY[n.id])
             RETURNING r.id, r.band_id, r.attempt),
         unscheduled AS MATERIALIZED (
-            DELETE FROM scheduled s USING named n WHERE s.id = n.id
+            DELETE FROM scheduled s USING named n WHERE s.id = ANY (ARRAY[n.id])
             RETURNING s.id, s.band_id, s.attempt),
         gone AS MATERIALIZED (
             SELECT *, 'cancelled_queued'::job_step AS step FROM unqueued
@@ -43,10 +47,13 @@ extension JobStore {
         "revive_jobs",
         """
         WITH named AS MATERIALIZED (
-            SELECT j.id, j.band_id FROM unnest($1::uuid[]) AS g (id) JOIN job j ON j.id = g.id ORDER BY j.id),
+            SELECT j.id, j.band_id
+            FROM unnest($1::uuid[]) AS g (id)
+            JOIN job j ON j.id = ANY (ARRAY[g.id])
+            ORDER BY g.id),
         ended AS MATERIALIZED (
             DELETE FROM outcome o USING named n
-            WHERE o.band_id = n.band_id AND o.id = n.id AND o.status <> 'succeeded'
+            WHERE o.band_id = ANY (ARRAY[n.band_id]) AND o.id = ANY (ARRAY[n.id]) AND o.status <> 'succeeded'
             RETURNING o.id, o.band_id, o.attempt, o.status),
         queued AS (
             INSERT INTO ready (id, ready_at, band_id, attempt)

@@ -40,7 +40,7 @@ extension JobStore {
         WITH done AS MATERIALIZED (
             DELETE FROM lease l
             USING unnest($1::uuid[], $2::bigint[], $3::json[]) AS g (id, token, result)
-            WHERE l.id = g.id AND l.token = g.token
+            WHERE l.id = ANY (ARRAY[g.id]) AND l.token = g.token
             RETURNING l.*, g.result),
         kept AS (
             INSERT INTO outcome (id, token, worker_id, started_at, finished_at, band_id, attempt, status, result)
@@ -65,7 +65,7 @@ extension JobStore {
             DELETE FROM lease l
             USING unnest($1::uuid[], $2::bigint[], $3::text[], $4::float8[], $5::json[])
                 AS g (id, token, verdict, delay_seconds, detail)
-            WHERE l.id = g.id AND l.token = g.token
+            WHERE l.id = ANY (ARRAY[g.id]) AND l.token = g.token
             RETURNING l.*, g.verdict, g.delay_seconds, g.detail),
         judged AS MATERIALIZED (
             SELECT d.*, m.at,
@@ -81,7 +81,7 @@ extension JobStore {
                    m.at + w.wait AS run_at
             FROM done d
             CROSS JOIN moment m
-            JOIN job j ON j.id = d.id
+            JOIN job j ON j.id = ANY (ARRAY[d.id])
             CROSS JOIN LATERAL (SELECT CASE
                 WHEN d.delay_seconds IS NOT NULL THEN make_interval(secs => d.delay_seconds)
                 WHEN d.verdict = 'retry' THEN

@@ -4,6 +4,10 @@ internal import Telemetry
 
 /// Every statement on jobs, for one loop: one file a verb, each with its statement and the reason for its shape.
 ///
+/// Where a list of ids meets a table the condition reads `t.id = ANY (ARRAY[g.id])` and not `t.id = g.id`. It means the
+/// same, but offers the planner no order to walk the whole table by, which it would do for each id after a VACUUM has
+/// seen the table empty. What is left is a visit of the index for each id, whatever the statistics say.
+///
 /// Two pools, because their sessions differ: the hot statements count on settings (`SessionProfile.hot`) that would harm
 /// the others, and a list that reads much must not stand in front of a lease in the same pipeline.
 public final class JobStore: Sendable {

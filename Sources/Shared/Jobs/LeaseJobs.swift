@@ -60,7 +60,7 @@ extension JobStore {
         SELECT p.id, g.token, p.band_id, (p.attempt + 1)::smallint, j.max_attempts, j.timeout_seconds,
                p.ready_at, g.at, j.payload, j.trace_parent
         FROM picked p
-        JOIN job j ON j.id = p.id
+        JOIN job j ON j.id = ANY (ARRAY[p.id])
         CROSS JOIN granted g
         """, [.int4Array, .int4Array, .int4, .int8, .float8])
 

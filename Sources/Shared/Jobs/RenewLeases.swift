@@ -20,7 +20,7 @@ extension JobStore {
             SELECT id, token FROM unnest($1::uuid[], $2::bigint[]) AS g (id, token) ORDER BY id)
         UPDATE lease l SET expires_at = clock_timestamp() + make_interval(secs => $3)
         FROM given g
-        WHERE l.id = g.id AND l.token = g.token
+        WHERE l.id = ANY (ARRAY[g.id]) AND l.token = g.token
         RETURNING l.id, l.cancel_requested_at IS NOT NULL
         """, [.uuidArray, .int8Array, .float8], isIdempotent: true)
 
