@@ -46,6 +46,10 @@ public struct DatabaseSettings: Sendable {
         urlParameters = try DatabaseSettings.parse(url)
     }
 
+    init(parameters: [ConnectionParameter]) {
+        urlParameters = parameters
+    }
+
     private static func parse(_ url: String) throws(InvalidURL) -> [ConnectionParameter] {
         guard let separator = url.firstRange(of: "://") else {
             throw InvalidURL(description: "is not a URI; accepted is postgresql://user@host:port/database")
