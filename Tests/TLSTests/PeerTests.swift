@@ -46,8 +46,14 @@ private func serveOnce(
         _ options: [String], _ talk: @escaping @Sendable (Program) async throws -> Void = { _ in }
     ) async throws -> (served: Result<Served, any Error>, client: Program.Finished) {
         let files = try await CertificateFiles()
-        let context = try await files.makeServer()
-        return try await onLoop { loop in
+        return try await meetClient(options, files, try await files.makeServer(), talk)
+    }
+
+    private func meetClient(
+        _ options: [String], _ files: CertificateFiles, _ context: TLSServerContext,
+        _ talk: @escaping @Sendable (Program) async throws -> Void
+    ) async throws -> (served: Result<Served, any Error>, client: Program.Finished) {
+        try await onLoop { loop in
             let listener = try Listener(address: .loopback(port: 0))
             let served = serveOnce(listener, context, on: loop, echo)
             let client = try Program(
@@ -56,6 +62,8 @@ private func serveOnce(
                     + options, on: loop)
             try await talk(client)
             let finished = try await client.finish()
+            // A client that never came must not be waited for.
+            listener.close { _ in }
             return (await served.result, finished)
         }
     }
@@ -92,6 +100,35 @@ private func serveOnce(
         }
         #expect(client.errors.contains("no renegotiation"))
         #expect(throws: StreamError.failed("TLS session failed: sslv3 alert handshake failure")) { try served.get() }
+    }
+
+    @Test func `the server answers a peer that asks for new keys, and both go on`() async throws {
+        let (served, client) = try await meetClient(["-tls1_3"]) { client in
+            let input = client.child.standardInput
+            try await input.write(Array("K\n".utf8), deadline: nil)
+            try await Self.wait(for: "KEYUPDATE\n", on: client.child.standardError)
+            try await input.write(Array("hello\n".utf8), deadline: nil)
+            try await Self.wait(for: "hello\n", on: client.child.standardOutput)
+        }
+        #expect(
+            try served.get()
+                == .session(version: "TLSv1.3", suite: "TLS_AES_256_GCM_SHA384", applicationProtocol: nil))
+        #expect(client.exit == .code(0))
+    }
+
+    @Test(arguments: ["-tls1_2", "-tls1_3"])
+    func `a session is resumed with its ticket`(option: String) async throws {
+        let files = try await CertificateFiles()
+        let context = try await files.makeServer()
+        let ticket = files.path("ticket")
+        for (options, greeting) in [(["-sess_out", ticket], "New, TLSv1."), (["-sess_in", ticket], "Reused, TLSv1.")] {
+            let (_, client) = try await meetClient([option] + options, files, context) { client in
+                try await client.child.standardInput.write(Array("hello\n".utf8), deadline: nil)
+                let output = try await Self.wait(for: "hello\n", on: client.child.standardOutput)
+                #expect(output.contains(greeting))
+            }
+            #expect(client.exit == .code(0))
+        }
     }
 
     @Test(arguments: ["1.2", "1.3"])
@@ -164,6 +201,17 @@ private func serveOnce(
                 _ = try await finished
             }
         }
+    }
+
+    /// Reads until what was read ends with the text, and returns all of it.
+    @discardableResult
+    private static func wait(for text: String, on stream: any ByteStream) async throws -> String {
+        var bytes: [UInt8] = []
+        while !bytes.ends(with: text) {
+            let count = try await stream.read(into: &bytes, atMost: 4096, deadline: .now() + .seconds(30))
+            try #require(count > 0, "ended before \(text)")
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The port that `s_server` was given: it says `ACCEPT 127.0.0.1:40123` once it listens.

@@ -114,6 +114,13 @@ final class DescriptorStream: @unchecked Sendable {
         }
     }
 
+    /// Writes what the kernel takes at once; how many bytes that is.
+    func writeNow(_ bytes: [UInt8]) -> Int {
+        guard descriptor >= 0, case .bytes(let count) = bytes.withUnsafeBytes({ Syscall.write(descriptor, $0) })
+        else { return 0 }
+        return count
+    }
+
     /// Waits until the descriptor is writable, which tells that a connect has come to its end.
     func waitUntilWritable(deadline: MonotonicInstant?) async throws(StreamError) {
         writable = false

@@ -74,6 +74,12 @@ public final class Socket: ByteStream {
         try await stream.write(bytes, deadline: deadline)
     }
 
+    /// Gives the kernel what it takes without waiting, and returns how many bytes that is. For a farewell in `close`
+    /// of a layer above; not while a `write` waits.
+    public func writeNow(_ bytes: [UInt8]) -> Int {
+        stream.writeNow(bytes)
+    }
+
     public func closeWriting() {
         guard !stream.isClosed else { return }
         shutdown(stream.descriptor, Int32(SHUT_WR))

@@ -87,7 +87,8 @@ public final class TLSEngine {
     public func read(into buffer: inout [UInt8], atMost byteCountMax: Int) throws(TLSError) -> ReadResult {
         precondition(isEstablished && byteCountMax > 0, "read before the handshake has finished, or of no bytes")
         var total = 0
-        while total < byteCountMax {
+        // After the first record another call is worth its while only if there is something left to look at.
+        while total == 0 || (total < byteCountMax && hasMoreToRead) {
             switch readRecord(into: &buffer, atMost: byteCountMax - total) {
             case .done(let count): total += count
             case .needsCiphertext: return total > 0 ? .bytes(total) : .needsCiphertext
@@ -129,6 +130,8 @@ public final class TLSEngine {
 
     /// What ALPN (RFC 7301) agreed on; nil when the peer did not ask.
     public var applicationProtocol: String? { SessionCalls.applicationProtocol(session) }
+
+    private var hasMoreToRead: Bool { buffers.hasIncoming || SessionCalls.hasPlaintext(session) }
 
     private func readRecord(into buffer: inout [UInt8], atMost byteCountMax: Int) -> SessionOutcome {
         let byteCount = min(byteCountMax, TLSEngine.recordByteCountMax)

@@ -15,7 +15,7 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
     private static let ciphertextByteCountMax = 33 * 1024
     /// How much plaintext is encrypted before it is handed to the kernel: four full records.
     private static let pieceByteCountMax = 4 * TLSEngine.recordByteCountMax
-    /// How long a stream that is closed may take to get rid of its close_notify.
+    /// How long close_notify may take to be handed over when one direction ends.
     private static let farewellWait = Duration.seconds(1)
 
     private let socket: Socket
@@ -139,18 +139,16 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         }
     }
 
-    /// Says close_notify where that is possible at once, and closes the socket. Idempotent.
+    /// Says close_notify if the kernel takes it at once, and closes the socket. Idempotent.
     public func close() {
         guard !isClosed else { return }
         isClosed = true
         engine.closeWriting()
         // In the middle of a write that waits, close_notify would have to wait behind the rest of it.
-        guard engine.hasCiphertext, !isFlushing, flushFailure == nil else { return socket.close() }
-        let farewell = engine.takeCiphertext()
-        socket.loop.spawn { [socket] in
-            try? await socket.write(farewell, deadline: .now() + TLSStream.farewellWait)
-            socket.close()
+        if engine.hasCiphertext, !isFlushing, flushFailure == nil {
+            _ = socket.writeNow(engine.takeCiphertext())
         }
+        socket.close()
     }
 
     // MARK: Moving ciphertext

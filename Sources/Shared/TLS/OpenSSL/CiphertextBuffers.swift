@@ -13,10 +13,11 @@ final class CiphertextBuffers {
     /// The peer has ended its side of the connection: nothing follows what is in `incoming`.
     private var incomingEnded = false
 
+    var hasIncoming: Bool { incomingOffset < incoming.count }
     var hasOutgoing: Bool { !outgoing.isEmpty }
 
     func append(_ ciphertext: consuming [UInt8]) {
-        if incomingOffset == incoming.count {
+        if !hasIncoming {
             incoming = ciphertext
         } else {
             incoming.removeFirst(incomingOffset)
@@ -78,7 +79,7 @@ final class CiphertextBuffers {
                 from: source.baseAddress! + incomingOffset, byteCount: taken)
         }
         incomingOffset += taken
-        if incomingOffset == incoming.count {
+        if !hasIncoming {
             incoming = []
             incomingOffset = 0
         }
@@ -94,7 +95,7 @@ final class CiphertextBuffers {
     private func control(_ command: Int32) -> Int {
         switch command {
         case BIO_CTRL_FLUSH: 1
-        case BIO_CTRL_EOF: incomingEnded && incomingOffset == incoming.count ? 1 : 0
+        case BIO_CTRL_EOF: incomingEnded && !hasIncoming ? 1 : 0
         default: 0
         }
     }

@@ -67,6 +67,11 @@ enum SessionCalls {
         return status == 1 ? .done(count) : outcome(session, status, "SSL_read_ex")
     }
 
+    /// Whether part of a record is decrypted and not yet read.
+    static func hasPlaintext(_ session: OpaquePointer) -> Bool {
+        SSL_pending(session) > 0
+    }
+
     static func write(_ session: OpaquePointer, _ bytes: UnsafeRawBufferPointer) -> SessionOutcome {
         ERR_clear_error()
         var count = 0
