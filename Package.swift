@@ -68,7 +68,7 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry"]),
         tests("ConfigurationTests", ["Configuration"]),
         tests("HTTPTests", ["HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
-        tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "TestKit"]),
+        tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("FleetTests", ["Fleet", "Postgres", "EventLoop", "TestKit"]),
         tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "TestKit"]),
         tests("TestKitTests", ["TestKit", "EventLoop"]),

@@ -30,6 +30,9 @@ int clinux_reap(int pidfd, int *code, int *signalled);
 /// Names the calling thread, cut to 15 bytes.
 void clinux_name_thread(const char *name);
 
+/// How many processors the affinity of the process allows (sched_setaffinity(2), taskset, cpusets).
+int clinux_allowed_processors(void);
+
 /// Descriptors 0 to 3 of a child, and what it runs.
 struct clinux_spawn_spec {
     const char *path;

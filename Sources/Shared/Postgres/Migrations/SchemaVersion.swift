@@ -1,5 +1,8 @@
 /// Which migration a database is at: what a process asks before it works with it.
 public enum SchemaVersion {
+    /// The last migration that this release brings, and needs.
+    public static let required: Int32 = 6
+
     private static let statement = Statement(
         "schema_version", "SELECT max(version) FROM schema_migration", isIdempotent: true)
 
