@@ -14,4 +14,6 @@ require_writable .build
 
 # The integration tests start the three binaries that this builds beside them.
 swift build --build-tests --explicit-target-dependency-import-check error "${options[@]}"
+# At most this many tests run at once: on few cores, all of them would make each other miss their deadlines.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-4}
 exec swift test --skip-build --disable-xctest "${options[@]}" ${FILTER:+--filter "$FILTER"}
