@@ -16,7 +16,7 @@ import Testing
             }
             let answer = try await connection.number("SELECT 1::int8")
             #expect(answer == 1)
-            #expect(MonotonicInstant.now() - start < .seconds(2))
+            #expect(MonotonicInstant.now() - start < .seconds(30))
         }
     }
 
@@ -83,7 +83,7 @@ import Testing
                 return
             }
             #expect(!reason.contains("s3cret"))
-            #expect(MonotonicInstant.now() - start < .seconds(2))
+            #expect(MonotonicInstant.now() - start < .seconds(30))
             silent.close { _ in }
         }
     }

@@ -1,4 +1,5 @@
 import Postgres
+import Synchronization
 import TestKit
 import Testing
 
@@ -56,5 +57,16 @@ extension DatabaseConnection {
     /// The only value of a query.
     func number(_ sql: String) async throws -> Int64 {
         try await execute(sql: sql).onlyRow().int8(0)
+    }
+}
+
+/// Tells tasks to come to an end.
+final class StopSign: Sendable {
+    private let flag = Atomic(false)
+
+    var isUp: Bool { flag.load(ordering: .relaxed) }
+
+    func raise() {
+        flag.store(true, ordering: .relaxed)
     }
 }

@@ -31,8 +31,10 @@ public final class PostgresServer: Sendable {
 
     /// - Parameters:
     ///   - isDurable: waits for the disk at each commit, as in production.
+    ///   - hasTLS: takes TLS connections too, with a certificate for `localhost` and 127.0.0.1 that it signed itself
+    ///     (`certificateFile`).
     ///   - parameters: further lines for `postgresql.conf`.
-    public init(isDurable: Bool = false, parameters: [String: String] = [:]) throws {
+    public init(isDurable: Bool = false, hasTLS: Bool = false, parameters: [String: String] = [:]) throws {
         directory = try PostgresServer.makeDirectory()
         asUser = try PostgresServer.dropRoot(owning: directory)
         port = FreePort.take()
@@ -46,6 +48,12 @@ public final class PostgresServer: Sendable {
             "shared_buffers": "64MB", "max_connections": "100", "log_min_messages": "warning",
             "max_wal_size": "512MB", "autovacuum_naptime": "5s",
         ]
+        if hasTLS {
+            try makeCertificate()
+            settings["ssl"] = "on"
+            settings["ssl_cert_file"] = certificateFile
+            settings["ssl_key_file"] = "\(directory)/server.key"
+        }
         settings.merge(parameters) { $1 }
         let lines = settings.sorted { $0.key < $1.key }.map { "\($0.key) = '\($0.value)'" }
         try run(["sh", "-c", "printf '%s\\n' \"$@\" >> '\(data)/postgresql.conf'", "sh"] + lines)
@@ -84,6 +92,16 @@ public final class PostgresServer: Sendable {
     /// What the server has written to its log.
     public func log() throws -> String {
         try Command.run(["cat", "\(directory)/log"])
+    }
+
+    /// The certificate of a server with TLS, which is also its own authority.
+    public var certificateFile: String { "\(directory)/server.crt" }
+
+    private func makeCertificate() throws {
+        try run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+                + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "2"]
+                + ["-keyout", "\(directory)/server.key", "-out", certificateFile])
     }
 
     private func run(_ command: [String]) throws {
