@@ -7,7 +7,7 @@ help: ## Show this list
 run: ## Run api, worker and reaper on a private PostgreSQL (API_PORT=8000, DATABASE_URL=)
 	@Scripts/run.sh
 
-test: ## Build and run all tests (FILTER=regex, SANITIZE=thread)
+test: ## Build and run all tests (FILTER=regex, SANITIZE=address)
 	@Scripts/test.sh
 
 lint: ## Check the format of the code and the scripts
