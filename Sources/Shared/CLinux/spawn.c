@@ -63,8 +63,9 @@ static const char *prepare_child(const struct clinux_spawn_spec *spawn, pid_t pa
 
 static void run_child(const struct clinux_spawn_spec *spawn, pid_t parent, int report) {
     // Out of the way of the four descriptors that are about to be replaced.
-    report = fcntl(report, F_DUPFD_CLOEXEC, CHILD_DESCRIPTORS);
-    struct failure failure = {.step = report < 0 ? "fcntl" : prepare_child(spawn, parent)};
+    int moved = fcntl(report, F_DUPFD_CLOEXEC, CHILD_DESCRIPTORS);
+    struct failure failure = {.step = moved < 0 ? "fcntl" : prepare_child(spawn, parent)};
+    if (moved >= 0) report = moved;
     if (failure.step == NULL) {
         execve(spawn->path, spawn->arguments, spawn->environment);
         failure.step = "exec";
