@@ -9,9 +9,9 @@ public struct SmallFileError: Error, Sendable, Equatable, CustomStringConvertibl
     public var description: String { "\(Quoted.text(path)): \(problem)" }
 }
 
-/// A file that is read whole: a secret, credentials.
-enum SmallFile {
-    static func bytes(of path: String, bytesMax: Int) throws(SmallFileError) -> [UInt8] {
+/// A file that is read whole: a secret, credentials, a table of handlers.
+public enum SmallFile {
+    public static func bytes(of path: String, bytesMax: Int) throws(SmallFileError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw SmallFileError(path: path, errno: errno) }
         defer { close(descriptor) }
@@ -30,7 +30,7 @@ enum SmallFile {
     }
 
     /// A value kept in a file: UTF-8, without the one newline that editors and `echo` put at its end.
-    static func value(of path: String) throws(SmallFileError) -> String {
+    public static func value(of path: String) throws(SmallFileError) -> String {
         var bytes = try bytes(of: path, bytesMax: 64 * 1024)
         if bytes.last == UInt8(ascii: "\n") {
             bytes.removeLast()
