@@ -55,8 +55,8 @@ public final class Client: Sendable {
 
     /// Sends a request and reads its answer. Call it on the client's loop.
     ///
-    /// A kept connection may turn out to be closed by the server. A request that may be repeated (RFC 9110 section
-    /// 9.2.2) is then sent once more on a new one.
+    /// A kept connection may turn out to be closed by the server. A request that may be repeated is then sent once
+    /// more on a new one. When the task is cancelled the connection is closed, and `.disconnected` is thrown.
     public func send(
         _ request: ClientRequest, to origin: Origin, deadline: MonotonicInstant
     ) async throws(ClientError) -> ClientResponse {
@@ -67,7 +67,7 @@ public final class Client: Sendable {
             do throws(ClientError) {
                 return try await exchange(bytes, request.method, origin, &reader, connection.stream)
             } catch {
-                guard case .disconnected = error, !reader.hasBegun, request.method.isIdempotent else { throw error }
+                guard case .disconnected = error, !reader.hasBegun, request.mayBeRepeated else { throw error }
             }
         }
         let stream: any ByteStream
@@ -94,14 +94,29 @@ public final class Client: Sendable {
         _ bytes: [UInt8], _ method: Method, _ origin: Origin, _ reader: inout ResponseReader,
         _ stream: any ByteStream
     ) async throws(ClientError) -> ClientResponse {
+        // Read and written on the loop only: the cancellation of an exchange that has ended meanwhile must not close a
+        // connection that another one uses.
+        let isUnderWay = Mutex(true)
+        let result = await withTaskCancellationHandler {
+            await sendAndRead(bytes, method, &reader, stream)
+        } onCancel: {
+            loop.execute {
+                if isUnderWay.withLock(\.self) { stream.close() }
+            }
+        }
+        isUnderWay.withLock { $0 = false }
+        if case .success = result, reader.mayReuse { keep(stream, origin) } else { stream.close() }
+        return try result.get()
+    }
+
+    private func sendAndRead(
+        _ bytes: [UInt8], _ method: Method, _ reader: inout ResponseReader, _ stream: any ByteStream
+    ) async -> Result<ClientResponse, ClientError> {
         do throws(ClientError) {
             try await write(bytes, to: stream, deadline: reader.deadline)
-            let response = try await reader.read(answering: method)
-            if reader.mayReuse { keep(stream, origin) } else { stream.close() }
-            return response
+            return .success(try await reader.read(answering: method))
         } catch {
-            stream.close()
-            throw error
+            return .failure(error)
         }
     }
 

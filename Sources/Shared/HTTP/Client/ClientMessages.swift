@@ -5,6 +5,9 @@ public struct ClientRequest: Sendable {
     public let target: String
     public var contentType: MediaType?
     public var body: [UInt8]
+    /// Whether it may be sent a second time when a kept connection ends without an answer. True for the methods that
+    /// RFC 9110 section 9.2.2 calls idempotent; a request whose receiver knows repetitions may say so itself.
+    public var mayBeRepeated: Bool
     private(set) var lines: [UInt8] = []
 
     /// - Precondition: `method` is not CONNECT, whose answer is no message.
@@ -14,6 +17,7 @@ public struct ClientRequest: Sendable {
         self.target = target
         self.contentType = contentType
         self.body = body
+        mayBeRepeated = method.isIdempotent
     }
 
     /// Adds a field line. Throws when the name is no token, when the value holds a control character, or when the
