@@ -71,6 +71,7 @@ let package = Package(
         tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("FleetTests", ["Fleet", "Postgres", "EventLoop", "TestKit"]),
         tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "TestKit"]),
+        tests("WorkerTests", ["Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs"]),
         tests("TestKitTests", ["TestKit", "EventLoop"]),
         tests("Integration", ["TestKit", "Postgres", "EventLoop", "JSON"]),
         tests("Tidy", ["TestKit"]),

@@ -1,0 +1,30 @@
+internal import EventLoop
+internal import JSON
+internal import Jobs
+
+/// `sleep`: waits as many seconds as the payload says, `2.5` or `{"seconds": 2.5}`, then succeeds without a result.
+struct SleepHandler: Handler {
+    /// A day: nobody tries things out for longer.
+    static let secondsMax = 86_400.0
+
+    let loop: Loop
+
+    func run(_ job: LeasedJob, stop: StopRequest) async -> AttemptResult {
+        guard let seconds = SleepHandler.seconds(in: job.payload) else {
+            return .failed(
+                error: "the payload of sleep must be {\"seconds\": n} or n, with n from 0 to \(Int(Self.secondsMax))")
+        }
+        let loop = loop
+        let sleep = loop.spawn { try? await loop.sleep(for: .seconds(seconds)) }
+        stop.onRequest { _ in sleep.cancel() }
+        await sleep.value
+        return stop.reason == nil ? .succeeded(result: nil) : .interrupted
+    }
+
+    private static func seconds(in payload: [UInt8]) -> Double? {
+        guard let value = try? JSONValue(parsing: payload), let seconds = value["seconds"]?.double ?? value.double,
+            seconds >= 0, seconds <= secondsMax
+        else { return nil }
+        return seconds
+    }
+}

@@ -1,0 +1,91 @@
+internal import EventLoop
+internal import Synchronization
+
+/// One child process of a handler, from its start until its process group is gone.
+///
+/// Its outputs are read all the time, also when nothing of them is kept: a program must never wait for its reader. It
+/// is over when the program has ended *and* its outputs have, or soon after, because what the program left in the
+/// background may hold them open for ever: its process group is then killed, and the pipes are closed. A process
+/// that has left the group (`setsid`) is not found any more, but it holds nothing of the attempt either.
+final class ExecAttempt: Sendable {
+    private enum Phase {
+        /// Next: `stopping` when it is asked to stop, `over` when the program ends by itself.
+        case running
+        /// SIGTERM was sent, SIGKILL follows. Next: `over`.
+        case stopping
+        /// The group is gone, and its number may belong to others: no signal is sent any more.
+        case over
+    }
+
+    private let child: ChildProcess
+    private let loop: Loop
+    private let killGrace: Duration
+    private let phase = Mutex(Phase.running)
+
+    init(_ child: ChildProcess, killGrace: Duration, on loop: Loop) {
+        self.child = child
+        self.killGrace = killGrace
+        self.loop = loop
+    }
+
+    /// Asks the whole group to end, and ends it when the grace is over. Call it on the loop.
+    func stop() {
+        let isFirst = phase.withLock { phase -> Bool in
+            guard phase == .running else { return false }
+            phase = .stopping
+            return true
+        }
+        guard isFirst else { return }
+        child.signalGroup(Signals.terminate)
+        loop.schedule(at: .now() + killGrace) { [self] in kill() }
+    }
+
+    private func kill() {
+        if phase.withLock({ $0 != .over }) { child.signalGroup(Signals.kill) }
+    }
+
+    /// Hands over the payload, reads all outputs, and returns when the group is gone.
+    func run(payload: [UInt8], resultBytesMax: Int) async -> ExecOutcome {
+        async let fed: Void = feed(payload)
+        async let output = drain(child.standardOutput, into: LastLine(bytesMax: resultBytesMax))
+        async let errors = drain(child.standardError, into: OutputTail(bytesMax: ExecLimits.errorTailBytesMax))
+        async let result = drain(child.result, into: BoundedOutput(bytesMax: resultBytesMax))
+
+        let exit = await child.waitForExit()
+        // What the program has not read by now nobody will.
+        child.standardInput.close()
+        let killing = loop.schedule(at: .now() + ExecLimits.drainAfterExit) { [self] in kill() }
+        let closing = loop.schedule(at: .now() + ExecLimits.drainAfterExit + ExecLimits.drainAfterKill) { [child] in
+            child.closeDescriptors()
+        }
+        let outcome = await ExecOutcome(exit: exit, lastLine: output.line, result: result, errors: errors)
+        killing.cancel()
+        closing.cancel()
+        // Also when all outputs have ended: what was left in the background may have closed them.
+        kill()
+        phase.withLock { $0 = .over }
+        child.closeDescriptors()
+        await fed
+        return outcome
+    }
+
+    /// A program that does not read its input, or not all of it, has its reasons.
+    private func feed(_ payload: [UInt8]) async {
+        try? await child.standardInput.write(payload, deadline: nil)
+        child.standardInput.close()
+    }
+
+    private func drain<Capture: OutputCapture>(_ pipe: PipeEnd, into capture: Capture) async -> Capture {
+        var capture = capture
+        var chunk: [UInt8] = []
+        while true {
+            chunk.removeAll(keepingCapacity: true)
+            guard let count = try? await pipe.read(into: &chunk, atMost: ExecLimits.readBytesMax, deadline: nil),
+                count > 0
+            else { return capture }
+            capture.append(chunk[...])
+            // A full read: more may be there already, and a flood must not keep the loop from its other work.
+            if count == ExecLimits.readBytesMax { await Task.yield() }
+        }
+    }
+}

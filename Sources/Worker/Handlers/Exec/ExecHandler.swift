@@ -1,0 +1,25 @@
+internal import EventLoop
+internal import Jobs
+
+/// `exec`: a process for each attempt. The payload is its standard input; `ExecOutcome` says what its end means.
+struct ExecHandler: Handler {
+    let command: ExecCommand
+    let loop: Loop
+
+    func run(_ job: LeasedJob, stop: StopRequest) async -> AttemptResult {
+        let child: ChildProcess
+        do throws(SystemError) {
+            child = try ChildProcess(command.processSpec(for: job), on: loop)
+        } catch {
+            // Out of processes, descriptors or memory, or the program is being replaced: all of it passes.
+            return .retry(error: "cannot start \(command.executable): \(error)", afterSeconds: nil)
+        }
+        let attempt = ExecAttempt(child, killGrace: command.killGrace, on: loop)
+        stop.onRequest { _ in attempt.stop() }
+        let timeout = HandlerTimeout(command.timeout, on: loop) { attempt.stop() }
+        var outcome = await attempt.run(payload: job.payload, resultBytesMax: JobLimits.resultBytesMax)
+        timeout.cancel()
+        outcome.timedOutAfter = timeout.hasPassed ? command.timeout : nil
+        return outcome.attemptResult
+    }
+}

@@ -1,0 +1,160 @@
+internal import HTTP
+internal import JSON
+internal import Jobs
+
+/// Reads a handlers file, and notes everything that is wrong with it, each with its place.
+struct HandlersFileParser {
+    private(set) var problems: [HandlersFileProblem] = []
+    let directory: String
+    let worker: HandlerSurroundings
+    var reader: JSONReader
+    /// Made when the file has a webhook.
+    var webhookClient: Client?
+
+    init(_ bytes: [UInt8], directory: String, worker: HandlerSurroundings) {
+        reader = JSONReader(bytes)
+        self.directory = directory
+        self.worker = worker
+    }
+
+    /// The handlers of the file; to be used only if there are no `problems`.
+    mutating func parse() -> [HandlerTable.Name: any Handler] {
+        var handlers: [HandlerTable.Name: any Handler] = [:]
+        do throws(JSONError) {
+            try readFile(into: &handlers)
+        } catch {
+            switch error {
+            case .syntax(let error): add(error.message, at: error.position)
+            case .type(let error): add("\(error)", at: reader.position(of: error.offset))
+            }
+        }
+        return handlers
+    }
+
+    private mutating func readFile(into handlers: inout [HandlerTable.Name: any Handler]) throws(JSONError) {
+        var isFound = false
+        let start = try nextOffset()
+        try readObject(known: ["handlers"]) { parser, key throws(JSONError) in
+            isFound = true
+            try parser.readHandlers(into: &handlers)
+        }
+        try reader.finish()
+        if !isFound, problems.isEmpty { add("the member \"handlers\" is missing", at: start) }
+    }
+
+    private mutating func readHandlers(into handlers: inout [HandlerTable.Name: any Handler]) throws(JSONError) {
+        guard try note({ reader throws(JSONError) in try reader.beginObject() }) != nil else { return }
+        var seen = JSONNameSet()
+        while let key = try reader.nextMember() {
+            let name = handlerName(key)
+            if !seen.insert(key) { add("\"\(key)\" has a handler already", at: key.offset) }
+            let handler = try readHandler()
+            if let name, let handler { handlers[name] = handler }
+        }
+    }
+
+    /// The name of a type, or of all types with a common beginning.
+    private mutating func handlerName(_ key: JSONKey) -> HandlerTable.Name? {
+        let text = key.text
+        if JobLimits.isName(text) { return .type(text) }
+        if text == "*" { return .prefix("") }
+        if text.utf8.last == UInt8(ascii: "*"), JobLimits.isName(String(text.dropLast())) {
+            return .prefix(String(text.dropLast()))
+        }
+        add(
+            "\"\(text)\" is no name of a type: 1 to \(JobLimits.nameBytesMax) characters of A-Z a-z 0-9 . _ : / -, "
+                + "and a * only at the end",
+            at: key.offset)
+        return nil
+    }
+
+    /// The kind of a handler decides which members it may have, and may come after them: so it is looked for first.
+    private mutating func readHandler() throws(JSONError) -> (any Handler)? {
+        let start = try nextOffset()
+        var ahead = reader
+        guard try note({ reader throws(JSONError) in try reader.beginObject() }) != nil else { return nil }
+        reader = ahead
+        try ahead.beginObject()
+        var kinds: [String] = []
+        while let key = try ahead.nextMember() {
+            if key == "exec" { kinds.append("exec") }
+            if key == "http" { kinds.append("http") }
+        }
+        switch kinds {
+        case ["exec"]: return try readExecHandler()
+        case ["http"]: return try readWebhookHandler()
+        default:
+            add("a handler has either \"exec\" or \"http\"", at: start)
+            try reader.skipValue()
+            return nil
+        }
+    }
+
+    // MARK: Values of any kind
+
+    mutating func add(_ message: String, at offset: Int) {
+        add(message, at: reader.position(of: offset))
+    }
+
+    private mutating func add(_ message: String, at position: JSONPosition) {
+        let place = HandlersFileProblem.Place(line: position.line, column: position.column)
+        problems.append(HandlersFileProblem(place: place, message: message))
+    }
+
+    /// Where the next value begins.
+    func nextOffset() throws(JSONError) -> Int {
+        var ahead = reader
+        return try ahead.skipValue().lowerBound
+    }
+
+    /// The result of `read`, or nil after noting that the value is of another kind.
+    mutating func note<Value>(
+        _ read: (inout JSONReader) throws(JSONError) -> Value
+    ) throws(JSONError) -> Value? {
+        do throws(JSONError) {
+            return try read(&reader)
+        } catch .type(let error) {
+            add("\(error)", at: error.offset)
+            return nil
+        }
+    }
+
+    /// Reads an object member by member. Members that are unknown or repeated are noted.
+    mutating func readObject(
+        known: [String], _ member: (inout HandlersFileParser, JSONKey) throws(JSONError) -> Void
+    ) throws(JSONError) {
+        guard try note({ reader throws(JSONError) in try reader.beginObject() }) != nil else { return }
+        var seen = JSONNameSet()
+        while let key = try reader.nextMember() {
+            if !seen.insert(key) {
+                add("\"\(key)\" is written twice", at: key.offset)
+            } else if !known.contains(where: { key == $0 }) {
+                add("\"\(key)\" is not known here; known are \(known.joined(separator: ", "))", at: key.offset)
+            } else {
+                try member(&self, key)
+            }
+        }
+    }
+
+    /// A string without NUL, which neither a path nor an argument can hold.
+    mutating func readText() throws(JSONError) -> String? {
+        let start = try nextOffset()
+        guard let text = try note({ reader throws(JSONError) in try reader.readString() }) else { return nil }
+        guard !text.utf8.contains(0) else {
+            add("holds a NUL character", at: start)
+            return nil
+        }
+        return text
+    }
+
+    /// A number of seconds.
+    mutating func readSeconds(_ range: ClosedRange<Double>) throws(JSONError) -> Duration? {
+        let start = try nextOffset()
+        guard let seconds = try note({ reader throws(JSONError) in try reader.readDouble() }) else { return nil }
+        guard range.contains(seconds) else {
+            add("must be a number of seconds from \(range.lowerBound) to \(range.upperBound)", at: start)
+            return nil
+        }
+        return .seconds(seconds)
+    }
+}

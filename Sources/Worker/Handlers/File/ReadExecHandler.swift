@@ -1,0 +1,112 @@
+internal import EventLoop
+internal import JSON
+
+extension HandlersFileParser {
+    /// `{"exec": ["python3", "send.py"], "timeout_seconds": 60, "kill_grace_seconds": 5, "environment": {...},
+    /// "working_directory": "..."}`
+    mutating func readExecHandler() throws(JSONError) -> (any Handler)? {
+        let before = problems.count
+        var command = ExecCommand(executable: "", arguments: [], workingDirectory: directory)
+        let known = ["exec", "timeout_seconds", "kill_grace_seconds", "environment", "working_directory"]
+        try readObject(known: known) { parser, key throws(JSONError) in
+            switch key {
+            case "exec":
+                try parser.readProgram(into: &command)
+            case "timeout_seconds":
+                command.timeout = try parser.readSeconds(0.001...ExecLimits.timeoutSecondsMax)
+            case "kill_grace_seconds":
+                command.killGrace = try parser.readSeconds(0...ExecLimits.killGraceSecondsMax) ?? command.killGrace
+            case "environment":
+                command.environment = try parser.readEnvironment()
+            default:
+                command.workingDirectory = try parser.readDirectory() ?? command.workingDirectory
+            }
+        }
+        return problems.count == before ? ExecHandler(command: command, loop: worker.loop) : nil
+    }
+
+    private mutating func readProgram(into command: inout ExecCommand) throws(JSONError) {
+        let start = try nextOffset()
+        guard try note({ reader throws(JSONError) in try reader.beginArray() }) != nil else { return }
+        var places: [Int] = []
+        while try reader.nextElement() {
+            places.append(try nextOffset())
+            command.arguments.append(try readText() ?? "")
+        }
+        guard let program = command.arguments.first, let place = places.first else {
+            return add("must name a program and its arguments, as in [\"python3\", \"send.py\"]", at: start)
+        }
+        do throws(ProgramError) {
+            command.executable = try findProgram(program)
+        } catch {
+            add(error.reason, at: place)
+        }
+    }
+
+    private struct ProgramError: Error {
+        let reason: String
+    }
+
+    /// The absolute path of a program: a name without a slash is looked for in the fixed search path, a relative path
+    /// begins at the directory of the file.
+    private func findProgram(_ name: String) throws(ProgramError) -> String {
+        guard !name.isEmpty else { throw ProgramError(reason: "the program has no name") }
+        guard name.utf8.contains(UInt8(ascii: "/")) else {
+            if let path = ProcessSpec.findExecutable(name, searchPath: ExecCommand.searchPath) { return path }
+            throw ProgramError(reason: "program \"\(name)\" was not found in \(ExecCommand.searchPath)")
+        }
+        let path = FilePath.absolute(name, from: directory)
+        switch FilePath.kind(of: path) {
+        case nil: throw ProgramError(reason: "program \(path) was not found")
+        case .file: break
+        case .directory, .other: throw ProgramError(reason: "program \(path) is no file")
+        }
+        guard FilePath.isExecutable(path) else {
+            throw ProgramError(reason: "program \(path) is not executable by the user that runs the worker")
+        }
+        return path
+    }
+
+    private mutating func readEnvironment() throws(JSONError) -> [String: String] {
+        var environment: [String: String] = [:]
+        guard try note({ reader throws(JSONError) in try reader.beginObject() }) != nil else { return [:] }
+        var seen = JSONNameSet()
+        while let key = try reader.nextMember() {
+            let name = key.text
+            if !seen.insert(key) {
+                add("\"\(name)\" is written twice", at: key.offset)
+            } else if !isVariableName(name) {
+                add("\"\(name)\" is no name of a variable: letters, digits and _, no digit first", at: key.offset)
+            } else if let reason = ExecCommand.reservedVariable(name) {
+                add("\"\(name)\": \(reason)", at: key.offset)
+            }
+            if let value = try readText() { environment[name] = value }
+        }
+        return environment
+    }
+
+    private func isVariableName(_ name: String) -> Bool {
+        guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else {
+            return false
+        }
+        return name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+    }
+
+    private mutating func readDirectory() throws(JSONError) -> String? {
+        let start = try nextOffset()
+        guard let text = try readText() else { return nil }
+        let path = FilePath.absolute(text, from: directory)
+        guard FilePath.kind(of: path) == .directory else {
+            add("\(path) is no directory", at: start)
+            return nil
+        }
+        return path
+    }
+}

@@ -1,0 +1,13 @@
+internal import Jobs
+
+/// Runs the attempts of one kind of job.
+///
+/// A handler says how work is done, and how it ended. When it may run, for how long, and what is written about it is
+/// the runtime's business.
+protocol Handler: Sendable {
+    /// Runs one attempt on the worker's loop until it has ended, however it ends; nothing of it goes on afterwards.
+    ///
+    /// Once `stop` is requested it ends the work and returns soon. What it returns then counts only if it is a
+    /// success: the work was done after all.
+    func run(_ job: LeasedJob, stop: StopRequest) async -> AttemptResult
+}

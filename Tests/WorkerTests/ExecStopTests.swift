@@ -1,0 +1,68 @@
+import EventLoop
+import Jobs
+import Synchronization
+import Testing
+
+@testable import Worker
+
+/// Scripts say that they are ready by making the file `ready`.
+@Suite struct ExecStopTests {
+    /// Runs a script and stops it when it is ready.
+    private func runAndStop(
+        _ script: String, killGrace: Duration = .seconds(20), on loop: Loop
+    ) async throws -> AttemptResult {
+        let scratch = try ScratchDirectory()
+        let stop = StopRequest()
+        let handler = shell(script, environment: ["READY": "\(scratch.path)/ready"], killGrace: killGrace, on: loop)
+        async let result = handler.run(leasedJob(), stop: stop)
+        #expect(try await eventually(loop) { FilePath.kind(of: "\(scratch.path)/ready") == .file })
+        stop.request(.shutdown)
+        return await result
+    }
+
+    @Test func `a stop sends SIGTERM to the whole group`() async throws {
+        try await onLoop { loop in
+            let script = "sh -c 'echo $$ >&2; >$READY; exec sleep 3600'"
+            let result = try await runAndStop(script, on: loop)
+            let error = try #require(result.retryError)
+            #expect(error.hasPrefix("signal 15 (Terminated): "))
+            let pid = try #require(Int32(error.split(separator: " ").last ?? ""))
+            #expect(try await eventually(loop) { !isAlive(pid) })
+        }
+    }
+
+    @Test func `SIGKILL follows when the grace is over`() async throws {
+        try await onLoop { loop in
+            let start = MonotonicInstant.now()
+            let script = "trap '' TERM; >$READY; while :; do sleep 0.01; done"
+            let result = try await runAndStop(script, killGrace: .milliseconds(100), on: loop)
+            #expect(result == .retry(error: "signal 9 (Killed)", afterSeconds: nil))
+            #expect(MonotonicInstant.now() - start >= .milliseconds(100))
+        }
+    }
+
+    @Test func `work that is done after all counts`() async throws {
+        try await onLoop { loop in
+            let script = "trap 'echo 42; exit 0' TERM; >$READY; while :; do sleep 0.01; done"
+            let result = try await runAndStop(script, on: loop)
+            #expect(result.resultText == "42")
+        }
+    }
+
+    @Test func `an attempt that is to stop before it starts is stopped`() async throws {
+        try await onLoop { loop in
+            let stop = StopRequest()
+            stop.request(.leaseLost)
+            let result = await shell("exec sleep 3600", on: loop).run(leasedJob(), stop: stop)
+            #expect(result == .retry(error: "signal 15 (Terminated)", afterSeconds: nil))
+        }
+    }
+
+    @Test func `the handler's own timeout stops an attempt, and says so`() async throws {
+        try await onLoop { loop in
+            let handler = shell("echo working >&2; exec sleep 3600", timeout: .milliseconds(100), on: loop)
+            let error = await handler.run(leasedJob()).retryError
+            #expect(error == "exceeded the handler's timeout of 0.1 seconds: signal 15 (Terminated): working")
+        }
+    }
+}

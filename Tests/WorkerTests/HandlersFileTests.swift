@@ -1,0 +1,318 @@
+import EventLoop
+import Glibc
+import Testing
+
+@testable import Worker
+
+@Suite struct HandlersFileTests {
+    private func load(
+        _ text: String, in scratch: ScratchDirectory, allow: [String] = [], on loop: Loop
+    ) throws -> HandlerTable {
+        let path = try scratch.write("handlers.json", text)
+        var worker = HandlerSurroundings(loop: loop)
+        worker.webhookAllow = try #require(WebhookAllowList(allow))
+        worker.environment = ["SIGNING": "a secret from the environment, 40 letters", "SHORT": "too short"]
+        return try HandlersFile.load(path: path, for: worker)
+    }
+
+    /// What is wrong with a file, without its directory.
+    private func problems(_ text: String, in scratch: ScratchDirectory, on loop: Loop) throws -> [String] {
+        do {
+            _ = try load(text, in: scratch, on: loop)
+            return []
+        } catch let error as HandlersFileError {
+            let lines = error.description.split(separator: "\n")
+            return lines.map { String($0.dropFirst("\(scratch.path)/".utf8.count)) }
+        }
+    }
+
+    // MARK: Which handler runs which type
+
+    @Test func `the exact name goes before the longest pattern`() async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            let table = try load(
+                """
+                {"handlers": {
+                    "*": {"exec": ["sh", "-c", "echo any"]},
+                    "mail.*": {"exec": ["sh", "-c", "echo mail"]},
+                    "mail.bulk.*": {"exec": ["sh", "-c", "echo bulk"]},
+                    "mail.bulk.now": {"exec": ["sh", "-c", "echo exact"]}
+                }}
+                """, in: scratch, on: loop)
+            let expected = [
+                ("mail.bulk.now", "exact"), ("mail.bulk.later", "bulk"), ("mail.bulk.", "bulk"), ("mail.x", "mail"),
+                ("mail", "any"), ("Mail.x", "any"),
+            ]
+            for (type, name) in expected {
+                let handler = try #require(table.handler(for: type))
+                #expect(await handler.run(leasedJob(type: type)).resultText == "\"\(name)\"")
+            }
+            #expect(table.types == ["echo", "fail", "mail.bulk.now", "sleep"])
+            #expect(table.patterns == ["mail.bulk.*", "mail.*", "*"])
+        }
+    }
+
+    @Test func `built-in types need no file, go before patterns, and can be overridden`() async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            let none = HandlerTable([:], builtIn: HandlerTable.builtIn(on: loop))
+            #expect(await none.handler(for: "echo")?.run(leasedJob("1")).resultText == "1")
+            #expect(none.handler(for: "other") == nil)
+            let star = try load(#"{"handlers": {"*": {"exec": ["true"]}}}"#, in: scratch, on: loop)
+            #expect(await star.handler(for: "echo")?.run(leasedJob("1")).resultText == "1")
+            let other = try load(#"{"handlers": {"echo": {"exec": ["sh", "-c", "echo 2"]}}}"#, in: scratch, on: loop)
+            #expect(await other.handler(for: "echo")?.run(leasedJob("1")).resultText == "2")
+            #expect(other.handler(for: "sleep") != nil)
+        }
+    }
+
+    // MARK: What a file says
+
+    @Test func `relative paths begin at the directory of the file`() async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            await scratch.writeProgram("script.sh", "#!/bin/sh\npwd\n", on: loop)
+            let table = try load(
+                #"""
+                {"handlers": {
+                    "here": {"exec": ["./script.sh"]},
+                    "argument": {"exec": ["sh", "script.sh"]},
+                    "there": {"exec": ["./script.sh"], "working_directory": "/usr"},
+                    "above": {"exec": ["./script.sh"], "working_directory": ".."}
+                }}
+                """#, in: scratch, on: loop)
+            for (type, directory) in [
+                ("here", scratch.path), ("argument", scratch.path), ("there", "/usr"), ("above", "/tmp"),
+            ] {
+                let handler = try #require(table.handler(for: type))
+                #expect(await handler.run(leasedJob()).resultText == "\"\(directory)\"")
+            }
+        }
+    }
+
+    @Test func `a handler's settings reach its command`() async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            let table = try load(
+                #"""
+                {"handlers": {"a": {"timeout_seconds": 1.5, "kill_grace_seconds": 0, "exec": ["python3", "-c", "1"],
+                 "environment": {"A": "1", "b_2": ""}}}}
+                """#, in: scratch, on: loop)
+            let handler = try #require(table.handler(for: "a") as? ExecHandler)
+            #expect(handler.command.timeout == .milliseconds(1_500))
+            #expect(handler.command.killGrace == .zero)
+            #expect(handler.command.environment == ["A": "1", "b_2": ""])
+            #expect(handler.command.arguments == ["python3", "-c", "1"])
+            #expect(FilePath.isExecutable(handler.command.executable))
+            #expect(handler.command.executable.hasSuffix("/python3"))
+        }
+    }
+
+    // MARK: What is wrong with a file
+
+    @Test(arguments: [
+        ("", "1:1: unexpected end of input: expected a value"),
+        ("{\"handlers\": {\n  \"a\": {\"exec\": [\"sh\"],}}}", "2:24: expected a member name after ',', found '}'"),
+        ("[]", "1:1: expected an object, found an array"),
+        ("{}", "1:1: the member \"handlers\" is missing"),
+        (#"{"handlers": {}, "more": 1}"#, #"1:18: "more" is not known here; known are handlers"#),
+        (#"{"handlers": 3}"#, "1:14: expected an object, found a number"),
+        (#"{"handlers": {"a": "sh"}}"#, "1:20: expected an object, found a string"),
+        (#"{"handlers": {"a": {}}}"#, #"1:20: a handler has either "exec" or "http""#),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "http": "x"}}}"#, #"1:20: a handler has either "exec" or "http""#
+        ),
+        (#"{"handlers": {"a": {"exec": ["sh"]}, "a": {"exec": ["sh"]}}}"#, #"1:38: "a" has a handler already"#),
+        (#"{"handlers": {"a": {"exec": "sh"}}}"#, "1:29: expected an array, found a string"),
+        (
+            #"{"handlers": {"a": {"exec": []}}}"#,
+            #"1:29: must name a program and its arguments, as in ["python3", "send.py"]"#
+        ),
+        (#"{"handlers": {"a": {"exec": [""]}}}"#, "1:30: the program has no name"),
+        (#"{"handlers": {"a": {"exec": ["sh", 3]}}}"#, "1:36: expected a string, found a number"),
+        (#"{"handlers": {"a": {"exec": ["sh", "a\u0000b"]}}}"#, "1:36: holds a NUL character"),
+        (
+            #"{"handlers": {"a": {"exec": ["no-such-program"]}}}"#,
+            #"1:30: program "no-such-program" was not found in "#
+                + "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        ),
+        (#"{"handlers": {"a": {"exec": ["/no/such"]}}}"#, "1:30: program /no/such was not found"),
+        (#"{"handlers": {"a": {"exec": ["/usr"]}}}"#, "1:30: program /usr is no file"),
+        (
+            #"{"handlers": {"a": {"exec": ["/etc/passwd"]}}}"#,
+            "1:30: program /etc/passwd is not executable by the user that runs the worker"
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "timeout": 1}}}"#,
+            #"1:37: "timeout" is not known here; known are exec, timeout_seconds, kill_grace_seconds, "#
+                + "environment, working_directory"
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "timeout_seconds": "1"}}}"#,
+            "1:56: expected a number, found a string"
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "timeout_seconds": 0}}}"#,
+            "1:56: must be a number of seconds from 0.001 to 2592000.0"
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "kill_grace_seconds": -1}}}"#,
+            "1:59: must be a number of seconds from 0.0 to 3600.0"
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "environment": {"A": 1}}}}"#,
+            "1:58: expected a string, found a number"
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "environment": {"LD_PRELOAD": "x"}}}}"#,
+            #"1:53: "LD_PRELOAD": the loader's variables (LD_*) cannot be set"#
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "environment": {"PATH": "x"}}}}"#,
+            #"1:53: "PATH": PATH is always /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"#
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "environment": {"JOBQUEUE_TYPE": "x"}}}}"#,
+            #"1:53: "JOBQUEUE_TYPE": the worker sets JOBQUEUE_* and TRACEPARENT itself"#
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "environment": {"A=B": "x"}}}}"#,
+            #"1:53: "A=B" is no name of a variable: letters, digits and _, no digit first"#
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "environment": {"A": "x", "A": "y"}}}}"#,
+            #"1:63: "A" is written twice"#
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "working_directory": "/etc/passwd"}}}"#,
+            "1:58: /etc/passwd is no directory"
+        ),
+        (#"{"handlers": {"a": {"http": 1}}}"#, "1:29: expected a string, found a number"),
+        (
+            #"{"handlers": {"a": {"http": "https://example.com/", "environment": {}}}}"#,
+            #"1:53: "environment" is not known here; known are http, timeout_seconds, secret_file, secret_env"#
+        ),
+        (
+            #"{"handlers": {"a": {"http": "http://example.com/"}}}"#,
+            "1:29: without TLS only hosts and addresses of WEBHOOK_ALLOW may be called"
+        ),
+        (
+            #"{"handlers": {"a": {"http": "https://169.254.169.254/"}}}"#,
+            "1:29: 169.254.169.254 is no address of the public internet, and WEBHOOK_ALLOW does not allow it"
+        ),
+        (
+            #"{"handlers": {"a": {"http": "https://[::1]/"}}}"#,
+            "1:29: ::1 is no address of the public internet, and WEBHOOK_ALLOW does not allow it"
+        ),
+        (
+            #"{"handlers": {"a": {"http": "https://example.com/", "secret_env": "NONE"}}}"#,
+            #"1:67: the worker has no environment variable "NONE""#
+        ),
+        (
+            #"{"handlers": {"a": {"http": "https://example.com/", "secret_env": "SHORT"}}}"#,
+            "1:67: SHORT holds a secret of less than 32 characters"
+        ),
+        (
+            #"{"handlers": {"a": {"http": "https://example.com/", "secret_file": "no"}}}"#,
+            #"1:68: "\#(ScratchDirectory.placeholder)/no": No such file or directory"#
+        ),
+        (
+            #"{"handlers": {"a": {"http": "https://a.b/", "secret_env": "SIGNING", "secret_file": "/proc/version"}}}"#,
+            #"1:20: a handler has either "secret_file" or "secret_env""#
+        ),
+    ])
+    func `a mistake is told with its line and column`(text: String, problem: String) async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            let expected = problem.replacing(ScratchDirectory.placeholder, with: scratch.path)
+            #expect(try problems(text, in: scratch, on: loop) == ["handlers.json:\(expected)"])
+        }
+    }
+
+    @Test(arguments: [
+        "", "/path", "example.com", "ftp://example.com/", "https://", "https:///path", "https://user@example.com/",
+        "https://user:word@example.com/", "https://example.com/#part", "https://example.com:0/",
+        "https://example.com:65536/", "https://example.com/a b", "https://exa\u{301}mple.com/",
+        "https://example.com/%zz",
+    ])
+    func `what is no plain http or https URL is refused`(url: String) async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            let found = try problems(#"{"handlers": {"a": {"http": "\#(url)"}}}"#, in: scratch, on: loop)
+            let rule = "must be an http or https URL, without user name, password and fragment"
+            #expect(found == ["handlers.json:1:29: \(rule)"])
+        }
+    }
+
+    @Test func `a webhook's settings reach its handler`() async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            try scratch.write("secret", "a secret from a file, 32 characters\n")
+            let table = try load(
+                #"""
+                {"handlers": {
+                    "file": {"http": "https://example.com:8443/a?b", "secret_file": "secret", "timeout_seconds": 2},
+                    "variable": {"http": "https://example.com", "secret_env": "SIGNING"},
+                    "unsigned": {"http": "http://10.1.2.3/"}
+                }}
+                """#, in: scratch, allow: ["10.0.0.0/8"], on: loop)
+            let file = try #require(table.handler(for: "file") as? WebhookHandler)
+            #expect("\(file.uri)" == "https://example.com:8443/a?b")
+            #expect(file.secret == Array("a secret from a file, 32 characters".utf8))
+            #expect(file.timeout == .seconds(2))
+            let variable = try #require(table.handler(for: "variable") as? WebhookHandler)
+            #expect(variable.secret == Array("a secret from the environment, 40 letters".utf8))
+            #expect(variable.client === file.client)
+            let unsigned = try #require(table.handler(for: "unsigned") as? WebhookHandler)
+            #expect(unsigned.secret == nil && unsigned.timeout == nil)
+        }
+    }
+
+    @Test(arguments: ["a*b", "*a", "a b", "", "é", "a**", String(repeating: "x", count: 129)])
+    func `a name outside the alphabet of types is refused`(name: String) async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            let found = try problems(#"{"handlers": {"\#(name)": {"exec": ["true"]}}}"#, in: scratch, on: loop)
+            let rule = "1 to 128 characters of A-Z a-z 0-9 . _ : / -, and a * only at the end"
+            #expect(found == ["handlers.json:1:15: \"\(name)\" is no name of a type: \(rule)"])
+        }
+    }
+
+    @Test func `all mistakes are told at once, in their order`() async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            let found = try problems(
+                """
+                {"handlers": {
+                  "a b": {"exec": [], "x": 1},
+                  "c": {"exec": ["sh"], "timeout_seconds": null,
+                        "environment": {"LD_A": "", "é": ""}}}}
+                """, in: scratch, on: loop)
+            #expect(
+                found.map { $0.split(separator: " ")[0] } == [
+                    "handlers.json:2:3:", "handlers.json:2:19:", "handlers.json:2:23:", "handlers.json:3:44:",
+                    "handlers.json:4:25:", "handlers.json:4:37:",
+                ])
+        }
+    }
+
+    @Test func `a file that cannot be read says why`() async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            for (path, reason) in [
+                ("\(scratch.path)/none.json", "No such file or directory"), (scratch.path, "Is a directory"),
+            ] {
+                let error = #expect(throws: HandlersFileError.self) {
+                    try HandlersFile.load(path: path, for: HandlerSurroundings(loop: loop))
+                }
+                #expect(error?.description == "\(path): \(reason)")
+            }
+            let long = try scratch.write("long.json", String(repeating: " ", count: HandlersFile.bytesMax + 1))
+            let error = #expect(throws: HandlersFileError.self) {
+                try HandlersFile.load(path: long, for: HandlerSurroundings(loop: loop))
+            }
+            #expect(error?.description == "\(long): holds more than 1048576 bytes")
+        }
+    }
+}
