@@ -17,6 +17,8 @@ public struct InputErrors: Sendable {
     public private(set) var all: [InputError] = []
     /// Also counts those beyond `countMax`.
     public private(set) var count = 0
+    /// Among the errors is a payload that is too long.
+    public internal(set) var hasOversizedPayload = false
 
     public init() {}
 

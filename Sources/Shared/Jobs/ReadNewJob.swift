@@ -78,6 +78,7 @@ extension InputErrors {
         let range = try reader.skipValue()
         if range.count <= bytesMax { return Array(reader.bytes[range]) }
         add(pointer(), "is \(range.count) bytes long; at most \(bytesMax) are accepted")
+        hasOversizedPayload = true
         return nil
     }
 

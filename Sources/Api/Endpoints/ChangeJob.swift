@@ -1,0 +1,32 @@
+internal import HTTP
+internal import Jobs
+
+extension Endpoints {
+    /// `POST /api/jobs/{id}/cancel`: of a job that waits. One that is cancelled already is as the client wants it: who
+    /// asks again because the first answer was lost is not told of a conflict.
+    func cancelJob(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try BodyReader.nothing(request)
+        switch try await jobs(context).cancel(try jobID(request)) {
+        case .done(let job): return Self.answer(job)
+        case .refused(let job) where job.status == .cancelled: return Self.answer(job)
+        case .refused(let job):
+            throw Self.conflict(job, "only a job that is queued or scheduled can be cancelled")
+        case .unknown: throw Self.unknownJob
+        }
+    }
+
+    /// `POST /api/jobs/{id}/retry`: of a job that has failed or was cancelled.
+    func retryJob(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try BodyReader.nothing(request)
+        switch try await jobs(context).retry(try jobID(request)) {
+        case .done(let job): return Self.answer(job)
+        case .refused(let job): throw Self.conflict(job, "only a job that is failed or cancelled can be retried")
+        case .unknown: throw Self.unknownJob
+        }
+    }
+
+    private static func conflict(_ job: Job, _ rule: String) -> Problem {
+        Problem(.conflict, "the job is \(job.status.rawValue); \(rule)")
+            .with("job_status", .string(job.status.rawValue))
+    }
+}

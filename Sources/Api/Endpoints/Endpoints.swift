@@ -1,0 +1,35 @@
+internal import HTTP
+internal import JSON
+internal import Jobs
+internal import Postgres
+
+/// The operations of the API, one file each; `Routes.swift` says which path leads to which.
+struct Endpoints: Sendable {
+    let databases: LoopDatabases
+    let readiness: Readiness
+    let metricsPage: MetricsPage
+    let payloadBytesMax: Int
+
+    /// What a single job may say besides its payload.
+    static let bytesBesidePayload = 64 * 1_024
+
+    func jobs(_ context: RequestContext) -> JobStore {
+        databases[context.loop].jobs
+    }
+
+    /// The job that the path names. What is no UUID is the id of no job.
+    func jobID(_ request: Request) throws(Problem) -> UUID {
+        let text = try request.parameter("id")
+        guard let id = UUID(text) else { throw Self.unknownJob }
+        return id
+    }
+
+    static let unknownJob = Problem(.notFound, "there is no job with this id")
+
+    /// The job as the body of an answer.
+    static func answer(_ job: Job, status: Status = .ok) -> Response {
+        var writer = JSONWriter(capacity: 640 + job.payload.count + (job.result?.count ?? 0))
+        job.write(to: &writer)
+        return .json(writer.finish(), status: status)
+    }
+}

@@ -1,0 +1,31 @@
+internal import HTTP
+internal import JSON
+internal import Telemetry
+
+extension Endpoints {
+    /// `GET /health`: the process lives and its loops turn. It looks at nothing else, so that no outage of PostgreSQL
+    /// makes an orchestrator kill what would recover by itself.
+    func showHealth(_ request: Request, _ context: RequestContext) async throws -> Response {
+        .json(Array(#"{"status":"ok"}"#.utf8))
+    }
+
+    /// `GET /ready`.
+    func showReadiness(_ request: Request, _ context: RequestContext) async throws -> Response {
+        switch await readiness.state() {
+        case .unready(let reason):
+            throw Problem.unavailable(reason, retryAfterSeconds: 1)
+        case .ready(let schemaVersion):
+            var writer = JSONWriter(capacity: 64)
+            writer.beginObject()
+            writer.member("status", "ready")
+            writer.member("schema_version", schemaVersion)
+            writer.endObject()
+            return .json(writer.finish())
+        }
+    }
+
+    /// `GET /metrics`.
+    func showMetrics(_ request: Request, _ context: RequestContext) async throws -> Response {
+        Response(.ok, contentType: MediaType(PrometheusText.contentType), body: await metricsPage.render())
+    }
+}

@@ -1,0 +1,30 @@
+internal import HTTP
+internal import Jobs
+internal import Postgres
+
+extension Endpoints {
+    /// Every path of the API; the OpenAPI document describes the same, which a test compares.
+    func router(authorizer: RootKeyAuthorizer) -> Router {
+        var router = Router(
+            authorizer: { head, _ in try authorizer.authorize(head) },
+            translateError: { ($0 as? PostgresError).flatMap { DatabaseProblems.problem($0) } })
+        let read = Route.Access.scope(Scope.readJobs)
+        let write = Route.Access.scope(Scope.writeJobs)
+        let oneJob = Route.Body.json(bytesMax: payloadBytesMax + Self.bytesBesidePayload)
+        let noInput = Route.Body.json(bytesMax: 1_024)
+
+        router.on(.post, "/api/jobs", access: write, body: oneJob, createJob)
+        router.on(.post, "/api/jobs/batch", access: write, body: .json(bytesMax: JobLimits.bulkBytesMax), createJobs)
+        router.on(.get, "/api/jobs", access: read, listJobs)
+        router.on(.get, "/api/jobs/{id}", access: read, showJob)
+        router.on(.post, "/api/jobs/{id}/cancel", access: write, body: noInput, cancelJob)
+        router.on(.post, "/api/jobs/{id}/retry", access: write, body: noInput, retryJob)
+        router.on(.get, "/api/queues", access: read, listQueues)
+        router.on(.get, "/api/workers", access: read, listWorkers)
+
+        router.on(.get, "/health", access: .open, showHealth)
+        router.on(.get, "/ready", access: .open, showReadiness)
+        router.on(.get, "/metrics", access: .open, showMetrics)
+        return router
+    }
+}

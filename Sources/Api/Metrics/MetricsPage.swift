@@ -1,0 +1,65 @@
+internal import Fleet
+internal import Jobs
+internal import Postgres
+internal import Telemetry
+
+/// The page of `GET /metrics`: what this process counts, and what PostgreSQL knows of the whole house.
+///
+/// Workers and reapers have no port of their own: what they count reaches PostgreSQL, and from there the page of every
+/// api. Without PostgreSQL the page has this process's own figures, and says that the others are missing.
+final class MetricsPage: Sendable {
+    /// For how long the figures of PostgreSQL are shown without asking again.
+    private static let keptFor = Duration.seconds(1)
+    /// The page waits no longer for them: a scrape has a deadline too, 10 s by default.
+    private static let limit = Duration.seconds(3)
+
+    static let alive = MetricDeclaration(
+        .gauge, "worker_alive", help: "Workers whose heartbeat has not run out.")
+
+    /// All that PostgreSQL tells.
+    static let declarations =
+        JobFamilies.declarations + DatabaseFamilies.declarations + WorkerMetrics.all + [alive]
+
+    private let registry: MetricRegistry
+    private let fromDatabase: SharedAnswer<[MetricFamily]>
+
+    init(_ registry: MetricRegistry, _ database: LoopDatabase) {
+        self.registry = registry
+        fromDatabase = SharedAnswer(
+            on: database.loop, keptFor: Self.keptFor, limit: Self.limit,
+            whenLate: { Self.missing },
+            find: { await Self.read(database) })
+    }
+
+    func render() async -> [UInt8] {
+        let others = await fromDatabase.value()
+        return registry.page(
+            with: others + ProcessMetrics.families() + [ProcessMetrics.build(version: ProductVersion.text)])
+    }
+
+    /// The families without a series, so that the page has the same names at any time.
+    private static var missing: [MetricFamily] {
+        declarations.filter { $0 != DatabaseFamilies.up }.map { MetricFamily($0) } + [DatabaseFamilies.isUp(false)]
+    }
+
+    private static func read(_ database: LoopDatabase) async -> [MetricFamily] {
+        do throws(PostgresError) {
+            let jobs = JobFamilies.families(
+                steps: try await database.jobs.stepCounts(), depths: try await database.jobs.depths(),
+                oldest: try await database.jobs.oldestReady())
+            let fleet = try await readFleet(database.workers)
+            let statistics = try await DatabaseFamilies.read(database.general, timeout: limit)
+            return jobs + fleet + statistics + [DatabaseFamilies.isUp(true)]
+        } catch {
+            return missing
+        }
+    }
+
+    private static func readFleet(_ workers: WorkerRegistry) async throws(PostgresError) -> [MetricFamily] {
+        var living = MetricFamily(alive)
+        living.add(Double(try await workers.alive().count))
+        let counted = MetricSnapshot(
+            entries: try await workers.series().map { MetricSnapshot.Entry(series: $0.series, value: $0.value) })
+        return counted.families(WorkerMetrics.all) + [living]
+    }
+}

@@ -1,0 +1,68 @@
+internal import Postgres
+internal import Synchronization
+
+/// Whether this process can do its work now.
+final class Readiness: Sendable {
+    enum State: Sendable, Equatable {
+        /// With the database at this migration.
+        case ready(schemaVersion: Int32)
+        /// What is missing, for people.
+        case unready(String)
+    }
+
+    /// PostgreSQL has this long to answer.
+    static let limit = Duration.seconds(1)
+    /// How old an answer may be: probes come every few seconds, and anybody may ask.
+    private static let keptFor = Duration.milliseconds(100)
+
+    private let draining = Atomic(false)
+    private let database: SharedAnswer<State>
+
+    init(_ database: LoopDatabase) {
+        let pool = database.general
+        self.database = SharedAnswer(
+            on: database.loop, keptFor: Self.keptFor, limit: Self.limit,
+            whenLate: { .unready("PostgreSQL does not answer within 1 s") },
+            find: { await Self.ask(pool) })
+    }
+
+    /// From now on the answer is no, so that load balancers turn away.
+    func beginDraining() {
+        draining.store(true, ordering: .relaxed)
+    }
+
+    func state() async -> State {
+        if draining.load(ordering: .relaxed) { return .unready("the process is stopping") }
+        return await database.value()
+    }
+
+    private static func ask(_ pool: DatabasePool) async -> State {
+        do throws(PostgresError) {
+            let version = try await SchemaVersion.current { (statement) async throws(PostgresError) in
+                try await pool.execute(statement, timeout: limit)
+            }
+            return judge(schemaVersion: version)
+        } catch {
+            return .unready(reason(error))
+        }
+    }
+
+    /// A newer schema is as good: while a release is rolled out, the processes of the one before go on working with the
+    /// schema that the new one has brought.
+    static func judge(schemaVersion version: Int32?) -> State {
+        guard let version, version >= SchemaVersion.required else {
+            let mismatch = SchemaVersion.mismatch(current: version, expected: SchemaVersion.required)
+            return .unready(mismatch ?? "the schema is not the one of this release")
+        }
+        return .ready(schemaVersion: version)
+    }
+
+    /// Without the words of PostgreSQL: whoever asks has not shown a key. They are in the log.
+    private static func reason(_ error: PostgresError) -> String {
+        switch error {
+        case .deadlineExceeded: "PostgreSQL does not answer within 1 s"
+        case .server: "PostgreSQL answers with an error"
+        default: "PostgreSQL cannot be reached"
+        }
+    }
+}
