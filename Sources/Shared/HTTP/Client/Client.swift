@@ -13,7 +13,7 @@ public final class Client: Sendable {
     private let loop: Loop
     private let limits: ClientLimits
     private let connector: Connector
-    private let idle = Mutex<[Origin: [ClientConnection]]>([:])
+    private let idle: Mutex<IdleConnections>
 
     /// - Precondition: the limits agree with each other.
     public init(on loop: Loop, limits: ClientLimits = ClientLimits(), connector: @escaping Connector) {
@@ -21,6 +21,7 @@ public final class Client: Sendable {
         self.loop = loop
         self.limits = limits
         self.connector = connector
+        idle = Mutex(IdleConnections(limits: limits))
     }
 
     /// A client that speaks plain HTTP and, with `tls`, HTTPS.
@@ -83,11 +84,7 @@ public final class Client: Sendable {
     /// Closes the connections that are idle now.
     public func closeIdle() {
         loop.preconditionCurrent()
-        let connections = idle.withLock { idle in
-            defer { idle = [:] }
-            return idle.values.flatMap(\.self)
-        }
-        for connection in connections { connection.stream.close() }
+        for connection in idle.withLock({ $0.removeAll() }) { connection.stream.close() }
     }
 
     private func exchange(
@@ -135,9 +132,9 @@ public final class Client: Sendable {
 
     // MARK: Idle connections
 
-    /// A kept connection that the server has not closed. The one used last comes first: the others may grow old.
+    /// A kept connection that the server has not closed.
     private func takeIdle(_ origin: Origin) async -> ClientConnection? {
-        while let connection = idle.withLock({ $0[origin]?.popLast() }) {
+        while let connection = idle.withLock({ $0.take(origin) }) {
             let age = MonotonicInstant.now() - connection.idleSince
             if age < limits.probeAfter { return connection }
             if age < limits.idleTimeout, await connection.isQuiet() { return connection }
@@ -147,26 +144,8 @@ public final class Client: Sendable {
     }
 
     private func keep(_ stream: any ByteStream, _ origin: Origin) {
-        let now = MonotonicInstant.now()
-        let timeout = limits.idleTimeout
-        let surplus = idle.withLock { idle in
-            var surplus: [ClientConnection] = []
-            if idle.values.reduce(0, { $0 + $1.count }) >= limits.idleMax {
-                // Full: first what has grown old, whomever it belongs to.
-                for (origin, connections) in idle {
-                    let fresh = connections.filter { now - $0.idleSince < timeout }
-                    surplus.append(contentsOf: connections.filter { now - $0.idleSince >= timeout })
-                    idle[origin] = fresh.isEmpty ? nil : fresh
-                }
-            }
-            let connection = ClientConnection(stream, idleSince: now)
-            let isFull =
-                idle[origin, default: []].count >= limits.idlePerEndpointMax
-                || idle.values.reduce(0, { $0 + $1.count }) >= limits.idleMax
-            if isFull { surplus.append(connection) } else { idle[origin, default: []].append(connection) }
-            return surplus
-        }
-        for connection in surplus { connection.stream.close() }
+        let connection = ClientConnection(stream, idleSince: .now())
+        for surplus in idle.withLock({ $0.keep(connection, for: origin) }) { surplus.stream.close() }
     }
 }
 

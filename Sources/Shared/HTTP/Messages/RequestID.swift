@@ -6,14 +6,14 @@ public struct RequestID: Sendable, CustomStringConvertible {
 
     private enum Source: Sendable {
         case client(ArraySlice<UInt8>)
-        /// A random number for each connection, and the place of the request on it: neighbours in a log can be seen.
-        case own(connection: UInt64, serial: Int)
+        /// What names the connection, and the place of the request on it: neighbours in a log can be seen.
+        case own(connection: [UInt8], serial: Int)
     }
 
     private let source: Source
 
     /// Takes over the id in `fields`, if there is exactly one of `[A-Za-z0-9._-]{1,128}`.
-    init(_ fields: MessageFields?, connection: UInt64, serial: Int) {
+    init(_ fields: MessageFields?, connection: [UInt8], serial: Int) {
         if let given = fields?.only(.xRequestID), Self.isSane(given) {
             source = .client(given)
         } else {
@@ -31,10 +31,18 @@ public struct RequestID: Sendable, CustomStringConvertible {
         switch source {
         case .client(let given): bytes.append(contentsOf: given)
         case .own(let connection, let serial):
-            bytes.append(hexadecimal: connection)
-            bytes.append(UInt8(ascii: "-"))
+            bytes.append(contentsOf: connection)
             bytes.append(decimal: serial)
         }
+    }
+
+    /// A name that no other connection has, as far as 64 random bits can tell.
+    static func newConnectionName() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(17)
+        bytes.append(hexadecimal: UInt64.random(in: 0...UInt64.max))
+        bytes.append(UInt8(ascii: "-"))
+        return bytes
     }
 
     private static func isSane(_ bytes: ArraySlice<UInt8>) -> Bool {

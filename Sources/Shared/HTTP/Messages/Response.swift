@@ -64,12 +64,14 @@ extension [UInt8] {
     /// Appends `name: value` CRLF. The name must be a token. The value may hold printable ASCII, spaces and tabs:
     /// what else RFC 9110 section 5.5 tolerates has no common meaning.
     mutating func append(fieldLine name: String, _ value: String) throws(InvalidField) {
-        guard value.utf8.allSatisfy({ $0.isFieldText && $0 < 0x80 }) else { throw InvalidField(name: name) }
+        let bytes = value.utf8Span.span
+        for index in bytes.indices where !bytes[index].isFieldText || bytes[index] >= 0x80 {
+            throw InvalidField(name: name)
+        }
+        if isEmpty { reserveCapacity(name.utf8.count + bytes.count + 4) }
         append(contentsOf: name.utf8)
-        append(UInt8(ascii: ":"))
-        append(.space)
+        append(contentsOf: ": ".utf8)
         append(contentsOf: value.utf8)
-        append(.carriageReturn)
-        append(.lineFeed)
+        append(contentsOf: "\r\n".utf8)
     }
 }

@@ -3,7 +3,7 @@
 public typealias Handler = @Sendable (Request, RequestContext) async throws -> Response
 
 /// What one method of one path does.
-public struct Route: Sendable {
+public final class Route: Sendable {
     /// Who may use it.
     public enum Access: Sendable, Equatable {
         /// Everybody: no key is looked at.
@@ -28,4 +28,16 @@ public struct Route: Sendable {
     public let body: Body
     let handler: Handler
     let parameterNames: [String]
+
+    init(
+        _ method: Method, _ pattern: String, _ access: Access, _ body: Body, parameterNames: [String],
+        _ handler: @escaping Handler
+    ) {
+        self.method = method
+        self.pattern = pattern
+        self.access = access
+        self.body = body
+        self.parameterNames = parameterNames
+        self.handler = handler
+    }
 }

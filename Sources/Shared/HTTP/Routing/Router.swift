@@ -42,8 +42,7 @@ public struct Router: Sendable {
         let takesBody = method == .post || method == .put || method == .patch
         routes.append(
             Route(
-                method: method, pattern: pattern, access: access, body: body ?? (takesBody ? .json() : .none),
-                handler: handler, parameterNames: names))
+                method, pattern, access, body ?? (takesBody ? .json() : .none), parameterNames: names, handler))
     }
 
     enum Match {

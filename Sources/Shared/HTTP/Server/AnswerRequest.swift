@@ -45,12 +45,17 @@ extension Connection {
         _ route: Route, _ head: RequestHead, _ parameters: PathParameters, _ id: RequestID, _ body: inout BodyState
     ) async throws(StreamError) -> Response {
         do {
-            let caller = try await admit(head, to: route)
+            var caller: Caller?
+            if case .scope(let scope) = route.access { caller = try await admit(head, scope) }
             let bytesMax = try checkBody(head, of: route)
             var content: [UInt8] = []
             if head.hasBody {
-                body = .broken
-                content = try await readBody(head, bytesMax: bytesMax)
+                if let whole = takeBody(head, bytesMax: bytesMax) {
+                    content = whole
+                } else {
+                    body = .broken
+                    content = try await readBody(head, bytesMax: bytesMax)
+                }
                 body = .read
             }
             let context = RequestContext(
@@ -67,15 +72,11 @@ extension Connection {
         }
     }
 
-    private func admit(_ head: RequestHead, to route: Route) async throws -> Caller? {
-        switch route.access {
-        case .open: return nil
-        case .scope(let scope):
-            guard let authorizer = server.router.authorizer else {
-                preconditionFailure("the router takes no route with a scope without an authorizer")
-            }
-            return try await authorizer(head, scope)
+    private func admit(_ head: RequestHead, _ scope: String) async throws -> Caller {
+        guard let authorizer = server.router.authorizer else {
+            preconditionFailure("the router takes no route with a scope without an authorizer")
         }
+        return try await authorizer(head, scope)
     }
 
     /// Refuses a body that the route does not take, before it is read. Returns how long it may be.

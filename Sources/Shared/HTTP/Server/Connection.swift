@@ -17,8 +17,8 @@ struct Connection {
     /// Taken from the server's budget for the body at hand.
     var bytesTaken = 0
     private var parser: RequestParser
-    /// Names the connection in the ids of its requests.
-    private let number = UInt64.random(in: 0...UInt64.max)
+    /// Stands before the number of a request in its id.
+    private let name = RequestID.newConnectionName()
     private var requestCount = 0
 
     /// A buffer that has grown beyond this is not kept for the next request.
@@ -121,7 +121,7 @@ struct Connection {
 
     private mutating func makeID(_ fields: MessageFields?) -> RequestID {
         requestCount += 1
-        return RequestID(fields, connection: number, serial: requestCount)
+        return RequestID(fields, connection: name, serial: requestCount)
     }
 
     // MARK: Writing

@@ -9,17 +9,20 @@ enum BodyFailure: Error {
 }
 
 extension Connection {
+    /// The body of the request whose head was read last, if its length was said and it came with the head, as small
+    /// ones do.
+    mutating func takeBody(_ head: RequestHead, bytesMax: Int) -> [UInt8]? {
+        guard let length = head.contentLength, length <= bytesMax, length <= buffer.count - position else { return nil }
+        let body = Array(buffer[position..<position + length])
+        position += length
+        return body
+    }
+
     /// The whole body of the request whose head was read last, of at most `bytesMax`, asking for it if the client
     /// waits to be asked.
     mutating func readBody(_ head: RequestHead, bytesMax: Int) async throws(BodyFailure) -> [UInt8] {
-        if let length = head.contentLength {
-            guard length <= bytesMax else { throw .problem(Self.tooLarge(bytesMax)) }
-            if length <= buffer.count - position {
-                let body = Array(buffer[position..<position + length])
-                position += length
-                return body
-            }
-        }
+        if let body = takeBody(head, bytesMax: bytesMax) { return body }
+        if let length = head.contentLength, length > bytesMax { throw .problem(Self.tooLarge(bytesMax)) }
         if head.expectsContinue, position == buffer.count { try await askForBody() }
         let started = lane.loop.now
         if let length = head.contentLength { return try await readSized(length, since: started) }

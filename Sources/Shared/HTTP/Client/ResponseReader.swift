@@ -1,28 +1,5 @@
 internal import EventLoop
 
-/// One connection of a client, with what it has read and not used. Used by one exchange at a time.
-final class ClientConnection: Sendable {
-    let stream: any ByteStream
-    /// When the last exchange on it ended.
-    let idleSince: MonotonicInstant
-
-    init(_ stream: any ByteStream, idleSince: MonotonicInstant) {
-        self.stream = stream
-        self.idleSince = idleSince
-    }
-
-    /// Whether the server has neither closed the connection nor said anything on it unasked. Costs a turn of the loop.
-    func isQuiet() async -> Bool {
-        var unasked: [UInt8] = []
-        do throws(StreamError) {
-            _ = try await stream.read(into: &unasked, atMost: 1, deadline: .now())
-            return false
-        } catch {
-            return error == .timedOut
-        }
-    }
-}
-
 /// Reads one response, interim ones before it included.
 struct ResponseReader {
     private let stream: any ByteStream
