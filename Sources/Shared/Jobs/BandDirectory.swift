@@ -156,3 +156,17 @@ public final class BandDirectory: Sendable {
         return bands
     }
 }
+
+extension JobStore {
+    private static let queueStatement = Statement(
+        "find_queues", "SELECT id FROM queue WHERE name = ANY ($1)", [.textArray], isIdempotent: true)
+
+    /// The ids of those of the named queues that exist.
+    public func queueIDs(_ names: [String]) async throws(PostgresError) -> [Int32] {
+        var parameters = Parameters()
+        parameters.append(names)
+        var ids: [Int32] = []
+        for row in try await hot.execute(Self.queueStatement, parameters) { ids.append(try row.int4(0)) }
+        return ids
+    }
+}

@@ -15,7 +15,7 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
     private struct Waiting {
         let item: Item
         let weight: Int
-        let continuation: UnsafeContinuation<Answer, Never>
+        let then: @Sendable (Answer) -> Void
     }
 
     private struct State {
@@ -50,10 +50,15 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
 
     /// Call it on the loop. `weight` is counted against `weightMax`; bytes, usually.
     public func submit(_ item: Item, weight: Int = 0) async -> Answer {
-        await withUnsafeContinuation { continuation in
-            let waiting = Waiting(item: item, weight: weight, continuation: continuation)
-            if state.withLock({ add(waiting, to: &$0) }) { start() }
+        await withCheckedContinuation { continuation in
+            submit(item, weight: weight) { continuation.resume(returning: $0) }
         }
+    }
+
+    /// Returns at once; `then` is called on the loop with the answer.
+    public func submit(_ item: Item, weight: Int = 0, then: @escaping @Sendable (Answer) -> Void) {
+        let waiting = Waiting(item: item, weight: weight, then: then)
+        if state.withLock({ add(waiting, to: &$0) }) { start() }
     }
 
     /// Whether a task must be started.
@@ -72,7 +77,7 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
                 let answers = await commit(batch.map(\.item))
                 precondition(answers.count == batch.count, "a batch must answer each of its items")
                 for (waiting, answer) in zip(batch, answers) {
-                    waiting.continuation.resume(returning: answer)
+                    waiting.then(answer)
                 }
             }
         }

@@ -21,6 +21,13 @@ public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible
     public let problem: String
     public let accepted: String?
 
+    /// - Parameter accepted: what would be right; nil when `problem` says it.
+    public init(place: String, problem: String, accepted: String? = nil) {
+        self.place = place
+        self.problem = problem
+        self.accepted = accepted
+    }
+
     public var description: String {
         "\(place): \(problem)" + (accepted.map { " (accepted: \($0))" } ?? "")
     }

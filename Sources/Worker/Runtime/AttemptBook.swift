@@ -1,0 +1,183 @@
+internal import EventLoop
+internal import Jobs
+internal import Postgres
+
+/// One leased job of this worker, from the lease until its end is written down.
+struct HeldAttempt {
+    enum Phase {
+        /// Leased, without a slot yet.
+        case waiting
+        /// In its handler.
+        case running
+        /// Ended here; the end is not written down yet.
+        case finishing
+    }
+
+    let job: LeasedJob
+    let stop: StopRequest
+    var lease: LeaseClock
+    var phase = Phase.waiting
+    /// When it was leased, then when it got its slot.
+    var since: MonotonicInstant
+    /// The end of its time; nil before it runs, and if it has none.
+    var deadline: MonotonicInstant?
+
+    /// Whether its lease needs the renewal that this worker owes it.
+    func needsRenewal(at now: MonotonicInstant) -> Bool {
+        stop.reason != .leaseLost && lease.renewAt <= now
+    }
+}
+
+/// All attempts that this worker holds, and the queue of those without a slot. Pure: every instant comes from outside.
+struct AttemptBook {
+    /// A leased job that has waited so long for a slot is given back: the measure that promised it a slot was wrong,
+    /// and another worker may be idle.
+    static let waitMax = Duration.seconds(1)
+
+    private(set) var plan: LeasePlan
+    /// By lease, not by job: this worker may lose a job and lease it again while the lost attempt still ends.
+    private var attempts: [HeldLease: HeldAttempt] = [:]
+    private var queue: [HeldLease] = []
+    private var queueHead = 0
+    /// Slots whose task looks for the next job by itself.
+    private(set) var activeSlots = 0
+    /// No job is started any more.
+    private(set) var isDraining = false
+
+    init(plan: LeasePlan) {
+        self.plan = plan
+    }
+
+    var isEmpty: Bool { attempts.isEmpty }
+    var count: Int { attempts.count }
+    var runningCount: Int { plan.running }
+
+    /// Adds jobs that a statement has leased, sent at `sentAt`, which had asked for `asked`. Returns how many further
+    /// slots must be started.
+    mutating func add(
+        _ jobs: [LeasedJob], asked: Int, sentAt: MonotonicInstant, leaseDuration: Duration, now: MonotonicInstant
+    ) -> Int {
+        for job in jobs {
+            let lease = LeaseClock(duration: leaseDuration, grantedAt: sentAt)
+            attempts[job.lease] = HeldAttempt(job: job, stop: StopRequest(), lease: lease, since: now)
+            queue.append(job.lease)
+        }
+        plan.leased(jobs.count, of: asked)
+        let further = min(plan.concurrency - activeSlots, plan.waiting)
+        activeSlots += max(0, further)
+        return max(0, further)
+    }
+
+    /// The next job for a slot; nil ends the slot.
+    mutating func startNext(now: MonotonicInstant) -> (job: LeasedJob, stop: StopRequest)? {
+        while !isDraining, let key = popQueue() {
+            guard var attempt = attempts[key], attempt.phase == .waiting else { continue }
+            guard attempt.stop.reason == nil else {
+                attempts[key] = nil
+                plan.returned()
+                continue
+            }
+            attempt.phase = .running
+            attempt.since = now
+            let seconds = attempt.job.timeoutSeconds
+            attempt.deadline = seconds > 0 ? now + .seconds(seconds) : nil
+            attempts[key] = attempt
+            plan.started()
+            return (attempt.job, attempt.stop)
+        }
+        activeSlots -= 1
+        return nil
+    }
+
+    private mutating func popQueue() -> HeldLease? {
+        guard queueHead < queue.count else {
+            queue.removeAll(keepingCapacity: true)
+            queueHead = 0
+            return nil
+        }
+        defer { queueHead += 1 }
+        return queue[queueHead]
+    }
+
+    /// A handler has returned: its slot is free. Returns how long it ran.
+    mutating func ended(_ lease: HeldLease, now: MonotonicInstant) -> Duration {
+        guard let attempt = attempts[lease] else { return .zero }
+        let duration = now - attempt.since
+        plan.ended(afterSeconds: duration.inSeconds)
+        attempts[lease]?.phase = .finishing
+        attempts[lease]?.deadline = nil
+        return duration
+    }
+
+    /// The end has been written down, or need not be.
+    mutating func settle(_ lease: HeldLease) {
+        attempts[lease] = nil
+    }
+
+    /// Takes jobs that wait for a slot out of the queue, to be given back: all of them, or those that have waited for
+    /// longer than `waitMax`.
+    mutating func giveBack(all: Bool, now: MonotonicInstant) -> [LeasedJob] {
+        var given: [LeasedJob] = []
+        for (lease, attempt) in attempts where attempt.phase == .waiting {
+            guard all || now - attempt.since > Self.waitMax else { continue }
+            given.append(attempt.job)
+            attempts[lease]?.phase = .finishing
+        }
+        plan.returned(given.count)
+        return given
+    }
+
+    mutating func beginDraining() {
+        isDraining = true
+    }
+
+    // MARK: Clocks
+
+    /// What the clocks ask for now: whom to stop, and which leases to renew.
+    func due(at now: MonotonicInstant) -> (stops: [(StopRequest, StopRequest.Reason)], renewals: [HeldLease]) {
+        var stops: [(StopRequest, StopRequest.Reason)] = []
+        var renewals: [HeldLease] = []
+        for attempt in attempts.values {
+            if attempt.lease.stopAt <= now {
+                stops.append((attempt.stop, .leaseLost))
+            } else if attempt.needsRenewal(at: now) {
+                renewals.append(attempt.job.lease)
+            }
+            if let deadline = attempt.deadline, deadline <= now { stops.append((attempt.stop, .deadline)) }
+        }
+        return (stops, renewals)
+    }
+
+    /// The answer to a renewal that was sent at `sentAt`: each lease that is still held, and whether its job is to
+    /// stop. Returns whom to stop. What has ended here meanwhile is no loss.
+    mutating func renewed(
+        _ asked: [HeldLease], _ held: [UUID: Bool], sentAt: MonotonicInstant
+    ) -> [(StopRequest, StopRequest.Reason)] {
+        var stops: [(StopRequest, StopRequest.Reason)] = []
+        for lease in asked {
+            guard let attempt = attempts[lease] else { continue }
+            switch held[lease.id] {
+            case nil:
+                if attempt.phase != .finishing { stops.append((attempt.stop, .leaseLost)) }
+            case .some(let stopRequested):
+                attempts[lease]?.lease.renewed(at: sentAt)
+                if stopRequested { stops.append((attempt.stop, .cancelled)) }
+            }
+        }
+        return stops
+    }
+
+    /// Everything that runs.
+    var running: [StopRequest] {
+        attempts.values.filter { $0.phase == .running }.map(\.stop)
+    }
+
+    /// The instant from which on an attempt can no longer be written down.
+    func end(of lease: HeldLease) -> MonotonicInstant? {
+        attempts[lease].map { $0.lease.grantedAt + $0.lease.duration }
+    }
+}
+
+extension LeasedJob {
+    var lease: HeldLease { HeldLease(id: id, token: token) }
+}

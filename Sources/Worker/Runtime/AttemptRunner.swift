@@ -1,0 +1,178 @@
+internal import EventLoop
+internal import Fleet
+internal import Jobs
+internal import Postgres
+internal import Synchronization
+internal import Telemetry
+
+/// Runs leased jobs: gives them slots and handlers, and has their ends written down.
+///
+/// A slot is a task that runs one job after another for as long as jobs wait, so that a job costs no task of its own.
+/// Ends are written in batches, and a slot does not wait for that: the lease is kept until it is done.
+final class AttemptRunner: Sendable {
+    /// Told on the loop whenever a slot becomes free or the last attempt has been settled.
+    let progress: WakeUp
+
+    private let loop: Loop
+    private let leaseDuration: Duration
+    private let finisher: Finisher
+    private let logger: Logger
+    private let waits: MetricSeries<Histogram>
+    private let durations: MetricSeries<Histogram>
+    private let lost: Counter
+    private let book: Mutex<AttemptBook>
+    private let handlers: Mutex<HandlerTable>
+
+    init(
+        plan: LeasePlan, handlers: HandlerTable, leaseDuration: Duration, finisher: Finisher, on loop: Loop,
+        registry: MetricRegistry, logger: Logger
+    ) {
+        book = Mutex(AttemptBook(plan: plan))
+        self.handlers = Mutex(handlers)
+        self.leaseDuration = leaseDuration
+        self.finisher = finisher
+        self.loop = loop
+        self.logger = logger
+        progress = WakeUp(on: loop)
+        waits = registry.histograms(WorkerMetrics.wait)
+        durations = registry.histograms(WorkerMetrics.duration)
+        lost = registry.counters(WorkerMetrics.leaseLost).with()
+    }
+
+    // MARK: Leasing
+
+    /// How many jobs to lease now; 0: none before `progress`.
+    var wanted: Int {
+        // Ends that wait to be written down are jobs in hand, too: a slow disk slows the leasing down.
+        guard finisher.backlog < 2 * JobStore.finishedMax else { return 0 }
+        return book.withLock { $0.isDraining ? 0 : $0.plan.wanted }
+    }
+
+    /// How many jobs run.
+    var runningCount: Int { book.withLock { $0.runningCount } }
+
+    /// Nothing is held any more: all ends have been written down, or are lost.
+    var isIdle: Bool { book.withLock { $0.isEmpty } }
+
+    /// Takes jobs that a statement has leased, sent at `sentAt`, which had asked for `asked`. Returns the types that
+    /// no handler here can run; their jobs go back to their queue.
+    func take(_ jobs: [LeasedJob], asked: Int, sentAt: MonotonicInstant) -> Set<Int32> {
+        var unknown: Set<Int32> = []
+        let table = handlers.withLock { $0 }
+        for job in jobs {
+            waits.with(job.queue).observe(job.waitSeconds)
+            if table.handler(for: job.type) == nil { unknown.insert(job.typeID) }
+        }
+        let slots = book.withLock { book in
+            book.add(jobs, asked: asked, sentAt: sentAt, leaseDuration: leaseDuration, now: .now())
+        }
+        for _ in 0..<slots { loop.spawn { await self.runSlot() } }
+        return unknown
+    }
+
+    /// Uses another table from the next attempt on.
+    func use(_ table: HandlerTable) {
+        handlers.withLock { $0 = table }
+    }
+
+    // MARK: Running
+
+    private func runSlot() async {
+        while let (job, stop) = book.withLock({ $0.startNext(now: .now()) }) {
+            let result: AttemptResult
+            if let handler = handlers.withLock({ $0.handler(for: job.type) }) {
+                result = await handler.run(job, stop: stop)
+            } else {
+                logger.warning("no handler here runs this type: the job goes back to its queue", fields(of: job))
+                result = .interrupted
+            }
+            end(job, stop, result)
+        }
+        progress.wake()
+    }
+
+    /// The slot is free; the end is handed to the finisher.
+    private func end(_ job: LeasedJob, _ stop: StopRequest, _ result: AttemptResult) {
+        let duration = book.withLock { $0.ended(job.lease, now: .now()) }
+        durations.with(job.queue).observe(duration)
+        let final = Self.final(result, stop.reason, job)
+        logger.debug("an attempt has ended", fields(of: job).merged(with: ["duration_ms": .milliseconds(duration)]))
+        guard let final else { return settle(job, .leaseLost) }
+        write(final, of: job)
+    }
+
+    /// What is written about an attempt that was asked to stop. nil: nothing may be.
+    private static func final(
+        _ result: AttemptResult, _ reason: StopRequest.Reason?, _ job: LeasedJob
+    ) -> AttemptResult? {
+        switch (reason, result) {
+        case (.leaseLost, _): nil
+        case (nil, _), (_, .succeeded): result
+        case (.deadline, _): .retry(error: "exceeded its deadline of \(job.timeoutSeconds) s", afterSeconds: nil)
+        case (.shutdown, _), (.cancelled, _): .interrupted
+        }
+    }
+
+    private func write(_ result: AttemptResult, of job: LeasedJob) {
+        let attempt = FinishedAttempt(lease: job.lease, result: result)
+        let leaseEnd: @Sendable () -> MonotonicInstant? = { self.book.withLock { $0.end(of: job.lease) } }
+        finisher.finish(attempt, until: leaseEnd) { [self] answer in
+            switch (answer, result) {
+            case (.failed, .retry(let error, _)), (.failed, .failed(let error)):
+                logger.error("a job has failed", fields(of: job).merged(with: ["error": .string(error)]))
+            case (.retried, .retry(let error, _)):
+                logger.warning("an attempt has failed", fields(of: job).merged(with: ["error": .string(error)]))
+            default: break
+            }
+            settle(job, answer)
+        }
+    }
+
+    private func settle(_ job: LeasedJob, _ answer: FinishAnswer) {
+        book.withLock { $0.settle(job.lease) }
+        if answer == .leaseLost {
+            lost.add(1)
+            logger.warning("a lease was lost: nothing is written about the attempt", fields(of: job))
+        }
+        progress.wake()
+    }
+
+    private func fields(of job: LeasedJob) -> LogFields {
+        [
+            "job_id": .text(job.id), "type": .string(job.type), "queue": .string(job.queue),
+            "attempt": .integer(job.attempt),
+        ]
+    }
+
+    // MARK: Clocks
+
+    /// Stops what has run out of time, gives back what waits too long, and names the leases to renew.
+    func tick(now: MonotonicInstant) -> [HeldLease] {
+        let (due, stale) = book.withLock { ($0.due(at: now), $0.giveBack(all: false, now: now)) }
+        for (stop, reason) in due.stops { stop.request(reason) }
+        for job in stale { write(.interrupted, of: job) }
+        return due.renewals
+    }
+
+    /// The answer to a renewal of `leases`, sent at `sentAt`.
+    func renewed(_ leases: [HeldLease], _ held: [UUID: Bool], sentAt: MonotonicInstant) {
+        let stops = book.withLock { $0.renewed(leases, held, sentAt: sentAt) }
+        for (stop, reason) in stops { stop.request(reason) }
+    }
+
+    // MARK: Stopping
+
+    /// Starts nothing more, and gives back at once what has not begun.
+    func drain() {
+        let unstarted = book.withLock { book in
+            book.beginDraining()
+            return book.giveBack(all: true, now: .now())
+        }
+        for job in unstarted { write(.interrupted, of: job) }
+    }
+
+    /// Asks everything that runs to stop.
+    func stopRunning() {
+        for stop in book.withLock({ $0.running }) { stop.request(.shutdown) }
+    }
+}

@@ -1,0 +1,99 @@
+internal import EventLoop
+internal import Fleet
+internal import JSON
+internal import Postgres
+internal import Synchronization
+internal import Telemetry
+
+/// Who this worker is for PostgreSQL. The id changes when it was taken for dead and has joined anew.
+final class WorkerIdentity: Sendable {
+    private let current = Atomic<Int64>(0)
+
+    /// 0 before it has joined.
+    var id: Int64 {
+        get { current.load(ordering: .relaxed) }
+        set { current.store(newValue, ordering: .relaxed) }
+    }
+}
+
+/// Tells PostgreSQL every few seconds that this worker lives, and what it has counted.
+final class Heartbeat: Sendable {
+    private let registry: WorkerRegistry
+    private let metrics: MetricRegistry
+    private let identity: WorkerIdentity
+    private let runner: AttemptRunner
+    private let describe: @Sendable () -> WorkerDescription
+    private let loop: Loop
+    private let logger: Logger
+    /// What the incarnations before this one have counted: PostgreSQL has it already.
+    private let counted = Mutex<[String: Double]>([:])
+
+    /// - Parameter describe: makes a new incarnation each time.
+    init(
+        registry: WorkerRegistry, metrics: MetricRegistry, identity: WorkerIdentity, runner: AttemptRunner,
+        on loop: Loop, logger: Logger, describe: @escaping @Sendable () -> WorkerDescription
+    ) {
+        self.registry = registry
+        self.metrics = metrics
+        self.identity = identity
+        self.runner = runner
+        self.describe = describe
+        self.loop = loop
+        self.logger = logger
+    }
+
+    /// Until the task is cancelled.
+    func run() async {
+        while true {
+            do throws(CancellationError) {
+                try await loop.sleep(for: .seconds(WorkerRegistry.heartbeatSeconds))
+            } catch {
+                return
+            }
+            do throws(PostgresError) {
+                try await beat()
+            } catch {
+                logger.warning("no heartbeat", ["error": .error(error)])
+            }
+        }
+    }
+
+    private func beat() async throws(PostgresError) {
+        let snapshot = metrics.snapshot()
+        let running = Int32(clamping: runner.runningCount)
+        let lives = try await registry.beat(id: identity.id, running: running, counters: json(of: snapshot))
+        guard !lives else { return }
+        // The reaper has kept what the last heartbeat that arrived said; what was counted since is counted anew.
+        counted.withLock { counted in
+            counted = lastSent.withLock { $0 }
+        }
+        identity.id = try await registry.join(describe())
+        logger.warning("this worker was taken for dead, and has joined anew", ["worker_id": .integer(identity.id)])
+    }
+
+    /// Says goodbye.
+    func depart() async {
+        do throws(PostgresError) {
+            try await registry.depart(id: identity.id, counters: json(of: metrics.snapshot()))
+        } catch {
+            logger.warning("could not say goodbye", ["error": .error(error)])
+        }
+    }
+
+    private let lastSent = Mutex<[String: Double]>([:])
+
+    /// What this incarnation has counted, as one object of numbers.
+    private func json(of snapshot: MetricSnapshot) -> [UInt8] {
+        let before = counted.withLock { $0 }
+        var writer = JSONWriter()
+        writer.beginObject()
+        var sent: [String: Double] = [:]
+        for entry in snapshot.entries {
+            sent[entry.series] = entry.value
+            writer.member(entry.series, entry.value - (before[entry.series] ?? 0))
+        }
+        writer.endObject()
+        lastSent.withLock { $0 = sent }
+        return writer.finish()
+    }
+}

@@ -1,0 +1,155 @@
+internal import EventLoop
+internal import Fleet
+internal import Jobs
+internal import Postgres
+internal import Synchronization
+internal import Telemetry
+
+/// Leases jobs whenever there is room for them.
+///
+/// A full batch is followed by another at once. After a short one the queues are empty, and the loop sleeps until it is
+/// notified or its poll is due, whichever comes first. Before the first such sleep it says in PostgreSQL that it waits
+/// (only then does anybody notify) and looks once more, so that no job slips in between. While it is busy for a while
+/// it takes that back: notifying a busy worker would cost and bring nothing.
+final class LeaseLoop: Sendable {
+    /// Full batches in a row after which the worker counts as busy.
+    private static let busyAfter = 8
+    /// Pause after an error, doubled up to the last.
+    private static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
+
+    struct Options: Sendable {
+        /// Ids of queues are looked up by these names; nil: all.
+        var queues: [String]?
+        var pollInterval: Duration
+        var leaseDuration: Duration
+    }
+
+    private struct State {
+        var excludedTypes: Set<Int32> = []
+        /// Of `options.queues`, those that exist.
+        var queueIDs: [Int32] = []
+        var isStopping = false
+        /// There may be something new to lease, or nothing more is to be leased.
+        var hasNews = false
+    }
+
+    private let options: Options
+    private let store: JobStore
+    private let registry: WorkerRegistry
+    private let runner: AttemptRunner
+    private let identity: WorkerIdentity
+    private let loop: Loop
+    private let logger: Logger
+    /// The runner's progress, and what is new.
+    private let wakeUp: WakeUp
+    private let state = Mutex(State())
+
+    init(
+        options: Options, store: JobStore, registry: WorkerRegistry, runner: AttemptRunner, identity: WorkerIdentity,
+        on loop: Loop, logger: Logger
+    ) {
+        self.options = options
+        self.store = store
+        self.registry = registry
+        self.runner = runner
+        self.identity = identity
+        self.loop = loop
+        self.logger = logger
+        wakeUp = runner.progress
+    }
+
+    /// Jobs may have become ready in one of these queues. Call it on the loop.
+    func notified(of queues: some Sequence<Substring>) {
+        if let own = options.queues, !queues.contains(where: { queue in own.contains { $0 == queue } }) { return }
+        tellNews { _ in }
+    }
+
+    /// Notifications may have been missed, or handlers have changed: every type is tried again.
+    func lookAgain() {
+        tellNews { $0.excludedTypes = [] }
+    }
+
+    /// Leases nothing more.
+    func stop() {
+        tellNews { $0.isStopping = true }
+    }
+
+    private func tellNews(_ change: (inout State) -> Void) {
+        state.withLock { state in
+            change(&state)
+            state.hasNews = true
+        }
+        wakeUp.wake()
+    }
+
+    private var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// Returns when it was stopped.
+    func run() async {
+        var pause = Self.pauses.first
+        var fullBatches = 0
+        var isWaiting = false
+        while !isStopping {
+            let wanted = runner.wanted
+            guard wanted > 0 else {
+                await wakeUp.wait()
+                continue
+            }
+            do throws(PostgresError) {
+                let count = try await lease(wanted)
+                pause = Self.pauses.first
+                if count == wanted {
+                    fullBatches += 1
+                    if isWaiting, fullBatches >= Self.busyAfter {
+                        try await registry.setWaiting(id: identity.id, false)
+                        isWaiting = false
+                    }
+                    continue
+                }
+                fullBatches = 0
+                if !isWaiting {
+                    try await registry.setWaiting(id: identity.id, true)
+                    isWaiting = true
+                    continue
+                }
+                await sleep(until: .now() + options.pollInterval * Double.random(in: 0.8...1.2))
+            } catch {
+                logger.warning("nothing can be leased now", ["error": .error(error)])
+                await sleep(until: .now() + pause * Double.random(in: 0.5...1))
+                pause = min(pause * 2, Self.pauses.last)
+            }
+        }
+    }
+
+    /// Wakes up early for what is new; that a job has ended is not.
+    private func sleep(until instant: MonotonicInstant) async {
+        while !state.withLock({ $0.hasNews }) {
+            guard await wakeUp.wait(until: instant) else { break }
+        }
+        state.withLock { $0.hasNews = false }
+    }
+
+    private func lease(_ count: Int) async throws(PostgresError) -> Int {
+        let queues = try await queueIDs()
+        // None of its queues has ever had a job.
+        if let queues, queues.isEmpty { return 0 }
+        let request = LeaseRequest(
+            queues: queues, excludedTypes: state.withLock { Array($0.excludedTypes) }, count: count,
+            worker: identity.id, leaseSeconds: options.leaseDuration.inSeconds)
+        let sentAt = MonotonicInstant.now()
+        let jobs = try await store.lease(request)
+        let unknown = runner.take(jobs, asked: count, sentAt: sentAt)
+        if !unknown.isEmpty { state.withLock { $0.excludedTypes.formUnion(unknown) } }
+        return jobs.count
+    }
+
+    /// nil: all. A queue comes into being with its first job, so those that are missing are looked for each time.
+    private func queueIDs() async throws(PostgresError) -> [Int32]? {
+        guard let names = options.queues else { return nil }
+        let known = state.withLock { $0.queueIDs }
+        if known.count == names.count { return known }
+        let found = try await store.queueIDs(names)
+        state.withLock { $0.queueIDs = found }
+        return found
+    }
+}

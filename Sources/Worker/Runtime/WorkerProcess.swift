@@ -1,0 +1,196 @@
+internal import Configuration
+internal import EventLoop
+internal import Fleet
+internal import Jobs
+internal import Postgres
+internal import Telemetry
+
+/// One worker: its connections, its parts, and its way from start to stop. Everything runs on one loop.
+final class WorkerProcess: Sendable {
+    private let settings: WorkerSettings
+    private let database: DatabaseSource
+    private let hot: DatabasePool
+    private let general: DatabasePool
+    private let store: JobStore
+    private let registry: WorkerRegistry
+    private let identity = WorkerIdentity()
+    private let runner: AttemptRunner
+    private let leaseLoop: LeaseLoop
+    private let keeper: LeaseKeeper
+    private let heartbeat: Heartbeat
+    private let loop: Loop
+    private let logger: Logger
+    private let describe: @Sendable () -> WorkerDescription
+    /// Woken by signals.
+    private let stopSignal: WakeUp
+
+    init(
+        _ settings: WorkerSettings, on loop: Loop, logger: Logger
+    ) throws(DatabaseSettings.InvalidURL) {
+        self.settings = settings
+        self.loop = loop
+        self.logger = logger
+        database = DatabaseSource(settings.database)
+        let sessions = try database.settings(schema: settings.schema, applicationName: "jobqueue-worker")
+        let credentials = database.credentials
+        // One connection is the general one; the hot ones share leases, ends, renewals and heartbeats.
+        hot = DatabasePool(
+            sessions, profile: .hot, options: .init(size: settings.poolSize - 1), on: loop, credentials: credentials)
+        general = DatabasePool(sessions, options: .init(size: 1), on: loop, credentials: credentials)
+        store = JobStore(hot: hot, general: general, bands: BandDirectory())
+        registry = WorkerRegistry(pool: hot)
+        stopSignal = WakeUp(on: loop)
+        describe = Self.describer(settings)
+
+        let metrics = MetricRegistry(logger: logger)
+        let plan = LeasePlan(
+            concurrency: settings.concurrency, batchSize: settings.batchSize, batchMax: settings.batchMax)
+        runner = AttemptRunner(
+            plan: plan, handlers: settings.handlers.initial, leaseDuration: settings.leaseDuration,
+            finisher: Finisher(store: store, on: loop, logger: logger), on: loop, registry: metrics, logger: logger)
+        let options = LeaseLoop.Options(
+            queues: settings.queues, pollInterval: settings.pollInterval, leaseDuration: settings.leaseDuration)
+        leaseLoop = LeaseLoop(
+            options: options, store: store, registry: registry, runner: runner, identity: identity, on: loop,
+            logger: logger)
+        keeper = LeaseKeeper(
+            runner: runner, store: store, leaseDuration: settings.leaseDuration, on: loop, logger: logger)
+        heartbeat = Heartbeat(
+            registry: registry, metrics: metrics, identity: identity, runner: runner, on: loop, logger: logger,
+            describe: describe)
+    }
+
+    private static func describer(_ settings: WorkerSettings) -> @Sendable () -> WorkerDescription {
+        let host = Host.name
+        return {
+            var generator = UUIDv7Generator()
+            var random = SystemRandomNumberGenerator()
+            return WorkerDescription(
+                incarnation: generator.next(at: .now(), using: &random), name: settings.name ?? host, host: host,
+                version: ProductVersion.text, queues: settings.queues, concurrency: Int32(settings.concurrency))
+        }
+    }
+
+    // MARK: Life
+
+    /// Asks the worker to stop; a second time, to stop at once. Call it on the loop.
+    func stop() {
+        stopSignal.wake()
+    }
+
+    /// Reads the handlers file again. Attempts under way keep their handlers; a file that is wrong changes nothing.
+    func reloadHandlers() {
+        do throws(HandlersFileError) {
+            runner.use(try settings.handlers.load())
+            leaseLoop.lookAgain()
+            logger.info("handlers were read again")
+        } catch {
+            logger.error("handlers stay as they are", ["error": .string("\(error)")])
+        }
+    }
+
+    /// Works until it is stopped, then drains.
+    func run() async {
+        guard await join() else { return }
+        let listener = listen()
+        let tasks = [
+            loop.spawn { await self.keeper.run() }, loop.spawn { await self.heartbeat.run() },
+            loop.spawn { await self.watchCredentials() },
+        ]
+        let leasing = loop.spawn { await self.leaseLoop.run() }
+        logger.info(
+            "working", ["worker_id": .integer(identity.id), "concurrency": .integer(settings.concurrency)])
+
+        await stopSignal.wait()
+        logger.info("stopping: nothing more is leased", ["running": .integer(runner.runningCount)])
+        leaseLoop.stop()
+        listener.close()
+        await leasing.value
+        await drain()
+
+        for task in tasks { task.cancel() }
+        await heartbeat.depart()
+        hot.close()
+        general.close()
+        logger.info("stopped")
+    }
+
+    /// Waits for the database and its schema, and registers. False when it was stopped before.
+    private func join() async -> Bool {
+        var isFirst = true
+        while true {
+            let obstacle = await joinOnce()
+            guard let obstacle else { return true }
+            logger.log(isFirst ? .warning : .debug, "waiting to begin", ["reason": .string(obstacle)])
+            isFirst = false
+            if await stopSignal.wait(until: .now() + .seconds(1)) { return false }
+        }
+    }
+
+    /// Why it cannot begin; nil when it has.
+    private func joinOnce() async -> String? {
+        do throws(PostgresError) {
+            let version = try await SchemaVersion.current { statement async throws(PostgresError) in
+                try await general.execute(statement)
+            }
+            if let reason = SchemaVersion.mismatch(current: version, expected: SchemaVersion.required) {
+                return reason
+            }
+            identity.id = try await registry.join(describe())
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private func listen() -> NotificationListener {
+        let channel = ReadyNotifier.channel(schema: settings.schema)
+        // Its address was accepted when the pools were made.
+        let sessions = try? database.settings(schema: settings.schema, applicationName: "jobqueue-worker listening")
+        guard let sessions else { preconditionFailure("the database's address has become invalid") }
+        let listener = NotificationListener(
+            sessions, channels: [channel], on: loop, credentials: database.credentials
+        ) { [leaseLoop, logger] event in
+            switch event {
+            case .notification(let notification): leaseLoop.notified(of: notification.payload.split(separator: ","))
+            case .listening: leaseLoop.lookAgain()
+            case .interrupted(let reason):
+                logger.warning("notifications are interrupted; polling goes on", ["reason": .string(reason)])
+            }
+        }
+        listener.start()
+        return listener
+    }
+
+    private func watchCredentials() async {
+        while (try? await loop.sleep(for: .seconds(2))) != nil {
+            switch database.refresh() {
+            case .unchanged: break
+            case .rotated:
+                logger.info("database credentials were rotated")
+                hot.retireAll()
+                general.retireAll()
+            case .failed(let problem):
+                logger.warning("database credentials cannot be read", ["error": .string(problem)])
+            }
+        }
+    }
+
+    // MARK: Stopping
+
+    /// Gives back what has not begun, waits for what runs, and stops what takes too long or, at a second signal, at
+    /// once. Leases are kept meanwhile.
+    private func drain() async {
+        runner.drain()
+        let patience = MonotonicInstant.now() + settings.shutdownGrace
+        let waiting = loop.spawn { [self] in
+            // A signal or the end of patience, whichever comes first.
+            await stopSignal.wait(until: patience)
+            runner.stopRunning()
+        }
+        while !runner.isIdle { await runner.progress.wait() }
+        waiting.cancel()
+        stopSignal.wake()
+        await waiting.value
+    }
+}

@@ -1,0 +1,156 @@
+import EventLoop
+import Jobs
+import Postgres
+import Testing
+
+@testable import Worker
+
+@Suite struct AttemptBookTests {
+    private let start = MonotonicInstant(nanoseconds: 1_000_000_000_000)
+
+    private func job(_ number: UInt64, token: Int64 = 1, timeout: Int32 = 300) -> LeasedJob {
+        LeasedJob(
+            id: UUID(high: 0, low: number), type: "t", typeID: 1, queue: "default", payload: [], attempt: 1,
+            maxAttempts: 25, token: token, timeoutSeconds: timeout, traceParent: nil, waitSeconds: 0)
+    }
+
+    private func book(concurrency: Int = 2) -> AttemptBook {
+        AttemptBook(plan: LeasePlan(concurrency: concurrency, batchSize: 10, batchMax: 100))
+    }
+
+    /// Adds jobs with leases of 300 s.
+    @discardableResult
+    private func add(_ jobs: [LeasedJob], to book: inout AttemptBook, at instant: MonotonicInstant) -> Int {
+        book.add(jobs, asked: 10, sentAt: instant, leaseDuration: .seconds(300), now: instant)
+    }
+
+    @Test func `jobs start in the order in which they were leased, one for each slot`() {
+        var book = book()
+        #expect(add([job(1), job(2), job(3)], to: &book, at: start) == 2)
+        #expect(book.startNext(now: start)?.job.id == job(1).id)
+        #expect(book.startNext(now: start)?.job.id == job(2).id)
+        _ = book.ended(job(1).lease, now: start)
+        #expect(book.startNext(now: start)?.job.id == job(3).id)
+        _ = book.ended(job(2).lease, now: start)
+        #expect(book.startNext(now: start) == nil)
+        #expect(book.activeSlots == 1)
+    }
+
+    @Test func `a lease is renewed after a third, and its job stopped before the end`() {
+        var book = book()
+        add([job(1)], to: &book, at: start)
+        let attempt = book.startNext(now: start)
+        #expect(book.due(at: start + .seconds(99)).renewals.isEmpty)
+        #expect(book.due(at: start + .seconds(100)).renewals == [job(1).lease])
+        #expect(book.due(at: start + .seconds(269)).stops.isEmpty)
+        for (stop, reason) in book.due(at: start + .seconds(270)).stops { stop.request(reason) }
+        #expect(attempt?.stop.reason == .leaseLost)
+        #expect(book.due(at: start + .seconds(299)).renewals.isEmpty)
+    }
+
+    @Test func `a renewal counts from the instant at which it was sent`() {
+        var book = book()
+        add([job(1)], to: &book, at: start)
+        let sent = start + .seconds(100)
+        #expect(book.renewed([job(1).lease], [job(1).id: false], sentAt: sent).isEmpty)
+        #expect(book.due(at: sent + .seconds(99)).renewals.isEmpty)
+        #expect(book.due(at: sent + .seconds(100)).renewals == [job(1).lease])
+    }
+
+    @Test func `a lease that is not renewed is lost, but not when its attempt has ended meanwhile`() {
+        var book = book()
+        add([job(1), job(2)], to: &book, at: start)
+        _ = book.startNext(now: start)
+        _ = book.startNext(now: start)
+        _ = book.ended(job(2).lease, now: start)
+        let stops = book.renewed([job(1).lease, job(2).lease], [:], sentAt: start)
+        #expect(stops.map(\.1) == [.leaseLost])
+    }
+
+    @Test func `a job that a person wants to end is stopped`() {
+        var book = book()
+        add([job(1)], to: &book, at: start)
+        _ = book.startNext(now: start)
+        #expect(book.renewed([job(1).lease], [job(1).id: true], sentAt: start).map(\.1) == [.cancelled])
+    }
+
+    @Test func `a deadline runs from the start of the attempt, not from its lease`() {
+        var book = book(concurrency: 1)
+        add([job(1, timeout: 5), job(2, timeout: 0)], to: &book, at: start)
+        let begun = start + .milliseconds(500)
+        _ = book.startNext(now: begun)
+        #expect(book.due(at: begun + .seconds(4)).stops.isEmpty)
+        #expect(book.due(at: begun + .seconds(5)).stops.map(\.1) == [.deadline])
+        _ = book.ended(job(1).lease, now: begun + .seconds(5))
+        _ = book.startNext(now: begun + .seconds(5))
+        #expect(book.due(at: begun + .seconds(100)).stops.isEmpty)
+    }
+
+    @Test func `the lost attempt and the new one of a job are told apart`() {
+        var book = book()
+        add([job(1, token: 1)], to: &book, at: start)
+        let lost = book.startNext(now: start)
+        lost?.stop.request(.leaseLost)
+        add([job(1, token: 2)], to: &book, at: start)
+        let current = book.startNext(now: start)
+        #expect(current?.job.token == 2)
+        #expect(current?.stop.reason == nil)
+        _ = book.ended(job(1, token: 1).lease, now: start)
+        book.settle(job(1, token: 1).lease)
+        #expect(book.count == 1)
+        #expect(book.end(of: job(1, token: 2).lease) == start + .seconds(300))
+    }
+
+    @Test func `what waits for a slot for longer than a second is given back`() {
+        var book = book(concurrency: 1)
+        add([job(1), job(2)], to: &book, at: start)
+        _ = book.startNext(now: start)
+        #expect(book.giveBack(all: false, now: start + .seconds(1)).isEmpty)
+        #expect(book.giveBack(all: false, now: start + .milliseconds(1_001)).map(\.id) == [job(2).id])
+        // It is not started any more.
+        _ = book.ended(job(1).lease, now: start)
+        #expect(book.startNext(now: start + .seconds(2)) == nil)
+    }
+
+    @Test func `draining starts nothing more and gives back what has not begun`() {
+        var book = book(concurrency: 1)
+        add([job(1), job(2)], to: &book, at: start)
+        _ = book.startNext(now: start)
+        book.beginDraining()
+        #expect(book.giveBack(all: true, now: start).map(\.id) == [job(2).id])
+        #expect(book.running.count == 1)
+        _ = book.ended(job(1).lease, now: start)
+        #expect(book.startNext(now: start) == nil)
+    }
+
+    @Test func `a job whose lease was lost while it waited is not started`() {
+        var book = book(concurrency: 1)
+        add([job(1), job(2)], to: &book, at: start)
+        _ = book.startNext(now: start)
+        for (stop, reason) in book.renewed([job(2).lease], [:], sentAt: start) { stop.request(reason) }
+        _ = book.ended(job(1).lease, now: start)
+        #expect(book.startNext(now: start) == nil)
+    }
+}
+
+@Suite struct StopRequestTests {
+    @Test func `the first reason counts, but a lost lease overrides it`() {
+        let stop = StopRequest()
+        stop.request(.shutdown)
+        stop.request(.deadline)
+        #expect(stop.reason == .shutdown)
+        stop.request(.leaseLost)
+        #expect(stop.reason == .leaseLost)
+    }
+
+    @Test func `whoever listens late is told at once`() async {
+        let stop = StopRequest()
+        stop.request(.deadline)
+        await confirmation { told in
+            stop.onRequest { reason in
+                #expect(reason == .deadline)
+                told()
+            }
+        }
+    }
+}
