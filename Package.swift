@@ -70,8 +70,11 @@ let package = Package(
         tests("HTTPTests", ["HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
         tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("FleetTests", ["Fleet", "Postgres", "EventLoop", "TestKit"]),
-        tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "TestKit"]),
+        tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
         tests("WorkerTests", ["Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs"]),
+        tests(
+            "ReaperTests",
+            ["Reaper", "Jobs", "Fleet", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("TestKitTests", ["TestKit", "EventLoop"]),
         tests("Integration", ["TestKit", "Postgres", "EventLoop", "JSON"]),
         tests("Tidy", ["TestKit"]),

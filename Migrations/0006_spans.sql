@@ -73,21 +73,24 @@ BEGIN
     RETURN count;
 END $$;
 
--- Drops a span and returns how many ended jobs went with it. NULL: there is no such span, or jobs
--- of it still live (queued, scheduled or leased), so nothing was dropped; then the reaper removes
--- ended ones in bounded batches instead. The first lock keeps every other statement from ending or
--- reviving a job of the span while we look; readers go on. The drop itself needs the parents for
--- an instant: call it with a lock_timeout, and again if that strikes.
-CREATE FUNCTION drop_span(first_day date) RETURNS bigint
+-- Drops a span and returns how many ended jobs went with it. NULL: there is no such span, jobs of it
+-- still live (queued, scheduled or leased), or one ended less than its hours ago (it was created long
+-- before), so nothing was dropped; then the reaper removes the others in bounded batches instead. The
+-- first lock keeps every other statement from ending or reviving a job of the span while we look;
+-- readers go on. The drop itself needs the parents for an instant: call it with a lock_timeout, and
+-- again if that strikes.
+CREATE FUNCTION drop_span(first_day date, succeeded_hours int, failed_hours int, cancelled_hours int)
+RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 DECLARE
     old span;
     lower uuid;
     upper uuid;
+    is_kept boolean;
     removed bigint;
 BEGIN
-    DELETE FROM span WHERE starts = first_day RETURNING * INTO old;
+    SELECT * INTO old FROM span WHERE starts = first_day FOR UPDATE;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
@@ -100,7 +103,13 @@ BEGIN
                              WHERE r.band_id = b.id AND r.id >= lower AND r.id < upper))
        OR EXISTS (SELECT FROM scheduled s WHERE s.id >= lower AND s.id < upper)
        OR EXISTS (SELECT FROM lease l WHERE l.id >= lower AND l.id < upper) THEN
-        INSERT INTO span (starts, ends) VALUES (old.starts, old.ends);
+        RETURN NULL;
+    END IF;
+    EXECUTE format($kept$
+        SELECT EXISTS (SELECT FROM %I WHERE finished_at >= clock_timestamp() - make_interval(hours =>
+            CASE status WHEN 'succeeded' THEN $1 WHEN 'failed' THEN $2 ELSE $3 END)) $kept$,
+        'outcome_' || old.suffix) INTO is_kept USING succeeded_hours, failed_hours, cancelled_hours;
+    IF is_kept THEN
         RETURN NULL;
     END IF;
     EXECUTE format($count$
@@ -111,6 +120,7 @@ BEGIN
         SELECT COALESCE(sum(n), 0) FROM counted $count$, 'outcome_' || old.suffix) INTO removed;
     EXECUTE format('DROP TABLE %I, %I, %I', 'attempt_error_' || old.suffix,
                    'outcome_' || old.suffix, 'job_' || old.suffix);
+    DELETE FROM span WHERE starts = first_day;
     RETURN removed;
 END $$;
 

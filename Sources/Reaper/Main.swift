@@ -1,1 +1,60 @@
-@main struct Main { static func main() {} }
+internal import Configuration
+internal import EventLoop
+internal import Glibc
+internal import Postgres
+internal import Telemetry
+
+/// `jobqueue-reaper`: takes back what dead workers held, makes delayed jobs ready, and keeps the tables in order.
+@main struct Main {
+    static func main() {
+        ResourceLimits.forbidCoreFiles()
+        Signals.block([Signals.terminate, Signals.interrupt])
+        do {
+            exit(try start(.current()))
+        } catch {
+            StandardStream.error.write("jobqueue-reaper: \(error)\n")
+            exit(EXIT_FAILURE)
+        }
+    }
+
+    private static let grammar = CommandGrammar(
+        program: "jobqueue-reaper",
+        summary: "takes back what dead workers held, makes delayed jobs ready, and removes old ones.",
+        commands: [
+            CommandGrammar.Command(
+                "once", summary: "Run every task once, and exit: 0 when all went well, 1 when one failed.")
+        ])
+
+    /// The exit status.
+    private static func start(_ environment: ProcessEnvironment) throws -> Int32 {
+        let decision = Startup.decide(
+            arguments: Array(CommandLine.arguments.dropFirst()), environment: environment, grammar: grammar,
+            version: ProductVersion.text, prefixes: ReaperSettings.prefixes
+        ) { reader, _ in ReaperSettings(reading: &reader) }
+        switch decision {
+        case .exit(let status, let text):
+            (status == 0 ? StandardStream.output : .error).write(text)
+            return status
+        case .run(let settings, let command, let warnings):
+            return try run(settings, isOnce: command?.name == "once", warnings)
+        }
+    }
+
+    private static func run(_ settings: ReaperSettings, isOnce: Bool, _ warnings: [String]) throws -> Int32 {
+        let format = settings.logStyle == .json ? LogFormat.json : .console(for: STDOUT_FILENO)
+        let log = try QueuedLog(format: format)
+        let logger = Logger(component: "reaper", level: settings.logLevel, sink: log)
+        for warning in warnings { logger.warning(warning) }
+
+        let loop = try Loop(label: "reaper")
+        let reaper = try ReaperProcess(settings, on: loop, logger: logger)
+        try Signals.handle([Signals.terminate, Signals.interrupt], on: loop) { _ in reaper.stop() }
+        loop.spawn {
+            if isOnce { await reaper.runOnce() } else { await reaper.run() }
+            loop.stop()
+        }
+        loop.run()
+        log.flush(within: .seconds(2))
+        return reaper.hasFailed ? EXIT_FAILURE : EXIT_SUCCESS
+    }
+}

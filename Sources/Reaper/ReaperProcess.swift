@@ -1,0 +1,194 @@
+internal import EventLoop
+internal import Jobs
+internal import Postgres
+internal import Synchronization
+internal import Telemetry
+
+/// One reaper: its tasks, and its way from start to stop. Everything runs on one loop.
+///
+/// A reaper owns nothing and remembers nothing that matters: any number may run at once, and each may be killed at any
+/// instant. So it stops without ceremony, after the statements that are under way.
+final class ReaperProcess: Sendable {
+    /// How long a stop waits for statements under way. What is cut off is rolled back, and found again.
+    private static let stopPatience = Duration.seconds(5)
+    /// Between two looks for the schema.
+    private static let schemaPause = Duration.seconds(1)
+
+    private let settings: ReaperSettings
+    private let pools: ReaperPools
+    private let reachability: Reachability
+    private let loop: Loop
+    private let logger: Logger
+    /// Woken by signals, and by the end of the last task.
+    private let stopSignal: WakeUp
+    private let isFailed = Atomic(false)
+
+    init(_ settings: ReaperSettings, on loop: Loop, logger: Logger) throws(DatabaseSettings.InvalidURL) {
+        self.settings = settings
+        self.loop = loop
+        self.logger = logger
+        pools = try ReaperPools(settings, on: loop, logger: logger)
+        reachability = Reachability(logger: logger)
+        stopSignal = WakeUp(on: loop)
+    }
+
+    /// Whether it could not begin, or `runOnce` has left a task undone.
+    var hasFailed: Bool { isFailed.load(ordering: .relaxed) }
+
+    /// Asks the reaper to stop; a second time, to wait for nothing. Call it on the loop.
+    func stop() {
+        stopSignal.wake()
+    }
+
+    /// A task, and how often it is done.
+    private struct Duty {
+        let task: any PeriodicTask
+        let interval: Duration
+        /// Between two runs where the task asks for them sooner.
+        let pauseMin: Duration
+    }
+
+    private var duties: [Duty] {
+        let store = pools.store
+        // A worker's row outlives the jobs that name it, however late they go.
+        let forgetHours = settings.retention.longestHours + (settings.retention.spanDays + 1) * 24
+        return [
+            Duty(
+                task: PartitionKeeper(store: store, spanDays: settings.retention.spanDays),
+                interval: PartitionKeeper.interval, pauseMin: PartitionKeeper.retryPause),
+            Duty(
+                task: LeaseReclaimer(store: store, logger: logger), interval: settings.reclaimInterval,
+                pauseMin: LeaseReclaimer.pauseMin),
+            Duty(
+                task: JobPromoter(store: store), interval: settings.promoteInterval, pauseMin: JobPromoter.pauseMin),
+            Duty(task: MarkRaiser(store: store), interval: MarkRaiser.interval, pauseMin: MarkRaiser.interval),
+            Duty(task: TallyFolder(store: store), interval: TallyFolder.interval, pauseMin: TallyFolder.pauseMin),
+            Duty(
+                task: WorkerPruner(registry: pools.registry, forgetHours: forgetHours, logger: logger),
+                interval: WorkerPruner.interval, pauseMin: WorkerPruner.pauseMin),
+            Duty(
+                task: RetentionSweeper(store: store, policy: settings.retention),
+                interval: settings.retentionInterval, pauseMin: RetentionSweeper.pauseMin),
+        ]
+    }
+
+    private func ticker<Work: PeriodicTask>(_ work: Work, _ duty: Duty) -> Ticker<Work> {
+        Ticker(
+            work, every: duty.interval, pauseMin: duty.pauseMin, on: loop, reachability: reachability, logger: logger)
+    }
+
+    // MARK: Until it is stopped
+
+    func run() async {
+        guard await waitForSchema() else { return }
+        logger.info("reaping", ["version": .string(ProductVersion.text)])
+        var running = duties.map { start($0.task, $0) }
+        running.append(loop.spawn { await self.pools.watchCredentials() })
+
+        await stopSignal.wait()
+        logger.info("stopping after the statements under way")
+        for task in running { task.cancel() }
+        await waitForEnd(of: running)
+        pools.close()
+        logger.info("stopped")
+    }
+
+    private func start(_ work: some PeriodicTask, _ duty: Duty) -> Task<Void, Never> {
+        let ticker = ticker(work, duty)
+        return loop.spawn {
+            var ticker = ticker
+            await ticker.run()
+        }
+    }
+
+    /// Until patience ends, or another signal comes.
+    private func waitForEnd(of tasks: [Task<Void, Never>]) async {
+        let stopSignal = stopSignal
+        loop.spawn {
+            for task in tasks { await task.value }
+            stopSignal.wake()
+        }
+        await stopSignal.wait(until: .now() + Self.stopPatience)
+    }
+
+    // MARK: Once
+
+    /// Does every task until there is nothing left of it, or it fails, or the reaper is stopped.
+    func runOnce() async {
+        let work = loop.spawn { [self] in
+            await doEveryTask()
+            stopSignal.wake()
+        }
+        await stopSignal.wait()
+        work.cancel()
+        await waitForEnd(of: [work])
+        pools.close()
+    }
+
+    private func doEveryTask() async {
+        do throws(SchemaObstacle) {
+            try await checkSchema()
+        } catch {
+            return fail(error)
+        }
+        for duty in duties {
+            if await !finish(duty.task, duty) { isFailed.store(true, ordering: .relaxed) }
+        }
+    }
+
+    private func finish(_ work: some PeriodicTask, _ duty: Duty) async -> Bool {
+        var ticker = ticker(work, duty)
+        return await ticker.finish()
+    }
+
+    // MARK: The schema
+
+    /// False when it will not begin: it was stopped before, or the schema is newer than this release.
+    private func waitForSchema() async -> Bool {
+        var told: String?
+        while true {
+            let obstacle: SchemaObstacle
+            do throws(SchemaObstacle) {
+                try await checkSchema()
+                return true
+            } catch {
+                obstacle = error
+            }
+            guard obstacle.mayPass else {
+                fail(obstacle)
+                return false
+            }
+            if obstacle.reason != told {
+                logger.warning("waiting for the schema", ["reason": .string(obstacle.reason)])
+            }
+            told = obstacle.reason
+            if await stopSignal.wait(until: .now() + Self.schemaPause) { return false }
+        }
+    }
+
+    private func fail(_ obstacle: SchemaObstacle) {
+        isFailed.store(true, ordering: .relaxed)
+        logger.error("the schema does not fit", ["reason": .string(obstacle.reason)])
+    }
+
+    private func checkSchema() async throws(SchemaObstacle) {
+        let general = pools.general
+        let version: Int32?
+        do throws(PostgresError) {
+            version = try await SchemaVersion.current { statement async throws(PostgresError) in
+                try await general.execute(statement)
+            }
+        } catch {
+            throw SchemaObstacle(reason: "\(error)", mayPass: true)
+        }
+        guard let reason = SchemaVersion.mismatch(current: version, expected: SchemaVersion.required) else { return }
+        throw SchemaObstacle(reason: reason, mayPass: (version ?? 0) < SchemaVersion.required)
+    }
+}
+
+/// Why a reaper cannot begin.
+private struct SchemaObstacle: Error {
+    let reason: String
+    /// A migration, or PostgreSQL's return, may remove it.
+    let mayPass: Bool
+}

@@ -1,0 +1,73 @@
+internal import EventLoop
+internal import Jobs
+internal import Postgres
+internal import Telemetry
+
+/// Takes back the leases of workers that died, or could not reach PostgreSQL for too long.
+///
+/// It runs when the next lease expires, and at the interval in any case. A lease that is renewed in time makes it look
+/// in vain, which is rare: the next to expire is usually far ahead, as leases are renewed at a third of their duration.
+struct LeaseReclaimer: PeriodicTask {
+    static let name = "reclaim leases"
+    /// Each run reads the whole table of leases.
+    static let pauseMin = Duration.seconds(1)
+    /// Of one statement: it holds locks for some milliseconds.
+    static let batchMax: Int32 = 500
+    /// Of one run, so that there is a report now and then.
+    static let batchesMax = 20
+
+    let store: JobStore
+    let logger: Logger
+
+    struct Report: TaskReport {
+        var scheduled = 0
+        var failed = 0
+        var cancelled = 0
+        var dueIn: Duration?
+
+        var reclaimed: Int { scheduled + failed + cancelled }
+        var isNotable: Bool { reclaimed > 0 }
+        var message: String { "leases were taken back" }
+        var fields: LogFields {
+            [
+                "reclaimed": .integer(reclaimed), "scheduled": .integer(scheduled), "failed": .integer(failed),
+                "cancelled": .integer(cancelled),
+            ]
+        }
+    }
+
+    func runOnce() async throws(PostgresError) -> Report {
+        var report = Report()
+        for _ in 0..<Self.batchesMax where !Task.isCancelled {
+            let batch = try await store.reclaimExpired(atMost: Self.batchMax)
+            for lease in batch.leases {
+                report.count(lease)
+                tell(lease)
+            }
+            report.dueIn = batch.nextExpiry.map { max(.zero, $0 - batch.moment) }
+            if batch.leases.count < Self.batchMax { break }
+        }
+        return report
+    }
+
+    private func tell(_ lease: ReclaimedLease) {
+        logger.warning(
+            "a lease expired and was taken back",
+            [
+                "job_id": .text(lease.jobID), "type": .string(lease.type), "queue": .string(lease.queue),
+                "attempt": .integer(lease.attempt), "worker_id": .integer(lease.workerID),
+                "lease_token": .integer(lease.token), "expired_at": .text(lease.expiredAt),
+                "job_status": .string(lease.fate.rawValue),
+            ])
+    }
+}
+
+extension LeaseReclaimer.Report {
+    fileprivate mutating func count(_ lease: ReclaimedLease) {
+        switch lease.fate {
+        case .scheduled: scheduled += 1
+        case .failed: failed += 1
+        case .cancelled: cancelled += 1
+        }
+    }
+}

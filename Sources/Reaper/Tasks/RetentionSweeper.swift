@@ -1,0 +1,87 @@
+internal import EventLoop
+internal import Jobs
+internal import Postgres
+internal import Telemetry
+
+/// Removes ended jobs that have been kept for long enough: whole partitions where all of their jobs have, and the others
+/// in batches.
+///
+/// A sweep over many jobs is spread over several runs with pauses in between, so that it never takes more than its
+/// share of the database.
+struct RetentionSweeper: PeriodicTask {
+    static let name = "remove ended jobs"
+    /// Between two runs of one sweep.
+    static let pauseMin = Duration.milliseconds(200)
+    /// Jobs that one statement looks at.
+    static let batchMax: Int32 = 1_000
+    /// Of one run.
+    static let batchesMax = 20
+    /// After a lock was not to be had.
+    static let retryPause = Duration.seconds(10)
+
+    let store: JobStore
+    let policy: RetentionPolicy
+    /// Where the sweep under way stands; nil between two sweeps.
+    private var cursor: RemovalCursor?
+
+    init(store: JobStore, policy: RetentionPolicy) {
+        self.store = store
+        self.policy = policy
+    }
+
+    struct Report: TaskReport {
+        var succeeded = 0
+        var failed = 0
+        var cancelled = 0
+        /// Partitions, and the jobs that went with them.
+        var spansDropped = 0
+        var dropped: Int64 = 0
+        var dueIn: Duration?
+
+        var removed: Int { succeeded + failed + cancelled }
+        var isNotable: Bool { removed > 0 || spansDropped > 0 }
+        var message: String { "ended jobs were removed" }
+        var fields: LogFields {
+            [
+                "removed": .integer(removed), "succeeded": .integer(succeeded), "failed": .integer(failed),
+                "cancelled": .integer(cancelled), "spans_dropped": .integer(spansDropped),
+                "dropped_with_spans": .integer(dropped),
+            ]
+        }
+    }
+
+    mutating func runOnce() async throws(PostgresError) -> Report {
+        var report = Report()
+        if cursor == nil { try await dropSpans(&report) }
+        var position = cursor ?? .start
+        for _ in 0..<Self.batchesMax where !Task.isCancelled {
+            let batch = try await store.removeEnded(policy, after: position, atMost: Self.batchMax)
+            report.count(batch)
+            cursor = batch.next
+            guard let next = batch.next else { return report }
+            position = next
+        }
+        report.dueIn = .zero
+        return report
+    }
+
+    private func dropSpans(_ report: inout Report) async throws(PostgresError) {
+        for day in try await store.droppableSpans(policy) where !Task.isCancelled {
+            switch try await store.dropSpan(from: day, policy) {
+            case .done(let jobs):
+                report.spansDropped += 1
+                report.dropped += jobs
+            case .refused: break
+            case .busy: report.dueIn = Self.retryPause
+            }
+        }
+    }
+}
+
+extension RetentionSweeper.Report {
+    fileprivate mutating func count(_ batch: RemovalBatch) {
+        succeeded += batch.succeeded
+        failed += batch.failed
+        cancelled += batch.cancelled
+    }
+}

@@ -1,0 +1,45 @@
+internal import EventLoop
+internal import Jobs
+internal import Postgres
+internal import Telemetry
+
+/// Adds up what the statements have counted, so that reading the depths stays cheap.
+struct TallyFolder: PeriodicTask {
+    static let name = "fold counts"
+    static let interval = Duration.seconds(1)
+    static let pauseMin = Duration.milliseconds(10)
+    /// Rows of one statement.
+    static let batchMax: Int32 = 20_000
+    /// Of one run.
+    static let batchesMax = 20
+
+    let store: JobStore
+    private var floor = TallyFloor()
+
+    init(store: JobStore) {
+        self.store = store
+    }
+
+    struct Report: TaskReport {
+        var folded = 0
+        var dueIn: Duration?
+
+        var isNotable: Bool { false }
+        var message: String { "counts were folded" }
+        var fields: LogFields { ["folded": .integer(folded)] }
+    }
+
+    mutating func runOnce() async throws(PostgresError) -> Report {
+        var report = Report()
+        for _ in 0..<Self.batchesMax where !Task.isCancelled {
+            let batch = try await store.foldTally(atMost: Self.batchMax, from: floor.block)
+            report.folded += batch.rows
+            guard batch.rows == Self.batchMax else {
+                floor.drained(atEnd: batch.blocks)
+                return report
+            }
+        }
+        report.dueIn = .zero
+        return report
+    }
+}

@@ -1,0 +1,48 @@
+internal import EventLoop
+internal import Postgres
+internal import Synchronization
+internal import Telemetry
+
+/// Whether PostgreSQL answers, as all tasks of the process see it together: an outage is one line when it begins and
+/// one when it ends, however many tasks run into it how often.
+final class Reachability: Sendable {
+    private struct Outage {
+        var since: MonotonicInstant
+        /// The tasks that have not been answered since.
+        var tasks: Set<String>
+    }
+
+    private let logger: Logger
+    private let outage = Mutex<Outage?>(nil)
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    /// Whether an error means that PostgreSQL is away. One slow statement does not.
+    static func isOutage(_ error: PostgresError) -> Bool {
+        if case .deadlineExceeded = error { return false }
+        return error.isUnavailable
+    }
+
+    func failed(_ error: PostgresError, task: String, at now: MonotonicInstant) {
+        let isFirst = outage.withLock { outage in
+            defer { outage?.tasks.insert(task) }
+            guard outage == nil else { return false }
+            outage = Outage(since: now, tasks: [])
+            return true
+        }
+        guard isFirst else { return }
+        logger.warning("PostgreSQL cannot be reached; trying again", ["task": .string(task), "error": .error(error)])
+    }
+
+    func answered(task: String, at now: MonotonicInstant) {
+        let began = outage.withLock { outage -> MonotonicInstant? in
+            guard outage?.tasks.remove(task) != nil, outage?.tasks.isEmpty == true else { return nil }
+            defer { outage = nil }
+            return outage?.since
+        }
+        guard let began else { return }
+        logger.info("PostgreSQL answers again", ["outage_ms": .milliseconds(now - began)])
+    }
+}

@@ -1,0 +1,72 @@
+public import Postgres
+
+/// From which block on a fold reads `tally`: the state that one ticker carries from tick to tick.
+///
+/// The table has no index, which would cost every writer, and folded rows stay behind as dead ones for as long as some
+/// transaction pins the xmin horizon. So a fold begins where the table ended at the tick before the last one, since
+/// nearly all that was written before has been folded; and now and then at the first block (a sweep), which finds what
+/// committed late, and what was written into space that vacuum has freed.
+///
+/// A hint: what a fold does not find stays in the counts, which add up folded and unfolded rows.
+public struct TallyFloor: Sendable {
+    /// Every so many folds one is a sweep; the first is.
+    public static let sweepEvery = 5
+
+    private var folds = 0
+    private var lastEnd: Int64 = 0
+    private var endBeforeLast: Int64 = 0
+
+    public init() {}
+
+    /// The block at which the next fold begins.
+    public var block: Int64 { folds % Self.sweepEvery == 0 ? 0 : endBeforeLast }
+
+    /// A fold has left nothing that it could see; the table had `blocks` blocks then.
+    public mutating func drained(atEnd blocks: Int64) {
+        folds += 1
+        endBeforeLast = min(lastEnd, blocks)
+        lastEnd = blocks
+    }
+}
+
+/// What one statement has folded.
+public struct FoldBatch: Sendable {
+    public let rows: Int
+    /// The length of `tally` afterwards, in blocks.
+    public let blocks: Int64
+}
+
+extension JobStore {
+    /// Moves counts from `tally`, where everyone appends, to `step_total`, in one statement: readers see each count in
+    /// exactly one of the two. Rows that another fold has locked are left to it. Totals are written in the order of
+    /// their key, so folds that meet there wait for each other but never in a circle.
+    private static let fold = Statement(
+        "fold_tally",
+        """
+        WITH taken AS MATERIALIZED (
+            DELETE FROM tally WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM tally WHERE ctid >= ('(' || $2 || ',0)')::tid LIMIT $1 FOR UPDATE SKIP LOCKED))
+            RETURNING band_id, step, n),
+        summed AS (
+            INSERT INTO step_total AS t (band_id, step, n)
+            SELECT band_id, step, sum(n) FROM taken GROUP BY 1, 2 ORDER BY 1, 2
+            ON CONFLICT (band_id, step) DO UPDATE SET n = t.n + EXCLUDED.n)
+        SELECT count(*) FROM taken
+        """, [.int4, .int8])
+
+    private static let tallyEnd = Statement(
+        "tally_end",
+        "SELECT pg_relation_size('tally') / current_setting('block_size')::int", isIdempotent: true)
+
+    /// - Parameters:
+    ///   - limit: at most so many rows; fewer mean that no more were to be seen.
+    ///   - block: rows before it are not looked for (`TallyFloor`).
+    public func foldTally(atMost limit: Int32, from block: Int64) async throws(PostgresError) -> FoldBatch {
+        var parameters = Parameters()
+        parameters.append(limit)
+        parameters.append(block)
+        let answers = try await hot.executeGroup([(Self.fold, parameters), (Self.tallyEnd, Parameters())])
+        return FoldBatch(
+            rows: Int(try answers[0].onlyRow().int8(0)), blocks: try answers[1].onlyRow().int8(0))
+    }
+}
