@@ -6,6 +6,10 @@
 -- What falls outside every span stands in the default partitions, which are meant to stay empty:
 -- enqueueing goes on even if nobody made partitions for weeks.
 
+-- Two functions below run as their owner, so nobody's temporary tables may stand before ours; the
+-- path of this transaction becomes theirs (SET search_path FROM CURRENT).
+SELECT set_config('search_path', current_setting('search_path') || ', pg_temp', true);
+
 CREATE TABLE job_default PARTITION OF job DEFAULT;
 CREATE TABLE outcome_default PARTITION OF outcome DEFAULT;
 CREATE TABLE attempt_error_default PARTITION OF attempt_error DEFAULT;
