@@ -113,7 +113,7 @@ enum JobColumns {
         """
 
     static let tables = """
-        JOIN job j ON j.id = d.id
+        JOIN job j ON j.id = ANY (ARRAY[d.id])
         LEFT JOIN ready r ON r.band_id = j.band_id AND r.id = j.id
         LEFT JOIN scheduled s ON s.id = j.id
         LEFT JOIN lease l ON l.id = j.id

@@ -81,7 +81,7 @@ private enum ListStatements {
             SELECT \(JobColumns.list)
             FROM (SELECT id FROM (\(source)) c ORDER BY id DESC LIMIT $4) d
             \(JobColumns.tables)
-            ORDER BY j.id DESC
+            ORDER BY d.id DESC
             """, [.int4Array, .uuid, .uuid, .int4] + (takesText ? [.text] : []), isIdempotent: true)
     }
 
