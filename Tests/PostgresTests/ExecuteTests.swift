@@ -46,6 +46,26 @@ import Testing
         }
     }
 
+    /// More than the sockets hold in both directions: neither side may wait for the other to read first.
+    @Test func `many large statements and answers at once do not block each other`() async throws {
+        let echo = Statement("echo", "SELECT $1", [.bytea])
+        try await withConnection { connection in
+            let megabyte = [UInt8](repeating: 7, count: 1 << 20)
+            let sizes = await withTaskGroup(of: Int?.self) { group in
+                for _ in 0..<48 {
+                    group.addTask {
+                        var parameters = Parameters()
+                        parameters.append(bytea: megabyte)
+                        let rows = try? await connection.execute(echo, parameters, timeout: .seconds(60))
+                        return try? rows?.onlyRow().bytes(0).count
+                    }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(sizes == Array(repeating: 1 << 20, count: 48))
+        }
+    }
+
     @Test func `each statement is a transaction of its own`() async throws {
         try await withConnection { connection in
             _ = try await connection.execute(sql: "CREATE TEMP TABLE t (n int8 PRIMARY KEY)")

@@ -32,6 +32,10 @@ import Testing
         }
     }
 
+    private func schemaVersion(of connection: DatabaseConnection) async throws -> Int32? {
+        try await SchemaVersion.current { statement throws(PostgresError) in try await connection.execute(statement) }
+    }
+
     private func number(_ database: TestDatabase, _ sql: String) async throws -> Int64 {
         try await withConnection(to: database) { try await $0.number(sql) }
     }
@@ -39,12 +43,9 @@ import Testing
     @Test func `the migrations of the repository are applied once`() async throws {
         let files = try MigrationFile.readAll(in: TestDatabase.migrationsDirectory)
         let database = try await TestDatabase.migrated()
-        let version = try await withConnection(to: database) { connection in
-            try await SchemaVersion.current { statement throws(PostgresError) in
-                try await connection.execute(statement)
-            }
-        }
+        let version = try await withConnection(to: database) { try await schemaVersion(of: $0) }
         #expect(version == files.last?.version)
+        #expect(version == SchemaVersion.required)
         let applied = try await up(migrator(database, files))
         #expect(applied == [])
     }
@@ -68,6 +69,8 @@ import Testing
         let migrator = migrator(database, [Self.create, Self.fill])
         let pending = try await TestLoop.run { try await migrator.plan().pending.map(\.file.fileName) }
         #expect(pending == ["0001_create.sql", "0002_fill.sql"])
+        let version = try await withConnection(to: database) { try await schemaVersion(of: $0) }
+        #expect(version == nil)
         #expect(try await number(database, "SELECT count(*) FROM pg_namespace WHERE nspname = 'jobqueue'") == 0)
     }
 

@@ -80,7 +80,7 @@ import Testing
         let server = try PostgresServer()
         let database = try await TestDatabase.empty(on: server)
         var options = DatabasePool.Options(size: 2)
-        options.waitTimeout = .milliseconds(300)
+        options.waitTimeout = .seconds(1)
         options.reconnectPauseMax = .milliseconds(200)
         try await withPool(database.settings, options) { pool in
             _ = try await pool.execute(Self.one)
@@ -98,7 +98,7 @@ import Testing
             #expect(lastFailure.contains("failed"))
             try server.start()
             var answer: Result<Rows, PostgresError>
-            let deadline = MonotonicInstant.now() + .seconds(10)
+            let deadline = MonotonicInstant.now() + .seconds(30)
             repeat {
                 answer = await outcome { try await pool.execute(Self.one) }
             } while answer.error != nil && .now() < deadline
@@ -147,7 +147,7 @@ import Testing
     @Test func `waiting for a connection ends by time, by number, and by cancelling the task`() async throws {
         let database = try await TestDatabase.empty()
         var options = DatabasePool.Options(size: 1)
-        options.waitTimeout = .milliseconds(500)
+        options.waitTimeout = .seconds(2)
         options.waitersMax = 2
         try await withPool(database.settings, options) { pool in
             try await pool.withConnection { connection in
@@ -168,7 +168,7 @@ import Testing
                     Issue.record("the cancelled caller still waits")
                     return
                 }
-                guard case .poolExhausted(.milliseconds(500), nil)? = await late.value.error else {
+                guard case .poolExhausted(.seconds(2), nil)? = await late.value.error else {
                     Issue.record("the caller was not told that time is over")
                     return
                 }

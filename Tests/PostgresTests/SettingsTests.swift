@@ -39,6 +39,12 @@ import Testing
         #expect(parameters["tcp_user_timeout"] == "700")
     }
 
+    @Test func `the URL may set the time for connecting`() throws {
+        #expect(try DatabaseSettings(url: "postgresql://db/x?connect_timeout=2").connectTimeout == .seconds(2))
+        #expect(try DatabaseSettings(url: "postgresql://db/x?connect_timeout=0").connectTimeout == .seconds(5))
+        #expect(try DatabaseSettings(url: "postgresql://db/x").connectTimeout == .seconds(5))
+    }
+
     @Test func `rotated credentials take the place of those of the URL`() throws {
         let credentials = DatabaseCredentials(user: "v-1", password: "rotated")
         let parameters = try parameters("postgresql://me:pw@db/jobs", credentials: credentials)

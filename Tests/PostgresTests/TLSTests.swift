@@ -6,7 +6,6 @@ import Testing
 @Suite struct TLSTests {
     private static let server = Task { try PostgresServer(hasTLS: true) }
 
-    /// What does not fill a TLS record to its end stays in OpenSSL until it is asked for; no readiness tells of it.
     @Test func `answers of every size arrive over TLS, and the server's name is checked`() async throws {
         let server = try await Self.server.value
         let trusting = "sslmode=verify-full&sslrootcert=\(server.certificateFile)"

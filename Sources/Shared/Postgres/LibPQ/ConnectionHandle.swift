@@ -99,13 +99,10 @@ final class ConnectionHandle {
         return status == 0
     }
 
-    /// Reads what has arrived, without waiting.
+    /// Reads what has arrived, without waiting. Of a TLS connection it also takes what OpenSSL has decrypted already,
+    /// of which no readiness would tell (libpq's minor releases of 2026 and later do so by themselves).
     func consumeInput() throws(PostgresError) {
         try check(PQconsumeInput(pointer))
-        // A TLS record may be in OpenSSL's buffer only, where epoll does not see it.
-        while PQsslInUse(pointer) == 1, TLSPending.hasBytes(PQsslStruct(pointer, "OpenSSL")) {
-            try check(PQconsumeInput(pointer))
-        }
     }
 
     /// True when `nextResult` would have to wait for the server.

@@ -26,7 +26,7 @@ public struct DatabaseSettings: Sendable {
     public var schema = "jobqueue"
     /// Shown by `pg_stat_activity`.
     public var applicationName = "jobqueue"
-    /// How long connecting may take in all: name lookup, TLS and login.
+    /// How long connecting may take in all: name lookup, TLS and login. `connect_timeout` of the URL sets it, in seconds.
     public var connectTimeout = Duration.seconds(5)
     /// PostgreSQL aborts a statement that runs for longer (`statement_timeout`).
     public var statementTimeout = Duration.seconds(30)
@@ -43,11 +43,13 @@ public struct DatabaseSettings: Sendable {
     /// - Parameter url: a URI as libpq takes it (documentation, "Connection URIs"); `postgresql+asyncpg://` counts
     ///   as `postgresql://`.
     public init(url: String) throws(InvalidURL) {
-        urlParameters = try DatabaseSettings.parse(url)
+        self.init(parameters: try DatabaseSettings.parse(url))
     }
 
     init(parameters: [ConnectionParameter]) {
         urlParameters = parameters
+        let timeout = parameters.first { $0.keyword == "connect_timeout" }.flatMap { Int32($0.value) }
+        if let timeout, timeout > 0 { connectTimeout = .seconds(timeout) }
     }
 
     private static func parse(_ url: String) throws(InvalidURL) -> [ConnectionParameter] {
