@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # deps.sh: installs by apt what building, running and testing need beside the Swift toolchain, as far as
-# it is missing (Debian, Ubuntu). deps.sh lint: the same for what only `make lint` needs.
+# it is missing (Debian, Ubuntu). deps.sh lint, deps.sh example: the same for what only `make lint` or
+# `make example` needs.
 # Silent and quick when nothing is missing. A system PostgreSQL is neither made, started nor touched.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
@@ -13,6 +14,10 @@ CLUSTER_SETTINGS=/etc/postgresql-common/createcluster.d
 missing_packages() {
     if [[ ${1:-} == lint ]]; then
         has shellcheck || echo shellcheck
+        return 0
+    fi
+    if [[ ${1:-} == example ]]; then
+        has python3 || echo python3
         return 0
     fi
     toolchain_packages

@@ -1,7 +1,65 @@
 #!/usr/bin/env bash
-# Thousands of real jobs over the files of /usr/share/doc, every result compared with sha256sum's own.
+# make example: thousands of real jobs over the files of /usr/share/doc, every result compared with
+# sha256sum's own. It uses the instance that `make run` started here, or the one of JOBQUEUE_URL (with its
+# key in API_SECRET_KEY); without either it runs one for as long as it takes.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
-Scripts/build.sh
-exec examples/first-steps/run.sh "$@"
+readonly START_SECONDS=30
+LOG=.local/example.log
+INSTANCE=''
+
+# Whether an api answers there that is ready for work.
+is_ready() { curl -fsk -o /dev/null --max-time 2 "$1/ready"; }
+
+# A port on which nobody listens: the usual one, or else one above it.
+free_port() {
+    local port
+    for ((port = ${API_PORT:-8000}; port < 65536; port++)); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port" && return; }
+    done
+    fail "no free port above ${API_PORT:-8000}."
+}
+
+start_instance() {
+    local port
+    port=$(free_port)
+    JOBQUEUE_URL=http://127.0.0.1:$port
+    mkdir -p .local
+    # Whatever has to be installed or built is shown; what the instance itself says goes to a file.
+    Scripts/deps.sh
+    Scripts/build.sh
+    say "starting an instance on port $port (its log: $LOG)"
+    env -u DATABASE_URL -u WORKER_HANDLERS_FILE -u API_SECRET_KEY -u API_SECRET_KEY_FILE \
+        API_HOST=127.0.0.1 API_PORT="$port" setsid Scripts/run.sh >"$LOG" 2>&1 </dev/null &
+    INSTANCE=$!
+    trap stop_instance EXIT
+    local deadline=$((SECONDS + START_SECONDS))
+    until is_ready "$JOBQUEUE_URL"; do
+        kill -0 "$INSTANCE" 2>/dev/null || fail "the instance has ended:" "$(tail -n 20 "$LOG")"
+        ((SECONDS < deadline)) || fail "the instance is not ready after $START_SECONDS s:" "$(tail -n 20 "$LOG")"
+        sleep 0.1
+    done
+}
+
+stop_instance() {
+    kill -s TERM "$INSTANCE" 2>/dev/null || true
+    wait "$INSTANCE" || true
+}
+
+Scripts/deps.sh example
+require_writable .local
+if [[ -z ${JOBQUEUE_URL:-} ]]; then
+    JOBQUEUE_URL=http://127.0.0.1:${API_PORT:-8000}
+    unset API_SECRET_KEY
+    # A running `make run` of this checkout holds this lock.
+    if [[ -e .local/run.lock ]] && ! flock --nonblock .local/run.lock true; then
+        is_ready "$JOBQUEUE_URL" || fail "make run runs here, but not on port ${API_PORT:-8000}." \
+            "Tell its port: make example API_PORT=8001"
+    else
+        start_instance
+    fi
+fi
+key=()
+[[ -n ${API_SECRET_KEY:-} ]] || key=(--key-file .local/api-key)
+python3 examples/first-steps/check_files.py --url "$JOBQUEUE_URL" "${key[@]}" "$@"

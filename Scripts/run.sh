@@ -24,6 +24,8 @@ settings() {
     mkdir -p .local
     if [[ -z ${WORKER_HANDLERS_FILE:-} && -e examples/first-steps/handlers.json ]]; then
         export WORKER_HANDLERS_FILE=$ROOT/examples/first-steps/handlers.json
+        # Its webhook goes to a receiver on this machine.
+        export WEBHOOK_ALLOW=${WEBHOOK_ALLOW:-127.0.0.1}
     fi
     if [[ -z ${API_SECRET_KEY:-} && -z ${API_SECRET_KEY_FILE:-} ]]; then
         export API_SECRET_KEY_FILE=$ROOT/.local/api-key

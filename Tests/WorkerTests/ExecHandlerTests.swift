@@ -150,7 +150,9 @@ import Testing
 
     @Test func `what a background process still writes after the program's end is read`() async throws {
         try await onLoop { loop in
-            let result = await shell("(sleep 0.05; echo '\"late\"') & exit 0", on: loop).run(leasedJob())
+            var command = shell("(sleep 0.05; echo '\"late\"') & exit 0", on: loop).command
+            command.drainAfterExit = .seconds(60)
+            let result = await ExecHandler(command: command, loop: loop).run(leasedJob())
             #expect(result.resultText == "\"late\"")
         }
     }

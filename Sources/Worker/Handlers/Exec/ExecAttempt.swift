@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Jobs
 internal import Synchronization
 
 /// One child process of a handler, from its start until its process group is gone.
@@ -19,12 +20,13 @@ final class ExecAttempt: Sendable {
 
     private let child: ChildProcess
     private let loop: Loop
-    private let killGrace: Duration
+    private let command: ExecCommand
     private let phase = Mutex(Phase.running)
 
-    init(_ child: ChildProcess, killGrace: Duration, on loop: Loop) {
-        self.child = child
-        self.killGrace = killGrace
+    /// Starts the command for a job. Throws why it could not be started.
+    init(_ command: ExecCommand, for job: LeasedJob, on loop: Loop) throws(SystemError) {
+        child = try ChildProcess(command.processSpec(for: job), on: loop)
+        self.command = command
         self.loop = loop
     }
 
@@ -37,7 +39,7 @@ final class ExecAttempt: Sendable {
         }
         guard isFirst else { return }
         child.signalGroup(Signals.terminate)
-        loop.schedule(at: .now() + killGrace) { [self] in kill() }
+        loop.schedule(at: .now() + command.killGrace) { [self] in kill() }
     }
 
     private func kill() {
@@ -54,10 +56,9 @@ final class ExecAttempt: Sendable {
         let exit = await child.waitForExit()
         // What the program has not read by now nobody will.
         child.standardInput.close()
-        let killing = loop.schedule(at: .now() + ExecLimits.drainAfterExit) { [self] in kill() }
-        let closing = loop.schedule(at: .now() + ExecLimits.drainAfterExit + ExecLimits.drainAfterKill) { [child] in
-            child.closeDescriptors()
-        }
+        let end = MonotonicInstant.now() + command.drainAfterExit
+        let killing = loop.schedule(at: end) { [self] in kill() }
+        let closing = loop.schedule(at: end + ExecLimits.drainAfterKill) { [child] in child.closeDescriptors() }
         let outcome = await ExecOutcome(exit: exit, lastLine: output.line, result: result, errors: errors)
         killing.cancel()
         closing.cancel()

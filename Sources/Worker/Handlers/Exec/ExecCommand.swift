@@ -19,6 +19,7 @@ struct ExecCommand: Hashable, Sendable {
     /// nil: only the job's own deadline counts.
     var timeout: Duration?
     var killGrace = ExecLimits.killGraceStandard
+    var drainAfterExit = ExecLimits.drainAfterExit
 
     /// Why the environment of a handler may not have this variable; nil when it may.
     ///

@@ -7,14 +7,13 @@ struct ExecHandler: Handler {
     let loop: Loop
 
     func run(_ job: LeasedJob, stop: StopRequest) async -> AttemptResult {
-        let child: ChildProcess
+        let attempt: ExecAttempt
         do throws(SystemError) {
-            child = try ChildProcess(command.processSpec(for: job), on: loop)
+            attempt = try ExecAttempt(command, for: job, on: loop)
         } catch {
             // Out of processes, descriptors or memory, or the program is being replaced: all of it passes.
             return .retry(error: "cannot start \(command.executable): \(error)", afterSeconds: nil)
         }
-        let attempt = ExecAttempt(child, killGrace: command.killGrace, on: loop)
         stop.onRequest { _ in attempt.stop() }
         let timeout = HandlerTimeout(command.timeout, on: loop) { attempt.stop() }
         var outcome = await attempt.run(payload: job.payload, resultBytesMax: JobLimits.resultBytesMax)

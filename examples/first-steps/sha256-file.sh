@@ -1,0 +1,34 @@
+#!/bin/bash
+# files.sha256: the SHA-256 of the file that the payload names, as {"path": "bash/copyright"}.
+#
+# Only regular files below ALLOWED_ROOT are read. Whoever may create jobs must not be able to read any other
+# file through this program: neither by "..", nor by a symbolic link that leads out.
+set -euo pipefail
+
+# 65 (EX_DATAERR): the job fails for good, because trying again would end in the same way.
+refuse() {
+    printf '%s\n' "$1" >&2
+    exit 65
+}
+
+IFS= read -r payload || [ -n "$payload" ] || refuse 'the payload is missing'
+case $payload in
+'{"path":"'*'"}') name=${payload#'{"path":"'} ;;
+'{"path": "'*'"}') name=${payload#'{"path": "'} ;;
+*) refuse 'the payload must be {"path": "a file below the allowed root"}' ;;
+esac
+name=${name%'"}'}
+# A shell reads no JSON: what it could misunderstand is refused. A further member would need a quotation mark.
+case $name in *[\"\\]*) refuse 'a path with quotation marks or backslashes is not supported' ;; esac
+
+root=$(realpath -e -- "$ALLOWED_ROOT")
+file=$(realpath -m -- "$root/$name")
+case $file in "$root"/*) ;; *) refuse "$name is not below $root" ;; esac
+[ -f "$file" ] || refuse "$name is no regular file, or is not there"
+exec 4<"$file"
+# A path may lead elsewhere a moment after it was checked: this is what was opened.
+[ "$(readlink "/proc/$$/fd/4")" = "$file" ] || refuse "$name has just been moved"
+
+digest=$(sha256sum <&4)
+# The last line of standard output is the result of the job.
+printf '{"path":"%s","sha256":"%s"}\n' "$name" "${digest%% *}"
