@@ -14,6 +14,8 @@ internal import Telemetry
 final class LeaseLoop: Sendable {
     /// Full batches in a row after which the worker counts as busy.
     private static let busyAfter = 8
+    /// Jobs made ready by one poll.
+    private static let promotedMax: Int32 = 100
     /// Pause after an error, doubled up to the last.
     private static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
 
@@ -88,7 +90,9 @@ final class LeaseLoop: Sendable {
     func run() async {
         var pause = Self.pauses.first
         var fullBatches = 0
-        var isWaiting = false
+        /// As whom PostgreSQL has been told that this worker waits.
+        var waitingAs: Int64?
+        var promotion = ScanFloor()
         while !isStopping {
             let wanted = runner.wanted
             guard wanted > 0 else {
@@ -100,19 +104,21 @@ final class LeaseLoop: Sendable {
                 pause = Self.pauses.first
                 if count == wanted {
                     fullBatches += 1
-                    if isWaiting, fullBatches >= Self.busyAfter {
-                        try await registry.setWaiting(id: identity.id, false)
-                        isWaiting = false
+                    if let id = waitingAs, fullBatches >= Self.busyAfter {
+                        try await registry.setWaiting(id: id, false)
+                        waitingAs = nil
                     }
                     continue
                 }
                 fullBatches = 0
-                if !isWaiting {
-                    try await registry.setWaiting(id: identity.id, true)
-                    isWaiting = true
+                let id = identity.id
+                if waitingAs != id {
+                    try await registry.setWaiting(id: id, true)
+                    waitingAs = id
                     continue
                 }
-                await sleep(until: .now() + options.pollInterval * Double.random(in: 0.8...1.2))
+                let isNew = await sleep(until: .now() + options.pollInterval * Double.random(in: 0.8...1.2))
+                if !isNew { try await promote(&promotion) }
             } catch {
                 logger.warning("nothing can be leased now", ["error": .error(error)])
                 await sleep(until: .now() + pause * Double.random(in: 0.5...1))
@@ -121,12 +127,21 @@ final class LeaseLoop: Sendable {
         }
     }
 
-    /// Wakes up early for what is new; that a job has ended is not.
-    private func sleep(until instant: MonotonicInstant) async {
+    /// Wakes up early for what is new; that a job has ended is not. Whether there was anything.
+    @discardableResult
+    private func sleep(until instant: MonotonicInstant) async -> Bool {
         while !state.withLock({ $0.hasNews }) {
-            guard await wakeUp.wait(until: instant) else { break }
+            guard await wakeUp.wait(until: instant) else { return false }
         }
         state.withLock { $0.hasNews = false }
+        return true
+    }
+
+    /// Makes ready what is due. That is the reaper's work, and nothing is found while one runs; without one, jobs that
+    /// wait out a backoff start with the next poll.
+    private func promote(_ floor: inout ScanFloor) async throws(PostgresError) {
+        let batch = try await store.promoteDue(atMost: Self.promotedMax, from: floor.lowerBound)
+        if batch.count < Self.promotedMax { floor.drained(at: batch.moment) }
     }
 
     private func lease(_ count: Int) async throws(PostgresError) -> Int {

@@ -23,6 +23,8 @@ final class WorkerProcess: Sendable {
     private let describe: @Sendable () -> WorkerDescription
     /// Woken by signals.
     private let stopSignal: WakeUp
+    /// For handlers to obey and ends to be written down, after patience has run out.
+    private static let settlingTime = Duration.seconds(10)
 
     init(
         _ settings: WorkerSettings, on loop: Loop, logger: Logger
@@ -188,7 +190,11 @@ final class WorkerProcess: Sendable {
             await stopSignal.wait(until: patience)
             runner.stopRunning()
         }
-        while !runner.isIdle { await runner.progress.wait() }
+        let end = patience + Self.settlingTime
+        while !runner.isIdle, await runner.progress.wait(until: end) {}
+        if !runner.isIdle {
+            logger.error("stopping with jobs whose end could not be written down: their leases will expire")
+        }
         waiting.cancel()
         stopSignal.wake()
         await waiting.value
