@@ -44,7 +44,7 @@ public struct ServerLimits: Sendable, Equatable {
     public var bodyBytesUncounted = 16 * 1024
     /// Most body bytes held for all requests together, beyond the uncounted part of each.
     /// Beyond: 503 with `Retry-After`.
-    public var bodyBytesInFlightMax = 256 * 1024 * 1024
+    public var bodyBytesInFlightMax = 128 * 1024 * 1024
     /// Most bytes asked of a socket at once, outside large bodies.
     public var readBytes = 4 * 1024
 

@@ -92,7 +92,9 @@ struct Connection {
     private mutating func waitForRequest() async throws(StreamError) -> Bool {
         forgetUsedBytes()
         record.beginWaiting()
-        let wait = requestCount == 0 ? server.deadlines.head : server.deadlines.idle
+        var wait = requestCount == 0 ? server.deadlines.head : server.deadlines.idle
+        // Of a connection that began to wait only after a drain had dismissed those that waited.
+        if server.isDraining { wait = min(wait, server.deadlines.drainIdle) }
         do throws(StreamError) {
             guard try await readMore(deadline: lane.loop.now.after(nanoseconds: wait)) > 0 else { return false }
         } catch .timedOut {

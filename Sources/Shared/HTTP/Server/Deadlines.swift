@@ -6,6 +6,7 @@ struct Deadlines: Sendable {
     let idle: Int64
     let linger: Int64
     let handshake: Int64
+    let drainIdle: Int64
     private let body: Int64
     private let write: Int64
     private let nanosecondsPerByte: Int64
@@ -15,6 +16,7 @@ struct Deadlines: Sendable {
         idle = limits.idleTimeout.clampedNanoseconds
         linger = limits.lingerTimeout.clampedNanoseconds
         handshake = limits.handshakeTimeout.clampedNanoseconds
+        drainIdle = limits.drainIdleTimeout.clampedNanoseconds
         body = limits.bodyTimeout.clampedNanoseconds
         write = limits.writeTimeout.clampedNanoseconds
         nanosecondsPerByte = 1_000_000_000 / Int64(limits.bodyBytesPerSecondMin)
