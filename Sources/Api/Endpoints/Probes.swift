@@ -28,4 +28,9 @@ extension Endpoints {
     func showMetrics(_ request: Request, _ context: RequestContext) async throws -> Response {
         Response(.ok, contentType: MediaType(PrometheusText.contentType), body: await metricsPage.render())
     }
+
+    /// `GET /openapi.json`.
+    func showOpenAPI(_ request: Request, _ context: RequestContext) async throws -> Response {
+        .json(OpenAPIDocument.bytes)
+    }
 }

@@ -21,6 +21,7 @@ extension Endpoints {
         router.on(.post, "/api/jobs/{id}/retry", access: write, body: noInput, retryJob)
         router.on(.get, "/api/queues", access: read, listQueues)
         router.on(.get, "/api/workers", access: read, listWorkers)
+        router.on(.get, "/openapi.json", access: read, showOpenAPI)
 
         router.on(.get, "/health", access: .open, showHealth)
         router.on(.get, "/ready", access: .open, showReadiness)

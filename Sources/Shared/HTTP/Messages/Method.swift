@@ -1,6 +1,7 @@
-/// The methods of RFC 9110 section 9 and PATCH (RFC 5789). Any other is answered with 501.
+/// The methods of RFC 9110 section 9, PATCH (RFC 5789) and QUERY (draft-ietf-httpbis-safe-method-w-body). Any other is
+/// answered with 501.
 public enum Method: UInt8, Sendable, CaseIterable, CustomStringConvertible {
-    case get, head, post, put, patch, delete, options, trace, connect
+    case get, head, post, put, patch, delete, options, trace, connect, query
 
     public var description: String {
         switch self {
@@ -13,6 +14,7 @@ public enum Method: UInt8, Sendable, CaseIterable, CustomStringConvertible {
         case .options: "OPTIONS"
         case .trace: "TRACE"
         case .connect: "CONNECT"
+        case .query: "QUERY"
         }
     }
 
@@ -30,6 +32,7 @@ public enum Method: UInt8, Sendable, CaseIterable, CustomStringConvertible {
         case (7, UInt8(ascii: "O")): candidate = .options
         case (5, UInt8(ascii: "T")): candidate = .trace
         case (7, UInt8(ascii: "C")): candidate = .connect
+        case (5, UInt8(ascii: "Q")): candidate = .query
         default: return nil
         }
         var index = range.lowerBound

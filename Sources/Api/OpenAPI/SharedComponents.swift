@@ -1,0 +1,145 @@
+extension OpenAPIDocument {
+    static let parameters = #"""
+        {
+          "JobID": {
+            "name": "id", "in": "path", "required": true,
+            "description": "The id of a job. What is no UUID is the id of no job: 404.",
+            "schema": {"type": "string", "format": "uuid"},
+            "example": "01a1f9d1-600b-7408-9921-518e3543629d"
+          },
+          "RequestID": {
+            "name": "X-Request-Id", "in": "header", "required": false,
+            "description": "Names the request in the answer and in the log, if it is of the form `[A-Za-z0-9._-]{1,128}`; else one is made.",
+            "schema": {"type": "string"}
+          },
+          "TraceParent": {
+            "name": "traceparent", "in": "header", "required": false,
+            "description": "W3C Trace Context. It is the job's `trace_parent` unless the body names one.",
+            "schema": {"type": "string"}
+          }
+        }
+        """#
+
+    static let headers = #"""
+        {
+          "RequestID": {
+            "description": "The client's own id of the request, or one that was made here.",
+            "schema": {"type": "string"}
+          },
+          "RetryAfter": {
+            "description": "Seconds after which to try again.",
+            "schema": {"type": "integer", "minimum": 0}
+          },
+          "Challenge": {
+            "description": "How to authenticate (RFC 6750).",
+            "required": true,
+            "schema": {"type": "string"}
+          }
+        }
+        """#
+
+    static let requestBodies = #"""
+        {
+          "Nothing": {
+            "required": false,
+            "description": "None, or an empty object.",
+            "content": {
+              "application/json": {
+                "schema": {"type": "object", "additionalProperties": false, "maxProperties": 0},
+                "example": {}
+              }
+            }
+          }
+        }
+        """#
+
+    static let examples = #"""
+        {
+          "QueuedJob": {
+            "summary": "A job that waits",
+            "value": {
+              "id": "01a1f9d1-600b-7408-9921-518e3543629d", "type": "echo", "queue": "default", "status": "queued",
+              "priority": 0, "payload": {"hello": "world"}, "attempt": 0, "max_attempts": 25, "timeout_seconds": 300,
+              "backoff": {"kind": "standard"}, "tags": [], "created_at": "2030-01-31T09:30:00.820839Z",
+              "run_at": "2030-01-31T09:30:00.820839Z", "started_at": null, "finished_at": null, "trace_parent": null,
+              "worker": null, "lease_token": null, "lease_expires_at": null, "result": null, "last_error": null
+            }
+          }
+        }
+        """#
+
+    /// Answers that several operations give.
+    static let responses = """
+        {
+          "Job": {
+            "description": "The job as it is now.",
+            "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestID"}},
+            "content": {
+              "application/json": {
+                "schema": {"$ref": "#/components/schemas/Job"},
+                "examples": {"queued": {"$ref": "#/components/examples/QueuedJob"}}
+              }
+            }
+          },
+        \(problems.joined(separator: ",\n"))
+        }
+        """
+
+    private static let problems = [
+        problem(
+            "InvalidSyntax", 400, "Bad Request", "The body is not JSON.",
+            #""detail": "the body is not valid JSON: expected a value, found '}' at line 2, column 15", "line": 2, "column": 15"#
+        ),
+        problem(
+            "InvalidQuery", 400, "Bad Request", "The query is not accepted, and why.",
+            #""detail": "the query has an error", "errors": [{"parameter": "limit", "detail": "must be an integer from 1 to 500"}]"#
+        ),
+        problem(
+            "Unauthorized", 401, "Unauthorized", "No valid key was presented.",
+            #""detail": "this needs a key: send Authorization: Bearer KEY""#,
+            header: ##""WWW-Authenticate": {"$ref": "#/components/headers/Challenge"}"##),
+        problem(
+            "UnknownJob", 404, "Not Found", "There is no job with this id.",
+            #""detail": "there is no job with this id""#),
+        problem(
+            "Conflict", 409, "Conflict", "The state of the job does not allow it.",
+            #""detail": "the job is running; only a job that is queued or scheduled can be cancelled", "job_status": "running""#
+        ),
+        problem(
+            "TooLarge", 413, "Content Too Large", "The body, or a payload in it, is too long.",
+            #""detail": "the body has an error", "errors": [{"pointer": "/payload", "detail": "is 1048577 bytes long; at most 1048576 are accepted"}]"#
+        ),
+        problem(
+            "UnsupportedMediaType", 415, "Unsupported Media Type", "The body is not sent as application/json.",
+            #""detail": "the body must be sent with Content-Type: application/json, not compressed""#),
+        problem(
+            "InvalidInput", 422, "Unprocessable Content",
+            "The body is JSON, and says what is not accepted: every error in it, by JSON pointer (RFC 6901).",
+            #""detail": "the body has an error", "errors": [{"pointer": "/type", "detail": "is required"}]"#),
+        problem(
+            "Unavailable", 503, "Service Unavailable",
+            "PostgreSQL cannot be reached, or too much is asked at once. With `outcome: unknown` it may have been done.",
+            #""detail": "PostgreSQL cannot be reached now; nothing was done""#,
+            header: ##""Retry-After": {"$ref": "#/components/headers/RetryAfter"}"##),
+        problem("Error", 500, "Internal Server Error", "Any other error.", #""detail": "the server has failed""#),
+    ]
+
+    /// A component `name`: a problem document, with an example of its members.
+    private static func problem(
+        _ name: String, _ status: Int, _ title: String, _ description: String, _ members: String, header: String? = nil
+    ) -> String {
+        let headers = [##""X-Request-Id": {"$ref": "#/components/headers/RequestID"}"##] + (header.map { [$0] } ?? [])
+        return #"""
+            "\#(name)": {
+              "description": "\#(description)",
+              "headers": {\#(headers.joined(separator: ", "))},
+              "content": {
+                "application/problem+json": {
+                  "schema": {"$ref": "#/components/schemas/Problem"},
+                  "example": {"type": "about:blank", "title": "\#(title)", "status": \#(status), \#(members)}
+                }
+              }
+            }
+            """#
+    }
+}
