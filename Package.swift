@@ -73,6 +73,9 @@ let package = Package(
         tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
         tests("WorkerTests", ["Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs"]),
         tests(
+            "ApiTests",
+            ["Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Jobs", "TestKit"]),
+        tests(
             "ReaperTests",
             ["Reaper", "Jobs", "Fleet", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("TestKitTests", ["TestKit", "EventLoop"]),

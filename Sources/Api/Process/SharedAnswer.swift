@@ -7,7 +7,7 @@ internal import Synchronization
 final class SharedAnswer<Value: Sendable>: Sendable {
     private struct State {
         var kept: (value: Value, until: MonotonicInstant)?
-        var waiting: [UnsafeContinuation<Value, Never>] = []
+        var waiting: [CheckedContinuation<Value, Never>] = []
         /// Tells the search that is waited for from one that was given up.
         var search = 0
     }
@@ -43,7 +43,7 @@ final class SharedAnswer<Value: Sendable>: Sendable {
 
     /// May be called on any thread.
     func value() async -> Value {
-        await withUnsafeContinuation { continuation in
+        await withCheckedContinuation { continuation in
             let now = MonotonicInstant.now()
             let step = state.withLock { state -> Step in
                 if let kept = state.kept, now < kept.until { return .answer(kept.value) }
@@ -69,7 +69,7 @@ final class SharedAnswer<Value: Sendable>: Sendable {
     }
 
     private func finish(_ search: Int, _ value: Value) {
-        let waiting = state.withLock { state -> [UnsafeContinuation<Value, Never>] in
+        let waiting = state.withLock { state -> [CheckedContinuation<Value, Never>] in
             guard search == state.search, !state.waiting.isEmpty else { return [] }
             state.kept = (value, .now() + keptFor)
             defer { state.waiting = [] }

@@ -153,7 +153,7 @@ extension Method {
     /// Whether sending it twice means no more than sending it once (RFC 9110 section 9.2.2).
     var isIdempotent: Bool {
         switch self {
-        case .get, .head, .put, .delete, .options, .trace: true
+        case .get, .head, .put, .delete, .options, .trace, .query: true
         case .post, .patch, .connect: false
         }
     }

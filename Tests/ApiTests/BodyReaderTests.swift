@@ -1,0 +1,122 @@
+import HTTP
+import Jobs
+import Testing
+
+@testable import Api
+
+@Suite struct BodyReaderTests {
+    private func job(_ body: String, fields: String = "") throws(Problem) -> NewJob {
+        guard let request = try? request("POST /api/jobs HTTP/1.1\(fields)", body: body) else {
+            throw Problem(.internalServerError)
+        }
+        return try BodyReader.job(request, payloadBytesMax: 16)
+    }
+
+    private func jobs(_ body: String) throws(Problem) -> [NewJob] {
+        guard let request = try? request("POST /api/jobs/batch HTTP/1.1", body: body) else {
+            throw Problem(.internalServerError)
+        }
+        return try BodyReader.jobs(request, payloadBytesMax: 16)
+    }
+
+    private func pointers(_ problem: Problem?) -> [String] {
+        (problem?.errors ?? []).map { error in
+            if case .pointer(let text) = error.place { text } else { "no pointer" }
+        }
+    }
+
+    @Test(arguments: [
+        ("", 1, 1), ("{\"type\":\"a\",\n  \"payload\":[1,}", 2, 16), ("{\"type\":\"a\"} x", 1, 14),
+        ("{\"type\":\"a\",\"payload\":01}", 1, 23), ("\u{feff}{}", 1, 1), ("{'type':'a'}", 1, 2),
+    ])
+    func `what is not JSON is refused with line and column`(body: String, line: Int, column: Int) {
+        let problem = problem { () throws(Problem) in _ = try job(body) }
+        #expect(problem?.status == .badRequest)
+        #expect(problem?.members.map(\.name) == ["line", "column"])
+        #expect(problem?.members.map(\.value) == [.integer(line), .integer(column)])
+    }
+
+    @Test func `all that is wrong is told at once`() {
+        let body = """
+            {"type":"no blanks","queue":7,"priority":40000,"run_at":"soon","tags":["",1],"max_attempts":0,
+             "backoff":{"kind":"never"},"trace_parent":"x","timeout_seconds":-1,"colour":"red","type":"again"}
+            """
+        let problem = problem { () throws(Problem) in _ = try job(body) }
+        #expect(problem?.status == .unprocessableContent)
+        #expect(
+            pointers(problem) == [
+                "/type", "/queue", "/priority", "/run_at", "/tags/0", "/tags/1", "/max_attempts", "/backoff",
+                "/trace_parent", "/timeout_seconds", "/colour", "/type",
+            ])
+        #expect(problem?.detail == "the body has 12 errors")
+    }
+
+    @Test(arguments: ["null", "[]", "\"a\"", "7"])
+    func `a body that is no object is told so`(body: String) {
+        let problem = problem { () throws(Problem) in _ = try job(body) }
+        #expect(problem?.status == .unprocessableContent)
+        #expect(pointers(problem) == [""])
+    }
+
+    @Test func `a payload that is one byte too long is too large`() throws {
+        let exact = try job(#"{"type":"a","payload":"12345678901234"}"#)
+        #expect(exact.payload.count == 16)
+        let problem = problem { () throws(Problem) in _ = try job(#"{"type":"a","payload":"123456789012345"}"#) }
+        #expect(problem?.status == .contentTooLarge)
+        #expect(pointers(problem) == ["/payload"])
+    }
+
+    @Test func `the trace of the request becomes the job's, unless the body names one`() throws {
+        let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        let other = "00-11111111111111111111111111111111-2222222222222222-00"
+        let field = "\r\ntraceparent: \(given)"
+        #expect(try job(#"{"type":"a"}"#, fields: field).traceParent == given)
+        #expect(try job(#"{"type":"a","trace_parent":"\#(other)"}"#, fields: field).traceParent == other)
+        #expect(try job(#"{"type":"a"}"#).traceParent == nil)
+        #expect(try job(#"{"type":"a"}"#, fields: "\r\ntraceparent: nonsense").traceParent == nil)
+        #expect(try job(#"{"type":"a"}"#, fields: field + field).traceParent == nil)
+    }
+
+    // MARK: Batches
+
+    @Test func `the jobs of a batch keep their order`() throws {
+        let read = try jobs(#"{"jobs":[{"type":"a"},{"type":"b","payload":2}]}"#)
+        #expect(read.map(\.type) == ["a", "b"])
+    }
+
+    @Test func `the errors of all jobs of a batch are told at their places`() {
+        let problem = problem { () throws(Problem) in
+            _ = try jobs(#"{"jobs":[{"type":"a"},{"queue":"q"},7],"more":1,"jobs":[]}"#)
+        }
+        #expect(problem?.status == .unprocessableContent)
+        #expect(pointers(problem) == ["/jobs/1/type", "/jobs/2", "/more", "/jobs"])
+    }
+
+    @Test(arguments: [("{}", "/jobs"), (#"{"jobs":[]}"#, "/jobs"), (#"{"jobs":{}}"#, "/jobs"), ("[]", "")])
+    func `a batch without jobs is refused`(body: String, pointer: String) {
+        #expect(pointers(problem { () throws(Problem) in _ = try jobs(body) }) == [pointer])
+    }
+
+    @Test func `a batch of one job too many is refused, without reading on`() {
+        let batch = { (count: Int) in
+            "{\"jobs\":[" + [String](repeating: #"{"type":"a"}"#, count: count).joined(separator: ",") + "]}"
+        }
+        #expect(throws: Never.self) { try jobs(batch(JobLimits.bulkJobsMax)) }
+        let problem = problem { () throws(Problem) in _ = try jobs(batch(JobLimits.bulkJobsMax + 1)) }
+        #expect(pointers(problem) == ["/jobs"])
+    }
+
+    // MARK: No input
+
+    @Test(arguments: ["", "{}", " {} "])
+    func `an operation without input takes no body or an empty object`(body: String) throws {
+        try BodyReader.nothing(try request("POST /x HTTP/1.1", body: body))
+    }
+
+    @Test(arguments: [("{\"a\":1}", 422), ("[]", 422), ("{", 400)])
+    func `an operation without input takes nothing else`(body: String, status: Int) throws {
+        let request = try request("POST /x HTTP/1.1", body: body)
+        let problem = problem { () throws(Problem) in try BodyReader.nothing(request) }
+        #expect(problem?.status.code == status)
+    }
+}

@@ -1,0 +1,60 @@
+import HTTP
+import Postgres
+import Testing
+
+@testable import Api
+@testable import Postgres
+
+@Suite struct DatabaseProblemsTests {
+    private func serverError(_ state: String) -> PostgresError {
+        .server(
+            ServerError(
+                severity: "ERROR", sqlState: SQLState(rawValue: state), message: "canary", detail: "canary",
+                hint: "canary", schema: nil, table: "canary", column: nil, constraint: "canary", position: 1,
+                sourceFunction: nil))
+    }
+
+    @Test(arguments: [
+        PostgresError.connectionFailed(reason: "canary"),
+        .connectionLost(reason: "canary", outcomeUnknown: false),
+        .poolExhausted(waited: .seconds(5), lastFailure: "canary"),
+        .closed,
+        .deadlineExceeded(outcomeUnknown: false),
+    ])
+    func `when PostgreSQL is away nothing was done, and one may come back`(error: PostgresError) throws {
+        let problem = try #require(DatabaseProblems.problem(error))
+        #expect(problem.status == .serviceUnavailable)
+        #expect(problem.detail?.hasSuffix("nothing was done") == true)
+        #expect(problem.fields.map(\.field) == [.retryAfter])
+        #expect(problem.members.isEmpty)
+    }
+
+    @Test(arguments: [
+        PostgresError.connectionLost(reason: "canary", outcomeUnknown: true), .deadlineExceeded(outcomeUnknown: true),
+    ])
+    func `when a commit was not confirmed, that is said`(error: PostgresError) throws {
+        let problem = try #require(DatabaseProblems.problem(error, unknownOutcome: "the job may have been created"))
+        #expect(problem.status == .serviceUnavailable)
+        #expect(problem.detail?.contains("the job may have been created") == true)
+        #expect(problem.members.map(\.name) == ["outcome"])
+        #expect(problem.members.map(\.value) == [.string("unknown")])
+    }
+
+    @Test(arguments: [
+        ("53100", 503), ("53300", 503), ("57P01", 503), ("57P03", 503), ("57014", 503), ("55P03", 503),
+        ("40001", 503), ("40P01", 503), ("42P01", 503), ("3F000", 503), ("25006", 503), ("22021", 422),
+        ("22P02", 422), ("54001", 422), ("23514", 422),
+    ])
+    func `an error of the server is told by its kind, without its words`(state: String, status: Int) throws {
+        let problem = try #require(DatabaseProblems.problem(serverError(state)))
+        #expect(problem.status.code == status)
+        #expect(!String(decoding: try problem.response().body, as: UTF8.self).contains("canary"))
+    }
+
+    @Test func `what is our own fault is no problem of the client's`() {
+        #expect(DatabaseProblems.problem(serverError("42601")) == nil)
+        #expect(DatabaseProblems.problem(serverError("42501")) == nil)
+        #expect(DatabaseProblems.problem(.misuse("canary")) == nil)
+        #expect(DatabaseProblems.problem(.unexpectedValue(column: 1, reason: "canary")) == nil)
+    }
+}

@@ -1,0 +1,131 @@
+import HTTP
+import JSON
+import Jobs
+import TLS
+import Testing
+
+@testable import Api
+
+/// The document says what the router does.
+@Suite struct OpenAPITests {
+    private let document: JSONValue
+    private let routes: [Route]
+
+    init() throws {
+        document = try JSONValue(parsing: OpenAPIDocument.bytes)
+        let authorizer = RootKeyAuthorizer(rootKey: SHA256.digest(of: Array("key".utf8)))
+        routes = try endpointsWithoutDatabase().router(authorizer: authorizer).routes
+    }
+
+    private func operation(_ route: Route) -> JSONValue? {
+        document["paths"]?[route.pattern]?[route.method.description.lowercased()]
+    }
+
+    @Test func `every route is described, and nothing else`() {
+        let described = (document["paths"]?.object ?? []).flatMap { path in
+            (path.value.object ?? []).map { "\($0.name.uppercased()) \(path.name)" }
+        }
+        #expect(described.sorted() == routes.map { "\($0.method) \($0.pattern)" }.sorted())
+        #expect(described.count == 12)
+    }
+
+    @Test func `open routes need no key, and all others do`() {
+        for route in routes {
+            let isOpen = operation(route)?["security"]?.array?.isEmpty == true
+            #expect(isOpen == (route.access == .open), "\(route.pattern)")
+            #expect((operation(route)?["responses"]?["401"] != nil) == (route.access != .open), "\(route.pattern)")
+        }
+        #expect(document["security"]?[0]?["rootKey"] != nil)
+    }
+
+    @Test func `routes that take a body say which, and the others have none`() {
+        for route in routes {
+            #expect((operation(route)?["requestBody"] != nil) == (route.body != .none), "\(route.pattern)")
+        }
+    }
+
+    @Test func `every operation has a name of its own, a summary, and an answer for whatever goes wrong`() {
+        let names = routes.compactMap { operation($0)?["operationId"]?.string }
+        #expect(Set(names).count == routes.count)
+        for route in routes {
+            #expect(operation(route)?["summary"]?.string?.isEmpty == false, "\(route.pattern)")
+            #expect(operation(route)?["responses"]?["default"] != nil, "\(route.pattern)")
+        }
+    }
+
+    @Test func `every parameter of a path is described`() {
+        for route in routes where route.pattern.contains("{id}") {
+            let references = operation(route)?["parameters"]?.array?.compactMap { $0["$ref"]?.string } ?? []
+            #expect(references.contains("#/components/parameters/JobID"), "\(route.pattern)")
+        }
+    }
+
+    @Test func `every reference leads somewhere, and no component is left over`() {
+        var references: Set<String> = []
+        collectReferences(in: document, into: &references)
+        #expect(references.count > 20)
+        for reference in references {
+            let target = reference.dropFirst(2).split(separator: "/").reduce(Optional(document)) { value, name in
+                value?[String(name)]
+            }
+            #expect(target != nil, "\(reference)")
+        }
+        for kind in document["components"]?.object ?? [] where kind.name != "securitySchemes" {
+            for component in kind.value.object ?? [] {
+                #expect(references.contains("#/components/\(kind.name)/\(component.name)"))
+            }
+        }
+    }
+
+    private func collectReferences(in value: JSONValue, into references: inout Set<String>) {
+        for element in value.array ?? [] { collectReferences(in: element, into: &references) }
+        for member in value.object ?? [] {
+            if member.name == "$ref", let target = member.value.string { references.insert(target) }
+            collectReferences(in: member.value, into: &references)
+        }
+    }
+
+    @Test func `the filters of a list are those of the query`() {
+        let parameters = document["paths"]?["/api/jobs"]?["get"]?["parameters"]?.array ?? []
+        let names = parameters.compactMap { $0["in"]?.string == "query" ? $0["name"]?.string : nil }
+        #expect(names == ListQuery.names)
+        let limit = parameters.first { $0["name"]?.string == "limit" }?["schema"]
+        #expect(limit?["minimum"]?.integer == ListQuery.limitRange.lowerBound)
+        #expect(limit?["maximum"]?.integer == ListQuery.limitRange.upperBound)
+        #expect(limit?["default"]?.integer == ListQuery.limitStandard)
+    }
+
+    @Test func `the bounds of a job are those that are kept`() {
+        let schemas = document["components"]?["schemas"]
+        let job = schemas?["NewJob"]?["properties"]
+        #expect(job?["max_attempts"]?["maximum"]?.integer == Int(JobLimits.maxAttempts.upperBound))
+        #expect(job?["max_attempts"]?["default"]?.integer == Int(JobLimits.maxAttemptsStandard))
+        #expect(job?["timeout_seconds"]?["maximum"]?.integer == Int(JobLimits.timeoutSeconds.upperBound))
+        #expect(job?["timeout_seconds"]?["default"]?.integer == Int(JobLimits.timeoutSecondsStandard))
+        #expect(job?["tags"]?["maxItems"]?.integer == JobLimits.tagsMax)
+        #expect(schemas?["Tag"]?["maxLength"]?.integer == JobLimits.tagBytesMax)
+        #expect(schemas?["BackoffSeconds"]?["maximum"]?.integer == Int(JobLimits.backoffSecondsMax))
+        #expect(schemas?["Name"]?["pattern"]?.string == "^[A-Za-z0-9._:/-]{1,\(JobLimits.nameBytesMax)}$")
+        #expect(schemas?["JobStatus"]?["enum"]?.array?.compactMap(\.string) == JobStatus.allCases.map(\.rawValue))
+        let batch = document["paths"]?["/api/jobs/batch"]?["post"]?["requestBody"]?["content"]?["application/json"]
+        #expect(batch?["schema"]?["properties"]?["jobs"]?["maxItems"]?.integer == JobLimits.bulkJobsMax)
+    }
+
+    @Test func `the examples of new jobs are accepted`() throws {
+        let post = document["paths"]?["/api/jobs"]?["post"]
+        let examples = post?["requestBody"]?["content"]?["application/json"]?["examples"]?.object ?? []
+        #expect(examples.count == 2)
+        for example in examples {
+            let body = try #require(example.value["value"]).text
+            _ = try BodyReader.job(try request("POST /api/jobs HTTP/1.1", body: body), payloadBytesMax: 1_024)
+        }
+    }
+
+    @Test func `a job has the members that the document requires`() throws {
+        let schema = document["components"]?["schemas"]?["Job"]
+        let required = schema?["required"]?.array?.compactMap(\.string) ?? []
+        #expect(required.sorted() == (schema?["properties"]?.object ?? []).map(\.name).sorted())
+        let example = document["components"]?["examples"]?["QueuedJob"]?["value"]?.object ?? []
+        #expect(example.map(\.name).sorted() == required.sorted())
+    }
+}

@@ -1,0 +1,28 @@
+import Postgres
+import Testing
+
+@testable import Api
+
+@Suite struct ReadinessTests {
+    @Test func `a schema as this release needs it is right, and a newer one too`() {
+        #expect(Readiness.judge(schemaVersion: SchemaVersion.required) == .ready(schemaVersion: SchemaVersion.required))
+        let newer = SchemaVersion.required + 1
+        #expect(Readiness.judge(schemaVersion: newer) == .ready(schemaVersion: newer))
+    }
+
+    @Test func `an older schema, or none, is told with what to do`() {
+        for version in [nil, SchemaVersion.required - 1] {
+            guard case .unready(let reason) = Readiness.judge(schemaVersion: version) else {
+                Issue.record("ready with \(String(describing: version))")
+                continue
+            }
+            #expect(reason.contains("jobqueue-api migrate up"))
+        }
+    }
+
+    @Test func `the schema that this release needs is the one that its migrations make`() throws {
+        let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
+        let files = try MigrationFile.readAll(in: "\(root)/Migrations")
+        #expect(files.last?.version == SchemaVersion.required)
+    }
+}
