@@ -1,0 +1,251 @@
+import EventLoop
+import Glibc
+import Postgres
+import TestKit
+import Testing
+
+/// `jobqueue-reaper` as a process.
+@Suite struct ReaperProcessTests {
+    private static let name = "jobqueue-reaper"
+
+    // MARK: Starting
+
+    @Test func `it waits for the schema, and begins when it is there`() async throws {
+        let database = try await TestDatabase.empty()
+        try await withServices { services in
+            let reaper = try await services.start(Self.name, environment: ["DATABASE_URL": database.url])
+            let line = try await reaper.waitForLine(containing: "waiting for the schema")
+            #expect(line.contains("migrate up"))
+            let files = try MigrationFile.readAll(in: TestDatabase.migrationsDirectory)
+            _ = try await TestLoop.run {
+                try await Migrator(settings: database.settings, files: files, on: TestLoop.shared).up()
+            }
+            try await reaper.waitForLine(containing: "reaping")
+            #expect(reaper.lines.count { $0.contains("waiting for the schema") } == 1)
+        }
+    }
+
+    @Test func `it refuses a schema that is newer than itself`() async throws {
+        try await ReaperDatabase.use { jobs in
+            try await jobs.sql("UPDATE schema_migration SET version = 999 WHERE version = 1")
+            try await withServices { services in
+                let reaper = try await services.start(Self.name, environment: jobs.environment())
+                #expect(try await reaper.waitForExit() == .code(1))
+                #expect(reaper.lines.contains { $0.contains("newer than this release") })
+            }
+        }
+    }
+
+    @Test func `it answers for itself on the command line`() async throws {
+        try await withServices { services in
+            let help = try await services.start(Self.name, ["--help"])
+            #expect(try await help.waitForExit() == .code(0))
+            try await help.waitForLine(containing: "REAPER_INTERVAL_SECONDS")
+            let version = try await services.start(Self.name, ["--version"])
+            #expect(try await version.waitForExit() == .code(0))
+            try await version.waitForLine(containing: "jobqueue-reaper ")
+            let wrong = try await services.start(
+                Self.name, ["--check-config"], environment: ["REAPER_INTERVAL_SECONDS": "soon"])
+            #expect(try await wrong.waitForExit() == .code(78))
+            try await wrong.waitForLine(containing: "REAPER_INTERVAL_SECONDS")
+            try await wrong.waitForLine(containing: "DATABASE_URL")
+        }
+    }
+
+    // MARK: Stopping
+
+    @Test(arguments: [SIGTERM, SIGINT])
+    func `it stops when it is asked to, at once and without an error`(signal: Int32) async throws {
+        try await ReaperDatabase.use { jobs in
+            try await withServices { services in
+                let reaper = try await services.start(Self.name, environment: jobs.environment())
+                try await reaper.waitForLine(containing: "reaping")
+                let start = MonotonicInstant.now()
+                reaper.signal(signal)
+                #expect(try await reaper.waitForExit() == .code(0))
+                #expect(MonotonicInstant.now() - start < .seconds(3))
+            }
+        }
+    }
+
+    @Test func `a second signal stops it while a statement hangs`() async throws {
+        try await ReaperDatabase.use { jobs in
+            try await withServices { services in
+                let reaper = try await services.start(Self.name, environment: jobs.environment())
+                try await reaper.waitForLine(containing: "reaping")
+                try await jobs.holding("LOCK TABLE tally IN ACCESS EXCLUSIVE MODE") {
+                    try await jobs.waitUntilBlocked()
+                    reaper.signal(SIGTERM)
+                    try await reaper.waitForLine(containing: "stopping")
+                    let start = MonotonicInstant.now()
+                    reaper.signal(SIGTERM)
+                    #expect(try await reaper.waitForExit() == .code(0))
+                    #expect(MonotonicInstant.now() - start < .seconds(3))
+                }
+            }
+        }
+    }
+
+    @Test func `a statement that is under way is finished before it stops`() async throws {
+        try await ReaperDatabase.use { jobs in
+            try await jobs.insertExpiredLeases(10)
+            try await withServices { services in
+                var started: ServiceProcess?
+                try await jobs.holding("LOCK TABLE attempt_error IN ACCESS EXCLUSIVE MODE") {
+                    let reaper = try await services.start(Self.name, environment: jobs.environment())
+                    started = reaper
+                    try await jobs.waitUntilBlocked(inStatementWith: "DELETE FROM lease")
+                    reaper.signal(SIGTERM)
+                    try await reaper.waitForLine(containing: "stopping")
+                }
+                let reaper = try #require(started)
+                #expect(try await reaper.waitForExit() == .code(0))
+                #expect(try await jobs.number("SELECT count(*) FROM lease") == 0)
+            }
+        }
+    }
+
+    // MARK: Working
+
+    @Test func `it takes back expired leases, makes their jobs ready and says so`() async throws {
+        try await ReaperDatabase.use { jobs in
+            try await jobs.insertExpiredLeases(3)
+            try await withServices { services in
+                let reaper = try await services.start(Self.name, environment: jobs.environment())
+                try await jobs.wait(until: "SELECT count(*) FROM ready", is: 3)
+                try await reaper.waitForLine(containing: "leases were taken back")
+                let lines = reaper.lines.filter { $0.contains("a lease expired and was taken back") }
+                #expect(lines.count == 3)
+                #expect(lines.allSatisfy { $0.contains(#""job_id":""#) && $0.contains(#""attempt":1"#) })
+                try await jobs.wait(until: "SELECT count(*) FROM tally", is: 0)
+                #expect(try await jobs.countMismatches() == 0)
+            }
+        }
+    }
+
+    /// With the default interval of a minute.
+    @Test func `a lease is taken back within a second or so of its expiry`() async throws {
+        try await ReaperDatabase.use { jobs in
+            try await jobs.insertExpiredLeases(1)
+            try await jobs.sql("UPDATE lease SET expires_at = clock_timestamp() + interval '2 seconds'")
+            try await withServices { services in
+                _ = try await services.start(Self.name, environment: jobs.environment())
+                try await jobs.wait(until: "SELECT count(*) FROM ready", is: 1, within: .seconds(10))
+            }
+        }
+    }
+
+    @Test func `a delayed job is ready when its time has come, and not before`() async throws {
+        try await ReaperDatabase.use { jobs in
+            try await withServices { services in
+                let reaper = try await services.start(Self.name, environment: jobs.environment())
+                try await reaper.waitForLine(containing: "reaping")
+                try await jobs.insertDelayed(20, milliseconds: 700)
+                #expect(try await jobs.number("SELECT count(*) FROM ready") == 0)
+                try await jobs.wait(until: "SELECT count(*) FROM ready", is: 20)
+                let now = try await jobs.number(
+                    "SELECT (1000 * EXTRACT(epoch FROM clock_timestamp() - max(ready_at)))::bigint FROM ready")
+                // Much of it is this test's own polling, and the load of the machine.
+                #expect(now >= 0 && now < 1_000)
+            }
+        }
+    }
+
+    @Test func `an outage of PostgreSQL is two lines, and the work goes on`() async throws {
+        let server = try PostgresServer()
+        let database = try await TestDatabase.empty(on: server)
+        let files = try MigrationFile.readAll(in: TestDatabase.migrationsDirectory)
+        _ = try await TestLoop.run {
+            try await Migrator(settings: database.settings, files: files, on: TestLoop.shared).up()
+        }
+        try await withServices { services in
+            let reaper = try await services.start(Self.name, environment: ["DATABASE_URL": database.url])
+            try await reaper.waitForLine(containing: "reaping")
+            try server.stop(.immediate)
+            try await reaper.waitForLine(containing: "PostgreSQL cannot be reached")
+            try server.start()
+            try await reaper.waitForLine(containing: "PostgreSQL answers again", within: .seconds(20))
+            try await ReaperDatabase.use(database) { jobs in
+                try await jobs.insertDelayed(1, milliseconds: 0)
+                try await jobs.wait(until: "SELECT count(*) FROM ready", is: 1)
+            }
+            #expect(reaper.lines.count { $0.contains("PostgreSQL cannot be reached") } == 1)
+            reaper.signal(SIGTERM)
+            #expect(try await reaper.waitForExit() == .code(0))
+        }
+        try server.stop(.fast)
+    }
+
+    /// RELIABILITY, F2 and F11: every batch is whole, whoever dies.
+    @Test func `reapers that are killed at any instant lose nothing and do nothing twice`() async throws {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        try await ReaperDatabase.use { jobs in
+            let count: Int32 = 6_000
+            try await jobs.insertExpiredLeases(count)
+            try await withServices { services in
+                var kills = 0
+                var random = SplitMix(seed: seed)
+                while try await jobs.number("SELECT count(*) FROM ready") < count, kills < 100 {
+                    let reapers = [
+                        try await services.start(Self.name, environment: jobs.environment()),
+                        try await services.start(Self.name, environment: jobs.environment()),
+                    ]
+                    try await reapers[0].waitForLine(containing: "reaping")
+                    try await TestLoop.shared.sleep(for: .milliseconds(Int64.random(in: 0...80, using: &random)))
+                    for reaper in reapers { reaper.signal(SIGKILL) }
+                    for reaper in reapers { try await reaper.waitForExit() }
+                    kills += 2
+                    #expect(try await jobs.number("SELECT count(*) FROM jobs") == Int64(count), "seed \(seed)")
+                    #expect(try await jobs.countMismatches() == 0, "seed \(seed)")
+                }
+                #expect(kills > 4, "the reapers were through before one was killed; seed \(seed)")
+            }
+            #expect(try await jobs.number("SELECT count(*) FROM ready") == Int64(count), "seed \(seed)")
+            #expect(try await jobs.number("SELECT count(*) FROM attempt_error") == Int64(count), "seed \(seed)")
+            let steps = try await jobs.sql("SELECT step::text, n FROM step_count WHERE step = 'reclaimed'").onlyRow()
+            #expect(try steps.int8(1) == Int64(count), "seed \(seed)")
+        }
+    }
+
+    // MARK: Once
+
+    @Test func `once does everything that is due, and ends`() async throws {
+        try await ReaperDatabase.use { jobs in
+            try await jobs.insertExpiredLeases(2_000)
+            try await jobs.insertDelayed(3_000, milliseconds: 0)
+            try await withServices { services in
+                let reaper = try await services.start(Self.name, ["once"], environment: jobs.environment())
+                #expect(try await reaper.waitForExit(within: .seconds(20)) == .code(0))
+                #expect(try await jobs.number("SELECT count(*) FROM lease") == 0)
+                #expect(try await jobs.number("SELECT count(*) FROM ready") == 5_000)
+                #expect(try await jobs.countMismatches() == 0)
+            }
+        }
+    }
+
+    @Test func `once fails when PostgreSQL is away`() async throws {
+        try await withServices { services in
+            let reaper = try await services.start(
+                Self.name, ["once"], environment: ["DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"])
+            #expect(try await reaper.waitForExit(within: .seconds(20)) == .code(1))
+            #expect(reaper.lines.contains { $0.contains("cannot connect") })
+        }
+    }
+}
+
+/// Random numbers that a seed repeats (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators").
+private struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}

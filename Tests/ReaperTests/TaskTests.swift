@@ -1,0 +1,192 @@
+import EventLoop
+import Fleet
+import Jobs
+import Postgres
+import Telemetry
+import TestKit
+import Testing
+
+@testable import Reaper
+
+/// A store on a migrated database of a test's own.
+private struct Stored: Sendable {
+    let store: JobStore
+    let registry: WorkerRegistry
+    let general: DatabasePool
+
+    static func use<Value: Sendable>(_ body: @Sendable (Stored) async throws -> Value) async throws -> Value {
+        let database = try await TestDatabase.migrated()
+        return try await TestLoop.run {
+            let options = DatabasePool.Options(size: 2)
+            let hot = DatabasePool(database.settings, profile: .hot, options: options, on: TestLoop.shared)
+            let general = DatabasePool(database.settings, options: options, on: TestLoop.shared)
+            defer {
+                hot.close()
+                general.close()
+            }
+            let store = JobStore(hot: hot, general: general, bands: BandDirectory())
+            return try await body(Stored(store: store, registry: WorkerRegistry(pool: hot), general: general))
+        }
+    }
+
+    func enqueue(_ count: Int, _ change: (inout NewJob) -> Void = { _ in }) async throws {
+        var job = NewJob(type: "work")
+        change(&job)
+        var left = count
+        while left > 0 {
+            let batch = min(left, 500)
+            _ = try await store.insertAll(Array(repeating: job, count: batch))
+            left -= batch
+        }
+    }
+
+    func lease(_ count: Int, seconds: Double) async throws {
+        let request = LeaseRequest(queues: nil, excludedTypes: [], count: count, worker: 5, leaseSeconds: seconds)
+        _ = try await store.lease(request)
+    }
+
+    func number(_ sql: String) async throws -> Int64 {
+        try await general.execute(sql: sql).onlyRow().int8(0)
+    }
+}
+
+@Suite struct TaskTests {
+    private let log = CollectedLog()
+    private var logger: Logger { Logger(component: "reaper", level: .info, sink: log) }
+
+    @Test func `each lease that is taken back is a line with all that one needs to look into it`() async throws {
+        try await Stored.use { stored in
+            try await stored.enqueue(2) { $0.queue = "mail" }
+            try await stored.lease(2, seconds: -1)
+            let report = try await LeaseReclaimer(store: stored.store, logger: logger).runOnce()
+            #expect(report.reclaimed == 2 && report.scheduled == 2 && report.isNotable)
+            #expect(log.records.count == 2)
+            let names = log.records[0].fields.list.map(\.name)
+            #expect(
+                names == [
+                    "job_id", "type", "queue", "attempt", "worker_id", "lease_token", "expired_at", "job_status",
+                ])
+            let line = log.lines()[0]
+            #expect(line.contains(#""queue":"mail""#) && line.contains(#""worker_id":5"#))
+        }
+    }
+
+    @Test func `the reclaimer loops over its batches, and asks to run when the next lease expires`() async throws {
+        try await Stored.use { stored in
+            try await stored.enqueue(1_201)
+            try await stored.lease(1_200, seconds: -1)
+            try await stored.lease(1, seconds: 30)
+            let reclaimer = LeaseReclaimer(store: stored.store, logger: logger)
+            let report = try await reclaimer.runOnce()
+            #expect(report.reclaimed == 1_200)
+            let dueIn = try #require(report.dueIn)
+            #expect(dueIn > .seconds(10) && dueIn <= .seconds(30))
+            let second = try await reclaimer.runOnce()
+            #expect(second.reclaimed == 0 && !second.isNotable)
+        }
+    }
+
+    @Test func `the promoter loops over its batches, and asks to run when the next job is due`() async throws {
+        try await Stored.use { stored in
+            try await stored.enqueue(2_500) { $0.runAt = .now() + .seconds(600) }
+            _ = try await stored.general.execute(sql: "UPDATE scheduled SET run_at = clock_timestamp()")
+            try await stored.enqueue(1) { $0.runAt = .now() + .seconds(30) }
+            var promoter = JobPromoter(store: stored.store)
+            let report = try await promoter.runOnce()
+            #expect(report.promoted == 2_500)
+            let dueIn = try #require(report.dueIn)
+            #expect(dueIn > .seconds(10) && dueIn <= .seconds(30))
+            #expect(try await stored.number("SELECT count(*) FROM ready") == 2_500)
+        }
+    }
+
+    @Test func `marks rise from the second run on`() async throws {
+        try await Stored.use { stored in
+            try await stored.enqueue(1_000)
+            try await stored.lease(900, seconds: 60)
+            var raiser = MarkRaiser(store: stored.store)
+            #expect(try await raiser.runOnce().moved == 0)
+            #expect(try await raiser.runOnce().moved == 1)
+            #expect(try await raiser.runOnce().moved == 0)
+        }
+    }
+
+    @Test func `counts are folded, run after run`() async throws {
+        try await Stored.use { stored in
+            var folder = TallyFolder(store: stored.store)
+            for _ in 0..<12 {
+                try await stored.enqueue(1)
+                _ = try await folder.runOnce()
+            }
+            // A sweep is among them, so no row that vacuum has let in below the floor is left for long.
+            for _ in 0..<TallyFloor.sweepEvery { _ = try await folder.runOnce() }
+            #expect(try await stored.number("SELECT count(*) FROM tally") == 0)
+            #expect(try await stored.number("SELECT sum(n)::bigint FROM step_count") == 12)
+        }
+    }
+
+    @Test func `a dead worker is a line, and is told once`() async throws {
+        try await Stored.use { stored in
+            let worker = WorkerDescription(
+                incarnation: UUID(high: 1, low: 1), name: "w-1", host: "h-1", version: "0", queues: nil, concurrency: 1)
+            _ = try await stored.registry.join(worker)
+            let pruner = WorkerPruner(registry: stored.registry, forgetHours: 24, logger: logger)
+            #expect(try await !pruner.runOnce().isNotable)
+            _ = try await stored.general.execute(sql: "UPDATE worker SET expires_at = clock_timestamp()")
+            let report = try await pruner.runOnce()
+            #expect(report.dead == 1 && report.forgotten == 0)
+            #expect(try await pruner.runOnce().dead == 0)
+            #expect(log.lines().count == 1 && log.lines()[0].contains(#""worker":"w-1""#))
+        }
+    }
+
+    @Test func `partitions are made ahead once`() async throws {
+        try await Stored.use { stored in
+            let keeper = PartitionKeeper(store: stored.store, spanDays: 1)
+            let spans = try await stored.number("SELECT count(*) FROM span")
+            #expect(try await keeper.runOnce().made == 0)
+            _ = try await stored.general.execute(sql: "DELETE FROM span WHERE starts > current_date")
+            _ = try await stored.general.execute(
+                sql: """
+                    DO $$ DECLARE t regclass; BEGIN
+                        FOR t IN SELECT inhrelid FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+                                 WHERE c.relname ~ '_[0-9]{8}$'
+                                   AND to_date(right(c.relname, 8), 'YYYYMMDD') > current_date LOOP
+                            EXECUTE format('DROP TABLE %s', t);
+                        END LOOP;
+                    END $$
+                    """)
+            let report = try await keeper.runOnce()
+            #expect(report.made == PartitionKeeper.daysAhead && report.isNotable && report.dueIn == nil)
+            #expect(try await stored.number("SELECT count(*) FROM span") == spans)
+        }
+    }
+
+    @Test func `a sweep over many jobs is spread over runs, and begins anew when it is through`() async throws {
+        try await Stored.use { stored in
+            let perRun = Int(RetentionSweeper.batchMax) * RetentionSweeper.batchesMax
+            var parameters = Parameters()
+            parameters.append(Int32(perRun + 500))
+            _ = try await stored.general.execute(
+                sql: "SELECT register_bands(ARRAY['old'], ARRAY['work'], ARRAY[0]::smallint[])")
+            _ = try await stored.general.execute(
+                sql: """
+                    INSERT INTO outcome (id, finished_at, band_id, attempt, status)
+                    SELECT overlay(gen_random_uuid()::text
+                                   PLACING left(uuid_at(clock_timestamp() - interval '2 days')::text, 13) FROM 1 FOR 13)
+                               ::uuid,
+                           clock_timestamp() - interval '2 days', 1, 1, 'succeeded'
+                    FROM generate_series(1, $1::int)
+                    """, parameters)
+            let policy = RetentionPolicy(succeededHours: 24, failedHours: 168, cancelledHours: 24)
+            var sweeper = RetentionSweeper(store: stored.store, policy: policy)
+            let first = try await sweeper.runOnce()
+            #expect(first.removed == perRun && first.dueIn == .zero)
+            let second = try await sweeper.runOnce()
+            #expect(second.removed == 500 && second.dueIn == nil)
+            #expect(try await stored.number("SELECT count(*) FROM outcome") == 0)
+            let third = try await sweeper.runOnce()
+            #expect(third.removed == 0 && !third.isNotable)
+        }
+    }
+}
