@@ -45,7 +45,7 @@ public final class PostgresServer: Sendable {
         var settings = [
             "listen_addresses": "127.0.0.1", "port": "\(port)", "unix_socket_directories": directory,
             "fsync": isDurable ? "on" : "off", "full_page_writes": isDurable ? "on" : "off",
-            "shared_buffers": "64MB", "max_connections": "100", "log_min_messages": "warning",
+            "shared_buffers": "64MB", "max_connections": "300", "log_min_messages": "warning",
             "max_wal_size": "512MB", "autovacuum_naptime": "5s",
         ]
         if hasTLS {

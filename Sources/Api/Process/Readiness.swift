@@ -22,7 +22,7 @@ final class Readiness: Sendable {
         let pool = database.general
         self.database = SharedAnswer(
             on: database.loop, keptFor: Self.keptFor, limit: Self.limit,
-            whenLate: { .unready("PostgreSQL does not answer within 1 s") },
+            whenLate: { Self.late(pool) },
             find: { await Self.ask(pool) })
     }
 
@@ -34,6 +34,10 @@ final class Readiness: Sendable {
     func state() async -> State {
         if draining.load(ordering: .relaxed) { return .unready("the process is stopping") }
         return await database.value()
+    }
+
+    private static func late(_ pool: DatabasePool) -> State {
+        .unready(pool.lastFailure == nil ? "PostgreSQL does not answer within 1 s" : "PostgreSQL cannot be reached")
     }
 
     private static func ask(_ pool: DatabasePool) async -> State {

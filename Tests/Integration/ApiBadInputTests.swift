@@ -1,0 +1,137 @@
+import EventLoop
+import JSON
+import TestKit
+import Testing
+
+/// Whatever is wrong with a request: the answer is clear, and nothing is stored.
+@Suite struct ApiBadInputTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        let what: String
+        var method = "POST"
+        var target = "/api/jobs"
+        var headers: [(name: String, value: String)] = []
+        var body: String?
+        let status: Int
+        /// Parts of the problem document.
+        let says: [String]
+
+        var testDescription: String { what }
+    }
+
+    private static let cases = [
+        Case(
+            what: "JSON that ends early", body: "{\"type\":\"echo\",\n \"payload\":", status: 400,
+            says: ["unexpected end of input", #""line":2,"column":12"#]),
+        Case(what: "no JSON at all", body: "type=echo", status: 400, says: [#""line":1,"column":2"#]),
+        Case(what: "an empty body", body: "", status: 400, says: ["unexpected end of input"]),
+        Case(what: "two values", body: "{\"type\":\"a\"}{}", status: 400, says: ["line 1, column 13"]),
+        Case(
+            what: "deep nesting",
+            body: "{\"type\":\"a\",\"payload\":" + String(repeating: "[", count: 100_000), status: 400,
+            says: ["more than 512 objects and arrays inside each other"]),
+        Case(
+            what: "an unknown member", body: #"{"type":"a","prioritty":1}"#, status: 422,
+            says: [#"{"pointer":"/prioritty","detail":"is not known here"}"#]),
+        Case(
+            what: "wrong types, all of them", body: #"{"type":1,"queue":[],"priority":"1","tags":{}}"#, status: 422,
+            says: [#""pointer":"/type""#, #""pointer":"/queue""#, #""pointer":"/priority""#, #""pointer":"/tags""#]),
+        Case(
+            what: "no type", body: "{}", status: 422,
+            says: [#"{"pointer":"/type","detail":"is required"}"#]),
+        Case(
+            what: "a bad run_at", body: #"{"type":"a","run_at":"2030-02-30T00:00:00Z"}"#, status: 422,
+            says: [#""pointer":"/run_at""#, "names a day that does not exist"]),
+        Case(
+            what: "a number out of range", body: #"{"type":"a","max_attempts":0,"priority":99999}"#, status: 422,
+            says: ["an integer from 1 to 10000", "an integer from -32768 to 32767"]),
+        Case(
+            what: "a name with NUL", body: #"{"type":"a\u0000b","tags":["\u0000"]}"#, status: 422,
+            says: [#""pointer":"/type""#, #""pointer":"/tags/0""#]),
+        Case(
+            what: "a payload that is too long",
+            body: #"{"type":"a","payload":"\#(String(repeating: "x", count: 1_048_575))"}"#, status: 413,
+            says: ["is 1048577 bytes long; at most 1048576 are accepted"]),
+        Case(
+            what: "a body that is too long",
+            headers: [
+                ("Content-Type", "application/json"), ("Content-Length", "99999999"), ("Expect", "100-continue"),
+            ],
+            status: 413, says: ["the body is longer than"]),
+        Case(
+            what: "another media type", headers: [("Content-Type", "text/plain")], body: "{}", status: 415,
+            says: ["Content-Type: application/json"]),
+        Case(
+            what: "a compressed body", headers: [("Content-Encoding", "gzip")], body: "{}", status: 415,
+            says: ["not compressed"]),
+        Case(
+            what: "a wrong method", method: "DELETE", status: 405, says: ["this path accepts GET, HEAD, POST, OPTIONS"]),
+        Case(what: "an unknown method", method: "BREW", status: 501, says: ["the method is not implemented"]),
+        Case(what: "an unknown path", target: "/api/job", status: 404, says: ["there is nothing at this path"]),
+        Case(
+            what: "an unknown parameter", method: "GET", target: "/api/jobs?colour=red&limit=0", status: 400,
+            says: [#""parameter":"colour""#, #""parameter":"limit""#]),
+        Case(
+            what: "a repeated parameter", method: "GET", target: "/api/jobs?queue=a&queue=b", status: 400,
+            says: [#"{"parameter":"queue","detail":"is given more than once"}"#]),
+        Case(
+            what: "SQL in a filter", method: "GET", target: "/api/jobs?queue='%3B%20DROP%20TABLE%20job%3B--",
+            status: 400,
+            says: [#""parameter":"queue""#]),
+        Case(
+            what: "a body where none belongs", method: "GET", body: "{}", status: 400,
+            says: ["this operation takes no body"]),
+        Case(
+            what: "no host", headers: [("Host", "a"), ("Host", "b")], body: "{}", status: 400, says: ["Host"]),
+        Case(
+            what: "two lengths", headers: [("Transfer-Encoding", "chunked")], body: "{}", status: 400, says: []),
+    ]
+
+    @Test func `a bad request is answered clearly, and stores nothing`() async throws {
+        try await withApi { api, database in
+            for bad in Self.cases {
+                let answer = try await api.client.request(
+                    bad.method, bad.target, headers: bad.headers, body: bad.body)
+                #expect(answer.status == bad.status, "\(bad.what): \(answer.text)")
+                #expect(answer["Content-Type"] == "application/problem+json", "\(bad.what)")
+                #expect(answer["X-Request-Id"]?.isEmpty == false, "\(bad.what)")
+                for part in bad.says { #expect(answer.text.contains(part), "\(bad.what): \(answer.text)") }
+                let problem = try answer.json
+                #expect(problem["status"]?.integer == bad.status, "\(bad.what)")
+            }
+            #expect(try await api.client.request("DELETE", "/api/jobs")["Allow"] == "GET, HEAD, POST, OPTIONS")
+            #expect(try await database.integer("SELECT count(*) FROM job") == 0)
+            #expect(try await database.integer("SELECT count(*) FROM tally") == 0)
+            let errors = api.service.lines.filter { $0.contains(#""level":"ERROR""#) }
+            #expect(errors.isEmpty, "\(errors)")
+        }
+    }
+
+    @Test func `a payload of exactly the limit is kept byte for byte`() async throws {
+        try await withApi { api, _ in
+            let payload = "\"" + String(repeating: "é", count: 524_287) + "\""
+            #expect(payload.utf8.count == 1_048_576)
+            let id = try await api.createJob(#"{"type":"a","payload":\#(payload)}"#)
+            let shown = try await api.client.request("GET", "/api/jobs/\(id)", within: .seconds(30))
+            #expect(shown.text.contains(#""payload":\#(payload),"#))
+        }
+    }
+
+    @Test(arguments: [
+        (["API_SECRET_KEY": ""], "API_SECRET_KEY: is not set"),
+        (["API_SECRET_KEY": String(repeating: "k", count: 31)], "API_SECRET_KEY: has only 31 characters"),
+        (["API_PORT": "http"], "API_PORT: \"http\" is not an integer"),
+        (["DATABASE_URL": "mysql://u:canary@h/d"], "DATABASE_URL: "),
+        (["TLS_CERT_FILE": "/nowhere/cert.pem", "TLS_KEY_FILE": "/nowhere/key.pem"], "TLS_KEY_FILE: "),
+    ])
+    func `a wrong environment variable ends the process with its name`(
+        settings: [String: String], says: String
+    ) async throws {
+        try await withServices { services in
+            let sound = ["DATABASE_URL": "postgresql://127.0.0.1:1/x", "API_SECRET_KEY": RunningApi.key]
+            let api = try await services.start("jobqueue-api", environment: sound.merging(settings) { $1 })
+            #expect(try await api.waitForExit() == .code(78))
+            #expect(api.lines.contains { $0.contains(says) }, "\(api.lines)")
+            #expect(!api.lines.contains { $0.contains("canary") })
+        }
+    }
+}

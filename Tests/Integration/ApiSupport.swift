@@ -1,0 +1,95 @@
+import EventLoop
+import JSON
+import Postgres
+import TestKit
+import Testing
+
+/// A running `jobqueue-api`, and a client that has its key.
+struct RunningApi: Sendable {
+    static let key = "integration-key-0123456789abcdef"
+
+    let service: ServiceProcess
+    let port: UInt16
+
+    var client: HTTPTestClient { HTTPTestClient(port: port, key: Self.key) }
+
+    /// One that presents no key.
+    var stranger: HTTPTestClient { HTTPTestClient(port: port) }
+
+    /// Creates a job, and returns its id.
+    func createJob(_ body: String = #"{"type":"echo"}"#) async throws -> String {
+        let response = try await client.post("/api/jobs", body)
+        try #require(response.status == 201, "\(response.text)")
+        return try #require(try response.json["id"]?.string)
+    }
+
+    /// Waits until `/ready` answers with this status.
+    func waitUntilReady(_ status: Int = 200, within duration: Duration = .seconds(20)) async throws {
+        let deadline = MonotonicInstant.now() + duration
+        while true {
+            let answer = try await stranger.get("/ready")
+            if answer.status == status { return }
+            try #require(MonotonicInstant.now() < deadline, "/ready is still \(answer.status): \(answer.text)")
+            try await TestLoop.run { try await TestLoop.shared.sleep(for: .milliseconds(20)) }
+        }
+    }
+}
+
+extension Services {
+    /// Starts an api on a port of its own, and returns when it listens.
+    func startApi(_ databaseURL: String, _ settings: [String: String] = [:]) async throws -> RunningApi {
+        let environment = [
+            "DATABASE_URL": databaseURL, "API_SECRET_KEY": RunningApi.key, "API_HOST": "127.0.0.1", "API_PORT": "0",
+            "API_THREADS": "1", "DATABASE_POOL_SIZE": "4",
+        ]
+        let service = try await start("jobqueue-api", environment: environment.merging(settings) { $1 })
+        let line = try await service.waitForLine(containing: "\"message\":\"listening\"")
+        let address = try #require(try JSONValue(parsing: line)["address"]?.string)
+        let port = try #require(address.split(separator: ":").last.flatMap { UInt16($0) })
+        return RunningApi(service: service, port: port)
+    }
+}
+
+extension HTTPTestResponse {
+    var json: JSONValue {
+        get throws { try JSONValue(parsing: body) }
+    }
+}
+
+extension TestDatabase {
+    /// The only value of a query whose value is a whole number.
+    func integer(_ sql: String) async throws -> Int {
+        try await TestLoop.run {
+            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
+            defer { connection.close() }
+            return Int(try await connection.execute(sql: "SELECT (\(sql))::bigint").onlyRow().int8(0))
+        }
+    }
+
+    /// Brings it up to date.
+    func migrate() async throws {
+        let files = try MigrationFile.readAll(in: Self.migrationsDirectory)
+        try await TestLoop.run {
+            _ = try await Migrator(settings: settings, files: files, on: TestLoop.shared).up()
+        }
+    }
+
+    /// Runs statements one after the other.
+    func run(_ statements: String...) async throws {
+        try await TestLoop.run {
+            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
+            defer { connection.close() }
+            for sql in statements { _ = try await connection.execute(sql: sql) }
+        }
+    }
+}
+
+/// `body` with an api on a migrated database of its own.
+func withApi(
+    _ settings: [String: String] = [:], _ body: @Sendable (RunningApi, TestDatabase) async throws -> Void
+) async throws {
+    let database = try await TestDatabase.migrated()
+    try await withServices { services in
+        try await body(try await services.startApi(database.url, settings), database)
+    }
+}
