@@ -203,9 +203,12 @@ func webhook(
     @Test func `a stop ends the attempt at once and closes its connection`() async throws {
         try await onLoop { loop in
             let receiver = try Receiver(on: loop) { _ in .silence }
-            let handler = try webhook("http://127.0.0.1:\(receiver.port)/", on: loop)
+            // Long enough that no timeout closes the connection.
+            let handler = try webhook("http://127.0.0.1:\(receiver.port)/", timeout: .seconds(600), on: loop)
             let stop = StopRequest()
-            async let result = handler.run(leasedJob(), stop: stop)
+            var job = leasedJob()
+            job.timeoutSeconds = 0
+            async let result = handler.run(job, stop: stop)
             #expect(try await eventually(loop) { receiver.requests.count == 1 })
             stop.request(.shutdown)
             #expect(await result == .interrupted)
