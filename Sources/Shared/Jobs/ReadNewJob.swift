@@ -89,7 +89,7 @@ extension InputErrors {
         do throws(WallInstantError) {
             return try WallInstant(parsing: text)
         } catch {
-            add(pointer(), "must be an instant like 2030-01-31T09:30:00Z (RFC 3339): \(error)")
+            add(pointer(), error.description)
             return nil
         }
     }
