@@ -6,6 +6,8 @@ internal import Synchronization
 /// A batch is taken when a place among the statements in flight is free, and holds whatever has been submitted
 /// until then. So one task alone waits for nobody, and a thousand share a handful of transactions; there is no
 /// timer and nothing to tune. Two in flight keep PostgreSQL busy with one batch while the other waits for the disk.
+/// When more items wait than the last batch held, those in flight are slow: the disk is what limits, not the
+/// statements, and another one is opened, which shares the disk's next write with them.
 ///
 /// Each `submit` returns only when its batch has been committed, with the answer to its own item.
 public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
@@ -21,6 +23,8 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
     private struct State {
         var waiting: [Waiting] = []
         var inFlight = 0
+        /// How many items the last batch held.
+        var lastCount = 0
         /// A task has been started that has not taken its batch yet: it will take what comes meanwhile, too.
         var isStarting = false
     }
@@ -29,13 +33,15 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
     private let itemsMax: Int
     private let weightMax: Int
     private let inFlightMax: Int
+    /// Batches in flight that are taken as soon as anything waits.
+    private static var readyPlaces: Int { 2 }
     private let commit: Commit
     private let state = Mutex(State())
 
     /// `itemsMax` and `weightMax` bound one batch (a single item may weigh more); `inFlightMax` is how many batches
     /// may be under way at once.
     public init(
-        on loop: Loop, itemsMax: Int, weightMax: Int = .max, inFlightMax: Int = 2, commit: @escaping Commit
+        on loop: Loop, itemsMax: Int, weightMax: Int = .max, inFlightMax: Int, commit: @escaping Commit
     ) {
         precondition(itemsMax > 0 && inFlightMax > 0, "a batch must hold something")
         self.loop = loop
@@ -65,6 +71,7 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
     private func add(_ waiting: Waiting, to state: inout State) -> Bool {
         state.waiting.append(waiting)
         guard !state.isStarting, state.inFlight < inFlightMax else { return false }
+        guard state.inFlight < Self.readyPlaces || state.waiting.count > state.lastCount else { return false }
         state.isStarting = true
         state.inFlight += 1
         return true
@@ -97,6 +104,7 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
             if count > 0, weight > weightMax { break }
             count += 1
         }
+        state.lastCount = count
         if count == state.waiting.count {
             defer { state.waiting.removeAll(keepingCapacity: true) }
             return state.waiting

@@ -42,8 +42,8 @@ struct InsertJobs: Sendable {
     static let rowsMax = 500
     /// Of the payloads of one merged statement.
     static let bytesMax = 4 * 1_048_576
-    /// Merged statements under way at once on each loop.
-    static let inFlightMax = 2
+    /// Merged statements under way at once on each loop, if there are as many connections.
+    static let inFlightMax = 6
     /// How often a batch is sent whose commit was not acknowledged.
     private static let attemptsMax = 3
 

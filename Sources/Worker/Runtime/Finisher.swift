@@ -26,7 +26,7 @@ final class Finisher: Sendable {
         self.store = store
         self.loop = loop
         self.logger = logger
-        batches = GroupCommit(on: loop, itemsMax: JobStore.finishedMax, weightMax: 8 << 20) { items in
+        batches = GroupCommit(on: loop, itemsMax: JobStore.finishedMax, weightMax: 8 << 20, inFlightMax: 2) { items in
             await Self.write(items, to: store, on: loop, logger)
         }
     }
