@@ -16,7 +16,7 @@ lint: ## Check the format of the code and the scripts
 build: ## Build the three binaries into .build/release
 	@Scripts/build.sh
 
-bench: ## Measure, beside the raw limits of this machine
+bench: ## Measure, beside the raw limits of this machine (ONLY="enqueue drain")
 	@Scripts/bench.sh
 
 chaos: ## Kill everything at random instants, many times (RUNS=20, SEED=n)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # deps.sh: installs by apt what building, running and testing need beside the Swift toolchain, as far as
-# it is missing (Debian, Ubuntu). deps.sh lint, deps.sh example: the same for what only `make lint` or
-# `make example` needs.
+# it is missing (Debian, Ubuntu). deps.sh lint, example, bench: the same for what only `make lint`,
+# `make example` or `make bench` needs.
 # Silent and quick when nothing is missing. A system PostgreSQL is neither made, started nor touched.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
@@ -18,6 +18,13 @@ missing_packages() {
     fi
     if [[ ${1:-} == example ]]; then
         has python3 || echo python3
+        return 0
+    fi
+    if [[ ${1:-} == bench ]]; then
+        has python3 || echo python3
+        has wrk || echo wrk
+        # By itself pgbench comes with no package but the server's.
+        has pgbench || echo postgresql
         return 0
     fi
     toolchain_packages

@@ -1,0 +1,95 @@
+"""python3 -m bench [SECTION...]: measures, prints a table, writes the results. See docs/benchmarks.md."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import machine, report
+from .context import Context
+from .figure import Figure
+from .postgres import Postgres
+from .processes import Broken
+from .sections import drain, enqueue, exec_jobs, held_snapshot, latency, lease_cost, resident, start
+from .settings import LOCAL, ROOT, Settings
+
+_SECTIONS: dict[str, Callable[[Context], list[Figure]]] = {
+    "start": start.measure,
+    "memory": resident.measure,
+    "enqueue": enqueue.measure,
+    "drain": drain.measure,
+    "latency": latency.measure,
+    "exec": exec_jobs.measure,
+    "hold": held_snapshot.measure,
+    "lease": lease_cost.measure,
+}
+# A full run's results are kept with the sources; those of a part or of a short run never replace them.
+_FULL_RESULTS = ROOT / "Benchmarks" / "results.json"
+_PARTIAL_RESULTS = LOCAL / "bench-results.json"
+
+
+def main(names: list[str]) -> int:
+    """The exit status: 1 when something is broken, 2 on wrong usage. A missed target is no failure."""
+    try:
+        settings = Settings.from_environment()
+        for name in names:
+            if name not in _SECTIONS:
+                raise ValueError(f"there is no section {name}: accepted are {' '.join(_SECTIONS)}")
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    # Ends as Ctrl-C does: every `with` stops what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(settings, names or list(_SECTIONS))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(settings: Settings, names: list[str]) -> int:
+    started_at = datetime.now(UTC)
+    about_machine = machine.describe()
+    sections: dict[str, list[Figure]] = {}
+    broken: list[str] = []
+    with Postgres() as postgres:
+        context = Context(settings, postgres)
+        if os.getloadavg()[0] > machine.usable_processors() / 4:
+            context.warnings.append(f"the machine was not idle: load average {os.getloadavg()[0]:.1f} at the start")
+        for name in names:
+            context.section = name
+            print(f"==> {name}", flush=True)
+            try:
+                sections[name] = _SECTIONS[name](context)
+            except Broken as error:
+                broken.append(f"{name}: {error}")
+                print(f"error: {broken[-1]}", file=sys.stderr, flush=True)
+            context.take_problems()
+        run = {
+            "started_at": started_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "minutes": round((datetime.now(UTC) - started_at).total_seconds() / 60, 1),
+            "revision": machine.revision(),
+            "machine": about_machine | {"postgresql": postgres.version},
+            "settings": settings.measured(),
+            "broken": broken,
+        }
+    is_full = names == list(_SECTIONS) and settings.are_full and not broken
+    path = _FULL_RESULTS if is_full else _PARTIAL_RESULTS
+    report.write(path, run, sections, context.warnings)
+    _print_end(sections, context.warnings, broken, path)
+    return 1 if broken else 0
+
+
+def _print_end(sections: dict[str, list[Figure]], warnings: list[str], broken: list[str], path: Path) -> None:
+    print(f"\n{report.table(sections)}\n")
+    for warning in warnings:
+        print(f"warning: {warning}")
+    for problem in broken:
+        print(f"error: {problem}")
+    print(f"written to {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

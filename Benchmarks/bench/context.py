@@ -1,0 +1,45 @@
+"""What every section works with."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .installation import Installation
+from .postgres import Postgres
+from .raw_limits import RawLimits
+from .settings import Settings
+
+_PROBLEMS_SHOWN = 3
+
+
+@dataclass
+class Context:
+    settings: Settings
+    postgres: Postgres
+    section: str = ""
+    warnings: list[str] = field(default_factory=list)
+    """What our processes have logged with level WARNING or worse, and other doubts about the figures."""
+
+    def __post_init__(self) -> None:
+        self.installation = Installation(self.settings, self.postgres)
+        self.raw = RawLimits(self.postgres, self.settings.seconds)
+
+    def rounds(self) -> Iterator[int]:
+        """Ours and the raw limit take turns in each, so that both see the same machine."""
+        for number in range(1, self.settings.rounds + 1):
+            self.say(f"round {number} of {self.settings.rounds}")
+            yield number
+
+    def say(self, text: str) -> None:
+        print(f"    {self.section}: {text}", flush=True)
+
+    def take_problems(self) -> None:
+        """What the processes of the section that just ended have complained about."""
+        problems = Counter(
+            f"{service.name}: {problem}" for service in self.installation.started for problem in service.problems
+        )
+        for problem, times in problems.most_common(_PROBLEMS_SHOWN):
+            self.warnings.append(f"{self.section}: {problem}{f' ({times} times)' * (times > 1)}")
+        if len(problems) > _PROBLEMS_SHOWN:
+            self.warnings.append(f"{self.section}: {len(problems) - _PROBLEMS_SHOWN} other kinds of log lines")
+        self.installation.started.clear()

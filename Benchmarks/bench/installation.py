@@ -1,0 +1,93 @@
+"""jobqueue as it is installed: its schema, and its processes with their environment."""
+
+import os
+import secrets
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .postgres import Postgres, Session
+from .processes import Broken, Service
+from .settings import ROOT, Settings
+
+SCHEMA = "jobqueue"
+# Of what the jobs are made that measure the queue rather than the work. As long as an ordinary reference to something.
+JOB = '{"type":"echo","payload":{"to":"someone@example.com","n":12345}}'
+
+
+@dataclass
+class Installation:
+    """A schema of its own on a private PostgreSQL, and the ways to start what works on it."""
+
+    settings: Settings
+    postgres: Postgres
+    key: str = field(default_factory=lambda: secrets.token_hex(32))
+    started: list[Service] = field(default_factory=list)
+    """Every process of ours so far, for what it has complained about."""
+
+    def start_anew(self) -> None:
+        """An empty schema, and no checkpoint due for a while. Nothing of ours may be running."""
+        with self.session() as session:
+            session.execute(f"SET client_min_messages = error; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+        done = subprocess.run(
+            [self.settings.binaries / "jobqueue-api", "migrate"],
+            env=self._environment() | {"API_SECRET_KEY": self.key, "MIGRATIONS_DIR": str(ROOT / "Migrations")},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise Broken(f"jobqueue-api migrate: {done.stdout}{done.stderr}".strip())
+        with Session(self.postgres.superuser) as session:
+            session.execute("CHECKPOINT")
+
+    def session(self) -> Session:
+        """As the role that owns the schema."""
+        return Session(self.postgres.url)
+
+    def api(self) -> Service:
+        return self._service(
+            "jobqueue-api", "listening", {"API_SECRET_KEY": self.key, "API_HOST": "127.0.0.1", "API_PORT": "0"}
+        )
+
+    def worker(self, **settings: object) -> Service:
+        return self._service("jobqueue-worker", "working", {name: str(value) for name, value in settings.items()})
+
+    def reaper(self) -> Service:
+        return self._service("jobqueue-reaper", "reaping", {})
+
+    def _service(self, program: str, awaited_message: str, extra: dict[str, str]) -> Service:
+        service = Service(self.settings.binaries / program, self._environment() | extra, awaited_message)
+        self.started.append(service)
+        return service
+
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "DATABASE_URL": self.postgres.url, "DATABASE_SCHEMA": SCHEMA}
+
+
+def stored_jobs(session: Session) -> int:
+    return session.integer(f"SELECT count(*) FROM {SCHEMA}.job")
+
+
+def unfinished_jobs(session: Session) -> int:
+    """By counters: it costs the same however many jobs there are."""
+    return session.integer(
+        f"SELECT COALESCE(sum(n), 0) FROM {SCHEMA}.depth WHERE status IN ('queued', 'scheduled', 'running', 'ending')"
+    )
+
+
+def wait_until_done(session: Session, *watched: Service, patience_seconds: float = 600) -> None:
+    """Returns when no job is unfinished. Raises Broken when a service has ended, or nothing moves for a long time."""
+    fewest = unfinished_jobs(session)
+    deadline = time.monotonic() + patience_seconds
+    while fewest > 0:
+        time.sleep(0.25)
+        now = unfinished_jobs(session)
+        if now < fewest:
+            deadline = time.monotonic() + patience_seconds
+        elif time.monotonic() > deadline:
+            raise Broken(f"{now} jobs are unfinished, and nothing has moved for {patience_seconds:g} s")
+        fewest = now
+        for service in watched:
+            if not Path(f"/proc/{service.pid}").exists():
+                raise Broken(f"{service.name} has ended: {'; '.join(service.problems[-3:])}")

@@ -1,0 +1,110 @@
+"""A backlog of no-op jobs, run by one worker process: by its defaults, and tuned."""
+
+from dataclasses import dataclass
+
+from ..client import fill
+from ..context import Context
+from ..figure import Figure, Target, medians, ratio_at_least, value_at_most
+from ..installation import SCHEMA, wait_until_done
+from ..postgres import Session
+from ..processes import Broken
+
+
+@dataclass(frozen=True)
+class _Case:
+    name: str
+    jobs_per_second: int
+    """About so many are expected: the backlog is as long as that makes it."""
+    worker: dict[str, object]
+    target: Target
+    cpu_target: Target | None = None
+
+
+_CASES = [
+    _Case(
+        "drain of no-op jobs, tuned",
+        50_000,
+        {"WORKER_CONCURRENCY": 1_000, "WORKER_BATCH_SIZE": 1_000, "WORKER_BATCH_MAX": 1_000},
+        ratio_at_least(3.5),
+        value_at_most(0.025),
+    ),
+    _Case("drain of no-op jobs, defaults", 30_000, {}, ratio_at_least(1)),
+]
+
+
+@dataclass(frozen=True)
+class _Drained:
+    jobs_per_second: float
+    cpu_seconds_per_thousand: float
+    details: dict[str, float]
+
+
+def measure(context: Context) -> list[Figure]:
+    single: list[float] = []
+    found: dict[str, list[_Drained]] = {case.name: [] for case in _CASES}
+    for _ in context.rounds():
+        single.append(context.raw.single_rows())
+        for case in _CASES:
+            found[case.name].append(_drain(context, case))
+    figures: list[Figure] = []
+    for case in _CASES:
+        rounds = found[case.name]
+        figures.append(
+            Figure(
+                case.name,
+                "jobs/s",
+                [round.jobs_per_second for round in rounds],
+                "U32",
+                single,
+                case.target,
+                medians([round.details for round in rounds]),
+            )
+        )
+        figures.append(
+            Figure(
+                f"CPU of worker and PostgreSQL, {case.name.rpartition(' ')[2]}",
+                "s/1000 jobs",
+                [round.cpu_seconds_per_thousand for round in rounds],
+                target=case.cpu_target,
+            )
+        )
+    return figures
+
+
+def _drain(context: Context, case: _Case) -> _Drained:
+    """The rate is that between PostgreSQL's clock at the first lease and at the last end."""
+    context.installation.start_anew()
+    jobs = round(case.jobs_per_second * context.settings.seconds)
+    with context.installation.reaper(), context.installation.session() as session:
+        with context.installation.api() as api:
+            fill(api, context.installation.key, jobs)
+        wal, commits = session.value("SELECT pg_current_wal_insert_lsn()"), _commits(session)
+        postgres_before, statements_before = context.postgres.cpu_seconds(), session.statements
+        with context.installation.worker(**case.worker) as worker:
+            wait_until_done(session, worker)
+            worker_cpu = worker.cpu_seconds()
+            postgres_cpu = context.postgres.cpu_seconds() - postgres_before
+        wal_bytes = session.number(f"SELECT pg_current_wal_insert_lsn() - '{wal}'::pg_lsn")
+        # The worker's sessions have ended, so PostgreSQL has their counts; ours are no part of it.
+        commits = _commits(session) - commits - (session.statements - statements_before)
+        succeeded, seconds = map(
+            float,
+            session.rows(
+                "SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at))"
+                f" FROM {SCHEMA}.outcome WHERE status = 'succeeded'"
+            )[0],
+        )
+    if succeeded != jobs:
+        raise Broken(f"{jobs} jobs were created, and {succeeded:.0f} have succeeded")
+    context.say(f"{case.name}: {jobs / seconds:.0f} jobs/s")
+    details = {
+        "worker_cpu_us_per_job": worker_cpu * 1e6 / jobs,
+        "postgres_cpu_us_per_job": postgres_cpu * 1e6 / jobs,
+        "wal_bytes_per_job": wal_bytes / jobs,
+        "commits_per_1000_jobs": commits * 1e3 / jobs,
+    }
+    return _Drained(jobs / seconds, (worker_cpu + postgres_cpu) * 1e3 / jobs, details)
+
+
+def _commits(session: Session) -> int:
+    return session.integer("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")

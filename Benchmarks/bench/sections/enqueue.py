@@ -1,0 +1,79 @@
+"""POSTs of jobs, one or 500 a request, beside durable inserts by pgbench."""
+
+from dataclasses import dataclass
+from statistics import median
+
+from ..context import Context
+from ..figure import Figure, Target, medians, ratio_at_least
+from ..installation import stored_jobs
+from ..processes import Broken
+from ..wrk import Load, LoadResult, post_jobs
+
+_WARM_UP_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class _Case:
+    name: str
+    load: Load
+    target: Target | None = None
+
+
+_CASES = [
+    _Case("single POSTs, 1 connection", Load(1)),
+    _Case("single POSTs, 16 connections", Load(16)),
+    _Case("single POSTs, 64 connections", Load(64), ratio_at_least(2)),
+    _Case("single POSTs, 256 connections", Load(256)),
+    _Case("bulk POSTs of 500, 4 connections", Load(4, jobs_per_request=500), ratio_at_least(5)),
+]
+
+
+def measure(context: Context) -> list[Figure]:
+    single: list[float] = []
+    many: list[float] = []
+    found: dict[str, list[LoadResult]] = {case.name: [] for case in _CASES}
+    details: dict[str, list[dict[str, float]]] = {case.name: [] for case in _CASES}
+    for _ in context.rounds():
+        single.append(context.raw.single_rows())
+        many.append(context.raw.many_rows(500))
+        for case in _CASES:
+            result, detail = _post(context, case)
+            found[case.name].append(result)
+            details[case.name].append(detail)
+    context.say(f"raw limits: U32 {single[-1]:.0f}/s, unnest of 500 {many[-1]:.0f}/s")
+    figures: list[Figure] = []
+    for case in _CASES:
+        rates = [result.jobs_per_second for result in found[case.name]]
+        detail = medians(details[case.name])
+        if case.load.jobs_per_request > 1:
+            shares = [rate / raw for rate, raw in zip(rates, many, strict=True)]
+            detail |= {"rows_per_second_by_unnest": median(many), "share_of_them": median(shares)}
+        figures.append(Figure(case.name, "jobs/s", rates, "U32", single, case.target, detail))
+    return figures
+
+
+def _post(context: Context, case: _Case) -> tuple[LoadResult, dict[str, float]]:
+    """Into an empty schema, with all that a first user runs beside it but the worker."""
+    context.installation.start_anew()
+    with context.installation.reaper(), context.installation.api() as api:
+        warm_up = post_jobs(api, context.installation.key, case.load, _WARM_UP_SECONDS)
+        api_before, postgres_before = api.cpu_seconds(), context.postgres.cpu_seconds()
+        result = post_jobs(api, context.installation.key, case.load, context.settings.seconds)
+        detail = {
+            "p50_ms": result.p50_ms,
+            "p99_ms": result.p99_ms,
+            "max_ms": result.max_ms,
+            "api_cpu_us_per_job": (api.cpu_seconds() - api_before) * 1e6 / result.jobs,
+            "postgres_cpu_us_per_job": (context.postgres.cpu_seconds() - postgres_before) * 1e6 / result.jobs,
+        }
+    _require_all_stored(context, warm_up.jobs + result.jobs, 2 * case.load.in_flight_jobs)
+    context.say(f"{case.name}: {result.jobs_per_second:.0f} jobs/s")
+    return result, detail
+
+
+def _require_all_stored(context: Context, acknowledged: int, in_flight: int) -> None:
+    """Stored without an answer can only be what was under way when wrk hung up."""
+    with context.installation.session() as session:
+        stored = stored_jobs(session)
+    if not acknowledged <= stored <= acknowledged + in_flight:
+        raise Broken(f"{acknowledged} jobs were acknowledged, and {stored} are stored")

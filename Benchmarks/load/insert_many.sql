@@ -1,0 +1,1 @@
+INSERT INTO raw.job (payload) SELECT * FROM unnest(:payloads::json[]);
