@@ -7,6 +7,13 @@ internal import Telemetry
 /// `jobqueue-worker`: leases jobs, runs them, and writes down how they ended.
 @main struct Main {
     static func main() {
+        // First: no thread may run yet.
+        do throws(SystemError) {
+            try ProcessGuard.start()
+        } catch {
+            StandardStream.error.write("jobqueue-worker: \(error)\n")
+            exit(EXIT_FAILURE)
+        }
         ResourceLimits.raiseDescriptors()
         ResourceLimits.forbidCoreFiles()
         Signals.block([Signals.terminate, Signals.interrupt, Signals.hangUp])

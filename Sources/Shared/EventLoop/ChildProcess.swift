@@ -51,7 +51,8 @@ public enum ProcessExit: Hashable, Sendable, CustomStringConvertible {
 /// A running child process of one loop.
 ///
 /// It is the leader of a process group of its own, so that it can be stopped with all that it has started, and the
-/// kernel kills it when the loop's thread ends, however that happens. It holds four descriptors: standard input,
+/// kernel kills it when the loop's thread ends, however that happens; what it has started in turn is ended by the guard
+/// of `ProcessGuard`, if there is one. It holds four descriptors: standard input,
 /// output and error, and 3 for a structured result.
 public final class ChildProcess: Sendable {
     public let pid: Int32
@@ -60,6 +61,8 @@ public final class ChildProcess: Sendable {
     public let standardError: PipeEnd
     public let result: PipeEnd
     private let exit: ExitWatch
+    /// Its place under the guard of `ProcessGuard`.
+    private let guardSlot: Int32
 
     /// Starts a program; call it on the loop. The thread waits until the program's file is loaded.
     ///
@@ -73,6 +76,7 @@ public final class ChildProcess: Sendable {
         pid = try Self.spawn(
             spec, [input.reading.number, output.writing.number, errors.writing.number, result.writing.number])
         let pid = pid
+        guardSlot = clinux_guard_enter(pid)
         do throws(SystemError) {
             exit = try ExitWatch(pid, on: loop)
             standardInput = try PipeEnd(input.takeWriting(), on: loop)
@@ -83,8 +87,13 @@ public final class ChildProcess: Sendable {
             // Out of descriptors between two calls: the child must not stay behind.
             Glibc.kill(-pid, SIGKILL)
             while waitpid(pid, nil, 0) < 0, errno == EINTR {}
+            clinux_guard_leave(guardSlot)
             throw error
         }
+    }
+
+    deinit {
+        clinux_guard_leave(guardSlot)
     }
 
     private static func spawn(_ spec: ProcessSpec, _ descriptors: [Int32]) throws(SystemError) -> Int32 {

@@ -4,8 +4,6 @@ public enum JobLimits {
     public static let payloadBytesMax = 1_048_576
     /// Of the result of a success.
     public static let resultBytesMax = 1_048_576
-    /// Of the message of a failure; a longer one is cut in the middle.
-    public static let errorBytesMax = 16_384
     /// Of a type's or a queue's name: `[A-Za-z0-9._:/-]{1,128}`.
     public static let nameBytesMax = 128
     public static let tagsMax = 32

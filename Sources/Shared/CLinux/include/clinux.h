@@ -27,6 +27,17 @@ int clinux_pidfd_open(pid_t pid);
 /// on failure. `code` is the exit code or the number of the signal that ended it (`signalled` 1).
 int clinux_reap(int pidfd, int *code, int *signalled);
 
+/// Starts the process that, when this one has ended, kills the process groups that are entered then. Call it once,
+/// before any thread starts. -1 and errno on failure.
+int clinux_guard_start(void);
+
+/// Puts a process group under the guard; from one thread only. Returns its place, or -1 when there is no guard or no
+/// room: the group then simply is not guarded.
+int clinux_guard_enter(pid_t group);
+
+/// Takes a group out again, by its place; -1 does nothing.
+void clinux_guard_leave(int slot);
+
 /// Names the calling thread, cut to 15 bytes.
 void clinux_name_thread(const char *name);
 
