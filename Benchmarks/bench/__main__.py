@@ -37,6 +37,8 @@ def main(names: list[str]) -> int:
         for name in names:
             if name not in _SECTIONS:
                 raise ValueError(f"there is no section {name}: accepted are {' '.join(_SECTIONS)}")
+        if not (settings.binaries / "jobqueue-reaper").exists():
+            raise ValueError(f"{settings.binaries} has no binaries: make build makes them")
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

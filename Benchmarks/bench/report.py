@@ -1,12 +1,16 @@
 """The table that a run prints, and the file that it leaves."""
 
 import json
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .figure import Figure
 
 _HEADINGS = ("figure", "unit", "raw limit", "", "ours", "ratio", "target", "")
+
+# Narrower than the table, so that no terminal breaks its lines.
+_REMARK_WIDTH = 100
 
 
 def table(sections: dict[str, list[Figure]]) -> str:
@@ -55,7 +59,8 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
 
 def _remarks(figure: Figure) -> Iterable[str]:
     if figure.details:
-        yield ", ".join(f"{name.replace('_', ' ')} {_rounded(value)}" for name, value in figure.details.items())
+        text = ", ".join(f"{name.replace('_', ' ')} {_rounded(value)}" for name, value in figure.details.items())
+        yield from textwrap.wrap(text, _REMARK_WIDTH)
     if figure.note:
         yield figure.note
 

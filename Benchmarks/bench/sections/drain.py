@@ -82,7 +82,7 @@ def _drain(context: Context, case: _Case) -> _Drained:
         postgres_before, statements_before = context.postgres.cpu_seconds(), session.statements
         with context.installation.worker(**case.worker) as worker:
             wait_until_done(session, worker)
-            worker_cpu = worker.cpu_seconds()
+            worker_cpu, resident = worker.cpu_seconds(), worker.resident_mebibytes()
             postgres_cpu = context.postgres.cpu_seconds() - postgres_before
         wal_bytes = session.number(f"SELECT pg_current_wal_insert_lsn() - '{wal}'::pg_lsn")
         # The worker's sessions have ended, so PostgreSQL has their counts; ours are no part of it.
@@ -102,6 +102,7 @@ def _drain(context: Context, case: _Case) -> _Drained:
         "postgres_cpu_us_per_job": postgres_cpu * 1e6 / jobs,
         "wal_bytes_per_job": wal_bytes / jobs,
         "commits_per_1000_jobs": commits * 1e3 / jobs,
+        "worker_resident_mib": resident,
     }
     return _Drained(jobs / seconds, (worker_cpu + postgres_cpu) * 1e3 / jobs, details)
 

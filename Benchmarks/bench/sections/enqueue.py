@@ -6,7 +6,9 @@ from statistics import median
 from ..context import Context
 from ..figure import Figure, Target, medians, ratio_at_least
 from ..installation import stored_jobs
+from ..postgres import Session
 from ..processes import Broken
+from ..statements import Kind, Statements
 from ..wrk import Load, LoadResult, post_jobs
 
 _WARM_UP_SECONDS = 1
@@ -55,16 +57,25 @@ def measure(context: Context) -> list[Figure]:
 def _post(context: Context, case: _Case) -> tuple[LoadResult, dict[str, float]]:
     """Into an empty schema, with all that a first user runs beside it but the worker."""
     context.installation.start_anew()
-    with context.installation.reaper(), context.installation.api() as api:
+    with (
+        Session(context.postgres.superuser) as superuser,
+        context.installation.reaper(),
+        context.installation.api() as api,
+    ):
         warm_up = post_jobs(api, context.installation.key, case.load, _WARM_UP_SECONDS)
+        Statements.reset(superuser)
         api_before, postgres_before = api.cpu_seconds(), context.postgres.cpu_seconds()
         result = post_jobs(api, context.installation.key, case.load, context.settings.seconds)
+        inserts = Statements.read(superuser, Kind.INSERT)
         detail = {
             "p50_ms": result.p50_ms,
             "p99_ms": result.p99_ms,
             "max_ms": result.max_ms,
             "api_cpu_us_per_job": (api.cpu_seconds() - api_before) * 1e6 / result.jobs,
             "postgres_cpu_us_per_job": (context.postgres.cpu_seconds() - postgres_before) * 1e6 / result.jobs,
+            "jobs_per_commit": result.jobs / inserts.calls,
+            "insert_statement_ms": inserts.mean_milliseconds,
+            "api_resident_mib": api.resident_mebibytes(),
         }
     _require_all_stored(context, warm_up.jobs + result.jobs, 2 * case.load.in_flight_jobs)
     context.say(f"{case.name}: {result.jobs_per_second:.0f} jobs/s")

@@ -13,9 +13,9 @@ from ..client import Api
 from ..context import Context
 from ..figure import Figure, percentile, ratio_at_least
 from ..installation import SCHEMA
-from ..lease_statements import LeaseStatements
 from ..postgres import Session
 from ..processes import Broken, Service
+from ..statements import Kind, Statements
 
 _JOBS_PER_SECOND = 4_000
 _JOBS_PER_POST = 40
@@ -122,10 +122,9 @@ def _observe(seconds: float, offer: _Offer, superuser: Session, session: Session
     began = time.monotonic()
     means: list[float] = []
     while time.monotonic() < began + window:
-        LeaseStatements.reset(superuser)
+        Statements.reset(superuser)
         time.sleep(1)
-        leases = LeaseStatements.read(superuser)
-        means.append(leases.milliseconds / leases.calls)
+        means.append(Statements.read(superuser, Kind.LEASE).mean_milliseconds)
     elapsed = time.monotonic() - began
     ended_at = session.value("SELECT clock_timestamp()")
     posted = offer.posted - posted
@@ -137,6 +136,4 @@ def _observe(seconds: float, offer: _Offer, superuser: Session, session: Session
     )
     if not waits:
         raise Broken("no job was leased at all while others were offered")
-    return _Window(
-        posted / elapsed, finished / elapsed, median(means), [float(wait) for (wait,) in waits]
-    )
+    return _Window(posted / elapsed, finished / elapsed, median(means), [float(wait) for (wait,) in waits])

@@ -8,9 +8,9 @@ from ..client import fill
 from ..context import Context
 from ..figure import Figure, ratio_at_most
 from ..installation import unfinished_jobs, wait_until_done
-from ..lease_statements import LeaseStatements
 from ..postgres import Session
 from ..processes import Service
+from ..statements import Kind, Statements
 
 _FEW = 10_000
 _JOBS_PER_SECOND = 20_000
@@ -96,14 +96,14 @@ def _drain_some(context: Context, waiting: int, jobs: int) -> _Cost:
 
 
 def _begin(context: Context, superuser: Session, worker: Service) -> float:
-    LeaseStatements.reset(superuser)
+    Statements.reset(superuser)
     return worker.cpu_seconds() + context.postgres.cpu_seconds()
 
 
 def _add(context: Context, cost: _Cost, superuser: Session, worker: Service, began: float, jobs: int) -> None:
-    leases = LeaseStatements.read(superuser)
+    leases = Statements.read(superuser, Kind.LEASE)
     cost.cpu_seconds += worker.cpu_seconds() + context.postgres.cpu_seconds() - began
-    cost.lease_milliseconds += leases.milliseconds * jobs / leases.jobs
+    cost.lease_milliseconds += leases.milliseconds * jobs / leases.rows
     cost.jobs += jobs
 
 
