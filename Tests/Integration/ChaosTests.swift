@@ -1,0 +1,49 @@
+import Glibc
+import TestKit
+import Testing
+
+/// Everything is killed, frozen and cut off at seeded instants while jobs are posted and run; afterwards nothing may
+/// be lost or done twice. `make chaos` does it many times.
+///
+/// The seed decides which faults come when, and which jobs fail; how the processes interleave is theirs to decide. So a
+/// seed repeats the course of a run, not each of its instants.
+@Suite(.serialized) struct ChaosTests {
+    /// `CHAOS_RUNS` seeds from `CHAOS_SEED` on; 2 from a random one by default.
+    static let seeds: [UInt64] = {
+        let first = variable("CHAOS_SEED").flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
+        let count = variable("CHAOS_RUNS").flatMap { UInt64($0) } ?? 2
+        return (0..<count).map { first + $0 }
+    }()
+
+    private static func variable(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }
+    }
+
+    /// Shared by the runs, each of which has a database of its own.
+    private static let server = Result { try PostgresServer(isDurable: true) }
+
+    @Test(.timeLimit(.minutes(5)), arguments: seeds)
+    func `every acknowledged job ends once, whatever is killed`(seed: UInt64) async throws {
+        let server = try Self.server.get()
+        let history = ChaosHistory(seed: seed)
+        do {
+            let violations = try await ChaosRun(seed: seed, on: server, history: history).run()
+            #expect(violations.isEmpty, "\(history)\n\(violations.joined(separator: "\n"))")
+        } catch {
+            Issue.record(error, "\(history)")
+        }
+    }
+
+    @Test func `the same seed gives the same faults, and every kind of them`() {
+        let plan = ChaosPlan(seed: 7)
+        #expect(plan.events == ChaosPlan(seed: 7).events)
+        #expect(plan.events != ChaosPlan(seed: 8).events)
+        let kinds = Set(plan.events.map { "\($0.action)".prefix { $0 != "(" } })
+        #expect(kinds == ["kill", "start", "freeze", "thaw", "endSessions", "stopDatabase", "startDatabase"])
+        let killed = Set(
+            plan.events.compactMap { event -> ChaosRole.Kind? in
+                if case .kill(let role) = event.action { role.kind } else { nil }
+            })
+        #expect(killed == [.api, .worker, .reaper])
+    }
+}

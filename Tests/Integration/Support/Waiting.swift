@@ -1,0 +1,31 @@
+import EventLoop
+
+/// Looks again and again until `probe` has an answer: for what other processes and the kernel do in their own time.
+///
+/// Throws `NotInTime` with the sentence `what` after `duration`, and at once what `probe` throws.
+@discardableResult
+func waitFor<Value>(
+    isolation: isolated (any Actor)? = #isolation, _ what: String, within duration: Duration = .seconds(20),
+    _ probe: () async throws -> Value?
+) async throws -> Value {
+    let deadline = MonotonicInstant.now() + duration
+    while true {
+        if let value = try await probe() { return value }
+        guard MonotonicInstant.now() < deadline else {
+            throw NotInTime(description: "waited \(duration) in vain until \(what)")
+        }
+        try await Task.sleep(for: .milliseconds(20))
+    }
+}
+
+/// The same for a condition.
+func waitUntil(
+    isolation: isolated (any Actor)? = #isolation, _ what: String, within duration: Duration = .seconds(20),
+    _ condition: () async throws -> Bool
+) async throws {
+    try await waitFor(what, within: duration) { try await condition() ? true : nil }
+}
+
+struct NotInTime: Error, CustomStringConvertible {
+    let description: String
+}

@@ -1,0 +1,145 @@
+import EventLoop
+import Glibc
+import JSON
+import TestKit
+import Testing
+
+/// A worker that dies, or is taken for dead: its jobs run elsewhere, and it can change nothing any more.
+@Suite struct WorkerDeathTests {
+    /// Leases of these workers expire soon.
+    private static let shortLease = ["WORKER_LEASE_DURATION_SECONDS": "1"]
+
+    @Test func `the programs of a killed worker die with it, and its jobs run again with a higher token`() async throws
+    {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers([
+            "once": """
+            if [ "$JOBQUEUE_ATTEMPT" = 1 ]; then
+                echo $$ "$JOBQUEUE_LEASE_TOKEN" > "$HERE/$JOBQUEUE_JOB_ID"
+                exec sleep 1000
+            fi
+            echo "$JOBQUEUE_LEASE_TOKEN"
+            """
+        ])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            try await api.waitUntilReady()
+            _ = try await deployment.startReaper()
+            let environment = Self.shortLease.merging(["WORKER_HANDLERS_FILE": handlers]) { $1 }
+            let first = try await deployment.startWorker("first", environment)
+            var ids: [String] = []
+            for _ in 0..<3 { ids.append(try await api.post(["type": "once", "backoff": ["kind": "none"]])) }
+            var begun: [String: [Int]] = [:]
+            for id in ids { begun[id] = try await waitFor("job \(id) has begun") { scratch.numbers(id) } }
+
+            first.signal(SIGKILL)
+            #expect(try await first.waitForExit() == .signal(SIGKILL))
+            for begun in begun.values {
+                try await waitUntil("its programs are gone", within: .seconds(5)) {
+                    !ProcessTable.isAlive(Int32(begun[0]))
+                }
+            }
+
+            _ = try await deployment.startWorker("second", environment)
+            for id in ids {
+                let job = try await api.wait(for: id, toBe: "succeeded")
+                #expect(job["attempt"] == 2)
+                #expect(job["worker"] == "second")
+                let token = try #require(job["result"]?.integer)
+                #expect(try token > #require(begun[id])[1])
+                #expect(job["lease_token"] == .null)
+                #expect(job["last_error"]?["kind"] == "lease_expired")
+            }
+        }
+    }
+
+    /// How the program of a worker that was stopped by SIGSTOP fares meanwhile.
+    enum ZombieProgram: String, CaseIterable {
+        /// It goes on, and must be ended by its worker.
+        case hangs
+        /// It has ended well: its worker wakes up with a success at hand.
+        case succeeds
+    }
+
+    @Test(arguments: ZombieProgram.allCases)
+    func `a worker that wakes up after its lease changes nothing, and counts a lost lease`(
+        program: ZombieProgram
+    ) async throws {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers([
+            "zombie": """
+            if [ "$JOBQUEUE_ATTEMPT" = 1 ]; then
+                echo $$ > "$HERE/pid"
+                while [ ! -e "$HERE/go" ]; do sleep 0.05; done
+                echo '"written by the zombie"'
+                exit 0
+            fi
+            echo '"written by the successor"'
+            """
+        ])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            try await api.waitUntilReady()
+            _ = try await deployment.startReaper()
+            let zombie = try await deployment.startWorker(
+                "zombie", Self.shortLease.merging(["WORKER_HANDLERS_FILE": handlers]) { $1 })
+            let id = try await api.post(["type": "zombie", "backoff": ["kind": "none"]])
+            let pid = Int32(try await waitFor("the handler has begun") { scratch.numbers("pid") }[0])
+
+            zombie.signal(SIGSTOP)
+            if program == .succeeds {
+                try scratch.write("go", "\n")
+                try await waitUntil("the program has ended") { !ProcessTable.isAlive(pid) }
+            }
+            _ = try await deployment.startWorker("successor", ["WORKER_HANDLERS_FILE": handlers])
+            try await api.wait(for: id, toBe: "succeeded")
+            let outcome = "SELECT o::text || xmin || ctid FROM outcome o"
+            let before = try await deployment.texts(outcome)
+
+            zombie.signal(SIGCONT)
+            try await zombie.waitForLine(containing: "a lease was lost", within: .seconds(20))
+            #expect(!ProcessTable.isAlive(pid))
+            zombie.signal(SIGTERM)
+            #expect(try await zombie.waitForExit(within: .seconds(20)) == .code(0))
+
+            #expect(try await deployment.texts(outcome) == before)
+            #expect(before.count == 1)
+            #expect(try await api.job(id)["result"] == "written by the successor")
+            #expect(try await api.job(id)["attempt"] == 2)
+            #expect(try await deployment.number("SELECT count(*) FROM lease") == 0)
+            try await waitUntil("the lost lease is counted once") {
+                try await api.metrics().sum("worker_lease_lost_total") == 1
+            }
+        }
+    }
+
+    @Test func `a hung program is killed with all that it has started, and tried again`() async throws {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers([
+            "hang": """
+            if [ "$JOBQUEUE_ATTEMPT" = 1 ]; then
+                trap '' TERM
+                sleep 1000 &
+                echo $$ $! > "$HERE/pids"
+                wait
+                sleep 1000
+            fi
+            echo 2
+            """
+        ])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            try await api.waitUntilReady()
+            _ = try await deployment.startWorker("worker", ["WORKER_HANDLERS_FILE": handlers])
+            let id = try await api.post(["type": "hang", "timeout_seconds": 1, "backoff": ["kind": "none"]])
+            let job = try await api.wait(for: id, toBe: "succeeded")
+
+            #expect(job["attempt"] == 2)
+            #expect(job["result"] == 2)
+            #expect(job["last_error"]?["message"]?.string?.contains("exceeded its deadline of 1 s") == true)
+            let pids = try #require(scratch.numbers("pids"))
+            #expect(pids.count == 2)
+            for pid in pids { #expect(!ProcessTable.isAlive(Int32(pid))) }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import EventLoop
+import Glibc
+import JSON
+import TestKit
+import Testing
+
+/// What becomes of jobs on their way through api and worker.
+@Suite struct WorkerJobsTests {
+    @Test func `a waiting worker hears of a job long before its next poll`() async throws {
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            try await api.waitUntilReady()
+            _ = try await deployment.startWorker("asleep", ["WORKER_POLL_INTERVAL_SECONDS": "30"])
+            try await waitUntil("the worker sleeps until it is notified") {
+                try await deployment.number("SELECT count(*) FROM worker WHERE waiting") == 1
+            }
+            for number in 0..<5 {
+                let id = try await api.post(["type": "echo", "payload": .number(JSONNumber(number))])
+                try await api.wait(for: id, toBe: "succeeded", within: .seconds(5))
+            }
+        }
+    }
+
+    @Test func `a worker that was taken for dead is notified again under its new name`() async throws {
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            try await api.waitUntilReady()
+            let worker = try await deployment.startWorker("returning", ["WORKER_POLL_INTERVAL_SECONDS": "2"])
+            // As the reaper does with a worker whose heartbeats have not come for long.
+            try await deployment.sql("UPDATE worker SET departed_at = clock_timestamp(), waiting = false")
+            try await worker.waitForLine(containing: "has joined anew", within: .seconds(20))
+            try await waitUntil("it is known to wait again") {
+                try await deployment.number("SELECT count(*) FROM worker WHERE waiting AND departed_at IS NULL") == 1
+            }
+            let id = try await api.post(["type": "echo"])
+            try await api.wait(for: id, toBe: "succeeded")
+        }
+    }
+
+    @Test func `a type that a worker does not know waits, unspent, for one that does`() async throws {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers(["rare": "echo \"$JOBQUEUE_ATTEMPT\""])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            try await api.waitUntilReady()
+            let ignorant = try await deployment.startWorker("ignorant")
+            let id = try await api.post(["type": "rare"])
+            try await ignorant.waitForLine(containing: "no handler here runs this type")
+            let job = try await api.wait(for: id, toBe: "queued")
+            #expect(job["attempt"] == 0)
+            // It has looked again, and passes over the job while it runs others.
+            let other = try await api.post(["type": "echo"])
+            try await api.wait(for: other, toBe: "succeeded")
+            #expect(try await api.job(id)["status"] == "queued")
+
+            _ = try await deployment.startWorker("knowing", ["WORKER_HANDLERS_FILE": handlers])
+            let done = try await api.wait(for: id, toBe: "succeeded")
+            #expect(done["attempt"] == 1)
+            #expect(done["result"] == 1)
+            #expect(done["worker"] == "knowing")
+            #expect(ignorant.lines.count { $0.contains("no handler here runs this type") } == 1)
+        }
+    }
+
+    @Test(arguments: [
+        #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\u00e9":1,"e\u0301":2}}"#,
+        "{\"n\":-0.0,\"composed\":{\"\u{e9}\":1,\"e\u{301}\":2},\"again\":1,\"again\":2,\"s\":\"\u{2028}\u{1F600}\"}",
+        "[ 1.0 ,\t\"a\\/b\" , 1E+2 ]",
+    ])
+    func `a payload reaches a handler and comes back byte for byte`(payload: String) async throws {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers(["copy": "tee \"$HERE/copy\""])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            try await api.waitUntilReady()
+            _ = try await deployment.startWorker("worker", ["WORKER_HANDLERS_FILE": handlers])
+            let id = try await api.post(text: #"{"type":"copy","payload":\#(payload)}"#)
+            try await api.wait(for: id, toBe: "succeeded")
+
+            #expect(TextFile.bytes(of: scratch.file("copy")) == Array(payload.utf8))
+            let shown = try await api.client.get("/api/jobs/\(id)").body
+            var reader = JSONReader(shown)
+            try reader.beginObject()
+            var found: [String: [UInt8]] = [:]
+            while let key = try reader.nextMember() {
+                found[key.text] = try Array(shown[reader.skipValue()])
+            }
+            #expect(found["payload"] == Array(payload.utf8))
+            #expect(found["result"] == Array(payload.utf8))
+        }
+    }
+
+    @Test func `thousands of jobs leave no descriptor, no zombie and no child`() async throws {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers(["program": "cat"])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            try await api.waitUntilReady()
+            let worker = try await deployment.startWorker("worker", ["WORKER_HANDLERS_FILE": handlers])
+
+            func run(echoes: Int, programs: Int) async throws {
+                let before = try await deployment.number("SELECT count(*) FROM outcome")
+                try await api.post(echoes, of: ["type": "echo", "payload": ["some": "thing"]])
+                try await api.post(programs, of: ["type": "program", "payload": 1])
+                try await waitUntil("all jobs have ended", within: .seconds(60)) {
+                    try await deployment.number("SELECT count(*) FROM outcome") == before + Int64(echoes + programs)
+                }
+            }
+            // Connections to PostgreSQL are opened when they are needed.
+            try await run(echoes: 1_000, programs: 50)
+            var before = ProcessTable.descriptors(of: worker.pid)
+            let sockets = before.removeValue(forKey: "socket")
+            #expect(try #require(sockets) <= 5)
+
+            try await run(echoes: 10_000, programs: 300)
+            try await waitUntil("no descriptor is left over") {
+                var after = ProcessTable.descriptors(of: worker.pid)
+                return after.removeValue(forKey: "socket").map { $0 <= 5 } == true && after == before
+            }
+            #expect(ProcessTable.children(of: worker.pid) == [])
+            #expect(try await deployment.number("SELECT count(*) FROM outcome WHERE status <> 'succeeded'") == 0)
+        }
+    }
+}
