@@ -25,7 +25,8 @@ struct ChaosFleet {
         guard current[role] == nil else { return }
         let process =
             switch role.kind {
-            case .api: try await deployment.startApi(port: apiPort).service
+            case .api:
+                try await deployment.services.startApi(deployment.database.url, ["API_PORT": "\(apiPort)"]).service
             case .worker:
                 try await deployment.startWorker(
                     "\(role)",

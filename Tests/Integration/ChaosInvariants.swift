@@ -161,9 +161,9 @@ enum ChaosInvariants {
 
     /// I8 as the metrics page shows it.
     static func violations(onPage page: MetricValues, in deployment: Deployment) async throws -> [String] {
-        let jobCount = Double(try await deployment.number("SELECT count(*) FROM job"))
+        let jobCount = Double(try await deployment.database.integer("SELECT count(*) FROM job"))
         let leases = Double(
-            try await deployment.number("SELECT count(*) FROM witness.lease_change WHERE change = 'INSERT'"))
+            try await deployment.database.integer("SELECT count(*) FROM witness.lease_change WHERE change = 'INSERT'"))
         let expected = [
             ("job_created_total", "", jobCount), ("job_completed_total", "", jobCount), ("job_failed_total", "", 0),
             ("job_queue_depth", "\"succeeded\"", jobCount), ("job_queue_depth", "", jobCount),

@@ -36,13 +36,13 @@ struct ChaosRun {
     }
 
     private func run(_ deployment: Deployment, _ scratch: ScratchDirectory) async throws -> [String] {
-        try await deployment.migrate()
+        try await deployment.database.migrate()
         let witness = ChaosWitness(deployment: deployment, effectsFile: scratch.file("effects"))
         try await witness.watch()
         var fleet = ChaosFleet(
             deployment, apiPort: FreePort.take(), handlersFile: try writeHandlers(scratch, witness), history: history)
         for role in ChaosRole.all { try await fleet.start(role) }
-        let client = HTTPTestClient(port: fleet.apiPort, key: Deployment.key)
+        let client = HTTPTestClient(port: fleet.apiPort, key: RunningApi.key)
         try await waitUntil("the api is ready", within: .seconds(30)) {
             (try? await client.get("/ready").status) == 200
         }
@@ -131,7 +131,7 @@ struct ChaosRun {
             try await waitUntil("all jobs have ended", within: Self.patience) {
                 last = try await deployment.texts("SELECT status || ' ' || count(*) FROM jobs GROUP BY status")
                     .sorted().joined(separator: ", ")
-                return try await deployment.number(
+                return try await deployment.database.integer(
                     "SELECT count(*) FROM jobs WHERE status NOT IN ('succeeded', 'failed', 'cancelled')") == 0
             }
         } catch {

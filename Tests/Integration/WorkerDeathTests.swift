@@ -23,7 +23,6 @@ import Testing
         ])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             _ = try await deployment.startReaper()
             let environment = Self.shortLease.merging(["WORKER_HANDLERS_FILE": handlers]) { $1 }
             let first = try await deployment.startWorker("first", environment)
@@ -79,7 +78,6 @@ import Testing
         ])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             _ = try await deployment.startReaper()
             let zombie = try await deployment.startWorker(
                 "zombie", Self.shortLease.merging(["WORKER_HANDLERS_FILE": handlers]) { $1 })
@@ -106,7 +104,7 @@ import Testing
             #expect(before.count == 1)
             #expect(try await api.job(id)["result"] == "written by the successor")
             #expect(try await api.job(id)["attempt"] == 2)
-            #expect(try await deployment.number("SELECT count(*) FROM lease") == 0)
+            #expect(try await deployment.database.integer("SELECT count(*) FROM lease") == 0)
             try await waitUntil("the lost lease is counted once") {
                 try await api.metrics().sum("worker_lease_lost_total") == 1
             }
@@ -129,7 +127,6 @@ import Testing
         ])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             _ = try await deployment.startWorker("worker", ["WORKER_HANDLERS_FILE": handlers])
             let id = try await api.post(["type": "hang", "timeout_seconds": 1, "backoff": ["kind": "none"]])
             let job = try await api.wait(for: id, toBe: "succeeded")

@@ -9,10 +9,9 @@ import Testing
     @Test func `a waiting worker hears of a job long before its next poll`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             _ = try await deployment.startWorker("asleep", ["WORKER_POLL_INTERVAL_SECONDS": "30"])
             try await waitUntil("the worker sleeps until it is notified") {
-                try await deployment.number("SELECT count(*) FROM worker WHERE waiting") == 1
+                try await deployment.database.integer("SELECT count(*) FROM worker WHERE waiting") == 1
             }
             for number in 0..<5 {
                 let id = try await api.post(["type": "echo", "payload": .number(JSONNumber(number))])
@@ -24,13 +23,13 @@ import Testing
     @Test func `a worker that was taken for dead is notified again under its new name`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             let worker = try await deployment.startWorker("returning", ["WORKER_POLL_INTERVAL_SECONDS": "2"])
             // As the reaper does with a worker whose heartbeats have not come for long.
             try await deployment.sql("UPDATE worker SET departed_at = clock_timestamp(), waiting = false")
             try await worker.waitForLine(containing: "has joined anew", within: .seconds(20))
             try await waitUntil("it is known to wait again") {
-                try await deployment.number("SELECT count(*) FROM worker WHERE waiting AND departed_at IS NULL") == 1
+                try await deployment.database.integer(
+                    "SELECT count(*) FROM worker WHERE waiting AND departed_at IS NULL") == 1
             }
             let id = try await api.post(["type": "echo"])
             try await api.wait(for: id, toBe: "succeeded")
@@ -42,7 +41,6 @@ import Testing
         let handlers = try scratch.writeHandlers(["rare": "echo \"$JOBQUEUE_ATTEMPT\""])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             let ignorant = try await deployment.startWorker("ignorant")
             let id = try await api.post(["type": "rare"])
             try await ignorant.waitForLine(containing: "no handler here runs this type")
@@ -72,9 +70,8 @@ import Testing
         let handlers = try scratch.writeHandlers(["copy": "tee \"$HERE/copy\""])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             _ = try await deployment.startWorker("worker", ["WORKER_HANDLERS_FILE": handlers])
-            let id = try await api.post(text: #"{"type":"copy","payload":\#(payload)}"#)
+            let id = try await api.createJob(#"{"type":"copy","payload":\#(payload)}"#)
             try await api.wait(for: id, toBe: "succeeded")
 
             #expect(TextFile.bytes(of: scratch.file("copy")) == Array(payload.utf8))
@@ -95,15 +92,15 @@ import Testing
         let handlers = try scratch.writeHandlers(["program": "cat"])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             let worker = try await deployment.startWorker("worker", ["WORKER_HANDLERS_FILE": handlers])
 
             func run(echoes: Int, programs: Int) async throws {
-                let before = try await deployment.number("SELECT count(*) FROM outcome")
+                let before = try await deployment.database.integer("SELECT count(*) FROM outcome")
                 try await api.post(echoes, of: ["type": "echo", "payload": ["some": "thing"]])
                 try await api.post(programs, of: ["type": "program", "payload": 1])
                 try await waitUntil("all jobs have ended", within: .seconds(60)) {
-                    try await deployment.number("SELECT count(*) FROM outcome") == before + Int64(echoes + programs)
+                    try await deployment.database.integer("SELECT count(*) FROM outcome") == before
+                        + echoes + programs
                 }
             }
             // Connections to PostgreSQL are opened when they are needed.
@@ -118,7 +115,8 @@ import Testing
                 return after.removeValue(forKey: "socket").map { $0 <= 5 } == true && after == before
             }
             #expect(ProcessTable.children(of: worker.pid) == [])
-            #expect(try await deployment.number("SELECT count(*) FROM outcome WHERE status <> 'succeeded'") == 0)
+            #expect(
+                try await deployment.database.integer("SELECT count(*) FROM outcome WHERE status <> 'succeeded'") == 0)
         }
     }
 }

@@ -9,12 +9,12 @@ import Testing
         let database = try await TestDatabase.empty(on: server)
         try await withServices { services in
             let deployment = Deployment(database: database, services: services)
-            try await deployment.migrate()
+            try await database.migrate()
             try server.stop(.fast)
 
             let worker = try await deployment.startWorker(waiting: false)
             try await worker.waitForLine(containing: "waiting to begin", within: .seconds(30))
-            let api = try await deployment.startApi()
+            let api = try await services.startApi(database.url)
             try server.start()
             try await worker.waitForLine(containing: "\"working\"", within: .seconds(30))
             try await api.waitUntilReady()

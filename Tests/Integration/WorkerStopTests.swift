@@ -9,7 +9,6 @@ import Testing
     @Test func `after SIGTERM a running job is finished and nothing more is leased`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             let worker = try await deployment.startWorker()
             let running = try await api.post(["type": "sleep", "payload": 3])
             try await api.wait(for: running, toBe: "running")
@@ -34,7 +33,6 @@ import Testing
         ])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             let worker = try await deployment.startWorker(
                 "short", ["WORKER_HANDLERS_FILE": handlers, "WORKER_SHUTDOWN_GRACE_SECONDS": "0.5"])
             let id = try await api.post(["type": "hang"])
@@ -55,7 +53,6 @@ import Testing
     @Test func `a second SIGTERM waits no longer`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await api.waitUntilReady()
             let worker = try await deployment.startWorker()
             let id = try await api.post(["type": "sleep", "payload": 600])
             try await api.wait(for: id, toBe: "running")

@@ -130,6 +130,31 @@ import Testing
         for (stop, reason) in book.renewed([job(2).lease], [:], sentAt: start) { stop.request(reason) }
         _ = book.ended(job(1).lease, now: start)
         #expect(book.startNext(now: start) == nil)
+        #expect(book.takeRefused().map(\.reason) == [.leaseLost])
+        #expect(book.takeRefused().isEmpty)
+    }
+
+    @Test func `a worker that was frozen starts nothing whose lease has run out unnoticed`() {
+        var book = book(concurrency: 1)
+        add([job(1), job(2)], to: &book, at: start)
+        _ = book.startNext(now: start)
+        let woken = start + .seconds(270)
+        _ = book.ended(job(1).lease, now: woken)
+        #expect(book.startNext(now: woken) == nil)
+        let refused = book.takeRefused()
+        #expect(refused.map(\.job.id) == [job(2).id])
+        #expect(refused.map(\.reason) == [.leaseLost])
+    }
+
+    @Test func `a job that is to stop before it has begun is not started, and not forgotten`() {
+        var book = book(concurrency: 1)
+        add([job(1), job(2)], to: &book, at: start)
+        _ = book.startNext(now: start)
+        for (stop, reason) in book.renewed([job(2).lease], [job(2).id: true], sentAt: start) { stop.request(reason) }
+        _ = book.ended(job(1).lease, now: start)
+        #expect(book.startNext(now: start) == nil)
+        #expect(book.takeRefused().map(\.reason) == [.cancelled])
+        #expect(book.count == 2)
     }
 }
 

@@ -39,6 +39,7 @@ struct AttemptBook {
     private var attempts: [HeldLease: HeldAttempt] = [:]
     private var queue: [HeldLease] = []
     private var queueHead = 0
+    private var refused: [(job: LeasedJob, reason: StopRequest.Reason)] = []
     /// Slots whose task looks for the next job by itself.
     private(set) var activeSlots = 0
     /// No job is started any more.
@@ -68,13 +69,15 @@ struct AttemptBook {
         return max(0, further)
     }
 
-    /// The next job for a slot; nil ends the slot.
+    /// The next job for a slot; nil ends the slot. What must not be started any more is passed over (`takeRefused`).
     mutating func startNext(now: MonotonicInstant) -> (job: LeasedJob, stop: StopRequest)? {
         while !isDraining, let key = popQueue() {
             guard var attempt = attempts[key], attempt.phase == .waiting else { continue }
-            guard attempt.stop.reason == nil else {
-                attempts[key] = nil
+            // A worker that was frozen finds jobs here before its clocks have told it that their leases are over.
+            if let reason = attempt.stop.reason ?? (attempt.lease.stopAt <= now ? .leaseLost : nil) {
+                attempts[key]?.phase = .finishing
                 plan.returned()
+                refused.append((attempt.job, reason))
                 continue
             }
             attempt.phase = .running
@@ -87,6 +90,13 @@ struct AttemptBook {
         }
         activeSlots -= 1
         return nil
+    }
+
+    /// Jobs that were asked to stop, or have lost their lease, before they got a slot: to be settled.
+    mutating func takeRefused() -> [(job: LeasedJob, reason: StopRequest.Reason)] {
+        guard !refused.isEmpty else { return [] }
+        defer { refused = [] }
+        return refused
     }
 
     private mutating func popQueue() -> HeldLease? {

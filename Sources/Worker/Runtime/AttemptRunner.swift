@@ -78,7 +78,7 @@ final class AttemptRunner: Sendable {
     // MARK: Running
 
     private func runSlot() async {
-        while let (job, stop) = book.withLock({ $0.startNext(now: .now()) }) {
+        while let (job, stop) = startNext() {
             let result: AttemptResult
             if let handler = handlers.withLock({ $0.handler(for: job.type) }) {
                 result = await handler.run(job, stop: stop)
@@ -89,6 +89,14 @@ final class AttemptRunner: Sendable {
             end(job, stop, result)
         }
         progress.wake()
+    }
+
+    private func startNext() -> (job: LeasedJob, stop: StopRequest)? {
+        let (next, refused) = book.withLock { ($0.startNext(now: .now()), $0.takeRefused()) }
+        for (job, reason) in refused {
+            if reason == .leaseLost { settle(job, .leaseLost) } else { write(.interrupted, of: job) }
+        }
+        return next
     }
 
     /// The slot is free; the end is handed to the finisher.

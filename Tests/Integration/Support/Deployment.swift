@@ -5,8 +5,6 @@ import TestKit
 
 /// A jobqueue of a test's own: a migrated database, and what the test starts on it of api, worker and reaper.
 struct Deployment: Sendable {
-    static let key = "integration-tests-know-this-key-too"
-
     let database: TestDatabase
     let services: Services
 
@@ -18,29 +16,13 @@ struct Deployment: Sendable {
         }
     }
 
-    /// Brings an empty database up to date, as an operator does.
-    func migrate() async throws {
-        let migration = try await services.start(
-            "jobqueue-api", ["migrate"],
-            environment: ["DATABASE_URL": database.url, "MIGRATIONS_DIR": TestDatabase.migrationsDirectory])
-        let exit = try await migration.waitForExit(within: .seconds(30))
-        guard exit == .code(0) else {
-            throw UnexpectedAnswer(description: "jobqueue-api migrate: \(exit): \(migration.lines)")
-        }
-    }
-
     // MARK: Processes
 
-    /// Starts an api that takes requests, or nothing until PostgreSQL is there.
-    func startApi(
-        port: UInt16 = FreePort.take(), _ environment: [String: String] = [:]
-    ) async throws -> RunningApi {
-        let own = [
-            "API_HOST": "127.0.0.1", "API_PORT": "\(port)", "API_SECRET_KEY": Self.key, "API_THREADS": "1",
-            "MIGRATIONS_DIR": TestDatabase.migrationsDirectory,
-        ]
-        let service = try await start("jobqueue-api", own, environment)
-        return RunningApi(service: service, client: HTTPTestClient(port: port, key: Self.key))
+    /// Starts an api, and returns when it takes requests.
+    func startApi(_ environment: [String: String] = [:]) async throws -> RunningApi {
+        let api = try await services.startApi(database.url, environment)
+        try await api.waitUntilReady(within: .seconds(30))
+        return api
     }
 
     /// Starts a worker; with `waiting`, returns when it has joined.
@@ -67,7 +49,7 @@ struct Deployment: Sendable {
 
     // MARK: What PostgreSQL says
 
-    /// Runs a statement of the test's own, on a connection of its own.
+    /// Runs a statement of the test's own, on a connection of its own: PostgreSQL may have been restarted since the last.
     @discardableResult
     func sql(_ sql: String, _ parameters: Parameters = Parameters()) async throws -> Rows {
         try await TestLoop.run { [settings = database.settings] in
@@ -75,11 +57,6 @@ struct Deployment: Sendable {
             defer { connection.close() }
             return try await connection.execute(sql: sql, parameters)
         }
-    }
-
-    /// The only column of the only row.
-    func number(_ sql: String) async throws -> Int64 {
-        try await self.sql(sql).onlyRow().int8(0)
     }
 
     /// The first column of each row.
