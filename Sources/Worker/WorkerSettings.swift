@@ -49,7 +49,7 @@ struct WorkerSettings: Sendable {
             help: "How long running jobs may go on after SIGTERM; below the pod's terminationGracePeriodSeconds.")
         handlers = HandlerSource(reading: &reader, environment: environment, on: loop)
         database = DatabaseAccess(reading: &reader)
-        schema = reader.string("DATABASE_SCHEMA", default: "jobqueue", help: "The schema that holds the tables.")
+        schema = reader.databaseSchema()
         poolSize = reader.integer(
             "DATABASE_POOL_SIZE", default: 4, in: 3...100,
             help: "Connections for statements; one more listens for notifications.")

@@ -17,10 +17,7 @@ struct ApiSettings: Sendable {
     /// - Parameter command: `migrate` needs no key.
     init(reading settings: inout SettingsReader, command: CommandLineArguments.Command?) {
         let access = DatabaseAccess(reading: &settings)
-        schema = settings.string(
-            "DATABASE_SCHEMA", default: "jobqueue",
-            help: "The schema that holds the tables; the migrations make it.",
-            accepts: "a name of a-z, 0-9 and _, not longer than 48", where: Self.isSchemaName)
+        schema = settings.databaseSchema()
         database = DatabaseSource(access)
         migrationsDirectory = settings.directory(
             "MIGRATIONS_DIR", default: "Migrations", help: "Where `migrate` finds the files NNNN_name.sql.")
@@ -37,18 +34,6 @@ struct ApiSettings: Sendable {
     /// Where PostgreSQL is, and how sessions with it begin.
     func sessions() throws(DatabaseSettings.InvalidURL) -> DatabaseSettings {
         try database.settings(schema: schema, applicationName: "jobqueue-api")
-    }
-
-    private static func isSchemaName(_ text: String) -> Bool {
-        guard let first = text.utf8.first, text.utf8.count <= 48 else { return false }
-        return !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
-            && text.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
-                    true
-                default: false
-                }
-            }
     }
 }
 

@@ -1,0 +1,20 @@
+extension SettingsReader {
+    /// `DATABASE_SCHEMA`. So short that names of channels can be made of it, and of characters that need no quoting.
+    public mutating func databaseSchema() -> String {
+        string(
+            "DATABASE_SCHEMA", default: "jobqueue", help: "The schema that holds the tables; the migrations make it.",
+            accepts: "a name of a-z, 0-9 and _, not longer than 48", where: Self.isSchemaName)
+    }
+
+    private static func isSchemaName(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        guard let first = bytes.first, bytes.count <= 48, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
+        else { return false }
+        return bytes.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"): true
+            default: false
+            }
+        }
+    }
+}
