@@ -48,8 +48,9 @@ final class ReaperProcess: Sendable {
         let pauseMin: Duration
     }
 
-    private var duties: [Duty] {
+    private func duties() -> [Duty] {
         let store = pools.store
+        let activity = SharedActivity()
         // A worker's row outlives the jobs that name it, however late they go.
         let forgetHours = settings.retention.longestHours + (settings.retention.spanDays + 1) * 24
         return [
@@ -61,8 +62,12 @@ final class ReaperProcess: Sendable {
                 pauseMin: LeaseReclaimer.pauseMin),
             Duty(
                 task: JobPromoter(store: store), interval: settings.promoteInterval, pauseMin: JobPromoter.pauseMin),
-            Duty(task: MarkRaiser(store: store), interval: MarkRaiser.interval, pauseMin: MarkRaiser.interval),
-            Duty(task: TallyFolder(store: store), interval: TallyFolder.interval, pauseMin: TallyFolder.pauseMin),
+            Duty(
+                task: TallyFolder(store: store, activity: activity), interval: TallyFolder.interval,
+                pauseMin: TallyFolder.pauseMin),
+            Duty(
+                task: MarkRaiser(store: store, activity: activity), interval: MarkRaiser.interval,
+                pauseMin: MarkRaiser.busyInterval),
             Duty(
                 task: WorkerPruner(registry: pools.registry, forgetHours: forgetHours, logger: logger),
                 interval: WorkerPruner.interval, pauseMin: WorkerPruner.pauseMin),
@@ -82,7 +87,7 @@ final class ReaperProcess: Sendable {
     func run() async {
         guard await waitForSchema() else { return }
         logger.info("reaping", ["version": .string(ProductVersion.text)])
-        var running = duties.map { start($0.task, $0) }
+        var running = duties().map { start($0.task, $0) }
         running.append(loop.spawn { await self.pools.watchCredentials() })
 
         await stopSignal.wait()
@@ -131,7 +136,7 @@ final class ReaperProcess: Sendable {
         } catch {
             return fail(error)
         }
-        for duty in duties {
+        for duty in duties() {
             if await !finish(duty.task, duty) { isFailed.store(true, ordering: .relaxed) }
         }
     }

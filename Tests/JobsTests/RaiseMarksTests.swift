@@ -11,28 +11,44 @@ import Testing
     }
 
     /// Two ticks, with everything that was drawn before the first proven.
-    private func raise(_ jobs: JobsDatabase, fromZero: Bool = false) async throws -> MarkReport {
-        let sequence = try await jobs.store.raiseMarks(upTo: nil, fromZero: false).sequence
-        return try await jobs.store.raiseMarks(upTo: sequence, fromZero: fromZero)
+    /// - Returns: how many marks have moved.
+    private func raise(_ jobs: JobsDatabase) async throws -> Int {
+        let bands = try await jobs.sql("SELECT id FROM band ORDER BY id")
+        var ids: [Int32] = []
+        for band in bands { ids.append(try band.int4(0)) }
+        let sequence = try await jobs.store.raiseMarks(of: ids, upTo: nil).sequence
+        return try await jobs.store.raiseMarks(of: ids, upTo: sequence).moved
     }
 
     @Test func `a mark rises to the first ready job, and every job is leased`() async throws {
         try await JobsDatabase.use { jobs in
             let ids = try await jobs.enqueue(1_500)
             var leased = try await jobs.leaseExpired(1_000).map(\.id)
-            #expect(try await raise(jobs).moved == 1)
+            #expect(try await raise(jobs) == 1)
             #expect(try await mark(jobs) == jobs.number("SELECT min(seq) FROM ready"))
             leased += try await jobs.leaseExpired(500).map(\.id)
             #expect(Set(leased) == Set(ids))
         }
     }
 
-    @Test func `a mark that would gain little is left where it is`() async throws {
+    @Test func `a mark that would not rise is left where it is`() async throws {
         try await JobsDatabase.use { jobs in
             try await jobs.enqueue(600)
             _ = try await jobs.leaseExpired(400)
-            #expect(try await raise(jobs).moved == 0)
-            #expect(try await mark(jobs) == 0)
+            #expect(try await raise(jobs) == 1)
+            #expect(try await raise(jobs) == 0)
+        }
+    }
+
+    @Test func `only the marks of the bands that were named rise`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await jobs.enqueue(10) { $0.queue = "a" }
+            try await jobs.enqueue(10) { $0.queue = "b" }
+            _ = try await jobs.leaseExpired(20)
+            let band = Int32(try await jobs.number("SELECT min(id)::bigint FROM band"))
+            let sequence = try await jobs.store.raiseMarks(of: [], upTo: nil).sequence
+            #expect(try await jobs.store.raiseMarks(of: [band], upTo: sequence).moved == 1)
+            #expect(try await jobs.number("SELECT count(*) FROM band WHERE low > 0") == 1)
         }
     }
 
@@ -40,10 +56,10 @@ import Testing
         try await JobsDatabase.use { jobs in
             try await jobs.enqueue(1_000)
             _ = try await jobs.leaseExpired(1_000)
-            let proven = try await jobs.store.raiseMarks(upTo: nil, fromZero: false).sequence
+            let proven = try await jobs.store.raiseMarks(of: [], upTo: nil).sequence
             try await jobs.enqueue(1_000)
             _ = try await jobs.leaseExpired(1_000)
-            _ = try await jobs.store.raiseMarks(upTo: proven, fromZero: false)
+            _ = try await jobs.store.raiseMarks(of: [1], upTo: proven)
             #expect(try await mark(jobs) == proven)
         }
     }
@@ -67,13 +83,13 @@ import Testing
                 ).onlyRow()
                 try await jobs.enqueue(1_000)
                 _ = try await jobs.leaseExpired(1_000)
-                #expect(try await raise(jobs).moved == 1)
+                #expect(try await raise(jobs) == 1)
                 return try row.uuid(0)
             }
             #expect(try await jobs.lease(10, seconds: 60).isEmpty)
 
-            #expect(try await raise(jobs).moved == 0)
-            #expect(try await raise(jobs, fromZero: true).moved == 1)
+            #expect(try await raise(jobs) == 0)
+            #expect(try await jobs.store.sweepMarks() == 1)
             #expect(try await jobs.lease(10, seconds: 60).map(\.id) == [late])
             #expect(try await jobs.countMismatches() == 0)
         }
@@ -96,25 +112,44 @@ import Testing
         MonotonicInstant(nanoseconds: (1_000 + milliseconds) * 1_000_000)
     }
 
-    @Test func `the first tick only reads the sequence`() {
+    @Test func `what the last tick has read is proven for the next`() {
         var cadence = MarkCadence()
         #expect(cadence.provenSequence == nil)
-        cadence.ticked(at: instant(0), sequence: 7, swept: true)
+        cadence.ticked(sequence: 7)
         #expect(cadence.provenSequence == 7)
-        cadence.ticked(at: instant(250), sequence: 9, swept: false)
+        cadence.ticked(sequence: 9)
         #expect(cadence.provenSequence == 9)
     }
 
-    @Test func `a sweep is due every five seconds, whatever came in between`() {
+    @Test func `a sweep is due at once, and then every five seconds`() {
         var cadence = MarkCadence()
         var sweeps: [Int64] = []
         for tick in 0..<50 {
             let now = instant(Int64(tick) * 250)
-            let isSweep = cadence.isSweepDue(at: now)
-            if isSweep { sweeps.append(Int64(tick) * 250) }
-            cadence.ticked(at: now, sequence: 1, swept: isSweep)
+            guard cadence.isSweepDue(at: now) else { continue }
+            sweeps.append(Int64(tick) * 250)
+            cadence.swept(from: now, to: now)
         }
         #expect(sweeps == [0, 5_000, 10_000])
-        #expect(cadence.isSweepDue(at: instant(60_000)))
+    }
+
+    @Test func `a slow sweep takes no more than a fiftieth of the time`() {
+        var cadence = MarkCadence()
+        cadence.swept(from: instant(0), to: instant(400))
+        #expect(!cadence.isSweepDue(at: instant(20_399)))
+        #expect(cadence.isSweepDue(at: instant(20_400)))
+    }
+}
+
+@Suite struct BandActivityTests {
+    @Test func `a band is active when more than 250 of its jobs were leased since it was taken`() {
+        var activity = BandActivity()
+        activity.add([3: 200, 1: 250, 2: 251])
+        #expect(activity.takeActive() == [2])
+        activity.add([3: 51, 1: 1, 2: 250])
+        #expect(activity.takeActive() == [1, 3])
+        activity.add([2: 1])
+        #expect(activity.takeActive() == [2])
+        #expect(activity.takeActive().isEmpty)
     }
 }

@@ -53,14 +53,14 @@ import Testing
         #expect(blocks == [0, 0, 10, 20])
     }
 
-    @Test func `every fifth fold is a sweep`() {
+    @Test func `every twentieth fold is a sweep`() {
         var floor = TallyFloor()
         var sweeps: [Int] = []
-        for fold in 0..<16 {
+        for fold in 0..<70 {
             if fold >= 2, floor.block == 0 { sweeps.append(fold) }
             floor.drained(atEnd: 1_000)
         }
-        #expect(sweeps == [5, 10, 15])
+        #expect(sweeps == [20, 40, 60])
     }
 
     @Test func `a table that has become shorter is read from its end at the latest`() {

@@ -100,20 +100,37 @@ private struct Stored: Sendable {
         }
     }
 
-    @Test func `marks rise from the second run on`() async throws {
+    @Test func `marks rise by what was folded, from the second run on`() async throws {
         try await Stored.use { stored in
             try await stored.enqueue(1_000)
+            let activity = SharedActivity()
+            var folder = TallyFolder(store: stored.store, activity: activity)
+            var raiser = MarkRaiser(store: stored.store, activity: activity)
+            #expect(try await raiser.runOnce().dueIn == nil)
             try await stored.lease(900, seconds: 60)
-            var raiser = MarkRaiser(store: stored.store)
-            #expect(try await raiser.runOnce().moved == 0)
-            #expect(try await raiser.runOnce().moved == 1)
-            #expect(try await raiser.runOnce().moved == 0)
+            #expect(try await folder.runOnce().dueIn == TallyFolder.busyInterval)
+            let busy = try await raiser.runOnce()
+            #expect(busy.raised == 1 && busy.dueIn == MarkRaiser.busyInterval)
+            #expect(try await folder.runOnce().dueIn == nil)
+            let idle = try await raiser.runOnce()
+            #expect(idle.raised == 0 && idle.dueIn == nil)
+        }
+    }
+
+    @Test func `a job that is hidden behind a mark is found, and told`() async throws {
+        try await Stored.use { stored in
+            try await stored.enqueue(1)
+            _ = try await stored.general.execute(sql: "UPDATE band SET low = 1000000")
+            var raiser = MarkRaiser(store: stored.store, activity: SharedActivity())
+            let report = try await raiser.runOnce()
+            #expect(report.lowered == 1 && report.isNotable)
+            #expect(try await stored.number("SELECT low FROM band") == 1)
         }
     }
 
     @Test func `counts are folded, run after run`() async throws {
         try await Stored.use { stored in
-            var folder = TallyFolder(store: stored.store)
+            var folder = TallyFolder(store: stored.store, activity: SharedActivity())
             for _ in 0..<12 {
                 try await stored.enqueue(1)
                 _ = try await folder.runOnce()

@@ -1,34 +1,60 @@
 internal import EventLoop
 internal import Jobs
 internal import Postgres
+internal import Synchronization
 internal import Telemetry
+
+/// What the folder of counts tells the raiser of marks.
+final class SharedActivity: Sendable {
+    private let activity = Mutex(BandActivity())
+
+    func add(_ leased: [Int32: Int64]) {
+        activity.withLock { $0.add(leased) }
+    }
+
+    func takeActive() -> [Int32] {
+        activity.withLock { $0.takeActive() }
+    }
+}
 
 /// Raises the low-water marks from which leases look for jobs, so that a long transaction somewhere in the database
 /// does not slow them down.
 struct MarkRaiser: PeriodicTask {
     static let name = "raise marks"
-    static let interval = Duration.milliseconds(250)
+    /// While nothing is leased.
+    static let interval = Duration.seconds(1)
+    static let busyInterval = Duration.milliseconds(250)
 
     let store: JobStore
+    let activity: SharedActivity
     private var cadence = MarkCadence()
 
-    init(store: JobStore) {
+    init(store: JobStore, activity: SharedActivity) {
         self.store = store
+        self.activity = activity
     }
 
     struct Report: TaskReport {
-        let moved: Int
+        let raised: Int
+        let lowered: Int
+        let dueIn: Duration?
 
-        var isNotable: Bool { false }
-        var message: String { "low-water marks were moved" }
-        var fields: LogFields { ["moved": .integer(moved)] }
+        /// A job had been hidden, for a few seconds at most: what an operator wants to know who looks for a delay.
+        var isNotable: Bool { lowered > 0 }
+        var message: String { "jobs that were committed late are seen now" }
+        var fields: LogFields { ["bands": .integer(lowered)] }
     }
 
     mutating func runOnce() async throws(PostgresError) -> Report {
-        let now = MonotonicInstant.now()
-        let isSweep = cadence.isSweepDue(at: now)
-        let marks = try await store.raiseMarks(upTo: cadence.provenSequence, fromZero: isSweep)
-        cadence.ticked(at: now, sequence: marks.sequence, swept: isSweep)
-        return Report(moved: marks.moved)
+        let bands = activity.takeActive()
+        let (raised, sequence) = try await store.raiseMarks(of: bands, upTo: cadence.provenSequence)
+        cadence.ticked(sequence: sequence)
+        var lowered = 0
+        let start = MonotonicInstant.now()
+        if cadence.isSweepDue(at: start) {
+            lowered = try await store.sweepMarks()
+            cadence.swept(from: start, to: .now())
+        }
+        return Report(raised: raised, lowered: lowered, dueIn: bands.isEmpty ? nil : Self.busyInterval)
     }
 }

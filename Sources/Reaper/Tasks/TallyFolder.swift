@@ -6,7 +6,10 @@ internal import Telemetry
 /// Adds up what the statements have counted, so that reading the depths stays cheap.
 struct TallyFolder: PeriodicTask {
     static let name = "fold counts"
+    /// While nothing happens.
     static let interval = Duration.seconds(1)
+    /// While jobs move: the marks rise by what is folded.
+    static let busyInterval = Duration.milliseconds(250)
     static let pauseMin = Duration.milliseconds(10)
     /// Rows of one statement.
     static let batchMax: Int32 = 20_000
@@ -14,10 +17,12 @@ struct TallyFolder: PeriodicTask {
     static let batchesMax = 20
 
     let store: JobStore
+    let activity: SharedActivity
     private var floor = TallyFloor()
 
-    init(store: JobStore) {
+    init(store: JobStore, activity: SharedActivity) {
         self.store = store
+        self.activity = activity
     }
 
     struct Report: TaskReport {
@@ -34,8 +39,10 @@ struct TallyFolder: PeriodicTask {
         for _ in 0..<Self.batchesMax where !Task.isCancelled {
             let batch = try await store.foldTally(atMost: Self.batchMax, from: floor.block)
             report.folded += batch.rows
+            activity.add(batch.leased)
             guard batch.rows == Self.batchMax else {
                 floor.drained(atEnd: batch.blocks)
+                report.dueIn = report.folded > 0 ? Self.busyInterval : nil
                 return report
             }
         }

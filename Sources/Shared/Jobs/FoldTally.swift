@@ -10,7 +10,7 @@ public import Postgres
 /// A hint: what a fold does not find stays in the counts, which add up folded and unfolded rows.
 public struct TallyFloor: Sendable {
     /// Every so many folds one is a sweep; the first is.
-    public static let sweepEvery = 5
+    public static let sweepEvery = 20
 
     private var folds = 0
     private var lastEnd: Int64 = 0
@@ -32,6 +32,8 @@ public struct TallyFloor: Sendable {
 /// What one statement has folded.
 public struct FoldBatch: Sendable {
     public let rows: Int
+    /// How many jobs were leased by what these rows say, by band.
+    public let leased: [Int32: Int64]
     /// The length of `tally` afterwards, in blocks.
     public let blocks: Int64
 }
@@ -40,7 +42,7 @@ extension JobStore {
     /// Moves counts from `tally`, where everyone appends, to `step_total`, in one statement: readers see each count in
     /// exactly one of the two. Rows that another fold has locked are left to it. Totals are written in the order of
     /// their key, so folds that meet there wait for each other but never in a circle.
-    private static let fold = Statement(
+    static let fold = Statement(
         "fold_tally",
         """
         WITH taken AS MATERIALIZED (
@@ -51,7 +53,7 @@ extension JobStore {
             INSERT INTO step_total AS t (band_id, step, n)
             SELECT band_id, step, sum(n) FROM taken GROUP BY 1, 2 ORDER BY 1, 2
             ON CONFLICT (band_id, step) DO UPDATE SET n = t.n + EXCLUDED.n)
-        SELECT count(*) FROM taken
+        SELECT band_id, count(*), sum(n) FILTER (WHERE step = 'leased') FROM taken GROUP BY band_id
         """, [.int4, .int8])
 
     private static let tallyEnd = Statement(
@@ -66,7 +68,12 @@ extension JobStore {
         parameters.append(limit)
         parameters.append(block)
         let answers = try await hot.executeGroup([(Self.fold, parameters), (Self.tallyEnd, Parameters())])
-        return FoldBatch(
-            rows: Int(try answers[0].onlyRow().int8(0)), blocks: try answers[1].onlyRow().int8(0))
+        var rows = 0
+        var leased: [Int32: Int64] = [:]
+        for row in answers[0] {
+            rows += Int(try row.int8(1))
+            leased[try row.int4(0)] = try row.optionalInt8(2)
+        }
+        return FoldBatch(rows: rows, leased: leased, blocks: try answers[1].onlyRow().int8(0))
     }
 }

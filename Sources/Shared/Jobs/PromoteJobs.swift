@@ -14,7 +14,7 @@ public struct PromotionBatch: Sendable {
 extension JobStore {
     /// In the order of their times, since `ready.seq` is drawn as the rows are inserted. `ready_at` is the time that the
     /// job had asked for, so that a late promotion shows in the wait.
-    private static let promote = Statement(
+    static let promote = Statement(
         "promote_jobs",
         """
         WITH due AS MATERIALIZED (

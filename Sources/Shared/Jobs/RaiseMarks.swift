@@ -1,75 +1,107 @@
 public import EventLoop
 public import Postgres
 
-/// When the marks are raised, and how far: the state that one ticker carries from tick to tick.
+/// Which bands have moved, as far as the counts that one process has folded tell: what raising marks is worth while for.
+public struct BandActivity: Sendable {
+    /// A mark is raised when it gains about so many entries. Each time it moves, a dead version is left behind of a row
+    /// that every lease reads.
+    public static let leasedMin: Int64 = 250
+
+    private var leased: [Int32: Int64] = [:]
+
+    public init() {}
+
+    public mutating func add(_ counts: [Int32: Int64]) {
+        for (band, count) in counts { leased[band, default: 0] += count }
+    }
+
+    /// Takes out the bands of which enough has been leased since they were taken before, in ascending order.
+    public mutating func takeActive() -> [Int32] {
+        let active = leased.filter { $0.value > Self.leasedMin }.keys.sorted()
+        for band in active { leased[band] = nil }
+        return active
+    }
+}
+
+/// When the marks are raised and swept, and how far: the state that one ticker carries from tick to tick.
 ///
 /// A lease looks only at `seq >= band.low`. A number of `ready_seq` that was drawn before the tick before is committed by
-/// now, nearly always, so marks may rise up to the sequence's value of that tick. What commits later yet than that, or
-/// comes back, is found by the sweep: it looks from zero, and lowers marks too.
+/// now, nearly always, so marks may rise up to the sequence's value of that tick. What commits later yet than that is
+/// found by the sweep, which looks from zero and lowers marks.
 ///
 /// A hint: wrong, it costs a job the delay until the next sweep.
 public struct MarkCadence: Sendable {
-    /// The longest that a job stays unseen behind a mark.
+    /// Between two sweeps: the longest that a job stays unseen behind a mark.
     public static let sweepInterval = Duration.seconds(5)
+    /// While a transaction pins the xmin horizon, a sweep walks over all dead entries; it must not take more than this
+    /// part of the time.
+    public static let sweepShare = 50
 
-    private var lastSweep: MonotonicInstant?
+    private var nextSweep: MonotonicInstant?
     /// The sequence's value at the tick before; nil: not known yet.
     public private(set) var provenSequence: Int64?
 
     public init() {}
 
     public func isSweepDue(at now: MonotonicInstant) -> Bool {
-        guard let lastSweep else { return true }
-        return now - lastSweep >= Self.sweepInterval
+        nextSweep.map { $0 <= now } ?? true
     }
 
-    /// A tick has read the sequence.
-    /// - Parameter swept: whether it raised the marks from zero.
-    public mutating func ticked(at now: MonotonicInstant, sequence: Int64, swept: Bool) {
+    public mutating func swept(from start: MonotonicInstant, to end: MonotonicInstant) {
+        nextSweep = end + max(Self.sweepInterval, (end - start) * Self.sweepShare)
+    }
+
+    public mutating func ticked(sequence: Int64) {
         provenSequence = sequence
-        if swept { lastSweep = now }
     }
-}
-
-/// What one tick has done.
-public struct MarkReport: Sendable {
-    /// Bands whose mark has moved, up or down.
-    public let moved: Int
-    /// The last number that `ready_seq` has given.
-    public let sequence: Int64
 }
 
 extension JobStore {
-    /// A mark moves only if it gains more than 500 entries or has to go down, so that a quiet queue writes nothing.
-    private static let raise = Statement(
+    static let raise = Statement(
         "raise_marks",
         """
         UPDATE band b SET low = n.low
-        FROM (SELECT id, LEAST(COALESCE((SELECT seq FROM ready
-                                         WHERE band_id = m.id AND seq >= CASE WHEN $2 THEN 0 ELSE m.low END
-                                         ORDER BY seq LIMIT 1), $1), $1) AS low
-              FROM band m) n
-        WHERE b.id = n.id AND (n.low > b.low + 500 OR n.low < b.low)
-        """, [.int8, .bool], isIdempotent: true)
+        FROM (SELECT m.id, LEAST(COALESCE((SELECT seq FROM ready
+                                           WHERE band_id = m.id AND seq >= m.low
+                                           ORDER BY seq LIMIT 1), $1), $1) AS low
+              FROM unnest($2::int[]) AS g (id)
+              JOIN band m ON m.id = ANY (ARRAY[g.id])) n
+        WHERE b.id = ANY (ARRAY[n.id]) AND n.low > b.low
+        """, [.int8, .int4Array], isIdempotent: true)
 
     private static let sequence = Statement(
         "ready_sequence", "SELECT last_value FROM ready_seq", isIdempotent: true)
 
-    /// Raises the low-water mark of each band to its first ready job. Several at once do no harm.
-    /// - Parameters:
-    ///   - sequence: what the tick before has read; nil only reads it.
-    ///   - fromZero: looks below the marks too, and lowers those that are too high.
+    /// Lowers a mark below which a row has committed late.
+    static let sweep = Statement(
+        "sweep_marks",
+        """
+        UPDATE band b SET low = n.low
+        FROM (SELECT m.id, (SELECT seq FROM ready WHERE band_id = m.id ORDER BY seq LIMIT 1) AS low
+              FROM band m OFFSET 0) n
+        WHERE b.id = ANY (ARRAY[n.id]) AND n.low < b.low
+        """, isIdempotent: true)
+
+    /// Raises the low-water marks of `bands` to their first ready jobs, and reads the sequence for the next tick. Several
+    /// at once do no harm.
+    /// - Parameter sequence: what the tick before has read; nil: raises nothing.
     public func raiseMarks(
-        upTo sequence: Int64?, fromZero: Bool
-    ) async throws(PostgresError) -> MarkReport {
-        guard let sequence else {
+        of bands: [Int32], upTo sequence: Int64?
+    ) async throws(PostgresError) -> (moved: Int, sequence: Int64) {
+        guard let sequence, !bands.isEmpty else {
             let row = try await hot.execute(Self.sequence).onlyRow()
-            return MarkReport(moved: 0, sequence: try row.int8(0))
+            return (0, try row.int8(0))
         }
         var parameters = Parameters()
         parameters.append(sequence)
-        parameters.append(fromZero)
+        parameters.append(bands)
         let answers = try await hot.executeGroup([(Self.raise, parameters), (Self.sequence, Parameters())])
-        return MarkReport(moved: answers[0].affectedRowCount, sequence: try answers[1].onlyRow().int8(0))
+        return (answers[0].affectedRowCount, try answers[1].onlyRow().int8(0))
+    }
+
+    /// Looks for ready jobs behind the marks of all bands, and lowers the marks to them.
+    /// - Returns: how many marks were lowered.
+    public func sweepMarks() async throws(PostgresError) -> Int {
+        try await hot.execute(Self.sweep).affectedRowCount
     }
 }

@@ -43,7 +43,7 @@ extension JobStore {
     /// rows as jobs run, a few ms for 100,000, and an index on the expiry would cost every job 6 % of its WAL.
     ///
     /// The attempt is spent, as if it had failed: a job that kills its worker must not run for ever.
-    private static let reclaim = Statement(
+    static let reclaim = Statement(
         "reclaim_leases",
         """
         WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),

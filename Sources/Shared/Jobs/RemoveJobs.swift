@@ -48,7 +48,7 @@ extension JobStore {
     /// it was created, which is its id: younger ones, and their partitions, are not looked at.
     ///
     /// A job that is being revived is waited for, and is then not there any more.
-    private static let remove = Statement(
+    static let remove = Statement(
         "remove_ended_jobs",
         """
         WITH moment AS MATERIALIZED (

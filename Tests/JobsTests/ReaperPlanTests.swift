@@ -1,0 +1,103 @@
+import EventLoop
+import Postgres
+import Telemetry
+import TestKit
+import Testing
+
+@testable import Jobs
+
+/// The plans of the reaper's statements, as its sessions make them. The statistics of these tables are always wrong, so
+/// no plan may depend on them: neither those of tables that were empty when they were vacuumed, nor those of full ones.
+@Suite struct ReaperPlanTests {
+    /// Prepares the statement as the pool does, and reads its generic plan.
+    private func plan(
+        _ statement: Statement, _ arguments: String, isRun: Bool = false, _ jobs: JobsDatabase
+    ) async throws -> String {
+        try await jobs.hot.withConnection { connection in
+            let types = statement.parameterTypes.map(\.description).joined(separator: ", ")
+            let signature = types.isEmpty ? "" : "(\(types))"
+            let call = arguments.isEmpty ? "" : "(\(arguments))"
+            _ = try await connection.execute(sql: ["PREPARE p", signature, " AS ", statement.sql].joined())
+            let options = isRun ? "(COSTS OFF, ANALYZE, TIMING OFF)" : "(COSTS OFF)"
+            let rows = try await connection.execute(sql: ["EXPLAIN ", options, " EXECUTE p", call].joined())
+            _ = try await connection.execute(sql: "DEALLOCATE p")
+            var lines: [String] = []
+            for row in rows { lines.append(try row.text(0)) }
+            return lines.joined(separator: "\n")
+        }
+    }
+
+    /// Runs `body` with the statistics of empty tables, then with those of full ones, without changing what they hold.
+    private func withEitherStatistics(
+        _ body: @Sendable (JobsDatabase) async throws -> Void
+    ) async throws {
+        try await JobsDatabase.use { jobs in
+            for table in Self.tables { try await jobs.sql(["VACUUM ANALYZE ", table].joined()) }
+            try await fill(jobs)
+            try await body(jobs)
+            for table in Self.tables { try await jobs.sql(["VACUUM ANALYZE ", table].joined()) }
+            try await body(jobs)
+        }
+    }
+
+    private static let tables = [
+        "job", "ready", "scheduled", "lease", "outcome", "attempt_error", "tally", "step_total", "band", "worker",
+    ]
+
+    private func fill(_ jobs: JobsDatabase) async throws {
+        try await jobs.enqueue(3_000)
+        try await jobs.enqueue(3_000) { $0.runAt = .now() + .seconds(3_600) }
+        let ended = try await jobs.lease(1_000, seconds: 60).prefix(500).map { job in
+            FinishedAttempt(lease: HeldLease(id: job.id, token: job.token), result: .succeeded(result: nil))
+        }
+        _ = try await jobs.store.finish(ended)
+    }
+
+    @Test func `reclaim reads leases by block range and everything else by key`() async throws {
+        try await withEitherStatistics { jobs in
+            let plan = try await plan(JobStore.reclaim, "500", jobs)
+            #expect(plan.contains("Tid Range Scan on lease"), "\(plan)")
+            #expect(!plan.contains("Seq Scan"), "\(plan)")
+            #expect(!plan.contains("Hash Join") && !plan.contains("Merge Join"), "\(plan)")
+        }
+    }
+
+    @Test func `promotion finds what is due by its time`() async throws {
+        try await withEitherStatistics { jobs in
+            let plan = try await plan(JobStore.promote, "1000, '-infinity'", jobs)
+            #expect(plan.contains("Index Scan using scheduled_run_at on scheduled"), "\(plan)")
+            #expect(plan.contains("Tid Scan on scheduled"), "\(plan)")
+            #expect(!plan.contains("Seq Scan"), "\(plan)")
+        }
+    }
+
+    @Test func `a fold reads the tally from its block on`() async throws {
+        try await withEitherStatistics { jobs in
+            let plan = try await plan(JobStore.fold, "20000, 3", jobs)
+            #expect(plan.contains("Tid Range Scan on tally"), "\(plan)")
+            #expect(!plan.contains("Seq Scan"), "\(plan)")
+        }
+    }
+
+    @Test func `raising a mark reads one row of ready for each band`() async throws {
+        try await withEitherStatistics { jobs in
+            for (statement, arguments) in [(JobStore.raise, "1000, '{1,2}'"), (JobStore.sweep, "")] {
+                let plan = try await plan(statement, arguments, jobs)
+                #expect(plan.contains("Index Only Scan using ready_band_seq on ready"), "\(plan)")
+                #expect(!plan.contains("Seq Scan on ready"), "\(plan)")
+            }
+        }
+    }
+
+    @Test func `removal walks the key of the ended jobs in its order, in old partitions only`() async throws {
+        try await withEitherStatistics { jobs in
+            let start = "0, '00000000-0000-0000-0000-000000000000', 1000, 24, 168, 24"
+            let plan = try await plan(JobStore.remove, start, isRun: true, jobs)
+            #expect(!plan.contains("Seq Scan on outcome") && !plan.contains("Seq Scan on job"), "\(plan)")
+            let today = try await jobs.sql("SELECT suffix FROM span ORDER BY starts LIMIT 1").onlyRow().text(0)
+            let walks = plan.split(separator: "\n").filter { $0.contains("Index Only Scan using outcome_") }
+            #expect(walks.contains { $0.contains("outcome_default_pkey") && !$0.contains("never executed") }, "\(plan)")
+            #expect(walks.contains { $0.contains(today) && $0.contains("never executed") }, "\(plan)")
+        }
+    }
+}
