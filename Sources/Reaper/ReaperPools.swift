@@ -21,7 +21,7 @@ final class ReaperPools: Sendable {
         database = settings.database
         self.loop = loop
         self.logger = logger
-        let sessions = try database.settings(schema: settings.schema, applicationName: "jobqueue-reaper")
+        let sessions = try settings.sessions()
         let credentials = database.credentials
         func pool(_ profile: SessionProfile, size: Int) -> DatabasePool {
             DatabasePool(

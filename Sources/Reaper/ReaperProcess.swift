@@ -32,7 +32,7 @@ final class ReaperProcess: Sendable {
         stopSignal = WakeUp(on: loop)
     }
 
-    /// Whether it could not begin, or `runOnce` has left a task undone.
+    /// Whether `runOnce` could not begin, or has left a task undone.
     var hasFailed: Bool { isFailed.load(ordering: .relaxed) }
 
     /// Asks the reaper to stop; a second time, to wait for nothing. Call it on the loop.
@@ -131,10 +131,9 @@ final class ReaperProcess: Sendable {
     }
 
     private func doEveryTask() async {
-        do throws(SchemaObstacle) {
-            try await checkSchema()
-        } catch {
-            return fail(error)
+        if let obstacle = await schemaObstacle() {
+            isFailed.store(true, ordering: .relaxed)
+            return logger.error("the schema is not as it should be", ["reason": .string(obstacle)])
         }
         for duty in duties() {
             if await !finish(duty.task, duty) { isFailed.store(true, ordering: .relaxed) }
@@ -148,35 +147,20 @@ final class ReaperProcess: Sendable {
 
     // MARK: The schema
 
-    /// False when it will not begin: it was stopped before, or the schema is newer than this release.
+    /// False when it was stopped before the schema was there.
     private func waitForSchema() async -> Bool {
         var told: String?
-        while true {
-            let obstacle: SchemaObstacle
-            do throws(SchemaObstacle) {
-                try await checkSchema()
-                return true
-            } catch {
-                obstacle = error
-            }
-            guard obstacle.mayPass else {
-                fail(obstacle)
-                return false
-            }
-            if obstacle.reason != told {
-                logger.warning("waiting for the schema", ["reason": .string(obstacle.reason)])
-            }
-            told = obstacle.reason
+        while let obstacle = await schemaObstacle() {
+            if obstacle != told { logger.warning("waiting for the schema", ["reason": .string(obstacle)]) }
+            told = obstacle
             if await stopSignal.wait(until: .now() + Self.schemaPause) { return false }
         }
+        return true
     }
 
-    private func fail(_ obstacle: SchemaObstacle) {
-        isFailed.store(true, ordering: .relaxed)
-        logger.error("the schema does not fit", ["reason": .string(obstacle.reason)])
-    }
-
-    private func checkSchema() async throws(SchemaObstacle) {
+    /// Why it cannot begin; nil when it can. A newer schema is as good: migrations only add to what a release uses, since
+    /// the schema is migrated before the programs are replaced.
+    private func schemaObstacle() async -> String? {
         let general = pools.general
         let version: Int32?
         do throws(PostgresError) {
@@ -184,16 +168,11 @@ final class ReaperProcess: Sendable {
                 try await general.execute(statement)
             }
         } catch {
-            throw SchemaObstacle(reason: "\(error)", mayPass: true)
+            return "\(error)"
         }
-        guard let reason = SchemaVersion.mismatch(current: version, expected: SchemaVersion.required) else { return }
-        throw SchemaObstacle(reason: reason, mayPass: (version ?? 0) < SchemaVersion.required)
+        let mismatch = SchemaVersion.mismatch(current: version, expected: SchemaVersion.required)
+        guard let mismatch, (version ?? 0) > SchemaVersion.required else { return mismatch }
+        logger.warning("the schema is newer than this release", ["reason": .string(mismatch)])
+        return nil
     }
-}
-
-/// Why a reaper cannot begin.
-private struct SchemaObstacle: Error {
-    let reason: String
-    /// A migration, or PostgreSQL's return, may remove it.
-    let mayPass: Bool
 }

@@ -31,7 +31,7 @@ struct ReaperSettings: Sendable {
         database = DatabaseSource(DatabaseAccess(reading: &settings))
         schema = settings.string(
             "DATABASE_SCHEMA", default: "jobqueue", help: "The schema that holds the tables.",
-            accepts: "an identifier of at most 40 letters, digits and underscores", where: Self.isIdentifier)
+            accepts: "a name of a-z, 0-9 and _, not longer than 48", where: Self.isSchemaName)
         poolSize = settings.integer(
             "DATABASE_POOL_SIZE", default: 4, in: Self.poolSizeMin...100,
             help: "Connections to PostgreSQL at most.")
@@ -53,6 +53,17 @@ struct ReaperSettings: Sendable {
             "LOG_LEVEL", default: LogLevel.info, help: "Lines below this level are not written.")
         logStyle = settings.enumeration(
             "LOG_FORMAT", default: LogStyle.json, help: "json for programs, console for people.")
+        do throws(DatabaseSettings.InvalidURL) {
+            _ = try sessions()
+        } catch {
+            // What libpq does not understand is a problem of the configuration too.
+            settings.require(false, of: "DATABASE_URL", otherwise: error.description)
+        }
+    }
+
+    /// Where PostgreSQL is, and how sessions with it begin.
+    func sessions() throws(DatabaseSettings.InvalidURL) -> DatabaseSettings {
+        try database.settings(schema: schema, applicationName: "jobqueue-reaper")
     }
 
     private static func hours(_ status: String, _ standard: Int, _ settings: inout SettingsReader) -> Int32 {
@@ -63,12 +74,11 @@ struct ReaperSettings: Sendable {
         return Int32(hours)
     }
 
-    private static func isIdentifier(_ text: String) -> Bool {
-        let isDigit = { (byte: UInt8) in (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
-        let isLetter = { (byte: UInt8) in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || byte == UInt8(ascii: "_")
+    private static func isSchemaName(_ text: String) -> Bool {
+        func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+        guard text.utf8.count <= 48, let first = text.utf8.first, !isDigit(first) else { return false }
+        return text.utf8.allSatisfy { byte in
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || isDigit(byte) || byte == UInt8(ascii: "_")
         }
-        guard text.utf8.count <= 40, let first = text.utf8.first, isLetter(first) else { return false }
-        return text.utf8.allSatisfy { isLetter($0) || isDigit($0) }
     }
 }
