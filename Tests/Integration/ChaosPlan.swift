@@ -42,7 +42,7 @@ struct ChaosPlan {
     /// The leases of the workers.
     static let lease = Duration.seconds(2)
     /// Faults begin within this time, and jobs are posted throughout.
-    static let window = Duration.seconds(8)
+    static let window = Duration.seconds(6)
 
     private(set) var events: [Event] = []
 

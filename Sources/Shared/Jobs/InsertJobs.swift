@@ -131,7 +131,9 @@ struct InsertJobs: Sendable {
     /// All of `items`, or none. Sent again while its outcome is unknown.
     func insertOnce(_ items: [Item]) async -> Answer {
         let (statement, parameters) = encode(items)
-        var attempt = 1
+        // That of an earlier try. Whatever keeps a later one from being sent does not undo what that has done.
+        var unknown: PostgresError?
+        var triesLeft = Self.attemptsMax
         while true {
             do throws(PostgresError) {
                 let sent = WallInstant.now()
@@ -141,13 +143,13 @@ struct InsertJobs: Sendable {
                 if try row.bool(1) { notifier?.notify(items.lazy.map(\.job.queue)) }
                 return .success(createdAt)
             } catch {
-                if error.isOutcomeUnknown, attempt < Self.attemptsMax {
-                    attempt += 1
-                } else if attempt > 1, error.sqlState == .uniqueViolation {
-                    return await creationTime(of: items[0].id)
-                } else {
-                    return .failure(error)
+                if unknown != nil, error.sqlState == .uniqueViolation { return await creationTime(of: items[0].id) }
+                guard error.isOutcomeUnknown else {
+                    return .failure(Self.mayBeOneRowsFault(error) ? error : unknown ?? error)
                 }
+                triesLeft -= 1
+                guard triesLeft > 0 else { return .failure(error) }
+                unknown = error
             }
         }
     }
@@ -159,7 +161,8 @@ struct InsertJobs: Sendable {
             parameters.append(id)
             return .success(try await pool.execute(Self.creation, parameters).onlyRow().timestamptz(0))
         } catch {
-            return .failure(error)
+            // Nothing but that it exists could be learnt, and that only here.
+            return .failure(.connectionLost(reason: "\(error)", outcomeUnknown: true))
         }
     }
 
