@@ -10,7 +10,7 @@ struct PartitionKeeper: PeriodicTask {
     static let name = "make partitions"
     static let interval = Duration.seconds(3_600)
     /// After a lock was not to be had.
-    static let retryPause = Duration.seconds(10)
+    static let retryPause = Duration.seconds(60)
     static let daysAhead: Int32 = 2
 
     let store: JobStore

@@ -16,8 +16,6 @@ struct RetentionSweeper: PeriodicTask {
     static let batchMax: Int32 = 1_000
     /// Of one run.
     static let batchesMax = 20
-    /// After a lock was not to be had.
-    static let retryPause = Duration.seconds(10)
 
     let store: JobStore
     let policy: RetentionPolicy
@@ -71,8 +69,8 @@ struct RetentionSweeper: PeriodicTask {
             case .done(let jobs):
                 report.spansDropped += 1
                 report.dropped += jobs
-            case .refused: break
-            case .busy: report.dueIn = Self.retryPause
+            // The next sweep tries again.
+            case .refused, .busy: break
             }
         }
     }

@@ -73,7 +73,8 @@ struct Ticker<Work: PeriodicTask> {
     }
 
     private mutating func failed(_ error: PostgresError, since start: MonotonicInstant) -> Duration {
-        if case .cancelled = error { return .zero }
+        // On the way out it does not matter any more.
+        guard !Task.isCancelled else { return .zero }
         let end = MonotonicInstant.now()
         counts.failed(after: end - start)
         let pause = pace.failed(random: .random(in: 0...1))

@@ -6,7 +6,8 @@ public enum PartitionChange: Hashable, Sendable {
     case done(Int64)
     /// Jobs of the span still live, or have not been kept for as long as they should be.
     case refused
-    /// The lock was not to be had in half a second. While we wait for it others wait behind us, so it is tried later.
+    /// The lock was not to be had in a fifth of a second: a long statement or a dump is reading. While we wait everyone
+    /// else waits behind us, so it is tried again much later.
     case busy
 }
 
@@ -15,7 +16,7 @@ public enum PartitionChange: Hashable, Sendable {
 /// nor drop.
 extension JobStore {
     /// The longest wait for a lock, and the longest that a change may take: counting the jobs of a large span.
-    private static let lockTimeout = "SET LOCAL lock_timeout = '500ms'"
+    private static let lockTimeout = "SET LOCAL lock_timeout = '200ms'"
     private static let statementTimeout = "SET LOCAL statement_timeout = '10min'"
     private static let changeTimeout = Duration.seconds(610)
 
