@@ -32,6 +32,7 @@ import Testing
                 }
             }
             #expect(try await database.integer("SELECT count(*) FROM job") == 0)
+            try await api.waitUntilReady()
             for target in ["/health", "/ready", "/metrics"] {
                 #expect(try await api.stranger.get(target).status == 200, "\(target)")
                 let mistaken = HTTPTestClient(port: api.port, key: "wrong")

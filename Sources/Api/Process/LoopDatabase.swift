@@ -10,7 +10,9 @@ final class LoopDatabase: Sendable {
     let loop: Loop
     let jobs: JobStore
     let workers: WorkerRegistry
-    /// For what is not of the hot path: its sessions plan as PostgreSQL sees fit.
+    /// For short statements only, which find their rows by index.
+    let hot: DatabasePool
+    /// For what may take longer: its sessions plan as PostgreSQL sees fit.
     let general: DatabasePool
     private let pools: [DatabasePool]
 
@@ -31,7 +33,7 @@ final class LoopDatabase: Sendable {
                 surroundings.sessions, profile: profile, options: .init(size: size), on: loop,
                 metrics: surroundings.metrics, credentials: surroundings.credentials)
         }
-        let hot = pool(.hot, size: connections - 2)
+        hot = pool(.hot, size: connections - 2)
         let notifying = pool(.notifying, size: 1)
         general = pool(.general, size: 1)
         pools = [hot, general, notifying]

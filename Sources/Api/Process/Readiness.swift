@@ -19,7 +19,8 @@ final class Readiness: Sendable {
     private let database: SharedAnswer<State>
 
     init(_ database: LoopDatabase) {
-        let pool = database.general
+        // A long list must not make the process look as if it could not work.
+        let pool = database.hot
         self.database = SharedAnswer(
             on: database.loop, keptFor: Self.keptFor, limit: Self.limit,
             whenLate: { Self.late(pool) },

@@ -37,7 +37,7 @@ struct Upkeep: Sendable {
         switch state {
         case .unready(let reason):
             var fields: LogFields = ["reason": .string(reason)]
-            if let failure = databases.first.general.lastFailure { fields.set(.init("error", .error(failure))) }
+            if let failure = databases.first.hot.lastFailure { fields.set(.init("error", .error(failure))) }
             logger.warning("not ready", fields)
         case .ready(let version):
             logger.info("ready", ["schema_version": .integer(version)])
