@@ -5,7 +5,6 @@ import secrets
 import subprocess
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from .postgres import Postgres, Session
 from .processes import Broken, Service
@@ -89,5 +88,4 @@ def wait_until_done(session: Session, *watched: Service, patience_seconds: float
             raise Broken(f"{now} jobs are unfinished, and nothing has moved for {patience_seconds:g} s")
         fewest = now
         for service in watched:
-            if not Path(f"/proc/{service.pid}").exists():
-                raise Broken(f"{service.name} has ended: {'; '.join(service.problems[-3:])}")
+            service.require_running()

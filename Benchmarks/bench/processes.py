@@ -97,6 +97,12 @@ class Service:
     def send(self, signal: int) -> None:
         self._process.send_signal(signal)
 
+    def require_running(self) -> None:
+        """Raises Broken when it has ended."""
+        status = self._process.poll()
+        if status is not None:
+            raise Broken(f"{self.name} has ended with status {status}: {'; '.join(self.problems[-3:])}")
+
     def stop(self) -> None:
         """Raises Broken when it had ended before, or does not end well."""
         if self.is_stopped:

@@ -22,9 +22,9 @@ class RawLimits:
     postgres: Postgres
     seconds: float
 
-    def single_rows(self) -> float:
-        """Rows a second, one a transaction, from 32 clients: U32."""
-        return self._transactions_per_second("insert_one.sql", clients=32)
+    def single_rows(self, clients: int = 32) -> float:
+        """Rows a second, one a transaction: U32, or U1 from one client."""
+        return self._transactions_per_second("insert_one.sql", clients)
 
     def many_rows(self, rows: int) -> float:
         """Rows a second, so many a statement, from 4 clients."""

@@ -19,10 +19,12 @@ class _Case:
     name: str
     load: Load
     target: Target | None = None
+    raw_clients: int = 32
+    """As many clients of pgbench are the raw limit."""
 
 
 _CASES = [
-    _Case("single POSTs, 1 connection", Load(1)),
+    _Case("single POSTs, 1 connection", Load(1), raw_clients=1),
     _Case("single POSTs, 16 connections", Load(16)),
     _Case("single POSTs, 64 connections", Load(64), ratio_at_least(2)),
     _Case("single POSTs, 256 connections", Load(256)),
@@ -31,18 +33,19 @@ _CASES = [
 
 
 def measure(context: Context) -> list[Figure]:
-    single: list[float] = []
+    single: dict[int, list[float]] = {case.raw_clients: [] for case in _CASES}
     many: list[float] = []
     found: dict[str, list[LoadResult]] = {case.name: [] for case in _CASES}
     details: dict[str, list[dict[str, float]]] = {case.name: [] for case in _CASES}
     for _ in context.rounds():
-        single.append(context.raw.single_rows())
+        for clients, rates in single.items():
+            rates.append(context.raw.single_rows(clients))
+            context.say(f"raw limit U{clients}: {rates[-1]:.0f} rows/s")
         many.append(context.raw.many_rows(500))
         for case in _CASES:
             result, detail = _post(context, case)
             found[case.name].append(result)
             details[case.name].append(detail)
-    context.say(f"raw limits: U32 {single[-1]:.0f}/s, unnest of 500 {many[-1]:.0f}/s")
     figures: list[Figure] = []
     for case in _CASES:
         rates = [result.jobs_per_second for result in found[case.name]]
@@ -50,7 +53,8 @@ def measure(context: Context) -> list[Figure]:
         if case.load.jobs_per_request > 1:
             shares = [rate / raw for rate, raw in zip(rates, many, strict=True)]
             detail |= {"rows_per_second_by_unnest": median(many), "share_of_them": median(shares)}
-        figures.append(Figure(case.name, "jobs/s", rates, "U32", single, case.target, detail))
+        raw = single[case.raw_clients]
+        figures.append(Figure(case.name, "jobs/s", rates, f"U{case.raw_clients}", raw, case.target, detail))
     return figures
 
 

@@ -2,12 +2,13 @@
 
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import median
 
 from ..client import fill
 from ..context import Context
 from ..figure import Figure, ratio_at_most
-from ..installation import unfinished_jobs, wait_until_done
+from ..installation import SCHEMA, unfinished_jobs, wait_until_done
 from ..postgres import Session
 from ..processes import Service
 from ..statements import Kind, Statements
@@ -19,41 +20,67 @@ _WORKER = {"WORKER_CONCURRENCY": 200, "WORKER_BATCH_SIZE": 100, "WORKER_BATCH_MA
 
 
 @dataclass
-class _Cost:
-    lease_milliseconds: float = 0
-    cpu_seconds: float = 0
-    jobs: int = 0
+class _Costs:
+    """Of a job, measured over ten thousand each time, so that a disturbance of the machine spoils few of them."""
+
+    lease_us: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Meter:
+    """Measures what a worker does between two instants."""
+
+    context: Context
+    superuser: Session
+    worker: Service
+
+    def begin(self) -> float:
+        Statements.reset(self.superuser)
+        return self._cpu_seconds()
+
+    def end(self, began: float, costs: _Costs) -> None:
+        leases = Statements.read(self.superuser, Kind.LEASE)
+        costs.lease_us.append(leases.milliseconds * 1e3 / leases.rows)
+        costs.cpu_us.append((self._cpu_seconds() - began) * 1e6 / leases.rows)
+
+    def _cpu_seconds(self) -> float:
+        return self.worker.cpu_seconds() + self.context.postgres.cpu_seconds()
 
 
 def measure(context: Context) -> list[Figure]:
-    jobs = round(_JOBS_PER_SECOND * context.settings.seconds)
-    few = _drain_few(context, max(3, -(-jobs // _FEW)))
-    context.say(f"{_FEW} waiting: {few.lease_milliseconds * 1e3 / few.jobs:.1f} us a job")
-    many = _drain_some(context, context.settings.waiting_jobs, jobs)
-    context.say(f"{context.settings.waiting_jobs} waiting: {many.lease_milliseconds * 1e3 / many.jobs:.1f} us a job")
-    waiting = f"{context.settings.waiting_jobs:,} waiting"
+    waiting = context.settings.waiting_jobs
+    times = max(3, round(_JOBS_PER_SECOND * context.settings.seconds / _FEW))
+    few, many = _Costs(), _Costs()
+    # Before and after, since the machine may have changed meanwhile.
+    _drain_few(context, times, few)
+    context.say(f"{_FEW} waiting: {median(few.lease_us):.1f} us a job")
+    _drain_some(context, waiting, min(times, waiting // _FEW - 1), many)
+    context.say(f"{waiting} waiting: {median(many.lease_us):.1f} us a job")
+    _drain_few(context, times, few)
+    context.say(f"{_FEW} waiting, before and after: {median(few.lease_us):.1f} us a job")
+    raw = f"{_FEW:,} waiting"
     return [
         Figure(
-            f"lease statement, {waiting}",
+            f"lease statement, {waiting:,} waiting",
             "us/job",
-            [many.lease_milliseconds * 1e3 / many.jobs],
-            f"{_FEW:,} waiting",
-            [few.lease_milliseconds * 1e3 / few.jobs],
+            [median(many.lease_us)],
+            raw,
+            [median(few.lease_us)],
             ratio_at_most(1.1),
         ),
         Figure(
-            f"CPU of worker and PostgreSQL, {waiting}",
+            f"CPU of worker and PostgreSQL, {waiting:,} waiting",
             "us/job",
-            [many.cpu_seconds * 1e6 / many.jobs],
-            f"{_FEW:,} waiting",
-            [few.cpu_seconds * 1e6 / few.jobs],
+            [median(many.cpu_us)],
+            raw,
+            [median(few.cpu_us)],
         ),
     ]
 
 
-def _drain_few(context: Context, times: int) -> _Cost:
+def _drain_few(context: Context, times: int, costs: _Costs) -> None:
     """The worker stands still while the backlog is filled again."""
-    cost = _Cost()
     context.installation.start_anew()
     with (
         Session(context.postgres.superuser) as superuser,
@@ -62,51 +89,41 @@ def _drain_few(context: Context, times: int) -> _Cost:
         context.installation.api() as api,
         context.installation.worker(**_WORKER) as worker,
     ):
-        for round in range(times + 1):
+        meter = _Meter(context, superuser, worker)
+        # The first round fills caches and prepares statements.
+        for kept in [_Costs()] + [costs] * times:
             worker.send(signal.SIGSTOP)
             try:
                 fill(api, context.installation.key, _FEW)
+                began = meter.begin()
             finally:
-                began = _begin(context, superuser, worker)
                 worker.send(signal.SIGCONT)
             wait_until_done(session, worker)
-            # The first round fills caches and prepares statements.
-            if round > 0:
-                _add(context, cost, superuser, worker, began, _FEW)
-    return cost
+            meter.end(began, kept)
 
 
-def _drain_some(context: Context, waiting: int, jobs: int) -> _Cost:
-    """Measures about so many jobs of the backlog, after some that fill caches and prepare statements."""
-    cost = _Cost()
+def _drain_some(context: Context, waiting: int, times: int, costs: _Costs) -> None:
+    """Measures the first jobs of a long backlog, but for those that fill caches and prepare statements."""
     context.installation.start_anew()
-    with Session(context.postgres.superuser) as superuser, context.installation.session() as session:
-        with context.installation.reaper():
-            with context.installation.api() as api:
-                fill(api, context.installation.key, waiting)
-            # What autovacuum would do sooner or later, perhaps in the middle.
-            superuser.execute("VACUUM ANALYZE jobqueue.job, jobqueue.ready; CHECKPOINT")
-            with context.installation.worker(**_WORKER) as worker:
-                _wait_until_below(session, waiting - _FEW)
-                left = unfinished_jobs(session)
-                began = _begin(context, superuser, worker)
-                _wait_until_below(session, max(0, left - jobs))
-                _add(context, cost, superuser, worker, began, left - unfinished_jobs(session))
-    return cost
+    with (
+        Session(context.postgres.superuser) as superuser,
+        context.installation.session() as session,
+        context.installation.reaper(),
+    ):
+        with context.installation.api() as api:
+            fill(api, context.installation.key, waiting)
+        # What autovacuum would do sooner or later, perhaps in the middle.
+        superuser.execute(f"VACUUM ANALYZE {SCHEMA}.job, {SCHEMA}.ready")
+        superuser.execute("CHECKPOINT")
+        with context.installation.worker(**_WORKER) as worker:
+            meter = _Meter(context, superuser, worker)
+            _wait_until_at_most(session, waiting - _FEW)
+            for _ in range(times):
+                began = meter.begin()
+                _wait_until_at_most(session, max(0, unfinished_jobs(session) - _FEW))
+                meter.end(began, costs)
 
 
-def _begin(context: Context, superuser: Session, worker: Service) -> float:
-    Statements.reset(superuser)
-    return worker.cpu_seconds() + context.postgres.cpu_seconds()
-
-
-def _add(context: Context, cost: _Cost, superuser: Session, worker: Service, began: float, jobs: int) -> None:
-    leases = Statements.read(superuser, Kind.LEASE)
-    cost.cpu_seconds += worker.cpu_seconds() + context.postgres.cpu_seconds() - began
-    cost.lease_milliseconds += leases.milliseconds * jobs / leases.rows
-    cost.jobs += jobs
-
-
-def _wait_until_below(session: Session, count: int) -> None:
+def _wait_until_at_most(session: Session, count: int) -> None:
     while unfinished_jobs(session) > count:
-        time.sleep(0.1)
+        time.sleep(0.05)
