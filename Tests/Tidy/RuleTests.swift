@@ -168,6 +168,7 @@ import Testing
     @Test(arguments: [
         #"let a = "SELECT * FROM job WHERE id = $1""#,
         #"let a = "SELECT \(Self.columns) FROM job LIMIT \(Limits.page)""#,
+        #"let a = "SELECT \(sql: columns) FROM \(sql: table("job"))""#,
         #"let a = "the job \(id) is not there""#,
         #"// let a = "SELECT \(id)""#,
     ])

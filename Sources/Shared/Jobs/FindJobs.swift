@@ -4,9 +4,9 @@ extension JobStore {
     private static let find = Statement(
         "find_job",
         """
-        SELECT \(JobColumns.list)
+        SELECT \(sql: JobColumns.list)
         FROM (SELECT $1::uuid AS id) d
-        \(JobColumns.tables)
+        \(sql: JobColumns.tables)
         """, [.uuid], isIdempotent: true)
 
     /// The job as it stands; nil when there is none.

@@ -97,7 +97,7 @@ public struct Job: Sendable {
 enum JobColumns {
     /// Where a job is tells its status. A job is in one of these tables in every snapshot; one that moves while the
     /// statement runs is seen where it was when that began. `band_id` leads the indexes of `ready` and `outcome`.
-    static let list = """
+    static let list: SQLFragment = """
         j.id, q.name AS queue, t.name AS type, b.priority,
         CASE WHEN o.id IS NOT NULL THEN o.status::text
              WHEN l.id IS NOT NULL THEN CASE WHEN l.cancel_requested_at IS NULL THEN 'running' ELSE 'ending' END
@@ -112,7 +112,7 @@ enum JobColumns {
         j.tags, j.trace_parent, j.payload, o.result, e.error AS last_error
         """
 
-    static let tables = """
+    static let tables: SQLFragment = """
         JOIN job j ON j.id = ANY (ARRAY[d.id])
         LEFT JOIN ready r ON r.band_id = j.band_id AND r.id = j.id
         LEFT JOIN scheduled s ON s.id = j.id

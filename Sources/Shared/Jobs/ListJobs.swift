@@ -10,9 +10,10 @@ public struct JobFilter: Hashable, Sendable {
     /// The name or incarnation of the worker that has leased the job: goes with no status, `running` or `ending`, and
     /// not with a tag.
     public var worker: String?
-    /// Created at this instant or later.
+    /// Created at this instant or later, by the time in the job's id: that is made when the job arrives, a little before
+    /// the `created_at` that PostgreSQL gives it. Whole milliseconds.
     public var since: WallInstant?
-    /// Created before this instant.
+    /// Created before this instant, by the time in the job's id.
     public var until: WallInstant?
 
     public init() {}
@@ -67,95 +68,107 @@ extension UUID {
 /// at the limit. $1 bands, $2 and $3 bounds of the id (below $2, from $3), $4 the limit, $5 a tag or a worker.
 private enum ListStatements {
     static func statement(for filter: JobFilter) -> Statement {
-        if filter.tag != nil { return tagged[filter.status] ?? every }
+        if filter.tag != nil { return filter.status.flatMap { tagged[$0] } ?? taggedAny }
         if filter.worker != nil { return filter.status.flatMap { leasedBy[$0] } ?? leasedByAny }
         if let status = filter.status { return withStatus[status] ?? every }
         return filter.queue == nil && filter.type == nil ? every : inBands
     }
 
     /// `source` gives the ids; it names $5 if `takesText`.
-    private static func statement(_ name: String, _ source: String, takesText: Bool = false) -> Statement {
+    private static func statement(_ name: String, _ source: SQLFragment, takesText: Bool = false) -> Statement {
         Statement(
             "list_\(name)",
             """
-            SELECT \(JobColumns.list)
-            FROM (SELECT id FROM (\(source)) c ORDER BY id DESC LIMIT $4) d
-            \(JobColumns.tables)
+            SELECT \(sql: JobColumns.list)
+            FROM (SELECT id FROM (\(sql: source)) c ORDER BY id DESC LIMIT $4) d
+            \(sql: JobColumns.tables)
             ORDER BY d.id DESC
             """, [.int4Array, .uuid, .uuid, .int4] + (takesText ? [.text] : []), isIdempotent: true)
     }
 
-    private static let range = "id < $2 AND id >= $3"
+    private static let range: SQLFragment = "id < $2 AND id >= $3"
 
     /// From the new end of each band's part of an index.
-    private static func perBand(_ table: String, _ condition: String = "true") -> String {
+    private static func perBand(_ table: SQLFragment, _ condition: SQLFragment = "true") -> SQLFragment {
         """
         SELECT x.id FROM unnest($1::int[]) AS g (band_id)
-        CROSS JOIN LATERAL (SELECT id FROM \(table)
-                            WHERE band_id = g.band_id AND \(range) AND \(condition)
+        CROSS JOIN LATERAL (SELECT id FROM \(sql: table)
+                            WHERE band_id = g.band_id AND \(sql: range) AND \(sql: condition)
                             ORDER BY id DESC LIMIT $4) x
         """
     }
 
     /// As many rows as jobs run: filtered as they are read.
-    private static func leases(_ condition: String) -> String {
-        "SELECT id FROM lease WHERE \(range) AND band_id = ANY ($1) AND \(condition)"
+    private static func leases(_ condition: SQLFragment) -> SQLFragment {
+        "SELECT id FROM lease WHERE \(sql: range) AND band_id = ANY ($1) AND \(sql: condition)"
     }
 
-    private static let notAsked = "cancel_requested_at IS NULL"
-    private static let asked = "cancel_requested_at IS NOT NULL"
+    /// What tells a status among the rows of the table that holds it.
+    private static func condition(_ status: JobStatus) -> SQLFragment {
+        switch status {
+        case .queued, .scheduled: "true"
+        case .running: "cancel_requested_at IS NULL"
+        case .ending: "cancel_requested_at IS NOT NULL"
+        case .succeeded: "status = 'succeeded'"
+        case .failed: "status = 'failed'"
+        case .cancelled: "status = 'cancelled'"
+        }
+    }
 
-    private static func source(_ status: JobStatus) -> String {
+    private static func source(_ status: JobStatus) -> SQLFragment {
         switch status {
         case .queued: perBand("ready")
         case .scheduled: perBand("scheduled")
-        case .running: leases(notAsked)
-        case .ending: leases(asked)
-        case .succeeded, .failed, .cancelled: perBand("outcome", "status = '\(status.rawValue)'")
+        case .running, .ending: leases(condition(status))
+        case .succeeded, .failed, .cancelled: perBand("outcome", condition(status))
         }
     }
 
     private static let every = statement(
-        "all", "SELECT id FROM job WHERE \(range) AND band_id = ANY ($1) ORDER BY id DESC LIMIT $4")
+        "all", "SELECT id FROM job WHERE \(sql: range) AND band_id = ANY ($1) ORDER BY id DESC LIMIT $4")
 
     private static let inBands = statement(
         "bands",
-        ["ready", "scheduled", "outcome"].map { "(\(perBand($0)))" }.joined(separator: " UNION ALL ")
-            + " UNION ALL (\(leases("true")))")
+        """
+        (\(sql: perBand("ready"))) UNION ALL (\(sql: perBand("scheduled"))) UNION ALL (\(sql: perBand("outcome")))
+        UNION ALL (\(sql: leases("true")))
+        """)
 
     private static let withStatus: [JobStatus: Statement] = byStatus(JobStatus.allCases) { status in
         statement(status.rawValue, source(status))
     }
 
-    private static let worker =
+    private static let worker: SQLFragment =
         "worker_id IN (SELECT w.id FROM worker w WHERE w.name = $5 OR w.incarnation::text = $5)"
 
     private static let leasedByAny = statement("leased_by", leases(worker), takesText: true)
 
     private static let leasedBy: [JobStatus: Statement] = byStatus([.running, .ending]) { status in
-        let asking = status == .running ? notAsked : asked
-        return statement("\(status.rawValue)_by", leases("\(worker) AND \(asking)"), takesText: true)
+        let source = leases("\(sql: worker) AND \(sql: condition(status))")
+        return statement("\(status.rawValue)_by", source, takesText: true)
     }
 
-    /// A tag's jobs by the index on tags, then those of the status.
-    private static let tagged: [JobStatus?: Statement] = {
-        let jobs = "SELECT id, band_id FROM job WHERE tags @> ARRAY[$5] AND \(range) AND band_id = ANY ($1)"
-        var statements: [JobStatus?: Statement] = [nil: statement("tagged", jobs, takesText: true)]
-        for status in JobStatus.allCases {
-            let place =
-                switch status {
-                case .queued: "ready x WHERE x.band_id = j.band_id AND x.id = j.id"
-                case .scheduled: "scheduled x WHERE x.id = j.id"
-                case .running: "lease x WHERE x.id = j.id AND x.\(notAsked)"
-                case .ending: "lease x WHERE x.id = j.id AND x.\(asked)"
-                case .succeeded, .failed, .cancelled:
-                    "outcome x WHERE x.band_id = j.band_id AND x.id = j.id AND x.status = '\(status.rawValue)'"
-                }
-            let source = "SELECT j.id FROM (\(jobs)) j WHERE EXISTS (SELECT FROM \(place))"
-            statements[status] = statement("tagged_\(status.rawValue)", source, takesText: true)
-        }
-        return statements
-    }()
+    /// A tag's jobs by the index on tags.
+    private static let taggedJobs: SQLFragment =
+        "SELECT id, band_id FROM job WHERE tags @> ARRAY[$5] AND \(sql: range) AND band_id = ANY ($1)"
+
+    private static let taggedAny = statement("tagged", taggedJobs, takesText: true)
+
+    /// Of those, the jobs of one status.
+    private static let tagged: [JobStatus: Statement] = byStatus(JobStatus.allCases) { status in
+        let place: SQLFragment =
+            switch status {
+            case .queued: "ready x WHERE x.band_id = j.band_id AND x.id = j.id"
+            case .scheduled: "scheduled x WHERE x.id = j.id"
+            case .running, .ending: "lease x WHERE x.id = j.id"
+            case .succeeded, .failed, .cancelled: "outcome x WHERE x.band_id = j.band_id AND x.id = j.id"
+            }
+        let source: SQLFragment = """
+            SELECT j.id FROM (\(sql: taggedJobs)) j
+            WHERE EXISTS (SELECT FROM \(sql: place) AND \(sql: condition(status)))
+            """
+        return statement("tagged_\(status.rawValue)", source, takesText: true)
+    }
 
     private static func byStatus(
         _ statuses: [JobStatus], _ make: (JobStatus) -> Statement

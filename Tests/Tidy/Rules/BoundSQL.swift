@@ -1,14 +1,17 @@
 /// SQL takes values by parameters, never by interpolation. Only a constant of a type (`\(Self.columns)`,
-/// `\(JobColumns.all)`) may be interpolated: no input can reach it.
+/// `\(JobColumns.all)`) may be interpolated, or with the label that `SQLFragment` alone knows (`\(sql: source)`), for
+/// which the compiler takes nothing but another fragment: no input can reach either.
 enum BoundSQL {
     static func interpolated(_ source: SwiftSource) -> [Finding] {
         source.literals.compactMap { literal in
             guard isSQL(literal.text) else { return nil }
-            guard let bad = literal.interpolations.first(where: { $0.wholeMatch(of: /[A-Z]\w*(\.\w+)+/) == nil })
-            else { return nil }
+            let accepted = /[A-Z]\w*(\.\w+)+|sql: .+/
+            guard let bad = literal.interpolations.first(where: { $0.wholeMatch(of: accepted) == nil }) else {
+                return nil
+            }
             return Finding(
                 path: source.path, line: literal.line,
-                message: "\\(\(bad)) in SQL: a value is a parameter ($1), a fragment is a constant of a type")
+                message: "\\(\(bad)) in SQL: a value is a parameter ($1), a fragment is \\(sql: ...) of an SQLFragment")
         }
     }
 

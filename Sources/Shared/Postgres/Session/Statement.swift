@@ -20,11 +20,13 @@ public final class Statement: Sendable {
     /// - Parameters:
     ///   - name: at most 48 bytes, since PostgreSQL cuts names at 63 and a generation may be added.
     ///   - parameterTypes: the types of `$1`, `$2`, ...
-    public init(_ name: String, _ sql: String, _ parameterTypes: [PostgresType] = [], isIdempotent: Bool = false) {
+    public init(
+        _ name: String, _ sql: SQLFragment, _ parameterTypes: [PostgresType] = [], isIdempotent: Bool = false
+    ) {
         precondition(!name.isEmpty && name.utf8.count <= 48, "a statement's name has 1 to 48 bytes")
         precondition(parameterTypes.count <= 65_535, "PostgreSQL takes at most 65,535 parameters")
         self.name = name
-        self.sql = sql
+        self.sql = sql.text
         self.parameterTypes = parameterTypes
         self.isIdempotent = isIdempotent
         slot = Statement.slotsTaken.wrappingAdd(1, ordering: .relaxed).oldValue
