@@ -52,7 +52,7 @@ import Testing
         var book = book()
         add([job(1)], to: &book, at: start)
         let sent = start + .seconds(100)
-        #expect(book.renewed([job(1).lease], [job(1).id: false], sentAt: sent).isEmpty)
+        #expect(book.renewed([job(1).lease], [job(1).lease: false], sentAt: sent).isEmpty)
         #expect(book.due(at: sent + .seconds(99)).renewals.isEmpty)
         #expect(book.due(at: sent + .seconds(100)).renewals == [job(1).lease])
     }
@@ -67,11 +67,22 @@ import Testing
         #expect(stops.map(\.1) == [.leaseLost])
     }
 
+    @Test func `a lost lease does not live on by the lease under which its job was leased again`() {
+        var book = book()
+        add([job(1, token: 1), job(1, token: 2)], to: &book, at: start)
+        let lost = book.startNext(now: start)
+        let current = book.startNext(now: start)
+        let asked = [job(1, token: 1).lease, job(1, token: 2).lease]
+        for (stop, reason) in book.renewed(asked, [asked[1]: false], sentAt: start) { stop.request(reason) }
+        #expect(lost?.stop.reason == .leaseLost)
+        #expect(current?.stop.reason == nil)
+    }
+
     @Test func `a job that a person wants to end is stopped`() {
         var book = book()
         add([job(1)], to: &book, at: start)
         _ = book.startNext(now: start)
-        #expect(book.renewed([job(1).lease], [job(1).id: true], sentAt: start).map(\.1) == [.cancelled])
+        #expect(book.renewed([job(1).lease], [job(1).lease: true], sentAt: start).map(\.1) == [.cancelled])
     }
 
     @Test func `a deadline runs from the start of the attempt, not from its lease`() {

@@ -52,7 +52,7 @@ extension JobStore {
             UNION ALL
             SELECT band_id, 'stop_outrun', count(*) FROM done
             WHERE cancel_requested_at IS NOT NULL GROUP BY band_id)
-        SELECT id FROM done
+        SELECT id, token FROM done
         """, [.uuidArray, .int8Array, .jsonArray])
 
     /// Any results. Whether attempts are left and how long to wait is decided here, so that the rules are the same for
@@ -114,7 +114,7 @@ extension JobStore {
             UNION ALL
             SELECT band_id, 'stop_outrun', count(*) FROM judged
             WHERE cancel_requested_at IS NOT NULL AND step <> 'stopped' GROUP BY band_id)
-        SELECT id, step::text FROM judged
+        SELECT id, token, step::text FROM judged
         """, [.uuidArray, .int8Array, .textArray, .float8Array, .jsonArray])
 
     /// Writes down how attempts ended, in one transaction, and answers each in its place.
@@ -134,12 +134,14 @@ extension JobStore {
         }
         parameters.appendArray(of: .json) { for attempt in sorted { $0.append(bytes: attempt.result.detail) } }
         let rows = try await hot.execute(allSucceeded ? Self.finishSucceeded : Self.finishMixed, parameters)
-        var answers: [UUID: FinishAnswer] = [:]
+        // By lease and not by job: one process may end a job under a lost lease and under the current one.
+        var answers: [HeldLease: FinishAnswer] = [:]
         answers.reserveCapacity(rows.count)
         for row in rows {
-            answers[try row.uuid(0)] = allSucceeded ? .succeeded : try FinishAnswer(step: row.text(1))
+            let lease = HeldLease(id: try row.uuid(0), token: try row.int8(1))
+            answers[lease] = allSucceeded ? .succeeded : try FinishAnswer(step: row.text(2))
         }
-        return attempts.map { answers[$0.lease.id] ?? .leaseLost }
+        return attempts.map { answers[$0.lease] ?? .leaseLost }
     }
 }
 
@@ -152,7 +154,7 @@ extension FinishAnswer {
         case "snoozed": self = .snoozed
         case "released": self = .released
         case "stopped": self = .cancelled
-        default: throw .unexpectedValue(column: 1, reason: "a job took the step \(step)")
+        default: throw .unexpectedValue(column: 2, reason: "a job took the step \(step)")
         }
     }
 }

@@ -21,22 +21,23 @@ extension JobStore {
         UPDATE lease l SET expires_at = clock_timestamp() + make_interval(secs => $3)
         FROM given g
         WHERE l.id = ANY (ARRAY[g.id]) AND l.token = g.token
-        RETURNING l.id, l.cancel_requested_at IS NOT NULL
+        RETURNING l.id, l.token, l.cancel_requested_at IS NOT NULL
         """, [.uuidArray, .int8Array, .float8], isIdempotent: true)
 
     /// Gives leases `leaseSeconds` from now, by PostgreSQL's clock. In the answer is each that was still held, and
-    /// whether the job was asked to stop; the others are lost.
+    /// whether the job was asked to stop; the others are lost. By lease and not by job: one process may hold a job
+    /// under a lost lease and under the current one.
     public func renew(
         _ leases: [HeldLease], leaseSeconds: Double
-    ) async throws(PostgresError) -> [UUID: Bool] {
+    ) async throws(PostgresError) -> [HeldLease: Bool] {
         let sorted = leases.sorted { $0.id < $1.id }
         var parameters = Parameters()
         parameters.append(sorted.map(\.id))
         parameters.append(sorted.map(\.token))
         parameters.append(leaseSeconds)
-        var held: [UUID: Bool] = [:]
+        var held: [HeldLease: Bool] = [:]
         for row in try await hot.execute(Self.renewStatement, parameters) {
-            held[try row.uuid(0)] = try row.bool(1)
+            held[HeldLease(id: try row.uuid(0), token: try row.int8(1))] = try row.bool(2)
         }
         return held
     }

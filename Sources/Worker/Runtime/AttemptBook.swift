@@ -161,12 +161,12 @@ struct AttemptBook {
     /// The answer to a renewal that was sent at `sentAt`: each lease that is still held, and whether its job is to
     /// stop. Returns whom to stop. What has ended here meanwhile is no loss.
     mutating func renewed(
-        _ asked: [HeldLease], _ held: [UUID: Bool], sentAt: MonotonicInstant
+        _ asked: [HeldLease], _ held: [HeldLease: Bool], sentAt: MonotonicInstant
     ) -> [(StopRequest, StopRequest.Reason)] {
         var stops: [(StopRequest, StopRequest.Reason)] = []
         for lease in asked {
             guard let attempt = attempts[lease] else { continue }
-            switch held[lease.id] {
+            switch held[lease] {
             case nil:
                 if attempt.phase != .finishing { stops.append((attempt.stop, .leaseLost)) }
             case .some(let stopRequested):

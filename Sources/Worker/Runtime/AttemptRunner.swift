@@ -163,7 +163,7 @@ final class AttemptRunner: Sendable {
     }
 
     /// The answer to a renewal of `leases`, sent at `sentAt`.
-    func renewed(_ leases: [HeldLease], _ held: [UUID: Bool], sentAt: MonotonicInstant) {
+    func renewed(_ leases: [HeldLease], _ held: [HeldLease: Bool], sentAt: MonotonicInstant) {
         let stops = book.withLock { $0.renewed(leases, held, sentAt: sentAt) }
         for (stop, reason) in stops { stop.request(reason) }
     }
