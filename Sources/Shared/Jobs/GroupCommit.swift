@@ -64,13 +64,16 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
     /// Returns at once; `then` is called on the loop with the answer.
     public func submit(_ item: Item, weight: Int = 0, then: @escaping @Sendable (Answer) -> Void) {
         let waiting = Waiting(item: item, weight: weight, then: then)
-        if state.withLock({ add(waiting, to: &$0) }) { start() }
+        let mustStart = state.withLock { state in
+            state.waiting.append(waiting)
+            return takePlace(in: &state)
+        }
+        if mustStart { start() }
     }
 
-    /// Whether a task must be started.
-    private func add(_ waiting: Waiting, to state: inout State) -> Bool {
-        state.waiting.append(waiting)
-        guard !state.isStarting, state.inFlight < inFlightMax else { return false }
+    /// Whether a further task must be started.
+    private func takePlace(in state: inout State) -> Bool {
+        guard !state.waiting.isEmpty, !state.isStarting, state.inFlight < inFlightMax else { return false }
         guard state.inFlight < Self.readyPlaces || state.waiting.count > state.lastCount else { return false }
         state.isStarting = true
         state.inFlight += 1
@@ -80,7 +83,8 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
     /// The task runs after those that are ready now, whose items its batch will hold as well.
     private func start() {
         loop.spawn { [self] in
-            while let batch = state.withLock({ takeBatch(from: &$0) }) {
+            while let (batch, mustStart) = state.withLock({ takeBatch(from: &$0) }) {
+                if mustStart { start() }
                 let answers = await commit(batch.map(\.item))
                 precondition(answers.count == batch.count, "a batch must answer each of its items")
                 for (waiting, answer) in zip(batch, answers) {
@@ -90,8 +94,8 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
         }
     }
 
-    /// nil, and one fewer in flight, when nothing waits.
-    private func takeBatch(from state: inout State) -> [Waiting]? {
+    /// nil, and one fewer in flight, when nothing waits. What the batch does not hold may need a further task.
+    private func takeBatch(from state: inout State) -> (batch: [Waiting], mustStart: Bool)? {
         state.isStarting = false
         guard !state.waiting.isEmpty else {
             state.inFlight -= 1
@@ -107,10 +111,10 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
         state.lastCount = count
         if count == state.waiting.count {
             defer { state.waiting.removeAll(keepingCapacity: true) }
-            return state.waiting
+            return (state.waiting, false)
         }
         let batch = Array(state.waiting.prefix(count))
         state.waiting.removeFirst(count)
-        return batch
+        return (batch, takePlace(in: &state))
     }
 }
