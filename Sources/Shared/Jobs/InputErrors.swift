@@ -30,12 +30,13 @@ public struct InputErrors: Sendable {
     }
 
     /// Reads an object member by member. `member` returns false for a name that it does not know; repeated names are
-    /// errors as well.
+    /// errors as well. False when the value is no object.
+    @discardableResult
     mutating func readObject(
         _ reader: inout JSONReader, at pointer: JSONPointer,
         _ member: (inout JSONReader, JSONKey, inout InputErrors) throws(JSONError) -> Bool
-    ) throws(JSONError) {
-        guard try note(pointer, { () throws(JSONError) in try reader.beginObject() }) != nil else { return }
+    ) throws(JSONError) -> Bool {
+        guard try note(pointer, { () throws(JSONError) in try reader.beginObject() }) != nil else { return false }
         var seen = JSONNameSet()
         while let key = try reader.nextMember() {
             guard seen.insert(key) else {
@@ -46,6 +47,7 @@ public struct InputErrors: Sendable {
                 add(pointer.appending(key.text), "is not known here")
             }
         }
+        return true
     }
 
     mutating func string(_ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer) throws(JSONError)

@@ -16,7 +16,7 @@ public enum JobStatus: String, CaseIterable, Sendable {
     case succeeded
     /// Out of attempts, or failed for good: the dead letter. Next: `queued`, by a person.
     case failed
-    /// Given up by a person before it was done. The end.
+    /// Given up by a person before it was done. Next: `queued`, by a person.
     case cancelled
 
     /// Nothing runs any more and nothing will, unless a person retries it.

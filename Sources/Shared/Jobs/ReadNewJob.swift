@@ -10,7 +10,7 @@ extension NewJob {
         let before = errors.count
         var job = NewJob(type: "")
         var hasType = false
-        try errors.readObject(&reader, at: pointer) { reader, key, errors throws(JSONError) in
+        let isObject = try errors.readObject(&reader, at: pointer) { reader, key, errors throws(JSONError) in
             switch key {
             case "type":
                 hasType = true
@@ -24,8 +24,7 @@ extension NewJob {
             }
             return true
         }
-        // Reading on after a wrong kind of value: say nothing of members that could not be looked for.
-        if !hasType, errors.count == before { errors.add(pointer.appending("type"), "is required") }
+        if isObject, !hasType { errors.add(pointer.appending("type"), "is required") }
         return errors.count == before ? job : nil
     }
 
