@@ -13,7 +13,8 @@ public struct Band: Hashable, Sendable {
     public let priority: Int16
 }
 
-/// The bands that this process has met, by name and by id. One for all loops.
+/// The bands that this process has met, by name and by id. One for all loops. Whoever asks PostgreSQL for a band learns
+/// from the answer what time it has there, before the first id is made for a job of that band.
 public final class BandDirectory: Sendable {
     /// Beyond it everything is forgotten and looked up again: a client that makes up names costs queries, not memory.
     private static let countMax = 100_000
@@ -40,6 +41,7 @@ public final class BandDirectory: Sendable {
     }
 
     private let state = Mutex(State())
+    let clock = ServerClock()
 
     public init() {}
 
@@ -80,15 +82,13 @@ public final class BandDirectory: Sendable {
     private static let lookUp = Statement(
         "look_up_bands",
         """
-        SELECT b.id, b.queue_id, b.type_id, q.name, t.name, b.priority
+        SELECT b.id, b.queue_id, b.type_id, q.name, t.name, b.priority, clock_timestamp()
         FROM band b JOIN queue q ON q.id = b.queue_id JOIN type t ON t.id = b.type_id
         WHERE $1::int[] IS NULL OR b.id = ANY ($1)
         """, [.int4Array], isIdempotent: true)
 
-    /// The id of the band of each job, made if it does not exist. Tells `clock` what time PostgreSQL has when it asks.
-    func ids(
-        for jobs: [NewJob], on pool: DatabasePool, clock: JobIdentifiers
-    ) async throws(PostgresError) -> [Int32] {
+    /// The id of the band of each job, made if it does not exist.
+    func ids(for jobs: [NewJob], on pool: DatabasePool) async throws(PostgresError) -> [Int32] {
         var missing: Set<Name> = []
         var ids: [Int32] = []
         ids.reserveCapacity(jobs.count)
@@ -96,18 +96,16 @@ public final class BandDirectory: Sendable {
             if let id = id(for: job) { ids.append(id) } else { missing.insert(Name(of: job)) }
         }
         guard !missing.isEmpty else { return ids }
-        let made = try await make(Array(missing), on: pool, clock: clock)
+        let made = try await make(Array(missing), on: pool)
         // What was known before may have been forgotten meanwhile.
         let names = jobs.map(Name.init(of:))
         let complete = names.compactMap { made[$0] ?? id(for: $0) }
         if complete.count == jobs.count { return complete }
-        let all = try await make(Array(Set(names)), on: pool, clock: clock)
+        let all = try await make(Array(Set(names)), on: pool)
         return names.compactMap { all[$0] }
     }
 
-    private func make(
-        _ names: [Name], on pool: DatabasePool, clock: JobIdentifiers
-    ) async throws(PostgresError) -> [Name: Int32] {
+    private func make(_ names: [Name], on pool: DatabasePool) async throws(PostgresError) -> [Name: Int32] {
         var parameters = Parameters()
         parameters.append(names.map(\.queue))
         parameters.append(names.map(\.type))
@@ -132,19 +130,19 @@ public final class BandDirectory: Sendable {
         guard !missing.isEmpty else { return }
         var parameters = Parameters()
         parameters.append(Array(missing))
-        remember(try Self.bands(try await pool.execute(Self.lookUp, parameters)))
+        _ = try await find(parameters, on: pool)
     }
 
     /// All bands there are.
     public func all(on pool: DatabasePool) async throws(PostgresError) -> [Band] {
         var parameters = Parameters()
         parameters.appendNull(.int4Array)
-        let bands = try Self.bands(try await pool.execute(Self.lookUp, parameters))
-        remember(bands)
-        return bands
+        return try await find(parameters, on: pool)
     }
 
-    private static func bands(_ rows: Rows) throws(PostgresError) -> [Band] {
+    private func find(_ parameters: Parameters, on pool: DatabasePool) async throws(PostgresError) -> [Band] {
+        let sent = WallInstant.now()
+        let rows = try await pool.execute(Self.lookUp, parameters)
         var bands: [Band] = []
         bands.reserveCapacity(rows.count)
         for row in rows {
@@ -152,7 +150,9 @@ public final class BandDirectory: Sendable {
                 Band(
                     id: try row.int4(0), queueID: try row.int4(1), typeID: try row.int4(2), queue: try row.text(3),
                     type: try row.text(4), priority: try row.int2(5)))
+            clock.learn(serverTime: try row.timestamptz(6), sentAt: sent)
         }
+        remember(bands)
         return bands
     }
 }

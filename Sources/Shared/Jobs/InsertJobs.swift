@@ -9,7 +9,7 @@ extension JobStore {
     /// back in time: the job may exist.
     public func insert(_ job: NewJob) async throws(PostgresError) -> Job {
         var band = bands.id(for: job)
-        if band == nil { band = try await bands.ids(for: [job], on: hot, clock: identifiers).first }
+        if band == nil { band = try await bands.ids(for: [job], on: hot).first }
         guard let band else { throw .misuse("a band was registered and not found") }
         let item = InsertJobs.Item(id: identifiers.next(), band: band, job: job)
         let createdAt = try await inserts.submit(item, weight: job.payload.count).get()
@@ -18,9 +18,9 @@ extension JobStore {
 
     /// Creates all of `jobs`, or none, in one transaction. At most `JobLimits.bulkJobsMax`.
     public func insertAll(_ jobs: [NewJob]) async throws(PostgresError) -> (ids: [UUID], createdAt: WallInstant) {
-        let ids = try await bands.ids(for: jobs, on: hot, clock: identifiers)
+        let ids = try await bands.ids(for: jobs, on: hot)
         let items = zip(ids, jobs).map { InsertJobs.Item(id: identifiers.next(), band: $0, job: $1) }
-        let insert = InsertJobs(pool: hot, identifiers: identifiers, notifier: notifier)
+        let insert = InsertJobs(pool: hot, clock: bands.clock, notifier: notifier)
         return (items.map(\.id), try await insert.insertOnce(items).get())
     }
 }
@@ -48,7 +48,7 @@ struct InsertJobs: Sendable {
     private static let attemptsMax = 3
 
     let pool: DatabasePool
-    let identifiers: JobIdentifiers
+    let clock: ServerClock
     let notifier: ReadyNotifier?
 
     /// One row of `ready` and `job` each, and one of `tally` for each band: nobody waits for anybody. `anyone_waiting`
@@ -139,7 +139,7 @@ struct InsertJobs: Sendable {
                 let sent = WallInstant.now()
                 let row = try await pool.execute(statement, parameters).onlyRow()
                 let createdAt = try row.timestamptz(0)
-                identifiers.learn(serverTime: createdAt, sentAt: sent)
+                clock.learn(serverTime: createdAt, sentAt: sent)
                 if try row.bool(1) { notifier?.notify(items.lazy.map(\.job.queue)) }
                 return .success(createdAt)
             } catch {

@@ -15,7 +15,7 @@ public final class JobStore: Sendable {
     let general: DatabasePool
     public let bands: BandDirectory
     let notifier: ReadyNotifier?
-    let identifiers = JobIdentifiers()
+    let identifiers: JobIdentifiers
     let inserts: GroupCommit<InsertJobs.Item, InsertJobs.Answer>
 
     /// - Parameters:
@@ -28,7 +28,8 @@ public final class JobStore: Sendable {
         self.general = general
         self.bands = bands
         self.notifier = notifier
-        let insert = InsertJobs(pool: hot, identifiers: identifiers, notifier: notifier)
+        identifiers = JobIdentifiers(clock: bands.clock)
+        let insert = InsertJobs(pool: hot, clock: bands.clock, notifier: notifier)
         inserts = GroupCommit(
             on: hot.loop, itemsMax: InsertJobs.rowsMax, weightMax: InsertJobs.bytesMax,
             inFlightMax: InsertJobs.inFlightMax
