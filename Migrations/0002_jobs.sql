@@ -115,16 +115,17 @@ CREATE TABLE attempt_error (
 ) PARTITION BY RANGE (id);
 
 -- The wait before the next attempt, after `attempt` failed ones. Default: attempt^4 seconds, at
--- most 24 h. Exponential: base doubled with each attempt. Both +-10 % jitter, so that jobs which
--- failed together do not come back together.
+-- most 24 h. Exponential: base doubled with each attempt, up to its maximum. Both with a jitter of
+-- +-10 %, so that jobs which failed together do not come back together, also when all of them have
+-- reached the maximum: the jitter stays below it.
 CREATE FUNCTION retry_delay(kind backoff_kind, base_seconds double precision,
                             max_seconds double precision, attempt int) RETURNS interval
 LANGUAGE sql VOLATILE PARALLEL SAFE
 RETURN CASE kind
     WHEN 'none' THEN interval '0'
-    WHEN 'fixed' THEN make_interval(secs => LEAST(COALESCE(base_seconds, 1), 86400))
+    WHEN 'fixed' THEN make_interval(secs => COALESCE(base_seconds, 1))
     WHEN 'exponential' THEN make_interval(secs => (0.9 + 0.2 * random())
-        * LEAST(COALESCE(base_seconds, 1) * 2.0 ^ LEAST(attempt - 1, 60), COALESCE(max_seconds, 86400)))
+        * LEAST(COALESCE(base_seconds, 1) * 2.0 ^ LEAST(attempt - 1, 60), COALESCE(max_seconds, 86400) / 1.1))
     ELSE make_interval(secs => (0.9 + 0.2 * random())
-        * LEAST(attempt::double precision ^ 4, COALESCE(max_seconds, 86400), 86400))
+        * LEAST(attempt::double precision ^ 4, 86400 / 1.1))
 END;
