@@ -29,7 +29,8 @@ extension JobStore {
     /// The best band comes first: lowest priority, then the one whose first job waits longest. From each as many rows
     /// are locked as are still wanted, which skips what others are taking at this instant. Nothing below a band's
     /// low-water mark is looked at, so that the dead rows before it cost nothing while a long transaction keeps them
-    /// from being removed. `ctid = ANY (ARRAY(...))` makes the deletion a direct visit of the rows just locked.
+    /// from being removed. `ctid = ANY (ARRAY(...))` makes the deletion a direct visit of the rows just locked. When there
+    /// is nothing to lease no token is drawn, so nothing is written and the commit waits for no disk.
     private static let leaseStatement = Statement(
         "lease_jobs",
         """
@@ -49,7 +50,8 @@ extension JobStore {
                                     ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED) r
                 LIMIT $3))
             RETURNING id, ready_at, band_id, attempt),
-        granted AS MATERIALIZED (SELECT nextval('lease_token') AS token, clock_timestamp() AS at),
+        granted AS MATERIALIZED (
+            SELECT nextval('lease_token') AS token, clock_timestamp() AS at WHERE EXISTS (SELECT FROM picked)),
         leased AS (
             INSERT INTO lease (id, token, worker_id, leased_at, expires_at, band_id, attempt)
             SELECT p.id, g.token, $4::bigint, g.at, g.at + make_interval(secs => $5), p.band_id, p.attempt + 1
