@@ -1,55 +1,170 @@
-import EventLoop
 import Jobs
 import Postgres
+import Telemetry
 import TestKit
 import Testing
 
-/// The connection breaks between the commit of a job and its acknowledgement.
 @Suite struct InsertJobsTests {
-    private let job = NewJob(type: "work")
-
-    /// A process that reaches PostgreSQL by way of a proxy, after its first job.
-    private func useProxy(
-        waitTimeout: Duration, _ body: @Sendable (FaultyProxy, JobStore, JobsDatabase) async throws -> Void
-    ) async throws {
+    @Test func `a plain job is answered as it is found`() async throws {
         try await JobsDatabase.use { jobs in
-            let database = jobs.database
-            let proxy = try FaultyProxy(to: .loopback(port: database.server.port))
-            defer { proxy.close() }
-            var options = DatabasePool.Options(size: 1)
-            options.waitTimeout = waitTimeout
-            options.reconnectPauseMax = .milliseconds(50)
-            let settings = try DatabaseSettings(url: database.server.tcpURL(database: database.name, port: proxy.port))
-            let pool = DatabasePool(settings, profile: .hot, options: options, on: TestLoop.shared)
-            defer { pool.close() }
-            let store = JobStore(hot: pool, general: jobs.general, bands: BandDirectory(), notifier: nil)
-            _ = try await store.insert(job)
-            try await body(proxy, store, jobs)
-        }
-    }
-
-    @Test func `a job that may exist is not said to be missing when PostgreSQL stays away`() async throws {
-        try await useProxy(waitTimeout: .milliseconds(300)) { proxy, store, jobs in
-            proxy.fault = .cutAnswers(afterBytes: 0)
-            let error = await #expect(throws: PostgresError.self) { try await store.insert(job) }
-            #expect(error?.isOutcomeUnknown == true)
-            let count = try await jobs.number("SELECT count(*) FROM job")
-            #expect(count == 2)
-        }
-    }
-
-    @Test func `a job that may exist is found, and not made twice, when PostgreSQL comes back`() async throws {
-        try await useProxy(waitTimeout: .seconds(20)) { proxy, store, jobs in
-            proxy.fault = .cutAnswers(afterBytes: 0)
-            async let inserted = store.insert(job)
-            while try await jobs.number("SELECT count(*) FROM job") < 2 {
-                try await TestLoop.shared.sleep(for: .milliseconds(5))
-            }
-            proxy.fault = .none
-            let id = try await inserted.id
-            #expect(try await jobs.ids("SELECT id FROM job").contains(id))
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 2)
+            let made = try await jobs.store.insert(NewJob(type: "mail", payload: Array(#"{"to": 1}"#.utf8)))
+            #expect(made.status == .queued && made.attempt == 0)
+            #expect(made.runAt == made.createdAt)
+            #expect(try await jobs.job(made.id).text == made.text)
+            let age = try await jobs.number(
+                "SELECT (extract(epoch FROM clock_timestamp() - created_at) * 1000)::int8 FROM job")
+            #expect(age >= 0 && age < 60_000)
+            #expect(try await jobs.steps() == ["enqueued": 1])
             #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test(arguments: [
+        Backoff.standard, .none, .fixed(baseSeconds: 2.5), .exponential(baseSeconds: 0.25, maxSeconds: 604_800),
+    ])
+    func `a job with every member is answered as it is found`(backoff: Backoff) async throws {
+        try await JobsDatabase.use { jobs in
+            var job = NewJob(type: "a/b:c", payload: Array("[1,2]".utf8))
+            job.queue = "bulk"
+            job.priority = .min
+            job.maxAttempts = JobLimits.maxAttempts.upperBound
+            job.timeoutSeconds = 0
+            job.backoff = backoff
+            job.tags = ["a", "a,b", "{x}", "\"q\"", "\\", " ", "NULL", "null", "\u{e9}", "e\u{301}", "''", "\u{1f600}"]
+            job.traceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+            let made = try await jobs.store.insert(job)
+            let found = try await jobs.job(made.id)
+            #expect(found.text == made.text)
+            #expect(found.tags.map { Array($0.utf8) } == job.tags.map { Array($0.utf8) })
+            #expect(found.backoff == backoff)
+            #expect(found.priority == .min && found.maxAttempts == 10_000 && found.timeoutSeconds == 0)
+        }
+    }
+
+    @Test func `a job whose time lies ahead waits for it, one whose time has passed does not`() async throws {
+        try await JobsDatabase.use { jobs in
+            var job = NewJob(type: "work")
+            job.runAt = WallInstant.now() + .seconds(3_600)
+            let later = try await jobs.store.insert(job)
+            #expect(later.status == .scheduled && later.runAt == job.runAt)
+            #expect(try await jobs.job(later.id).text == later.text)
+            for instant in [WallInstant.earliest, WallInstant.now() - .seconds(1)] {
+                job.runAt = instant
+                let now = try await jobs.store.insert(job)
+                #expect(now.status == .queued && now.runAt == instant)
+                #expect(try await jobs.job(now.id).text == now.text)
+            }
+            job.runAt = .latest
+            #expect(try await jobs.store.insert(job).status == .scheduled)
+            #expect(try await jobs.lease(10, seconds: 60).count == 2)
+            #expect(try await jobs.steps() == ["enqueued": 2, "delayed": 2, "leased": 2])
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test(arguments: [
+        #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\u00e9":1,"e\u0301":2}}"#,
+        #"{"a":1,"a":2}"#, #""\ud800""#, "[ 1,\t2 ]", "-0.0", "\"\u{2028}\u{7f}\"",
+        String(repeating: "[", count: 512) + String(repeating: "]", count: 512),
+        "\"" + String(repeating: "p", count: JobLimits.payloadBytesMax - 2) + "\"",
+    ])
+    func `a payload comes back to its worker byte for byte`(payload: String) async throws {
+        try await JobsDatabase.use { jobs in
+            let leased = try await jobs.leaseNew { $0.payload = Array(payload.utf8) }
+            #expect(leased.payload == Array(payload.utf8))
+            #expect(try await jobs.job(leased.id).payload == Array(payload.utf8))
+        }
+    }
+
+    @Test func `in a merged batch a bad job fails alone`() async throws {
+        try await JobsDatabase.use { jobs in
+            _ = try await jobs.create()
+            let failures = try await withThrowingTaskGroup(of: (Int, PostgresError?).self) { tasks in
+                for number in 0..<50 {
+                    tasks.addTask {
+                        let payload = number % 10 == 3 ? "{\(number)" : "\(number)"
+                        return (
+                            number,
+                            await failure {
+                                _ = try await jobs.store.insert(NewJob(type: "work", payload: Array(payload.utf8)))
+                            }
+                        )
+                    }
+                }
+                return try await tasks.reduce(into: [Int: PostgresError]()) { $0[$1.0] = $1.1 }
+            }
+            #expect(Set(failures.keys) == [3, 13, 23, 33, 43])
+            #expect(failures.values.allSatisfy { $0.sqlState == .invalidTextRepresentation && !$0.isOutcomeUnknown })
+            #expect(try await jobs.number("SELECT count(DISTINCT payload::text) FROM job") == 46)
+            #expect(try await jobs.number("SELECT count(*) FROM ready") == 46)
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `jobs that are submitted together run in that order`() async throws {
+        try await JobsDatabase.use { jobs in
+            _ = try await jobs.leaseNew()
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for number in 0..<100 {
+                    tasks.addTask {
+                        _ = try await jobs.store.insert(NewJob(type: "work", payload: Array("\(number)".utf8)))
+                    }
+                }
+                try await tasks.waitForAll()
+            }
+            var order: [String] = []
+            for _ in 0..<100 {
+                order += try await jobs.lease(1, seconds: 60).map { String(decoding: $0.payload, as: UTF8.self) }
+            }
+            #expect(order == (0..<100).map { "\($0)" })
+        }
+    }
+
+    @Test func `all of a bulk are created, in order, or none`() async throws {
+        try await JobsDatabase.use { jobs in
+            var many = (0..<1_000).map { NewJob(type: "t\($0 % 7)", payload: Array("\($0)".utf8)) }
+            for index in stride(from: 0, to: 1_000, by: 3) { many[index].tags = ["third"] }
+            for index in stride(from: 0, to: 1_000, by: 5) { many[index].runAt = .latest }
+            let made = try await jobs.store.insertAll(many)
+            #expect(zip(made.ids, made.ids.dropFirst()).allSatisfy { $0 < $1 })
+            for index in [0, 1, 5, 999] {
+                let job = try await jobs.job(made.ids[index])
+                #expect(job.payload == many[index].payload && job.type == many[index].type)
+                #expect(job.tags == many[index].tags && job.createdAt == made.createdAt)
+                #expect(job.status == (index % 5 == 0 ? .scheduled : .queued))
+            }
+            #expect(try await jobs.steps() == ["enqueued": 800, "delayed": 200])
+
+            many[500].payload = Array("{".utf8)
+            let refused = await failure { _ = try await jobs.store.insertAll(many) }
+            #expect(refused?.sqlState == .invalidTextRepresentation)
+            #expect(try await jobs.number("SELECT count(*) FROM job") == 1_000)
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `sixteen processes agree on the ids of new bands`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await jobs.withStores(16) { stores in
+                try await withThrowingTaskGroup(of: Void.self) { tasks in
+                    for store in stores {
+                        tasks.addTask {
+                            let many = (0..<50).map { number in
+                                var job = NewJob(type: "t\(number % 5)")
+                                job.queue = "q\(number % 10)"
+                                job.priority = Int16(number % 3)
+                                return job
+                            }
+                            _ = try await store.insertAll(many.shuffled())
+                        }
+                    }
+                    try await tasks.waitForAll()
+                }
+            }
+            #expect(try await jobs.number("SELECT count(*) FROM band") == 30)
+            #expect(try await jobs.number("SELECT count(*) FROM queue") == 10)
+            let wrong = "SELECT count(*) FROM (SELECT band_id FROM job GROUP BY band_id HAVING count(*) % 16 <> 0) b"
+            #expect(try await jobs.number(wrong) == 0)
         }
     }
 }

@@ -88,7 +88,7 @@ import Testing
                     let held = try await jobs.leaseExpired(100).map { HeldLease(id: $0.id, token: $0.token) }
                     async let renewing = jobs.store.renew(held, leaseSeconds: 600)
                     async let reclaiming = reaper.store.reclaimExpired(atMost: 1_000)
-                    let renewed = Set(try await renewing.keys)
+                    let renewed = Set(try await renewing.keys.map(\.id))
                     let reclaimed = Set(try await reclaiming.leases.map(\.jobID))
                     #expect(renewed.isDisjoint(with: reclaimed))
                     #expect(renewed.union(reclaimed).isSubset(of: held.map(\.id)))

@@ -1,0 +1,123 @@
+import EventLoop
+import Synchronization
+import TestKit
+import Testing
+
+@testable import Jobs
+
+@Suite struct GroupCommitTests {
+    /// What the batches looked like.
+    private final class Seen: Sendable {
+        private struct State {
+            var batches: [[Int]] = []
+            var inFlight = 0
+            var inFlightMost = 0
+        }
+        private let state = Mutex(State())
+
+        func begin(_ batch: [Int]) {
+            state.withLock { state in
+                state.batches.append(batch)
+                state.inFlight += 1
+                state.inFlightMost = max(state.inFlightMost, state.inFlight)
+            }
+        }
+
+        func end() {
+            state.withLock { $0.inFlight -= 1 }
+        }
+
+        var batches: [[Int]] { state.withLock { $0.batches } }
+        var inFlightMost: Int { state.withLock { $0.inFlightMost } }
+    }
+
+    /// Opened once, by whoever lets batches through.
+    private final class Gate: Sendable {
+        private let isOpen = Atomic(false)
+
+        func open() { isOpen.store(true, ordering: .relaxed) }
+
+        func wait() async {
+            while !isOpen.load(ordering: .relaxed) { await Task.yield() }
+        }
+    }
+
+    private func group(
+        itemsMax: Int, weightMax: Int = .max, inFlightMax: Int = 2, seen: Seen, gate: Gate? = nil
+    ) -> GroupCommit<Int, Int> {
+        GroupCommit(on: TestLoop.shared, itemsMax: itemsMax, weightMax: weightMax, inFlightMax: inFlightMax) { items in
+            seen.begin(items)
+            await gate?.wait()
+            await Task.yield()
+            seen.end()
+            return items.map { $0 * 2 }
+        }
+    }
+
+    /// Submits all numbers in one turn of the loop, and returns the answers in their places.
+    private func submit(_ numbers: Range<Int>, to group: GroupCommit<Int, Int>, weight: Int = 0) async -> [Int] {
+        await withTaskGroup(of: (Int, Int).self) { tasks in
+            for number in numbers {
+                tasks.addTask { (number, await group.submit(number, weight: weight)) }
+            }
+            return await tasks.reduce(into: Array(repeating: -1, count: numbers.count)) { answers, answer in
+                answers[answer.0 - numbers.lowerBound] = answer.1
+            }
+        }
+    }
+
+    @Test func `one item waits for nobody`() async {
+        let seen = Seen()
+        let answer = await TestLoop.run { await group(itemsMax: 10, seen: seen).submit(21) }
+        #expect(answer == 42)
+        #expect(seen.batches == [[21]])
+    }
+
+    @Test func `what is submitted in one turn shares a batch, in order`() async {
+        let seen = Seen()
+        let answers = await TestLoop.run { await submit(0..<10, to: group(itemsMax: 10, seen: seen)) }
+        #expect(answers == (0..<10).map { $0 * 2 })
+        #expect(seen.batches == [Array(0..<10)])
+    }
+
+    @Test func `ten thousand items are answered each with its own, in batches within bounds`() async {
+        let seen = Seen()
+        let answers = await TestLoop.run { await submit(0..<10_000, to: group(itemsMax: 64, seen: seen)) }
+        #expect(answers == (0..<10_000).map { $0 * 2 })
+        #expect(seen.batches.allSatisfy { !$0.isEmpty && $0.count <= 64 })
+        #expect(seen.batches.flatMap { $0 }.sorted() == Array(0..<10_000))
+        #expect(seen.inFlightMost == 2)
+    }
+
+    @Test func `a batch is bounded by weight, but one heavy item passes alone`() async {
+        let seen = Seen()
+        _ = await TestLoop.run {
+            let group = group(itemsMax: 100, weightMax: 10, inFlightMax: 1, seen: seen)
+            return await submit(0..<7, to: group, weight: 4)
+        }
+        #expect(seen.batches == [[0, 1], [2, 3], [4, 5], [6]])
+        let heavy = Seen()
+        _ = await TestLoop.run {
+            let group = group(itemsMax: 100, weightMax: 10, inFlightMax: 1, seen: heavy)
+            return await submit(0..<2, to: group, weight: 11)
+        }
+        #expect(heavy.batches == [[0], [1]])
+    }
+
+    @Test func `a burst uses every place at once, and what comes later waits for one`() async {
+        let seen = Seen()
+        let gate = Gate()
+        await TestLoop.run {
+            let group = group(itemsMax: 3, inFlightMax: 2, seen: seen, gate: gate)
+            async let answers = submit(0..<9, to: group)
+            while seen.batches.count < 2 { await Task.yield() }
+            for _ in 0..<100 { await Task.yield() }
+            #expect(seen.batches.count == 2)
+            #expect(group.backlog == 3)
+            gate.open()
+            #expect(await answers == (0..<9).map { $0 * 2 })
+            #expect(group.backlog == 0)
+        }
+        #expect(seen.inFlightMost == 2)
+    }
+}

@@ -1,0 +1,47 @@
+import Postgres
+import Synchronization
+import Telemetry
+import Testing
+
+@testable import Jobs
+
+@Suite struct JobIdentifiersTests {
+    @Test func `identifiers only grow, by whichever thread they are made`() async {
+        let identifiers = JobIdentifiers(clock: ServerClock())
+        let all = await withTaskGroup(of: [UUID].self) { tasks in
+            for _ in 0..<4 {
+                tasks.addTask { (0..<5_000).map { _ in identifiers.next() } }
+            }
+            return await tasks.reduce(into: []) { $0.append($1) }
+        }
+        for made in all { #expect(zip(made, made.dropFirst()).allSatisfy { $0 < $1 }) }
+        #expect(Set(all.joined()).count == 20_000)
+    }
+
+    @Test func `their time is PostgreSQL's, also when it goes back a little`() {
+        let clock = ServerClock()
+        let identifiers = JobIdentifiers(clock: clock)
+        let first = identifiers.next()
+        #expect(abs(time(first) - WallInstant.now().microseconds / 1_000) < 60_000)
+
+        let day: Int64 = 86_400_000_000
+        clock.learn(serverTime: WallInstant.now() + .seconds(86_400), sentAt: .now())
+        let tomorrow = identifiers.next()
+        #expect(abs(time(tomorrow) - (WallInstant.now().microseconds + day) / 1_000) < 60_000)
+        #expect(tomorrow > first)
+
+        clock.learn(serverTime: WallInstant.now() + .seconds(86_395), sentAt: .now())
+        #expect(identifiers.next() > tomorrow)
+    }
+
+    @Test func `half of a slow answer's way is taken for the way back`() {
+        let clock = ServerClock()
+        let now = WallInstant.now()
+        clock.learn(serverTime: now, sentAt: now - .seconds(100))
+        let ahead = clock.now() - .now()
+        #expect(ahead > .seconds(49) && ahead < .seconds(51))
+    }
+
+    /// The milliseconds since 1970 in an identifier of version 7.
+    private func time(_ id: UUID) -> Int64 { Int64(id.high >> 16) }
+}

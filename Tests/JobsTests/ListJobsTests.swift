@@ -1,0 +1,231 @@
+import Fleet
+import Jobs
+import Postgres
+import Telemetry
+import TestKit
+import Testing
+
+@Suite struct ListJobsTests {
+    /// What a list must hold, told from the view `jobs`.
+    private struct Row {
+        let id: UUID
+        let status: String
+        let queue: String
+        let type: String
+        let tags: [String]
+        let worker: String?
+    }
+
+    private func rows(_ jobs: JobsDatabase) async throws -> [Row] {
+        var rows: [Row] = []
+        for row in try await jobs.sql(
+            "SELECT id, status::text, queue, type, coalesce(tags, '{}'), worker FROM jobs ORDER BY id DESC")
+        {
+            rows.append(
+                Row(
+                    id: try row.uuid(0), status: try row.text(1), queue: try row.text(2), type: try row.text(3),
+                    tags: try row.textArray(4).compactMap { $0 }, worker: try row.optionalText(5)))
+        }
+        return rows
+    }
+
+    /// A list page by page, to its end.
+    private func pages(_ jobs: JobsDatabase, _ filter: JobFilter, by size: Int) async throws -> [Job] {
+        var all: [Job] = []
+        while true {
+            let page = try await jobs.store.list(filter, before: all.last?.id, limit: size)
+            #expect(page.count <= size)
+            all += page
+            if page.count < size { return all }
+        }
+    }
+
+    /// Jobs in every status, of two queues, three types and two tags.
+    private func fill(_ jobs: JobsDatabase) async throws {
+        let worker = try await jobs.registry.join(
+            WorkerDescription(
+                incarnation: UUID(high: 7, low: 7), name: "w1", host: "h", version: "1", queues: nil, concurrency: 1))
+        var many: [NewJob] = []
+        for number in 0..<96 {
+            var job = NewJob(type: "t\(number % 3)")
+            job.queue = "q\(number / 3 % 2)"
+            job.priority = Int16(number / 6 % 2)
+            if number % 5 == 0 { job.tags.append("five") }
+            if number % 4 == 0 { job.tags.append("four") }
+            if number % 12 == 7 { job.runAt = .latest }
+            many.append(job)
+        }
+        _ = try await jobs.store.insertAll(many.shuffled())
+        let held = try await jobs.lease(60, worker: worker, seconds: 60)
+        for (index, job) in held.enumerated() {
+            switch index % 6 {
+            case 0: _ = try await jobs.finish(job)
+            case 1: _ = try await jobs.finish(job, .failed(error: "e"))
+            case 2: _ = try await jobs.finish(job, .snoozed(seconds: 60))
+            case 3: try await jobs.requestStop(job.id)
+            case 4:
+                _ = try await jobs.finish(job, .interrupted)
+                _ = try await jobs.store.cancel(job.id)
+            default: break
+            }
+        }
+        #expect(try await jobs.countMismatches() == 0)
+    }
+
+    @Test func `every combination of filters holds what the view holds`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await fill(jobs)
+            let rows = try await rows(jobs)
+            #expect(Set(rows.map(\.status)) == Set(JobStatus.allCases.map(\.rawValue)))
+            for status in [nil] + JobStatus.allCases.map(Optional.some) {
+                for queue in [nil, "q0", "nowhere"] {
+                    for type in [nil, "t1", "t2"] {
+                        for tag in [nil, "five", "none"] {
+                            var filter = JobFilter()
+                            (filter.status, filter.queue, filter.type, filter.tag) = (status, queue, type, tag)
+                            let expected = rows.filter { row in
+                                (status == nil || row.status == status?.rawValue)
+                                    && (queue == nil || row.queue == queue) && (type == nil || row.type == type)
+                                    && tag.map { row.tags.contains($0) } != false
+                            }
+                            let found = try await jobs.store.list(filter, before: nil, limit: 500)
+                            #expect(found.map(\.id) == expected.map(\.id), "\(filter)")
+                            #expect(found.map(\.status.rawValue) == expected.map(\.status), "\(filter)")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `a listed job is the job that is found`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await fill(jobs)
+            for job in try await jobs.store.list(JobFilter(), before: nil, limit: 500) {
+                #expect(try await jobs.job(job.id).text == job.text)
+            }
+        }
+    }
+
+    @Test func `a worker's jobs are those that it has leased now`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await fill(jobs)
+            let rows = try await rows(jobs).filter { $0.worker == "w1" }
+            for status in [nil, JobStatus.running, .ending] {
+                let expected = rows.filter { row in
+                    status.map { row.status == $0.rawValue } ?? (row.status == "running" || row.status == "ending")
+                }
+                #expect(!expected.isEmpty)
+                for worker in ["w1", "00000000-0000-0007-0000-000000000007"] {
+                    var filter = JobFilter()
+                    (filter.status, filter.worker) = (status, worker)
+                    #expect(try await jobs.store.list(filter, before: nil, limit: 500).map(\.id) == expected.map(\.id))
+                    filter.queue = "q0"
+                    let ofQueue = expected.filter { $0.queue == "q0" }.map(\.id)
+                    #expect(try await jobs.store.list(filter, before: nil, limit: 500).map(\.id) == ofQueue)
+                }
+            }
+            var nobody = JobFilter()
+            nobody.worker = "w"
+            #expect(try await jobs.store.list(nobody, before: nil, limit: 500).isEmpty)
+        }
+    }
+
+    @Test(arguments: [1, 7, 96, 500])
+    func `pages join without gaps or repeats`(size: Int) async throws {
+        try await JobsDatabase.use { jobs in
+            try await fill(jobs)
+            let rows = try await rows(jobs)
+            #expect(try await pages(jobs, JobFilter(), by: size).map(\.id) == rows.map(\.id))
+            for status in JobStatus.allCases {
+                var filter = JobFilter()
+                filter.status = status
+                let expected = rows.filter { $0.status == status.rawValue }.map(\.id)
+                #expect(try await pages(jobs, filter, by: size).map(\.id) == expected)
+            }
+        }
+    }
+
+    @Test(arguments: [JobFilter(), JobFilter.queue("q0"), .tag("five")])
+    func `pages join although jobs move and others come`(filter: JobFilter) async throws {
+        try await JobsDatabase.use { jobs in
+            try await fill(jobs)
+            let expected = try await rows(jobs).filter { row in
+                (filter.queue == nil || row.queue == filter.queue) && filter.tag.map { row.tags.contains($0) } != false
+            }.map(\.id)
+            var seen: [UUID] = []
+            while true {
+                let page = try await jobs.store.list(filter, before: seen.last, limit: 5)
+                seen += page.map(\.id)
+                if page.count < 5 { break }
+                try await jobs.enqueue(2) { job in
+                    job.queue = "q0"
+                    job.tags = ["five"]
+                }
+                for job in try await jobs.lease(3, seconds: 60) { _ = try await jobs.finish(job, .interrupted) }
+                for job in try await jobs.lease(2, seconds: 60) { _ = try await jobs.finish(job) }
+                let others = try await jobs.sql("SELECT id FROM jobs ORDER BY random() LIMIT 4")
+                for row in others {
+                    let id = try row.uuid(0)
+                    if try await jobs.store.cancel(id).done == nil { _ = try await jobs.store.retry(id) }
+                }
+            }
+            #expect(seen == expected)
+        }
+    }
+
+    @Test func `since and until are bounds of the time of creation`() async throws {
+        try await JobsDatabase.use { jobs in
+            var instants: [WallInstant] = []
+            var batches: [[UUID]] = []
+            for _ in 0..<3 {
+                instants.append(try await laterMillisecond(jobs))
+                batches.append(try await jobs.enqueue(4))
+            }
+            instants.append(try await laterMillisecond(jobs))
+            for first in 0...3 {
+                for last in first...3 {
+                    var filter = JobFilter()
+                    (filter.since, filter.until) = (instants[first], instants[last])
+                    let expected = Array(batches[first..<last].joined().reversed())
+                    #expect(try await jobs.store.list(filter, before: nil, limit: 500).map(\.id) == expected)
+                    filter.queue = "default"
+                    #expect(try await pages(jobs, filter, by: 3).map(\.id) == expected)
+                }
+            }
+            var all = JobFilter()
+            (all.since, all.until) = (.earliest, .latest)
+            #expect(try await jobs.store.list(all, before: nil, limit: 500).count == 12)
+        }
+    }
+
+    /// PostgreSQL's time, when everything before it lies more than two milliseconds back, and everything after it will
+    /// come as much later.
+    private func laterMillisecond(_ jobs: JobsDatabase) async throws -> WallInstant {
+        let row = try await jobs.sql("SELECT clock_timestamp() FROM pg_sleep(0.02)").onlyRow()
+        _ = try await jobs.sql("SELECT FROM pg_sleep(0.02)")
+        return try row.timestamptz(0)
+    }
+
+    @Test func `a database without jobs has an empty list`() async throws {
+        try await JobsDatabase.use { jobs in
+            let all = try await jobs.store.list(JobFilter(), before: nil, limit: 10)
+            #expect(all.isEmpty)
+            #expect(try await jobs.store.list(.queue("q0"), before: UUID(high: .max, low: 0), limit: 10).isEmpty)
+        }
+    }
+}
+
+extension JobFilter {
+    fileprivate static func queue(_ name: String) -> JobFilter {
+        var filter = JobFilter()
+        filter.queue = name
+        return filter
+    }
+
+    fileprivate static func tag(_ tag: String) -> JobFilter {
+        var filter = JobFilter()
+        filter.tag = tag
+        return filter
+    }
+}

@@ -1,0 +1,11 @@
+import Postgres
+import Testing
+
+@Suite struct SQLFragmentTests {
+    @Test func `a fragment is its literal, with the fragments in it`() {
+        let table: SQLFragment = "job"
+        let condition: SQLFragment = "\(sql: table).id = $1"
+        let statement = Statement("fragments", "SELECT '\\' FROM \(sql: table) WHERE \(sql: condition)", [.uuid])
+        #expect(statement.sql == #"SELECT '\' FROM job WHERE job.id = $1"#)
+    }
+}
