@@ -18,7 +18,7 @@ import Testing
         #expect(Set(all.joined()).count == 20_000)
     }
 
-    @Test func `their time is PostgreSQL's, also when it goes back a little`() {
+    @Test func `their time is that of PostgreSQL, and they grow also when it goes back a little`() {
         let clock = ServerClock()
         let identifiers = JobIdentifiers(clock: clock)
         let first = identifiers.next()
@@ -34,12 +34,23 @@ import Testing
         #expect(identifiers.next() > tomorrow)
     }
 
-    @Test func `half of a slow answer's way is taken for the way back`() {
+    @Test func `an answer corrects the clock as far as it proves it wrong`() {
         let clock = ServerClock()
-        let now = WallInstant.now()
-        clock.learn(serverTime: now, sentAt: now - .seconds(100))
-        let ahead = clock.now() - .now()
-        #expect(ahead > .seconds(49) && ahead < .seconds(51))
+        func ahead() -> Double { ((clock.now() - .now()) / .seconds(1)).rounded() }
+        func learn(_ serverSeconds: Int64, sent: Int64) {
+            let now = WallInstant.now()
+            clock.learn(serverTime: now + .seconds(serverSeconds), sentAt: now - .seconds(sent))
+        }
+        learn(0, sent: 100)
+        #expect(ahead() == 0)
+        learn(200, sent: 100)
+        #expect(ahead() == 200)
+        learn(150, sent: 100)
+        #expect(ahead() == 200)
+        learn(150, sent: 1)
+        #expect(ahead() == 151)
+        learn(-3_600, sent: 0)
+        #expect(ahead() == -3_600)
     }
 
     /// The milliseconds since 1970 in an identifier of version 7.

@@ -10,9 +10,13 @@ final class ServerClock: Sendable {
         WallInstant(microseconds: WallInstant.now().microseconds + offset.load(ordering: .relaxed))
     }
 
-    /// `serverTime` was PostgreSQL's somewhen between `sentAt` and now, both of this machine's clock.
+    /// `serverTime` was PostgreSQL's somewhen between `sentAt` and now, both of this machine's clock. What is known is
+    /// corrected as far as that proves it wrong, so a slow answer does not make it worse.
     func learn(serverTime: WallInstant, sentAt: WallInstant) {
-        let middle = (sentAt.microseconds + WallInstant.now().microseconds) / 2
-        offset.store(serverTime.microseconds - middle, ordering: .relaxed)
+        let least = serverTime.microseconds - WallInstant.now().microseconds
+        let most = serverTime.microseconds - sentAt.microseconds
+        let known = offset.load(ordering: .relaxed)
+        let corrected = max(least, min(known, most))
+        if corrected != known { offset.store(corrected, ordering: .relaxed) }
     }
 }
