@@ -161,7 +161,7 @@ import Testing
         var book = book(concurrency: 1)
         add([job(1), job(2)], to: &book, at: start)
         _ = book.startNext(now: start)
-        for (stop, reason) in book.renewed([job(2).lease], [job(2).id: true], sentAt: start) { stop.request(reason) }
+        for (stop, reason) in book.renewed([job(2).lease], [job(2).lease: true], sentAt: start) { stop.request(reason) }
         _ = book.ended(job(1).lease, now: start)
         #expect(book.startNext(now: start) == nil)
         #expect(book.takeRefused().map(\.reason) == [.cancelled])

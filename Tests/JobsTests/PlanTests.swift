@@ -1,0 +1,168 @@
+import JSON
+import Jobs
+import Postgres
+import TestKit
+import Testing
+
+/// The plans of the hot statements, read from the session that has prepared them: whatever the statistics of the tables
+/// say, each row is visited by an index, and no table or index is walked from end to end.
+@Suite struct PlanTests {
+    /// What PostgreSQL knows of the tables when it plans.
+    enum Statistics: CaseIterable {
+        /// Nothing: the tables are new.
+        case none
+        /// Nothing of what has come since.
+        case outgrown
+        case exact
+        /// VACUUM has seen the tables new.
+        case vacuumedNew
+        /// VACUUM has seen the tables after they were emptied.
+        case vacuumedEmpty
+        /// The same, before they filled again.
+        case vacuumedEmptyAndOutgrown
+    }
+
+    /// The names of the statements, with parameters that nothing depends on.
+    private static let statements = [
+        "insert_plain_jobs": "'{}', '{}', '{}'",
+        "insert_jobs": Array(repeating: "'{}'", count: 11).joined(separator: ", "),
+        "lease_jobs": "NULL, '{}', 100, 1, 60", "renew_leases": "'{}', '{}', 60",
+        "finish_succeeded_jobs": "'{}', '{}', '{}'",
+        "finish_jobs": "'{}', '{}', '{}', '{}', '{}'",
+        "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'", "cancel_waiting_jobs": "'{}'", "revive_jobs": "'{}'",
+    ]
+
+    @Test(arguments: Statistics.allCases)
+    func `hot statements visit rows by an index`(statistics: Statistics) async throws {
+        try await JobsDatabase.use { jobs in
+            try await prepare(jobs, statistics)
+            try await jobs.withOther { other in
+                try await useEveryStatement(other)
+                for (name, parameters) in Self.statements {
+                    let row = try await other.hot.execute(
+                        sql: "EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE \(name)(\(parameters))"
+                    ).onlyRow()
+                    let plan = try JSONValue(parsing: try row.bytes(0))
+                    let faults = try #require(plan[0]?["Plan"]).faults
+                    #expect(faults == [], "\(name)")
+                }
+            }
+        }
+    }
+
+    @Test func `a plan that walks over a table or an index is found`() async throws {
+        try await JobsDatabase.use { jobs in
+            for sql in [
+                "SELECT FROM ready", "SELECT FROM job", "SELECT FROM lease WHERE token = 1",
+                "SELECT seq FROM ready WHERE seq >= 5", "SELECT id FROM outcome ORDER BY band_id",
+                "SELECT FROM scheduled WHERE run_at < now() AND id IS NOT NULL",
+            ] {
+                let row = try await jobs.hot.execute(sql: "EXPLAIN (FORMAT JSON, VERBOSE) \(sql)").onlyRow()
+                let plan = try JSONValue(parsing: try row.bytes(0))
+                #expect(try #require(plan[0]?["Plan"]).faults != [], "\(sql)")
+            }
+        }
+    }
+
+    private func prepare(_ jobs: JobsDatabase, _ statistics: Statistics) async throws {
+        // Nobody else looks at the tables meanwhile.
+        try await jobs.sql(
+            """
+            DO $$ DECLARE name text; BEGIN
+                FOR name IN SELECT oid::regclass FROM pg_class
+                            WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace LOOP
+                    EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', name);
+                END LOOP;
+            END $$
+            """)
+        let tables = "job, ready, scheduled, lease, outcome, attempt_error, band, tally"
+        switch statistics {
+        case .none: break
+        case .outgrown: try await fill(jobs)
+        case .exact:
+            try await fill(jobs)
+            try await jobs.sql("ANALYZE \(tables)")
+        case .vacuumedNew:
+            try await jobs.sql("VACUUM \(tables)")
+        case .vacuumedEmpty, .vacuumedEmptyAndOutgrown:
+            try await fill(jobs)
+            for table in ["job", "ready", "scheduled", "lease", "outcome", "attempt_error", "tally"] {
+                try await jobs.sql("DELETE FROM \(table)")
+            }
+            try await jobs.sql("VACUUM \(tables)")
+            if statistics == .vacuumedEmptyAndOutgrown { try await fill(jobs) }
+        }
+    }
+
+    /// 8,000 jobs, a quarter in each of the four tables, in two bands.
+    private func fill(_ jobs: JobsDatabase) async throws {
+        for type in ["a", "b"] { _ = try await jobs.create { $0.type = type } }
+        try await jobs.sql(
+            """
+            WITH made AS MATERIALIZED (
+                SELECT overlay(gen_random_uuid()::text PLACING left(uuid_at(clock_timestamp())::text, 14)
+                               FROM 1)::uuid AS id, i, b.id AS band_id
+                FROM generate_series(1, 4000) i, band b),
+            stored AS (
+                INSERT INTO job (id, created_at, band_id, payload)
+                SELECT id, clock_timestamp(), band_id, '{}' FROM made),
+            queued AS (
+                INSERT INTO ready (id, ready_at, band_id, attempt)
+                SELECT id, clock_timestamp(), band_id, 0 FROM made WHERE i % 4 = 0),
+            later AS (
+                INSERT INTO scheduled (id, run_at, band_id, attempt)
+                SELECT id, clock_timestamp() + interval '1 day', band_id, 0 FROM made WHERE i % 4 = 1),
+            leased AS (
+                INSERT INTO lease (id, token, worker_id, leased_at, expires_at, band_id, attempt)
+                SELECT id, i, 1, clock_timestamp(), clock_timestamp() + interval '1 day', band_id, 1
+                FROM made WHERE i % 4 = 2),
+            explained AS (
+                INSERT INTO attempt_error (id, token, worker_id, started_at, failed_at, attempt, error)
+                SELECT id, i, 1, clock_timestamp(), clock_timestamp(), 1, '{}' FROM made WHERE i % 4 = 3)
+            INSERT INTO outcome (id, token, worker_id, started_at, finished_at, band_id, attempt, status)
+            SELECT id, i, 1, clock_timestamp(), clock_timestamp(), band_id, 1,
+                   CASE WHEN i % 8 = 3 THEN 'failed' ELSE 'succeeded' END::job_status
+            FROM made WHERE i % 4 = 3
+            """)
+    }
+
+    /// Has one session prepare all of them, in the way in which they are used.
+    private func useEveryStatement(_ jobs: JobsDatabase) async throws {
+        var full = NewJob(type: "a")
+        full.tags = ["t"]
+        _ = try await jobs.store.insert(full)
+        _ = try await jobs.enqueue(2)
+        let held = try await jobs.lease(2, seconds: 60)
+        _ = try await jobs.store.renew(held.map(\.held), leaseSeconds: 60)
+        _ = try await jobs.finish(held[0])
+        _ = try await jobs.finish(held[1], .failed(error: "e"))
+        _ = try await jobs.store.retry(held[1].id)
+        _ = try await jobs.store.cancel(held[1].id)
+    }
+}
+
+extension JSONValue {
+    /// What is wrong with a plan (`EXPLAIN (FORMAT JSON)`) and those below it.
+    fileprivate var faults: [String] {
+        var faults = (self["Plans"]?.array ?? []).flatMap(\.faults)
+        if let fault { faults.append(fault) }
+        return faults
+    }
+
+    private var fault: String? {
+        guard let node = self["Node Type"]?.string, node.contains("Scan"), let table = self["Relation Name"]?.string
+        else { return nil }
+        let keys: [String]
+        switch table {
+        case "ready": keys = ["band_id"]
+        case "scheduled", "lease": keys = ["id"]
+        case _ where table.hasPrefix("outcome"): keys = ["band_id", "id"]
+        case _ where table.hasPrefix("job_") || table.hasPrefix("attempt_error"): keys = ["id"]
+        default: return nil
+        }
+        if node == "Tid Scan" { return nil }
+        let condition = self["Index Cond"]?.string ?? ""
+        let isByKey = keys.allSatisfy { key in condition.contains(".\(key) = ") }
+        return node.hasPrefix("Index") && isByKey ? nil : "\(node) on \(table) by '\(condition)'"
+    }
+}
