@@ -149,20 +149,26 @@ extension JSONValue {
         return faults
     }
 
+    /// The indexes by which rows may be visited, and the columns of each that must then be given.
+    private static var ways: [(index: String, columns: [String])] {
+        [
+            ("ready_band_seq", ["band_id", "seq"]), ("ready_band_id", ["band_id", "id"]), ("scheduled_pkey", ["id"]),
+            ("scheduled_band_id", ["band_id", "id"]), ("lease_pkey", ["id"]), ("job_\\w+_pkey", ["id"]),
+            ("outcome_\\w+_pkey", ["band_id", "id"]), ("attempt_error_\\w+_pkey", ["id"]),
+        ]
+    }
+
     private var fault: String? {
-        guard let node = self["Node Type"]?.string, node.contains("Scan"), let table = self["Relation Name"]?.string
+        guard let node = self["Node Type"]?.string, node.contains("Scan"), node != "Tid Scan",
+            let table = self["Relation Name"]?.string,
+            table.prefixMatch(of: /ready|scheduled|lease|job|outcome|attempt_error/) != nil
         else { return nil }
-        let keys: [String]
-        switch table {
-        case "ready": keys = ["band_id"]
-        case "scheduled", "lease": keys = ["id"]
-        case _ where table.hasPrefix("outcome"): keys = ["band_id", "id"]
-        case _ where table.hasPrefix("job_") || table.hasPrefix("attempt_error"): keys = ["id"]
-        default: return nil
-        }
-        if node == "Tid Scan" { return nil }
+        let index = self["Index Name"]?.string ?? ""
         let condition = self["Index Cond"]?.string ?? ""
-        let isByKey = keys.allSatisfy { key in condition.contains(".\(key) = ") }
-        return node.hasPrefix("Index") && isByKey ? nil : "\(node) on \(table) by '\(condition)'"
+        let isGood = Self.ways.contains { way in
+            (try? Regex(way.index).wholeMatch(in: index)) != nil
+                && way.columns.allSatisfy { condition.contains(".\($0) = ") || condition.contains(".\($0) >= ") }
+        }
+        return isGood ? nil : "\(node) on \(table) by \(index) '\(condition)'"
     }
 }

@@ -14,7 +14,9 @@ extension JobStore {
     /// A job that is promoted or leased while it is looked for is looked for again, so often.
     private static let changeAttemptsMax = 3
 
-    /// Waiting jobs become `cancelled`. `band_id` finds the row in `ready` and spares an index on the id alone.
+    /// Waiting jobs become `cancelled`. `band_id` finds the row in `ready` and spares an index on the id alone. Rows are
+    /// looked up apart from the deletion (`OFFSET 0`), since after a VACUUM of empty tables every index that can answer a
+    /// join seems as good as the right one.
     private static let cancel = Statement(
         "cancel_waiting_jobs",
         """
@@ -24,12 +26,16 @@ extension JobStore {
             JOIN job j ON j.id = ANY (ARRAY[g.id])
             ORDER BY g.id),
         unqueued AS MATERIALIZED (
-            DELETE FROM ready r USING named n
-            WHERE r.band_id = ANY (ARRAY[n.band_id]) AND r.id = ANY (ARRAY[n.id])
-            RETURNING r.id, r.band_id, r.attempt),
+            DELETE FROM ready WHERE ctid = ANY (ARRAY(
+                SELECT r.at FROM named n
+                CROSS JOIN LATERAL (SELECT ctid AS at FROM ready WHERE band_id = n.band_id AND id = n.id OFFSET 0) r))
+            RETURNING id, band_id, attempt),
         unscheduled AS MATERIALIZED (
-            DELETE FROM scheduled s USING named n WHERE s.id = ANY (ARRAY[n.id])
-            RETURNING s.id, s.band_id, s.attempt),
+            DELETE FROM scheduled WHERE ctid = ANY (ARRAY(
+                SELECT s.at FROM named n
+                CROSS JOIN LATERAL (
+                    SELECT ctid AS at FROM scheduled WHERE band_id = n.band_id AND id = n.id OFFSET 0) s))
+            RETURNING id, band_id, attempt),
         gone AS MATERIALIZED (
             SELECT *, 'cancelled_queued'::job_step AS step FROM unqueued
             UNION ALL SELECT *, 'cancelled_scheduled' FROM unscheduled),
@@ -42,7 +48,8 @@ extension JobStore {
         """, [.uuidArray], isIdempotent: true)
 
     /// Failed and cancelled jobs become `queued`. Attempts are not reset: the job gets those that are left, and at
-    /// least one.
+    /// least one. The key is compared in this form, and the status as text, so that no index but the primary key can
+    /// serve: by another one a whole band of ended jobs would be read.
     private static let revive = Statement(
         "revive_jobs",
         """
@@ -53,7 +60,7 @@ extension JobStore {
             ORDER BY g.id),
         ended AS MATERIALIZED (
             DELETE FROM outcome o USING named n
-            WHERE o.band_id = ANY (ARRAY[n.band_id]) AND o.id = ANY (ARRAY[n.id]) AND o.status <> 'succeeded'
+            WHERE o.band_id = ANY (ARRAY[n.band_id]) AND o.id = n.id AND o.status::text <> 'succeeded'
             RETURNING o.id, o.band_id, o.attempt, o.status),
         queued AS (
             INSERT INTO ready (id, ready_at, band_id, attempt)

@@ -112,12 +112,14 @@ enum JobColumns {
         j.tags, j.trace_parent, j.payload, o.result, e.error AS last_error
         """
 
+    /// `OFFSET 0` keeps each look-up apart from the join: after a VACUUM has seen a table empty, the planner would else
+    /// read all of it once instead of visiting one row, whatever it has grown to since.
     static let tables: SQLFragment = """
         JOIN job j ON j.id = ANY (ARRAY[d.id])
-        LEFT JOIN ready r ON r.band_id = j.band_id AND r.id = j.id
-        LEFT JOIN scheduled s ON s.id = j.id
-        LEFT JOIN lease l ON l.id = j.id
-        LEFT JOIN outcome o ON o.band_id = j.band_id AND o.id = j.id
+        LEFT JOIN LATERAL (SELECT * FROM ready WHERE band_id = j.band_id AND id = j.id OFFSET 0) r ON true
+        LEFT JOIN LATERAL (SELECT * FROM scheduled WHERE band_id = j.band_id AND id = j.id OFFSET 0) s ON true
+        LEFT JOIN LATERAL (SELECT * FROM lease WHERE id = j.id OFFSET 0) l ON true
+        LEFT JOIN LATERAL (SELECT * FROM outcome WHERE band_id = j.band_id AND id = j.id OFFSET 0) o ON true
         LEFT JOIN LATERAL (
             SELECT error FROM attempt_error WHERE id = j.id ORDER BY attempt DESC LIMIT 1) e ON true
         JOIN band b ON b.id = j.band_id
