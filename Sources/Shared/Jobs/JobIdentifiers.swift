@@ -9,7 +9,7 @@ internal import Telemetry
 final class JobIdentifiers: Sendable {
     private struct State {
         var generator = UUIDv7Generator()
-        var random = SystemRandomNumberGenerator()
+        var random = KernelRandom()
     }
 
     private let clock: ServerClock
