@@ -7,7 +7,7 @@ struct ChaosJob: Sendable {
     let fails: Bool
     /// It runs a program, which is the second witness; others are run by the worker itself.
     let isProgram: Bool
-    /// Its program takes a while.
+    /// Its program takes long enough to lose its lease on the way.
     let isSlow: Bool
 
     static func all(seed: UInt64) -> [ChaosJob] {
@@ -15,7 +15,7 @@ struct ChaosJob: Sendable {
         return (0..<count).map { number in
             ChaosJob(
                 number: number, fails: Int.random(in: 0..<10, using: &random) < 3,
-                isProgram: Bool.random(using: &random), isSlow: Int.random(in: 0..<10, using: &random) == 0)
+                isProgram: Bool.random(using: &random), isSlow: Int.random(in: 0..<40, using: &random) == 0)
         }
     }
 
@@ -40,7 +40,7 @@ struct ChaosJob: Sendable {
             echo "$1 $JOBQUEUE_JOB_ID $JOBQUEUE_ATTEMPT $JOBQUEUE_LEASE_TOKEN" >> "$EFFECTS"
         }
         tell began
-        case $payload in *'"slow":true'*) sleep 0.3 ;; esac
+        case $payload in *'"slow":true'*) sleep 1.5 ;; esac
         case $JOBQUEUE_ATTEMPT:$payload in 1:*'"fails":true'*) tell failed; exit 1 ;; esac
         tell done
         echo "$JOBQUEUE_LEASE_TOKEN"

@@ -28,6 +28,8 @@ struct ChaosPlan {
         case thaw(ChaosRole)
         /// `pg_terminate_backend` on every session.
         case endSessions
+        /// As if PostgreSQL's clock had jumped: the workers still believe in their leases.
+        case expireLeases
         /// `pg_ctl stop -m immediate`.
         case stopDatabase
         case startDatabase
@@ -55,9 +57,11 @@ struct ChaosPlan {
     }
 
     private enum Fault: CaseIterable {
-        case killWorker, killApi, killReaper, freezeWorker, endSessions, crashDatabase
+        case killWorker, killApi, killReaper, freezeWorker, endSessions, expireLeases, crashDatabase
 
-        static let repeatable: [Fault] = [.killWorker, .killWorker, .killApi, .killReaper, .freezeWorker, .endSessions]
+        static let repeatable: [Fault] = [
+            .killWorker, .killWorker, .killApi, .killReaper, .freezeWorker, .endSessions, .expireLeases,
+        ]
     }
 
     private mutating func add(_ fault: Fault, _ random: inout SplitMix64) {
@@ -71,6 +75,7 @@ struct ChaosPlan {
             let late = at + Self.lease + .milliseconds(Int.random(in: 500...2_500, using: &random))
             outage(of: .worker, at, Action.freeze, until: late, Action.thaw, &random)
         case .endSessions: events.append(Event(at: at, action: .endSessions))
+        case .expireLeases: events.append(Event(at: at, action: .expireLeases))
         case .crashDatabase:
             events.append(Event(at: at, action: .stopDatabase))
             events.append(Event(at: soon, action: .startDatabase))

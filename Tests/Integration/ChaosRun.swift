@@ -1,6 +1,7 @@
 import EventLoop
 import Glibc
 import JSON
+import Postgres
 import TestKit
 
 /// One run: starts everything on a database of its own, carries out the plan of the seed while clients post, waits
@@ -114,6 +115,11 @@ struct ChaosRun {
             // Nothing is to be ended while PostgreSQL is down.
             let count = try? await fleet.deployment.database.terminateSessions()
             history.add("\(count ?? 0) sessions were ended")
+        case .expireLeases:
+            // The same.
+            let expired = try? await fleet.deployment.sql(
+                "UPDATE lease SET expires_at = clock_timestamp() - interval '1 second'")
+            history.add("\(expired?.affectedRowCount ?? 0) leases have expired")
         case .stopDatabase:
             history.add("PostgreSQL is stopped at once")
             try server.stop(.immediate)

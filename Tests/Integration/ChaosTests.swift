@@ -39,7 +39,10 @@ import Testing
         #expect(plan.events == ChaosPlan(seed: 7).events)
         #expect(plan.events != ChaosPlan(seed: 8).events)
         let kinds = Set(plan.events.map { "\($0.action)".prefix { $0 != "(" } })
-        #expect(kinds == ["kill", "start", "freeze", "thaw", "endSessions", "stopDatabase", "startDatabase"])
+        #expect(
+            kinds == [
+                "kill", "start", "freeze", "thaw", "endSessions", "expireLeases", "stopDatabase", "startDatabase",
+            ])
         let killed = Set(
             plan.events.compactMap { event -> ChaosRole.Kind? in
                 if case .kill(let role) = event.action { role.kind } else { nil }

@@ -111,6 +111,55 @@ import Testing
         }
     }
 
+    /// Who runs a job that was taken back while its first attempt went on.
+    enum Successor: String, CaseIterable {
+        case anotherWorker
+        case theSameWorker
+    }
+
+    @Test(arguments: Successor.allCases)
+    func `a success under an old token is nothing while the job runs again`(successor: Successor) async throws {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers([
+            "awaited": """
+            echo $$ > "$HERE/began$JOBQUEUE_ATTEMPT"
+            while [ ! -e "$HERE/go$JOBQUEUE_ATTEMPT" ]; do sleep 0.05; done
+            echo "$JOBQUEUE_ATTEMPT"
+            """
+        ])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            _ = try await deployment.startReaper()
+            let first = try await deployment.startWorker(
+                "first",
+                [
+                    "WORKER_HANDLERS_FILE": handlers,
+                    "WORKER_CONCURRENCY": successor == .theSameWorker ? "2" : "1",
+                ])
+            let id = try await api.post(["type": "awaited", "backoff": ["kind": "none"]])
+            try await waitFor("the first attempt has begun") { scratch.text("began1") }
+
+            // The worker believes in its lease: it is PostgreSQL's clock that counts.
+            try await deployment.sql("UPDATE lease SET expires_at = clock_timestamp() - interval '1 second'")
+            if successor == .anotherWorker {
+                _ = try await deployment.startWorker("second", ["WORKER_HANDLERS_FILE": handlers])
+            }
+            try await waitFor("the second attempt has begun") { scratch.text("began2") }
+            try scratch.write("go1", "\n")
+            try await first.waitForLine(containing: "a lease was lost")
+            #expect(try await api.job(id)["status"] == "running")
+
+            try scratch.write("go2", "\n")
+            let job = try await api.wait(for: id, toBe: "succeeded")
+            #expect(job["result"] == 2)
+            #expect(job["attempt"] == 2)
+            #expect(job["worker"]?.string == (successor == .theSameWorker ? "first" : "second"))
+            try await waitUntil("the lost lease is counted once") {
+                try await api.metrics().sum("worker_lease_lost_total") == 1
+            }
+        }
+    }
+
     @Test func `a hung program is killed with all that it has started, and tried again`() async throws {
         let scratch = try ScratchDirectory()
         let handlers = try scratch.writeHandlers([
