@@ -28,6 +28,12 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable {
         return overflow ? .distantFuture : MonotonicInstant(nanoseconds: sum)
     }
 
+    /// Saturates at the earliest instant.
+    public static func - (instant: MonotonicInstant, duration: Duration) -> MonotonicInstant {
+        let (difference, overflow) = instant.nanoseconds.subtractingReportingOverflow(duration.clampedNanoseconds)
+        return MonotonicInstant(nanoseconds: overflow ? .min : difference)
+    }
+
     public static func - (later: MonotonicInstant, earlier: MonotonicInstant) -> Duration {
         .nanoseconds(later.nanoseconds &- earlier.nanoseconds)
     }

@@ -6,17 +6,17 @@ public import Telemetry
 /// Tells waiting workers that jobs have become ready, after the commit that made them so.
 ///
 /// NOTIFY takes a lock over the whole cluster until its commit. So it never travels in the transaction that inserts
-/// jobs, it is sent only while some worker sleeps, and at most once in 10 ms: what becomes ready meanwhile shares the
-/// next one. Losing one costs a worker at most one poll interval.
+/// jobs, it is sent only while some worker sleeps, and on average at most once in 10 ms: what becomes ready meanwhile
+/// shares the next one. A few may follow each other at once, so that jobs which come now and then never wait for each
+/// other. Losing one costs a worker at most one poll interval.
 public final class ReadyNotifier: Sendable {
-    /// Between two notifications.
-    private static let interval = Duration.milliseconds(10)
     /// The names of one notification, below PostgreSQL's 8,000 bytes.
     private static let payloadBytesMax = 7_000
 
     private struct State {
         var queues: Set<String> = []
         var isSending = false
+        var pace = NotifyPace()
     }
 
     private let loop: Loop
@@ -54,7 +54,8 @@ public final class ReadyNotifier: Sendable {
             } catch {
                 logger.debug("workers were not notified; they will poll", ["error": .error(error)])
             }
-            try? await loop.sleep(for: Self.interval)
+            let instant = state.withLock { $0.pace.sent(at: .now()) }
+            if let instant { try? await loop.sleep(until: instant) }
         }
     }
 
@@ -68,5 +69,23 @@ public final class ReadyNotifier: Sendable {
             state.isSending = !payload.isEmpty
             return payload.isEmpty ? nil : payload
         }
+    }
+}
+
+/// How soon one notification may follow another: a token bucket, pure.
+struct NotifyPace {
+    /// What a notification costs; on average they are no closer.
+    static let interval = Duration.milliseconds(10)
+    /// So many may be sent at once after a quiet time.
+    static let burst = 8
+
+    /// Until when notifications have been paid for.
+    private var paidUntil = MonotonicInstant(nanoseconds: 0)
+
+    /// One was sent. The instant before which the next must not be; nil: it may follow at once.
+    mutating func sent(at now: MonotonicInstant) -> MonotonicInstant? {
+        paidUntil = max(paidUntil, now) + Self.interval
+        let next = paidUntil - Self.interval * Self.burst
+        return next > now ? next : nil
     }
 }

@@ -1,0 +1,35 @@
+import EventLoop
+import Testing
+
+@testable import Jobs
+
+@Suite struct NotifyPaceTests {
+    private func instant(_ milliseconds: Int64) -> MonotonicInstant {
+        MonotonicInstant(nanoseconds: (10_000 + milliseconds) * 1_000_000)
+    }
+
+    @Test func `notifications that come now and then follow each other at once`() {
+        var pace = NotifyPace()
+        for milliseconds in [0, 1, 2, 60, 61, 62, 120] as [Int64] {
+            #expect(pace.sent(at: instant(milliseconds)) == nil)
+        }
+    }
+
+    @Test func `many are no closer than ten milliseconds on average`() {
+        var pace = NotifyPace()
+        var now = instant(0)
+        var count = 0
+        while now < instant(1_000) {
+            count += 1
+            now = pace.sent(at: now) ?? now
+        }
+        #expect(count == 100 + NotifyPace.burst)
+    }
+
+    @Test func `a quiet time is not saved up beyond the burst`() {
+        var pace = NotifyPace()
+        _ = pace.sent(at: instant(0))
+        let sent = (0..<NotifyPace.burst + 1).map { _ in pace.sent(at: instant(60_000)) == nil }
+        #expect(sent == Array(repeating: true, count: NotifyPace.burst) + [false])
+    }
+}
