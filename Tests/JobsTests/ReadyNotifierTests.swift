@@ -1,10 +1,11 @@
 import EventLoop
-import Jobs
 import Postgres
 import Synchronization
 import Telemetry
 import TestKit
 import Testing
+
+@testable import Jobs
 
 @Suite struct ReadyNotifierTests {
     /// Runs `body` with a notifier, and with what a listener hears.
