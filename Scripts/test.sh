@@ -16,4 +16,13 @@ require_writable .build
 swift build --build-tests --explicit-target-dependency-import-check error "${options[@]}"
 # At most this many tests run at once: on few cores, all of them would make each other miss their deadlines.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-4}
-exec swift test --skip-build --disable-xctest "${options[@]}" ${FILTER:+--filter "$FILTER"}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+swift test --skip-build --disable-xctest "${options[@]}" ${FILTER:+--filter "$FILTER"} 2>&1 | tee "$log" || status=$?
+if ((status != 0)); then
+    # A failure among a thousand lines is not found: the lines that tell of it stand at the end once more.
+    echo "--- what failed:"
+    grep -E -A 12 'recorded an issue|Fatal error|unexpected signal|: error:' "$log" | tail -n 200 || true
+fi
+exit "$status"

@@ -16,7 +16,7 @@ import Testing
     @Test func `a line is waited for from a position on`() async throws {
         try await withServices { services in
             let shell = try await services.start(
-                "sh", ["-c", "echo ready; trap 'echo ready again; exit' TERM; while :; do sleep 0.01; done"])
+                "sh", ["-c", "trap 'echo ready again; exit' TERM; echo ready; while :; do sleep 0.01; done"])
             try await shell.waitForLine(containing: "ready")
             let position = shell.lines.count
             shell.signal(SIGTERM)
