@@ -1,7 +1,11 @@
-"""A client of the API, for what needs no more than some hundred requests a second."""
+"""A client of the API, for what needs no more than some hundred requests a second.
 
-import http.client
+On a bare socket: `http.client` takes half a millisecond for a request and its answer, which a measured latency would
+have in it.
+"""
+
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 from .installation import JOB
@@ -15,14 +19,16 @@ class Api:
     """One keep-alive connection. Use it as a context manager."""
 
     def __init__(self, api: Service, key: str):
-        self._connection = http.client.HTTPConnection(api.announced("address"), timeout=30)
-        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        host, port = api.announced("address").rsplit(":", 1)
+        self._socket = socket.create_connection((host, int(port)), timeout=30)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._head = f"Host: {host}\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
 
     def __enter__(self) -> "Api":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self._socket.close()
 
     def create(self, job: str) -> str:
         """The id of one job, which is stored when this returns."""
@@ -38,12 +44,24 @@ class Api:
             self._post("/api/jobs/batch", body)
 
     def _post(self, path: str, body: bytes) -> bytes:
-        self._connection.request("POST", path, body, self._headers)
-        response = self._connection.getresponse()
-        answer = response.read()
-        if response.status != 201:
-            raise Broken(f"POST {path} was answered with {response.status}: {answer[:500].decode(errors='replace')}")
-        return answer
+        head = f"POST {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
+        self._socket.sendall(head.encode() + body)
+        answer = self._receive(b"")
+        while (end := answer.find(b"\r\n\r\n")) < 0:
+            answer = self._receive(answer)
+        fields = answer[:end].lower().split(b"\r\n")
+        length = next(int(field[15:]) for field in fields if field.startswith(b"content-length:"))
+        while len(answer) < end + 4 + length:
+            answer = self._receive(answer)
+        if not answer.startswith(b"HTTP/1.1 201 "):
+            raise Broken(f"POST {path} was answered with {answer[:500].decode(errors='replace')}")
+        return answer[end + 4 :]
+
+    def _receive(self, before: bytes) -> bytes:
+        received = self._socket.recv(65536)
+        if not received:
+            raise Broken("the api closed the connection in the middle of an answer")
+        return before + received
 
 
 def fill(api: Service, key: str, count: int) -> None:

@@ -74,6 +74,9 @@ import Testing
             what: "a repeated parameter", method: "GET", target: "/api/jobs?queue=a&queue=b", status: 400,
             says: [#"{"parameter":"queue","detail":"is given more than once"}"#]),
         Case(
+            what: "a parameter that does nothing", target: "/api/jobs?priority=1&dry_run", body: #"{"type":"a"}"#,
+            status: 400, says: [#"{"parameter":"priority","detail":"is unknown"},{"parameter":"dry_run""#]),
+        Case(
             what: "SQL in a filter", method: "GET", target: "/api/jobs?queue='%3B%20DROP%20TABLE%20job%3B--",
             status: 400,
             says: [#""parameter":"queue""#]),

@@ -34,6 +34,7 @@ import Testing
             await #expect(throws: (any Error).self) { _ = try await api.stranger.get("/health") }
             #expect(try await api.service.waitForExit() == .code(0))
             #expect(api.service.lines.last?.contains(#""message":"stopped""#) == true)
+            #expect(!api.service.lines.contains { $0.contains(#""level":"WARNING""#) })
             #expect(try await database.integer("SELECT count(*) FROM job") == 2)
             let left =
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'jobqueue-api' AND datname = current_database()"

@@ -44,8 +44,15 @@ import Testing
 
     private func group(
         itemsMax: Int, weightMax: Int = .max, inFlightMax: Int = 2, seen: Seen, gate: Gate? = nil
-    ) -> GroupCommit<Int, Int> {
-        GroupCommit(on: TestLoop.shared, itemsMax: itemsMax, weightMax: weightMax, inFlightMax: inFlightMax) { items in
+    ) -> GroupCommit<Int, Int>.Entrance {
+        let group = GroupCommit<Int, Int>(itemsMax: itemsMax, weightMax: weightMax, inFlightMax: inFlightMax)
+        return entrance(to: group, seen: seen, gate: gate)
+    }
+
+    private func entrance(
+        to group: GroupCommit<Int, Int>, on loop: Loop = TestLoop.shared, seen: Seen, gate: Gate? = nil
+    ) -> GroupCommit<Int, Int>.Entrance {
+        group.entrance(on: loop) { items in
             seen.begin(items)
             await gate?.wait()
             await Task.yield()
@@ -55,7 +62,8 @@ import Testing
     }
 
     /// Submits all numbers in one turn of the loop, and returns the answers in their places.
-    private func submit(_ numbers: Range<Int>, to group: GroupCommit<Int, Int>, weight: Int = 0) async -> [Int] {
+    private func submit(_ numbers: Range<Int>, to group: GroupCommit<Int, Int>.Entrance, weight: Int = 0) async -> [Int]
+    {
         await withTaskGroup(of: (Int, Int).self) { tasks in
             for number in numbers {
                 tasks.addTask { (number, await group.submit(number, weight: weight)) }
@@ -108,8 +116,8 @@ import Testing
         let seen = Seen()
         let gate = Gate()
         await TestLoop.run {
-            let group = group(itemsMax: 3, inFlightMax: 2, seen: seen, gate: gate)
-            async let answers = submit(0..<9, to: group)
+            let group = GroupCommit<Int, Int>(itemsMax: 3, inFlightMax: 2)
+            async let answers = submit(0..<9, to: entrance(to: group, seen: seen, gate: gate))
             while seen.batches.count < 2 { await Task.yield() }
             for _ in 0..<100 { await Task.yield() }
             #expect(seen.batches.count == 2)
@@ -119,5 +127,62 @@ import Testing
             #expect(group.backlog == 0)
         }
         #expect(seen.inFlightMost == 2)
+    }
+
+    @Test func `what comes while a batch is under way makes up the next, unless it has waited for long`() async {
+        let seen = Seen()
+        let gate = Gate()
+        await TestLoop.run {
+            let group = group(itemsMax: 100, seen: seen, gate: gate)
+            async let first = submit(0..<1, to: group)
+            while seen.batches.count < 1 { await Task.yield() }
+            async let second = submit(1..<2, to: group)
+            while group.group.backlog < 1 { await Task.yield() }
+            // The occasion to see that the second has waited is the third.
+            try? await TestLoop.shared.sleep(for: .milliseconds(2))
+            async let third = submit(2..<3, to: group)
+            while seen.batches.count < 2 { await Task.yield() }
+            #expect(seen.batches == [[0], [1, 2]])
+            gate.open()
+            #expect(await [first, second, third] == [[0], [2], [4]])
+        }
+    }
+
+    @Test func `two loops share batches, and each answer is given on the loop that asked`() async throws {
+        let seen = Seen()
+        let gate = Gate()
+        let other = try Loop.start(label: "other")
+        defer { other.stop() }
+        let group = GroupCommit<Int, Int>(itemsMax: 1_000, inFlightMax: 1)
+        let here = entrance(to: group, seen: seen, gate: gate)
+        let there = entrance(to: group, on: other, seen: seen, gate: gate)
+        await TestLoop.run {
+            async let first = submit(0..<1, to: here)
+            while seen.batches.count < 1 { await Task.yield() }
+            async let rest = submit(1..<10, to: here)
+            async let others: [Int] = withCheckedContinuation { continuation in
+                other.spawn {
+                    var answers: [Int] = []
+                    await withTaskGroup(of: Int.self) { tasks in
+                        for number in 10..<20 {
+                            tasks.addTask(executorPreference: other) {
+                                let answer = await there.submit(number)
+                                #expect(other.isCurrent)
+                                return answer
+                            }
+                        }
+                        for await answer in tasks { answers.append(answer) }
+                    }
+                    continuation.resume(returning: answers)
+                }
+            }
+            while group.backlog < 19 { await Task.yield() }
+            gate.open()
+            #expect(await first == [0])
+            #expect(await rest == (1..<10).map { $0 * 2 })
+            #expect(await others.sorted() == (10..<20).map { $0 * 2 })
+        }
+        #expect(seen.batches.count == 2)
+        #expect(seen.batches.last?.sorted() == Array(1..<20))
     }
 }

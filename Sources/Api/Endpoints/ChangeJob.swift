@@ -5,6 +5,7 @@ extension Endpoints {
     /// `POST /api/jobs/{id}/cancel`: of a job that waits. One that is cancelled already is as the client wants it: who
     /// asks again because the first answer was lost is not told of a conflict.
     func cancelJob(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try Self.refuseQuery(of: request)
         try BodyReader.nothing(request)
         switch try await jobs(context).cancel(try jobID(request)) {
         case .done(let job): return Self.answer(job)
@@ -17,6 +18,7 @@ extension Endpoints {
 
     /// `POST /api/jobs/{id}/retry`: of a job that has failed or was cancelled.
     func retryJob(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try Self.refuseQuery(of: request)
         try BodyReader.nothing(request)
         switch try await jobs(context).retry(try jobID(request)) {
         case .done(let job): return Self.answer(job)

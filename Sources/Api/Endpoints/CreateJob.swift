@@ -6,6 +6,7 @@ extension Endpoints {
     /// `POST /api/jobs`. The answer is sent when the job is committed: requests of this loop that come at the same time
     /// share a transaction (`JobStore.insert`).
     func createJob(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try Self.refuseQuery(of: request)
         let job = try BodyReader.job(request, payloadBytesMax: payloadBytesMax)
         let created: Job
         do throws(PostgresError) {

@@ -6,6 +6,7 @@ internal import Postgres
 extension Endpoints {
     /// `POST /api/jobs/batch`: all of the jobs, or none.
     func createJobs(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try Self.refuseQuery(of: request)
         let newJobs = try BodyReader.jobs(request, payloadBytesMax: payloadBytesMax)
         let ids: [UUID]
         do throws(PostgresError) {

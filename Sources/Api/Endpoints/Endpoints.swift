@@ -24,6 +24,16 @@ struct Endpoints: Sendable {
         return id
     }
 
+    /// What a client means by a parameter that does nothing, it should hear. Throws 400 that names them.
+    static func refuseQuery(of request: Request) throws(Problem) {
+        guard request.head.query != nil else { return }
+        let given = try request.query().items
+        guard !given.isEmpty else { return }
+        throw Problem(
+            .badRequest, "this operation takes no parameters in the query",
+            errors: given.map { .init(.parameter($0.name), "is unknown") })
+    }
+
     static let unknownJob = Problem(.notFound, "there is no job with this id")
 
     /// The job as the body of an answer.

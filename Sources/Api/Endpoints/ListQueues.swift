@@ -5,6 +5,7 @@ internal import Jobs
 extension Endpoints {
     /// `GET /api/queues`: every queue that has ever had a job, by name.
     func listQueues(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try Self.refuseQuery(of: request)
         let store = jobs(context)
         let depths = Dictionary(grouping: try await store.depths(), by: \.queue)
         let oldest = Dictionary(try await store.oldestReady().map { ($0.queue, $0.seconds) }, uniquingKeysWith: max)

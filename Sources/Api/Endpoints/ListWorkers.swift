@@ -6,6 +6,7 @@ internal import Jobs
 extension Endpoints {
     /// `GET /api/workers`: those that live, in the order in which they joined.
     func listWorkers(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try Self.refuseQuery(of: request)
         let workers = try await databases[context.loop].workers.alive()
         var writer = JSONWriter(capacity: 32 + 384 * workers.count)
         writer.beginObject()

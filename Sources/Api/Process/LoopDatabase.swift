@@ -22,6 +22,7 @@ final class LoopDatabase: Sendable {
         let credentials: DatabasePool.CredentialsProvider
         let schema: String
         let bands: BandDirectory
+        let inserts = MergedInserts()
         let metrics: PoolMetrics
         let logger: Logger
     }
@@ -39,7 +40,7 @@ final class LoopDatabase: Sendable {
         pools = [hot, general, notifying]
         self.loop = loop
         jobs = JobStore(
-            hot: hot, general: general, bands: surroundings.bands,
+            hot: hot, general: general, bands: surroundings.bands, inserts: surroundings.inserts,
             notifier: ReadyNotifier(pool: notifying, schema: surroundings.schema, logger: surroundings.logger))
         workers = WorkerRegistry(pool: hot)
     }

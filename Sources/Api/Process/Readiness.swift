@@ -27,13 +27,15 @@ final class Readiness: Sendable {
             find: { await Self.ask(pool) })
     }
 
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
+
     /// From now on the answer is no, so that load balancers turn away.
     func beginDraining() {
         draining.store(true, ordering: .relaxed)
     }
 
     func state() async -> State {
-        if draining.load(ordering: .relaxed) { return .unready("the process is stopping") }
+        if isDraining { return .unready("the process is stopping") }
         return await database.value()
     }
 

@@ -15,15 +15,15 @@ struct Upkeep: Sendable {
 
     private static let interval = Duration.seconds(2)
 
-    /// Until the task is cancelled. Run it on a loop.
+    /// Until the process stops, which says so itself. Run it on a loop.
     func run(on loop: Loop) async {
         var lastState: Readiness.State?
         tellWarnings()
-        while !Task.isCancelled {
+        while !readiness.isDraining {
             refreshCredentials()
             reloadCertificate()
             let state = await readiness.state()
-            if state != lastState, !Task.isCancelled { tell(state) }
+            if state != lastState, !readiness.isDraining { tell(state) }
             lastState = state
             do {
                 try await loop.sleep(for: Self.interval)

@@ -2,7 +2,7 @@ public import Postgres
 public import Telemetry
 
 extension JobStore {
-    /// Creates a job, and returns when it is committed. Jobs that are created on this loop meanwhile share the
+    /// Creates a job, and returns when it is committed. Jobs that the process creates meanwhile share the
     /// transaction.
     ///
     /// Throws an error with `isOutcomeUnknown` when PostgreSQL went away in the middle of the commit and did not come
@@ -25,6 +25,14 @@ extension JobStore {
     }
 }
 
+/// Jobs that are created one by one, by any loop of the process, and wait for the statement that they will share.
+public struct MergedInserts: Sendable {
+    let group = GroupCommit<InsertJobs.Item, InsertJobs.Answer>(
+        itemsMax: InsertJobs.rowsMax, weightMax: InsertJobs.bytesMax, inFlightMax: InsertJobs.inFlightMax)
+
+    public init() {}
+}
+
 /// Inserts batches of jobs.
 ///
 /// The ids come from us, so a batch whose commit was not acknowledged is simply sent again: either it inserts all, or
@@ -42,7 +50,7 @@ struct InsertJobs: Sendable {
     static let rowsMax = 500
     /// Of the payloads of one merged statement.
     static let bytesMax = 4 * 1_048_576
-    /// Merged statements under way at once on each loop, if there are as many connections.
+    /// Merged statements under way at once, if there are as many connections.
     static let inFlightMax = 6
     /// How often a batch is sent whose commit was not acknowledged.
     private static let attemptsMax = 3

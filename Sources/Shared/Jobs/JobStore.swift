@@ -16,23 +16,24 @@ public final class JobStore: Sendable {
     public let bands: BandDirectory
     let notifier: ReadyNotifier?
     let identifiers: JobIdentifiers
-    let inserts: GroupCommit<InsertJobs.Item, InsertJobs.Answer>
+    let inserts: GroupCommit<InsertJobs.Item, InsertJobs.Answer>.Entrance
 
     /// - Parameters:
     ///   - hot: a pool with the profile `.hot`.
     ///   - general: a pool of the same loop with the profile `.general`.
     ///   - bands: shared by all stores of the process.
+    ///   - inserts: shared by all stores of the process that create jobs one by one.
     ///   - notifier: of the same loop; nil: workers are left to poll.
-    public init(hot: DatabasePool, general: DatabasePool, bands: BandDirectory, notifier: ReadyNotifier? = nil) {
+    public init(
+        hot: DatabasePool, general: DatabasePool, bands: BandDirectory, inserts: MergedInserts = MergedInserts(),
+        notifier: ReadyNotifier? = nil
+    ) {
         self.hot = hot
         self.general = general
         self.bands = bands
         self.notifier = notifier
         identifiers = JobIdentifiers(clock: bands.clock)
         let insert = InsertJobs(pool: hot, clock: bands.clock, notifier: notifier)
-        inserts = GroupCommit(
-            on: hot.loop, itemsMax: InsertJobs.rowsMax, weightMax: InsertJobs.bytesMax,
-            inFlightMax: InsertJobs.inFlightMax
-        ) { items in await insert.commit(items) }
+        self.inserts = inserts.group.entrance(on: hot.loop) { items in await insert.commit(items) }
     }
 }
