@@ -1,13 +1,26 @@
 -- Names and bands: the small tables that every job points to.
 --
 -- Rows of the hot tables carry one integer, the band, and never a text: a band is one FIFO, all
--- jobs of one queue, one type and one priority. Bands are made once, never change and are never
--- removed, so every process may cache their ids for ever.
+-- jobs of one queue, one type and one priority, with or without a concurrency key. Bands are made
+-- once, their names never change and they are never removed, so every process may cache their ids
+-- for ever.
 
+-- What a queue may be told (PUT /api/queues/{name}); NULL: no limit, and the retention of the reaper.
 CREATE TABLE queue (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._:/-]{1,128}$'),
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    max_running int CHECK (max_running >= 1),
+    max_running_per_key int CHECK (max_running_per_key >= 1),
+    rate_count int CHECK (rate_count >= 1),                  -- so many starts ...
+    rate_seconds double precision CHECK (rate_seconds > 0),  -- ... in so many seconds ...
+    rate_burst int CHECK (rate_burst >= 1),                  -- ... and at most so many at once
+    succeeded_hours int CHECK (succeeded_hours >= 0),
+    failed_hours int CHECK (failed_hours >= 0),
+    cancelled_hours int CHECK (cancelled_hours >= 0),
+    limited boolean NOT NULL GENERATED ALWAYS AS
+        (max_running IS NOT NULL OR max_running_per_key IS NOT NULL OR rate_count IS NOT NULL) STORED,
+    CHECK (num_nulls(rate_count, rate_seconds, rate_burst) IN (0, 3))
 );
 
 CREATE TABLE type (
@@ -24,19 +37,31 @@ CREATE TABLE band (
     queue_id int NOT NULL REFERENCES queue,
     type_id int NOT NULL REFERENCES type,
     priority smallint NOT NULL,
+    keyed boolean NOT NULL,
+    plain boolean NOT NULL,
     low bigint NOT NULL DEFAULT 0,
-    UNIQUE (queue_id, type_id, priority)
+    UNIQUE (queue_id, type_id, priority, keyed)
 ) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
         autovacuum_vacuum_cost_delay = 0);
 
+CREATE INDEX band_by_turns ON band (id) WHERE NOT plain;     -- is there anything but plain work?
+
 COMMENT ON TABLE band IS 'One FIFO: the jobs of one queue, type and priority (lower first).';
+COMMENT ON COLUMN band.keyed IS 'Whether its jobs have concurrency keys, among which it is shared out.';
+COMMENT ON COLUMN band.plain IS 'No keys and no limit: the short lease statement may take its jobs.';
 COMMENT ON COLUMN band.low IS 'Low-water mark over ready.seq: a hint, raised by a ticker.';
+
+-- Every statement that leases locks this table in ROW SHARE mode, which costs it nothing. Whoever
+-- changes what may be leased (a limit of a queue) takes it EXCLUSIVE first: it waits for the leases
+-- under way, and those that come later see what it has committed, since a statement takes its
+-- snapshot after its locks. It stays empty.
+CREATE TABLE lease_gate ();
 
 -- Ids of the bands for parallel arrays of names, in the order given; what is missing is made.
 -- Any number of callers at once get the same ids: an insert that meets a concurrent one waits for
 -- its commit, and the next statement sees it (READ COMMITTED). Names are inserted in sorted order,
 -- so callers cannot deadlock. Runs in a transaction of its own: cached ids must be committed.
-CREATE FUNCTION register_bands(queues text[], types text[], priorities smallint[])
+CREATE FUNCTION register_bands(queues text[], types text[], priorities smallint[], keyed boolean[])
 RETURNS TABLE (queue_id int, type_id int, band_id int)
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -54,21 +79,31 @@ BEGIN
     ORDER BY g.name
     ON CONFLICT DO NOTHING;
 
-    INSERT INTO band (queue_id, type_id, priority)
-    SELECT DISTINCT q.id, t.id, g.priority
-    FROM unnest(queues, types, priorities) AS g (queue, type, priority)
+    -- Whether a queue is limited must not change before the new band is committed.
+    PERFORM FROM queue q WHERE q.name = ANY (queues) ORDER BY q.id FOR SHARE;
+
+    INSERT INTO band (queue_id, type_id, priority, keyed, plain)
+    SELECT DISTINCT q.id, t.id, g.priority, g.keyed, NOT (g.keyed OR q.limited)
+    FROM unnest(queues, types, priorities, keyed) AS g (queue, type, priority, keyed)
     JOIN queue q ON q.name = g.queue
     JOIN type t ON t.name = g.type
     WHERE NOT EXISTS (SELECT FROM band b
-                      WHERE b.queue_id = q.id AND b.type_id = t.id AND b.priority = g.priority)
-    ORDER BY q.id, t.id, g.priority
+                      WHERE b.queue_id = q.id AND b.type_id = t.id AND b.priority = g.priority
+                        AND b.keyed = g.keyed)
+    ORDER BY q.id, t.id, g.priority, g.keyed
     ON CONFLICT DO NOTHING;
 
     RETURN QUERY
     SELECT q.id, t.id, b.id
-    FROM unnest(queues, types, priorities) WITH ORDINALITY AS g (queue, type, priority, ordinal)
+    FROM unnest(queues, types, priorities, keyed) WITH ORDINALITY AS g (queue, type, priority, keyed, ordinal)
     JOIN queue q ON q.name = g.queue
     JOIN type t ON t.name = g.type
-    JOIN band b ON b.queue_id = q.id AND b.type_id = t.id AND b.priority = g.priority
+    JOIN band b ON b.queue_id = q.id AND b.type_id = t.id AND b.priority = g.priority AND b.keyed = g.keyed
     ORDER BY g.ordinal;
 END $$;
+
+-- The lane of a concurrency key in a queue. Two keys with one lane would only share their limit and
+-- their turn; with 64 bits that is as good as never.
+CREATE FUNCTION lane_of(queue_id int, concurrency_key text) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN hashtextextended(concurrency_key, queue_id);

@@ -48,18 +48,21 @@ CREATE TABLE ready (
     seq bigint NOT NULL DEFAULT nextval('ready_seq'),
     ready_at timestamptz NOT NULL,           -- since when it could have run
     band_id int NOT NULL,
-    attempt smallint NOT NULL                -- attempts spent so far
+    attempt smallint NOT NULL,               -- attempts spent so far
+    lane bigint                              -- of its concurrency key; NULL: it has none
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 CREATE INDEX ready_band_seq ON ready (band_id, seq);         -- the lease
 CREATE INDEX ready_band_id ON ready (band_id, id);           -- one job, lists newest first, retention
+CREATE INDEX ready_band_lane ON ready (band_id, lane, seq) WHERE lane IS NOT NULL;   -- the lease by turns
 
 -- Jobs whose time has not come: created with a run_at ahead, snoozed, or waiting out a backoff.
 CREATE TABLE scheduled (
     id uuid PRIMARY KEY,
     run_at timestamptz NOT NULL,
     band_id int NOT NULL,
-    attempt smallint NOT NULL
+    attempt smallint NOT NULL,
+    lane bigint
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 CREATE INDEX scheduled_run_at ON scheduled (run_at);         -- promotion
@@ -78,9 +81,15 @@ CREATE TABLE lease (
     expires_at timestamptz NOT NULL,
     cancel_requested_at timestamptz,         -- not NULL: the job is `ending`
     band_id int NOT NULL,
-    attempt smallint NOT NULL                -- this attempt, counted from 1
+    attempt smallint NOT NULL,               -- this attempt, counted from 1
+    queue_id int,                            -- of a queue with limits, which counts it; else NULL
+    lane bigint                              -- of its concurrency key; NULL: it has none
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
+-- A plain job is in none of these.
+CREATE INDEX lease_queue ON lease (queue_id) WHERE queue_id IS NOT NULL;             -- max_running
+CREATE INDEX lease_lane ON lease (lane) WHERE lane IS NOT NULL;                      -- max_running_per_key
+CREATE INDEX lease_ending ON lease (worker_id) WHERE cancel_requested_at IS NOT NULL;    -- whom to stop
 
 -- How a job ended: insert-only, partitioned like job. A retry of a failed or cancelled job by a
 -- person deletes its row, since the job is then alive again. The band leads the key so that one
@@ -113,6 +122,14 @@ CREATE TABLE attempt_error (
     error json NOT NULL,
     PRIMARY KEY (id, attempt)
 ) PARTITION BY RANGE (id);
+
+-- How far a running job says that it is; the last word of it stays until the job is removed.
+CREATE TABLE progress (
+    id uuid PRIMARY KEY,
+    percent smallint NOT NULL CHECK (percent BETWEEN 0 AND 100),
+    message text,
+    reported_at timestamptz NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
 -- The wait before the next attempt, after `attempt` failed ones. Default: attempt^4 seconds, at
 -- most 24 h. Exponential: base doubled with each attempt, up to its maximum. Both with a jitter of

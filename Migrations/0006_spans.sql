@@ -1,4 +1,5 @@
--- Spans: whole UTC days whose jobs share one partition of each of job, outcome and attempt_error,
+-- Spans: whole UTC days whose jobs share one partition of each of job, outcome, attempt_error and
+-- event,
 -- made ahead and dropped whole by retention. UUIDv7 ids are ordered by time, so a span of days is
 -- a range of ids. Each further partition costs every lease about 1 % (it opens all of them), so
 -- a span is as long as a good fraction of the retention, and there are few.
@@ -13,6 +14,7 @@ SELECT set_config('search_path', current_setting('search_path') || ', pg_temp', 
 CREATE TABLE job_default PARTITION OF job DEFAULT;
 CREATE TABLE outcome_default PARTITION OF outcome DEFAULT;
 CREATE TABLE attempt_error_default PARTITION OF attempt_error DEFAULT;
+CREATE TABLE event_default PARTITION OF event DEFAULT;
 
 CREATE TABLE span (
     starts date PRIMARY KEY,                 -- first UTC day
@@ -58,13 +60,17 @@ BEGIN
             UNION ALL
             SELECT EXISTS (SELECT FROM attempt_error_default
                            WHERE id >= uuid_at(next_day::timestamp AT TIME ZONE 'UTC')
+                             AND id < uuid_at((next_day + days)::timestamp AT TIME ZONE 'UTC'))
+            UNION ALL
+            SELECT EXISTS (SELECT FROM event_default
+                           WHERE id >= uuid_at(next_day::timestamp AT TIME ZONE 'UTC')
                              AND id < uuid_at((next_day + days)::timestamp AT TIME ZONE 'UTC'))) d;
         IF taken THEN
             next_day := next_day + 1;
             CONTINUE;
         END IF;
         INSERT INTO span (starts, ends) VALUES (next_day, next_day + days) RETURNING * INTO made;
-        FOREACH parent IN ARRAY ARRAY['job', 'outcome', 'attempt_error'] LOOP
+        FOREACH parent IN ARRAY ARRAY['job', 'outcome', 'attempt_error', 'event'] LOOP
             EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', parent || '_' || made.suffix, parent);
             EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                            parent, parent || '_' || made.suffix,
@@ -100,8 +106,8 @@ BEGIN
     END IF;
     lower := uuid_at(old.starts::timestamp AT TIME ZONE 'UTC');
     upper := uuid_at(old.ends::timestamp AT TIME ZONE 'UTC');
-    EXECUTE format('LOCK TABLE %I, %I, %I IN SHARE ROW EXCLUSIVE MODE', 'job_' || old.suffix,
-                   'outcome_' || old.suffix, 'attempt_error_' || old.suffix);
+    EXECUTE format('LOCK TABLE %I, %I, %I, %I IN SHARE ROW EXCLUSIVE MODE', 'job_' || old.suffix,
+                   'outcome_' || old.suffix, 'attempt_error_' || old.suffix, 'event_' || old.suffix);
     IF EXISTS (SELECT FROM band b
                WHERE EXISTS (SELECT FROM ready r
                              WHERE r.band_id = b.id AND r.id >= lower AND r.id < upper))
@@ -122,8 +128,9 @@ BEGIN
             SELECT band_id, ('removed_' || status)::job_step, count(*) FROM %I GROUP BY 1, 2
             RETURNING n)
         SELECT COALESCE(sum(n), 0) FROM counted $count$, 'outcome_' || old.suffix) INTO removed;
-    EXECUTE format('DROP TABLE %I, %I, %I', 'attempt_error_' || old.suffix,
+    EXECUTE format('DROP TABLE %I, %I, %I, %I', 'event_' || old.suffix, 'attempt_error_' || old.suffix,
                    'outcome_' || old.suffix, 'job_' || old.suffix);
+    DELETE FROM progress p WHERE p.id >= lower AND p.id < upper;
     DELETE FROM span WHERE starts = first_day;
     RETURN removed;
 END $$;

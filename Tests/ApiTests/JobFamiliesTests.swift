@@ -7,7 +7,7 @@ import Testing
 @Suite struct JobFamiliesTests {
     /// The steps of the table `lifecycle`, as its migration writes them.
     private func lifecycle() throws -> [(step: String, from: String)] {
-        let sql = try Repository.text("Migrations/0003_counters.sql")
+        let sql = try Repository.text("Migrations/0003_steps.sql")
         return sql.matches(of: /\('(\w+)', ('\w+'|NULL), (?:'\w+'|NULL), '/).map {
             (String($0.output.1), $0.output.2.filter { $0 != "'" })
         }

@@ -47,7 +47,7 @@ struct ReaperDatabase: Sendable {
 
     /// Inserts jobs that have been leased by a worker that is no more.
     func insertExpiredLeases(_ count: Int32) async throws {
-        try await sql("SELECT register_bands(ARRAY['default'], ARRAY['work'], ARRAY[0]::smallint[])")
+        try await sql("SELECT register_bands(ARRAY['default'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
         var parameters = Parameters()
         parameters.append(count)
         try await sql(
@@ -71,7 +71,7 @@ struct ReaperDatabase: Sendable {
 
     /// Inserts jobs that are due so many milliseconds from now.
     func insertDelayed(_ count: Int32, milliseconds: Int32) async throws {
-        try await sql("SELECT register_bands(ARRAY['default'], ARRAY['work'], ARRAY[0]::smallint[])")
+        try await sql("SELECT register_bands(ARRAY['default'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
         var parameters = Parameters()
         parameters.append(count)
         parameters.append(Double(milliseconds) / 1_000)

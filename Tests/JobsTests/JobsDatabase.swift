@@ -131,3 +131,11 @@ struct JobsDatabase: Sendable {
         Dictionary(try await store.stepCounts().map { ($0.step, $0.count) }, uniquingKeysWith: +)
     }
 }
+
+extension JobStore {
+    /// As a worker that begins anew.
+    func lease(_ request: LeaseRequest) async throws(PostgresError) -> [LeasedJob] {
+        var turns = LeaseTurns()
+        return try await lease(request, turns: &turns).jobs
+    }
+}

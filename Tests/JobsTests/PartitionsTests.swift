@@ -18,7 +18,7 @@ extension JobsDatabase {
                       uuid_at(ends::timestamp AT TIME ZONE 'UTC')::text
             """, parameters
         ).onlyRow()
-        for parent in ["job", "outcome", "attempt_error"] {
+        for parent in ["job", "outcome", "attempt_error", "event"] {
             let statement = try await sql(
                 """
                 SELECT format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', $1 || '_' || $2, $1, $3, $4)

@@ -25,7 +25,7 @@ import Testing
     /// The names of the statements, with parameters that nothing depends on.
     private static let statements = [
         "insert_plain_jobs": "'{}', '{}', '{}'",
-        "insert_jobs": Array(repeating: "'{}'", count: 11).joined(separator: ", "),
+        "insert_jobs": Array(repeating: "'{}'", count: 12).joined(separator: ", "),
         "lease_jobs": "NULL, '{}', 100, 1, 60", "renew_leases": "'{}', '{}', 60",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",
         "finish_jobs": "'{}', '{}', '{}', '{}', '{}'",
@@ -153,6 +153,7 @@ extension JSONValue {
     private static var ways: [(index: String, columns: [String])] {
         [
             ("ready_band_seq", ["band_id", "seq"]), ("ready_band_id", ["band_id", "id"]), ("scheduled_pkey", ["id"]),
+            ("ready_band_lane", ["band_id", "lane"]),
             ("scheduled_band_id", ["band_id", "id"]), ("lease_pkey", ["id"]), ("job_\\w+_pkey", ["id"]),
             ("outcome_\\w+_pkey", ["band_id", "id"]), ("attempt_error_\\w+_pkey", ["id"]),
         ]
@@ -160,7 +161,7 @@ extension JSONValue {
 
     private var fault: String? {
         guard let node = self["Node Type"]?.string, node.contains("Scan"), node != "Tid Scan",
-            let table = self["Relation Name"]?.string,
+            let table = self["Relation Name"]?.string, table != "lease_gate",
             table.prefixMatch(of: /ready|scheduled|lease|job|outcome|attempt_error/) != nil
         else { return nil }
         let index = self["Index Name"]?.string ?? ""

@@ -12,7 +12,8 @@ extension JobsDatabase {
     func insertEnded(
         _ count: Int32, as status: JobStatus, createdAgo: String, finishedAgo: String? = nil, queue: String = "old"
     ) async throws {
-        try await sql("SELECT register_bands(ARRAY[$1], ARRAY['work'], ARRAY[0]::smallint[])", texts: [queue])
+        try await sql(
+            "SELECT register_bands(ARRAY[$1], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])", texts: [queue])
         var parameters = Parameters()
         parameters.append(count)
         for text in [status.rawValue, createdAgo, finishedAgo ?? createdAgo, queue] { parameters.append(text: text) }

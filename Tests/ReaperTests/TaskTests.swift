@@ -42,7 +42,8 @@ private struct Stored: Sendable {
 
     func lease(_ count: Int, seconds: Double) async throws {
         let request = LeaseRequest(queues: nil, excludedTypes: [], count: count, worker: 5, leaseSeconds: seconds)
-        _ = try await store.lease(request)
+        var turns = LeaseTurns()
+        _ = try await store.lease(request, turns: &turns)
     }
 
     func number(_ sql: String) async throws -> Int64 {
@@ -185,7 +186,7 @@ private struct Stored: Sendable {
             var parameters = Parameters()
             parameters.append(Int32(perRun + 500))
             _ = try await stored.general.execute(
-                sql: "SELECT register_bands(ARRAY['old'], ARRAY['work'], ARRAY[0]::smallint[])")
+                sql: "SELECT register_bands(ARRAY['old'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
             _ = try await stored.general.execute(
                 sql: """
                     INSERT INTO outcome (id, finished_at, band_id, attempt, status)

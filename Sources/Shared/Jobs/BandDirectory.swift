@@ -2,7 +2,7 @@ public import Postgres
 internal import Synchronization
 internal import Telemetry
 
-/// A band: one FIFO, the jobs of one queue, type and priority. Bands are made once and never change or go, so what is
+/// A band: one FIFO, the jobs of one queue, type and priority, with or without a concurrency key. Bands are made once and never change or go, so what is
 /// known of them is known for ever.
 public struct Band: Hashable, Sendable {
     public let id: Int32
@@ -11,6 +11,8 @@ public struct Band: Hashable, Sendable {
     public let queue: String
     public let type: String
     public let priority: Int16
+    /// Whether its jobs have concurrency keys.
+    public let isKeyed: Bool
 }
 
 /// The bands that this process has met, by name and by id. One for all loops. Whoever asks PostgreSQL for a band learns
@@ -23,15 +25,20 @@ public final class BandDirectory: Sendable {
         let queue: String
         let type: String
         let priority: Int16
+        let isKeyed: Bool
 
         init(of job: NewJob) {
-            self.init(queue: job.queue, type: job.type, priority: job.priority)
+            queue = job.queue
+            type = job.type
+            priority = job.priority
+            isKeyed = job.concurrencyKey != nil
         }
 
-        init(queue: String, type: String, priority: Int16) {
-            self.queue = queue
-            self.type = type
-            self.priority = priority
+        init(of band: Band) {
+            queue = band.queue
+            type = band.type
+            priority = band.priority
+            isKeyed = band.isKeyed
         }
     }
 
@@ -64,7 +71,7 @@ public final class BandDirectory: Sendable {
             if state.byID.count + bands.count > Self.countMax { state = State() }
             for band in bands {
                 state.byID[band.id] = band
-                state.byName[Name(queue: band.queue, type: band.type, priority: band.priority)] = band.id
+                state.byName[Name(of: band)] = band.id
             }
         }
     }
@@ -76,13 +83,13 @@ public final class BandDirectory: Sendable {
     private static let register = Statement(
         "register_bands",
         """
-        SELECT queue_id, type_id, band_id, clock_timestamp() FROM register_bands($1, $2, $3)
-        """, [.textArray, .textArray, .int2Array], isIdempotent: true)
+        SELECT queue_id, type_id, band_id, clock_timestamp() FROM register_bands($1, $2, $3, $4)
+        """, [.textArray, .textArray, .int2Array, .boolArray], isIdempotent: true)
 
     private static let lookUp = Statement(
         "look_up_bands",
         """
-        SELECT b.id, b.queue_id, b.type_id, q.name, t.name, b.priority, clock_timestamp()
+        SELECT b.id, b.queue_id, b.type_id, q.name, t.name, b.priority, b.keyed, clock_timestamp()
         FROM band b JOIN queue q ON q.id = b.queue_id JOIN type t ON t.id = b.type_id
         WHERE $1::int[] IS NULL OR b.id = ANY ($1)
         """, [.int4Array], isIdempotent: true)
@@ -110,6 +117,7 @@ public final class BandDirectory: Sendable {
         parameters.append(names.map(\.queue))
         parameters.append(names.map(\.type))
         parameters.append(names.map(\.priority))
+        parameters.append(names.map(\.isKeyed))
         let sent = WallInstant.now()
         let rows = try await pool.execute(Self.register, parameters)
         var bands: [Band] = []
@@ -117,7 +125,7 @@ public final class BandDirectory: Sendable {
             bands.append(
                 Band(
                     id: try row.int4(2), queueID: try row.int4(0), typeID: try row.int4(1), queue: name.queue,
-                    type: name.type, priority: name.priority))
+                    type: name.type, priority: name.priority, isKeyed: name.isKeyed))
             clock.learn(serverTime: try row.timestamptz(3), sentAt: sent)
         }
         remember(bands)
@@ -149,8 +157,8 @@ public final class BandDirectory: Sendable {
             bands.append(
                 Band(
                     id: try row.int4(0), queueID: try row.int4(1), typeID: try row.int4(2), queue: try row.text(3),
-                    type: try row.text(4), priority: try row.int2(5)))
-            clock.learn(serverTime: try row.timestamptz(6), sentAt: sent)
+                    type: try row.text(4), priority: try row.int2(5), isKeyed: try row.bool(6)))
+            clock.learn(serverTime: try row.timestamptz(7), sentAt: sent)
         }
         remember(bands)
         return bands

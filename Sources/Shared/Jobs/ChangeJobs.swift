@@ -54,17 +54,18 @@ extension JobStore {
         "revive_jobs",
         """
         WITH named AS MATERIALIZED (
-            SELECT j.id, j.band_id
+            SELECT j.id, j.band_id,
+                   lane_of((SELECT queue_id FROM band WHERE id = j.band_id), j.concurrency_key) AS lane
             FROM unnest($1::uuid[]) AS g (id)
             JOIN job j ON j.id = ANY (ARRAY[g.id])
             ORDER BY g.id),
         ended AS MATERIALIZED (
             DELETE FROM outcome o USING named n
             WHERE o.band_id = ANY (ARRAY[n.band_id]) AND o.id = n.id AND o.status::text <> 'succeeded'
-            RETURNING o.id, o.band_id, o.attempt, o.status),
+            RETURNING o.id, o.band_id, o.attempt, o.status, n.lane),
         queued AS (
-            INSERT INTO ready (id, ready_at, band_id, attempt)
-            SELECT id, clock_timestamp(), band_id, attempt FROM ended),
+            INSERT INTO ready (id, ready_at, band_id, attempt, lane)
+            SELECT id, clock_timestamp(), band_id, attempt, lane FROM ended),
         counted AS (
             INSERT INTO tally (band_id, step, n)
             SELECT band_id, CASE status WHEN 'failed' THEN 'revived_failed' ELSE 'revived_cancelled' END::job_step,

@@ -101,12 +101,12 @@ extension JobStore {
             SET token = EXCLUDED.token, worker_id = EXCLUDED.worker_id, started_at = EXCLUDED.started_at,
                 failed_at = EXCLUDED.failed_at, error = EXCLUDED.error),
         later AS (
-            INSERT INTO scheduled (id, run_at, band_id, attempt)
-            SELECT id, run_at, band_id, attempt - (step = 'snoozed')::int
+            INSERT INTO scheduled (id, run_at, band_id, attempt, lane)
+            SELECT id, run_at, band_id, attempt - (step = 'snoozed')::int, lane
             FROM judged WHERE step IN ('retried_later', 'snoozed')),
         again AS (
-            INSERT INTO ready (id, ready_at, band_id, attempt)
-            SELECT id, at, band_id, attempt - (step = 'released')::int
+            INSERT INTO ready (id, ready_at, band_id, attempt, lane)
+            SELECT id, at, band_id, attempt - (step = 'released')::int, lane
             FROM judged WHERE step IN ('retried_now', 'released')),
         counted AS (
             INSERT INTO tally (band_id, step, n)

@@ -86,24 +86,26 @@ struct InsertJobs: Sendable {
         """
         WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
         given AS MATERIALIZED (
-            SELECT g.*, COALESCE(g.run_at > m.at, false) AS ahead
+            SELECT g.*, COALESCE(g.run_at > m.at, false) AS ahead,
+                   lane_of((SELECT queue_id FROM band WHERE id = g.band_id), g.concurrency_key) AS lane
             FROM moment m, unnest($1::uuid[], $2::int[], $3::json[], $4::timestamptz[], $5::int[], $6::smallint[],
-                                  $7::text[], $8::float8[], $9::float8[], $10::text[], $11::text[])
+                                  $7::text[], $8::float8[], $9::float8[], $10::text[], $11::text[], $12::text[])
                 AS g (id, band_id, payload, run_at, timeout_seconds, max_attempts, backoff_kind,
-                      backoff_base_seconds, backoff_max_seconds, tags, trace_parent)),
+                      backoff_base_seconds, backoff_max_seconds, tags, trace_parent, concurrency_key)),
         stored AS (
             INSERT INTO job (id, created_at, run_at, band_id, timeout_seconds, max_attempts, backoff_kind,
-                             backoff_base_seconds, backoff_max_seconds, payload, tags, trace_parent)
+                             backoff_base_seconds, backoff_max_seconds, payload, tags, trace_parent,
+                             concurrency_key)
             SELECT id, (SELECT at FROM moment), run_at, band_id, timeout_seconds, max_attempts,
                    backoff_kind::backoff_kind, backoff_base_seconds, backoff_max_seconds, payload, tags::text[],
-                   trace_parent
+                   trace_parent, concurrency_key
             FROM given),
         queued AS (
-            INSERT INTO ready (id, ready_at, band_id, attempt)
-            SELECT id, (SELECT at FROM moment), band_id, 0 FROM given WHERE NOT ahead),
+            INSERT INTO ready (id, ready_at, band_id, attempt, lane)
+            SELECT id, (SELECT at FROM moment), band_id, 0, lane FROM given WHERE NOT ahead),
         later AS (
-            INSERT INTO scheduled (id, run_at, band_id, attempt)
-            SELECT id, run_at, band_id, 0 FROM given WHERE ahead),
+            INSERT INTO scheduled (id, run_at, band_id, attempt, lane)
+            SELECT id, run_at, band_id, 0, lane FROM given WHERE ahead),
         counted AS (
             INSERT INTO tally (band_id, step, n)
             SELECT band_id, CASE WHEN ahead THEN 'delayed' ELSE 'enqueued' END::job_step, count(*)
@@ -113,7 +115,7 @@ struct InsertJobs: Sendable {
         """,
         [
             .uuidArray, .int4Array, .jsonArray, .timestamptzArray, .int4Array, .int2Array, .textArray, .float8Array,
-            .float8Array, .textArray, .textArray,
+            .float8Array, .textArray, .textArray, .textArray,
         ])
 
     private static let creation = Statement(
@@ -189,6 +191,7 @@ struct InsertJobs: Sendable {
         parameters.appendArray(of: .float8) { for item in items { $0.append(item.job.backoff.maxSeconds) } }
         parameters.appendArray(of: .text) { for item in items { $0.append(text: Self.arrayLiteral(item.job.tags)) } }
         parameters.appendArray(of: .text) { for item in items { $0.append(text: item.job.traceParent) } }
+        parameters.appendArray(of: .text) { for item in items { $0.append(text: item.job.concurrencyKey) } }
         return (Self.full, parameters)
     }
 

@@ -19,6 +19,7 @@ public struct Job: Sendable {
     /// The deadline of one attempt in seconds; 0: none.
     public let timeoutSeconds: Int32
     public let backoff: Backoff
+    public let concurrencyKey: String?
     public let tags: [String]
     public let traceParent: String?
     public let createdAt: WallInstant
@@ -48,6 +49,7 @@ public struct Job: Sendable {
         maxAttempts = Int32(job.maxAttempts)
         timeoutSeconds = job.timeoutSeconds
         backoff = job.backoff
+        concurrencyKey = job.concurrencyKey
         tags = job.tags
         traceParent = job.traceParent
         self.createdAt = createdAt
@@ -90,6 +92,7 @@ public struct Job: Sendable {
         payload = try row.bytes(20)
         result = try row.optionalBytes(21)
         lastError = try row.optionalBytes(22)
+        concurrencyKey = try row.optionalText(23)
     }
 }
 
@@ -109,7 +112,8 @@ enum JobColumns {
         COALESCE(o.started_at, l.leased_at) AS started_at, o.finished_at,
         w.name AS worker, l.token AS lease_token, l.expires_at AS lease_expires_at,
         j.timeout_seconds, j.backoff_kind::text, j.backoff_base_seconds, j.backoff_max_seconds,
-        j.tags, j.trace_parent, j.payload, o.result, e.error AS last_error
+        j.tags, j.trace_parent, j.payload, o.result, e.error AS last_error,
+        j.concurrency_key
         """
 
     /// `OFFSET 0` keeps each look-up apart from the join: after a VACUUM has seen a table empty, the planner would else
@@ -148,6 +152,7 @@ extension Job {
         writer.member("timeout_seconds", timeoutSeconds)
         writer.key("backoff")
         backoff.write(to: &writer)
+        writer.optional("concurrency_key", concurrencyKey) { $0.string($1) }
         writer.key("tags")
         writer.beginArray()
         for tag in tags { writer.string(tag) }

@@ -6,6 +6,8 @@ public enum JobLimits {
     public static let resultBytesMax = 1_048_576
     /// Of a type's or a queue's name: `[A-Za-z0-9._:/-]{1,128}`.
     public static let nameBytesMax = 128
+    /// Of a concurrency key.
+    public static let keyBytesMax = 255
     public static let tagsMax = 32
     public static let tagBytesMax = 128
     /// Jobs of one bulk POST.
@@ -20,6 +22,12 @@ public enum JobLimits {
     public static let timeoutSecondsStandard: Int32 = 300
     /// The longest wait before a retry that a job may ask for.
     public static let backoffSecondsMax: Int32 = 604_800
+
+    /// Whether this may be a key that a client makes up.
+    public static func isKey(_ text: String) -> Bool {
+        let bytes = text.utf8
+        return !bytes.isEmpty && bytes.count <= keyBytesMax && !bytes.contains { $0 < 0x20 || $0 == 0x7f }
+    }
 
     /// Whether this may name a type or a queue.
     public static func isName(_ text: String) -> Bool {

@@ -23,6 +23,13 @@ public struct LeaseRequest: Sendable {
     }
 }
 
+/// What a statement has leased.
+public struct LeaseAnswer: Sendable {
+    public var jobs: [LeasedJob]
+    /// After so long, at the earliest, the rate of some queue lets further jobs start; nil: no rate holds any back.
+    public var nextStart: Duration?
+}
+
 extension JobStore {
     /// Takes jobs out of `ready` and gives each a lease, all with one token from a sequence that only grows.
     ///
@@ -31,10 +38,19 @@ extension JobStore {
     /// low-water mark is looked at, so that the dead rows before it cost nothing while a long transaction keeps them
     /// from being removed. `ctid = ANY (ARRAY(...))` makes the deletion a direct visit of the rows just locked. When there
     /// is nothing to lease no token is drawn, so nothing is written and the commit waits for no disk.
-    private static let leaseStatement = Statement(
+    ///
+    /// Bands with keys or limits are left alone, and so is what does not come before them; a row without an id says
+    /// that one of them has work. `lease_gate` is empty: the sub-select is there for its table lock
+    /// (`0001_names.sql`).
+    private static let plain = Statement(
         "lease_jobs",
         """
-        WITH picked AS MATERIALIZED (
+        WITH others AS MATERIALIZED (
+            SELECT min(b.priority) AS priority
+            FROM band b
+            CROSS JOIN LATERAL (SELECT FROM ready WHERE band_id = b.id AND seq >= b.low ORDER BY seq LIMIT 1) head
+            WHERE NOT b.plain AND ($1::int[] IS NULL OR b.queue_id = ANY ($1)) AND b.type_id <> ALL ($2::int[])),
+        picked AS MATERIALIZED (
             DELETE FROM ready WHERE ctid = ANY (ARRAY(
                 SELECT r.at
                 FROM (SELECT b.id, b.low
@@ -42,8 +58,10 @@ extension JobStore {
                       CROSS JOIN LATERAL (SELECT seq FROM ready
                                           WHERE band_id = b.id AND seq >= b.low
                                           ORDER BY seq LIMIT 1) head
-                      WHERE ($1::int[] IS NULL OR b.queue_id = ANY ($1))
+                      WHERE b.plain AND ($1::int[] IS NULL OR b.queue_id = ANY ($1))
                         AND b.type_id <> ALL ($2::int[])
+                        AND b.priority < COALESCE((SELECT priority FROM others), 32768)
+                        AND NOT EXISTS (SELECT FROM lease_gate FOR KEY SHARE)
                       ORDER BY b.priority, head.seq) b
                 CROSS JOIN LATERAL (SELECT ctid AS at FROM ready
                                     WHERE band_id = b.id AND seq >= b.low
@@ -64,24 +82,82 @@ extension JobStore {
         FROM picked p
         JOIN job j ON j.id = ANY (ARRAY[p.id])
         CROSS JOIN granted g
+        UNION ALL
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM others WHERE priority IS NOT NULL
         """, [.int4Array, .int4Array, .int4, .int8, .float8])
 
-    /// Leases at most `request.count` jobs. Fewer: nothing more was ready, or others were just taking it.
-    public func lease(_ request: LeaseRequest) async throws(PostgresError) -> [LeasedJob] {
+    private static let byTurns = Statement(
+        "lease_jobs_by_turns",
+        """
+        SELECT id, token, band_id, attempt, max_attempts, timeout_seconds, ready_at, leased_at, payload, trace_parent,
+               share, turn
+        FROM lease_by_turns($1, $2, $3, $4, $5, $6, $7, $8)
+        WHERE NOT EXISTS (SELECT FROM lease_gate FOR KEY SHARE)
+        """, [.int4Array, .int4Array, .int4, .int8, .float8, .int8Array, .int8Array, .int8])
+
+    /// Leases at most `request.count` jobs. Fewer: nothing more may start now, or others were just taking it.
+    /// - Parameter turns: what the worker remembers from one lease to the next.
+    public func lease(
+        _ request: LeaseRequest, turns: inout LeaseTurns
+    ) async throws(PostgresError) -> LeaseAnswer {
+        var plain = LeaseAnswer(jobs: [])
+        if !turns.areOpen {
+            let rows = try await hot.execute(Self.plain, Self.parameters(request))
+            for row in rows where try row.isNull(0) { turns.areOpen = true }
+            plain.jobs = try await leased(rows)
+            guard turns.areOpen, plain.jobs.count < request.count else { return plain }
+        }
+        var rest = request
+        rest.count -= plain.jobs.count
+        var answer = try await leaseByTurns(rest, &turns)
+        if answer.jobs.count < rest.count { turns.areOpen = false }
+        answer.jobs = plain.jobs + answer.jobs
+        return answer
+    }
+
+    private func leaseByTurns(
+        _ request: LeaseRequest, _ turns: inout LeaseTurns
+    ) async throws(PostgresError) -> LeaseAnswer {
+        var parameters = Self.parameters(request)
+        parameters.append(turns.shares)
+        parameters.append(turns.served)
+        parameters.append(turns.start)
+        let rows = try await hot.execute(Self.byTurns, parameters)
+        var served: [Int64: [Int64]] = [:]
+        var nextStart: Duration?
+        for row in rows {
+            if try row.isNull(6) {
+                turns.areOpen = false
+            } else if try row.isNull(0) {
+                let wait = try row.timestamptz(6).microseconds - row.timestamptz(7).microseconds
+                nextStart = min(nextStart ?? .microseconds(wait), .microseconds(wait))
+            } else {
+                served[try row.int8(10), default: []].append(try row.int8(11))
+            }
+        }
+        turns.served(served)
+        return LeaseAnswer(jobs: try await leased(rows), nextStart: nextStart)
+    }
+
+    private static func parameters(_ request: LeaseRequest) -> Parameters {
         var parameters = Parameters()
         if let queues = request.queues { parameters.append(queues) } else { parameters.appendNull(.int4Array) }
         parameters.append(request.excludedTypes)
         parameters.append(Int32(request.count))
         parameters.append(request.worker)
         parameters.append(request.leaseSeconds)
-        let rows = try await hot.execute(Self.leaseStatement, parameters)
-        guard !rows.isEmpty else { return [] }
+        return parameters
+    }
+
+    /// The jobs of an answer, whose rows without an id are none.
+    private func leased(_ rows: Rows) async throws(PostgresError) -> [LeasedJob] {
         var bandIDs: Set<Int32> = []
-        for row in rows { bandIDs.insert(try row.int4(2)) }
+        for row in rows where try !row.isNull(0) { bandIDs.insert(try row.int4(2)) }
+        guard !bandIDs.isEmpty else { return [] }
         try await bands.load(bandIDs, on: hot)
         var jobs: [LeasedJob] = []
         jobs.reserveCapacity(rows.count)
-        for row in rows {
+        for row in rows where try !row.isNull(0) {
             guard let band = bands.band(try row.int4(2)) else {
                 throw .unexpectedValue(column: 2, reason: "a job's band does not exist")
             }

@@ -17,6 +17,9 @@ public struct NewJob: Sendable {
     /// The deadline of one attempt in seconds; 0: none.
     public var timeoutSeconds = JobLimits.timeoutSecondsStandard
     public var backoff = Backoff.standard
+    /// Jobs of one queue with the same key take turns with those of other keys, and may be bounded in number
+    /// (`max_running_per_key` of the queue).
+    public var concurrencyKey: String?
     public var tags: [String] = []
     /// W3C Trace Context of the request that created it.
     public var traceParent: String?
@@ -30,6 +33,6 @@ public struct NewJob: Sendable {
     var isPlain: Bool {
         runAt == nil && maxAttempts == JobLimits.maxAttemptsStandard
             && timeoutSeconds == JobLimits.timeoutSecondsStandard && backoff == .standard && tags.isEmpty
-            && traceParent == nil
+            && traceParent == nil && concurrencyKey == nil
     }
 }

@@ -22,10 +22,10 @@ extension JobStore {
                 SELECT ctid FROM scheduled
                 WHERE run_at >= $2 AND run_at <= (SELECT clock_timestamp())
                 ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED))
-            RETURNING id, run_at, band_id, attempt),
+            RETURNING id, run_at, band_id, attempt, lane),
         queued AS (
-            INSERT INTO ready (id, ready_at, band_id, attempt)
-            SELECT id, run_at, band_id, attempt FROM due ORDER BY run_at, id),
+            INSERT INTO ready (id, ready_at, band_id, attempt, lane)
+            SELECT id, run_at, band_id, attempt, lane FROM due ORDER BY run_at, id),
         counted AS (
             INSERT INTO tally (band_id, step, n)
             SELECT band_id, 'promoted', count(*) FROM due GROUP BY band_id)

@@ -48,6 +48,8 @@ extension NewJob {
             timeoutSeconds = try errors.integer(&reader, at: place, in: JobLimits.timeoutSeconds) ?? timeoutSeconds
         case "backoff":
             backoff = try Backoff.read(&reader, at: pointer.appending("backoff"), into: &errors) ?? backoff
+        case "concurrency_key":
+            concurrencyKey = try errors.key(&reader, at: pointer.appending("concurrency_key"))
         case "tags":
             tags = try errors.tags(&reader, at: pointer.appending("tags")) ?? tags
         case "trace_parent":
@@ -67,6 +69,16 @@ extension InputErrors {
         guard let text = try string(&reader, at: pointer()) else { return nil }
         if JobLimits.isName(text) { return text }
         add(pointer(), "must be 1 to \(JobLimits.nameBytesMax) characters of A-Z a-z 0-9 . _ : / -")
+        return nil
+    }
+
+    /// A key that a client makes up.
+    mutating func key(
+        _ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer
+    ) throws(JSONError) -> String? {
+        guard let text = try string(&reader, at: pointer()) else { return nil }
+        if JobLimits.isKey(text) { return text }
+        add(pointer(), "must be 1 to \(JobLimits.keyBytesMax) bytes without control characters")
         return nil
     }
 

@@ -78,8 +78,8 @@ extension JobStore {
             SET token = EXCLUDED.token, worker_id = EXCLUDED.worker_id, started_at = EXCLUDED.started_at,
                 failed_at = EXCLUDED.failed_at, error = EXCLUDED.error),
         later AS (
-            INSERT INTO scheduled (id, run_at, band_id, attempt)
-            SELECT id, run_at, band_id, attempt FROM judged WHERE step = 'reclaimed'),
+            INSERT INTO scheduled (id, run_at, band_id, attempt, lane)
+            SELECT id, run_at, band_id, attempt, lane FROM judged WHERE step = 'reclaimed'),
         counted AS (
             INSERT INTO tally (band_id, step, n)
             SELECT band_id, step, count(*) FROM judged GROUP BY 1, 2)

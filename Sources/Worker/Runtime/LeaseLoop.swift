@@ -16,6 +16,8 @@ final class LeaseLoop: Sendable {
     private static let busyAfter = 8
     /// Jobs made ready by one poll.
     private static let promotedMax: Int32 = 100
+    /// Workers that wait for the rate of a queue come back within this time, not all at once.
+    private static let rateJitter = Duration.milliseconds(20)
     /// Pause after an error, doubled up to the last.
     private static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
 
@@ -93,6 +95,7 @@ final class LeaseLoop: Sendable {
         /// As whom PostgreSQL has been told that this worker waits.
         var waitingAs: Int64?
         var promotion = ScanFloor()
+        var turns = LeaseTurns()
         while !isStopping {
             let wanted = runner.wanted
             guard wanted > 0 else {
@@ -100,7 +103,7 @@ final class LeaseLoop: Sendable {
                 continue
             }
             do throws(PostgresError) {
-                let count = try await lease(wanted)
+                let (count, nextStart) = try await lease(wanted, &turns)
                 pause = Self.pauses.first
                 if count == wanted {
                     fullBatches += 1
@@ -117,7 +120,9 @@ final class LeaseLoop: Sendable {
                     waitingAs = id
                     continue
                 }
-                let isNew = await sleep(until: .now() + options.pollInterval * Double.random(in: 0.8...1.2))
+                var nap = options.pollInterval * Double.random(in: 0.8...1.2)
+                if let nextStart { nap = min(nap, nextStart + Self.rateJitter * Double.random(in: 0...1)) }
+                let isNew = await sleep(until: .now() + nap)
                 if !isNew { try await promote(&promotion) }
             } catch {
                 logger.warning("nothing can be leased now", ["error": .error(error)])
@@ -144,18 +149,20 @@ final class LeaseLoop: Sendable {
         if batch.count < Self.promotedMax { floor.drained(at: batch.moment) }
     }
 
-    private func lease(_ count: Int) async throws(PostgresError) -> Int {
+    private func lease(
+        _ count: Int, _ turns: inout LeaseTurns
+    ) async throws(PostgresError) -> (count: Int, nextStart: Duration?) {
         let queues = try await queueIDs()
         // None of its queues has ever had a job.
-        if let queues, queues.isEmpty { return 0 }
+        if let queues, queues.isEmpty { return (0, nil) }
         let request = LeaseRequest(
             queues: queues, excludedTypes: state.withLock { Array($0.excludedTypes) }, count: count,
             worker: identity.id, leaseSeconds: options.leaseDuration.inSeconds)
         let sentAt = MonotonicInstant.now()
-        let jobs = try await store.lease(request)
-        let unknown = runner.take(jobs, asked: count, sentAt: sentAt)
+        let answer = try await store.lease(request, turns: &turns)
+        let unknown = runner.take(answer.jobs, asked: count, sentAt: sentAt)
         if !unknown.isEmpty { state.withLock { $0.excludedTypes.formUnion(unknown) } }
-        return jobs.count
+        return (answer.jobs.count, answer.nextStart)
     }
 
     /// nil: all. A queue comes into being with its first job, so those that are missing are looked for each time.

@@ -1,4 +1,6 @@
--- Depths and totals without counting jobs. Each statement that moves jobs says in the same
+-- Steps: every change of a job's state is one of these, counted, and told by somebody.
+--
+-- Depths and totals come without counting jobs. Each statement that moves jobs says in the same
 -- transaction how many it moved by which step: insert-only rows in `tally`, one a statement, band
 -- and step, so nobody waits for anybody. A ticker folds them into `step_total`, which only grows.
 -- Folded plus unfolded, read in one snapshot, is exact.
@@ -8,7 +10,7 @@ CREATE TYPE job_step AS ENUM (
     'succeeded', 'failed', 'retried_now', 'retried_later', 'snoozed', 'released',
     'reclaimed', 'reclaimed_failed',
     'cancelled_queued', 'cancelled_scheduled', 'stop_requested', 'stop_outrun', 'stopped',
-    'revived_failed', 'revived_cancelled',
+    'revived_failed', 'revived_cancelled', 'redriven_failed', 'redriven_cancelled', 'abandoned',
     'removed_succeeded', 'removed_failed', 'removed_cancelled');
 
 -- The states and every way between them. NULL: the job does not exist yet, or no longer.
@@ -38,6 +40,9 @@ INSERT INTO lifecycle (step, from_status, to_status, meaning) VALUES
     ('stopped', 'ending', 'cancelled', 'stopped on request, or its worker died while it was to stop'),
     ('revived_failed', 'failed', 'queued', 'retried by a person'),
     ('revived_cancelled', 'cancelled', 'queued', 'retried by a person'),
+    ('redriven_failed', 'failed', 'scheduled', 'retried by a person, at a rate'),
+    ('redriven_cancelled', 'cancelled', 'scheduled', 'retried by a person, at a rate'),
+    ('abandoned', 'ending', 'failed', 'did not stop in time, and was given up by the watchdog'),
     ('removed_succeeded', 'succeeded', NULL, 'removed by retention'),
     ('removed_failed', 'failed', NULL, 'removed by retention'),
     ('removed_cancelled', 'cancelled', NULL, 'removed by retention');
@@ -75,3 +80,19 @@ JOIN (SELECT step, to_status AS status, 1 AS sign FROM lifecycle WHERE to_status
       UNION ALL
       SELECT step, from_status, -1 FROM lifecycle WHERE from_status IS NOT NULL) d USING (step)
 GROUP BY c.band_id, d.status;
+
+-- Steps that nothing else tells of, append-only. What the rows of a job say by being there is not said
+-- twice, so a job that succeeds writes nothing here: that it was created stands in job, that it was
+-- leased in lease, how it ended in outcome. Whoever removes such a row while the job lives on tells
+-- here what it has told. The view `job_event` (0005_views.sql) puts all of them together.
+CREATE TABLE event (
+    id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    leased_at timestamptz,                   -- of the attempt that this step ends
+    worker_id bigint,                        -- that had it
+    step job_step NOT NULL,
+    attempt smallint NOT NULL,               -- attempts spent after the step
+    actor text,                              -- who, if not the worker itself
+    reason text
+) PARTITION BY RANGE (id);
+CREATE INDEX event_id_at ON event (id, at);
