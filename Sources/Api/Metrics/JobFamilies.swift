@@ -36,6 +36,7 @@ enum JobFamilies {
         "enqueued": [created], "delayed": [created], "succeeded": [completed], "failed": [failed],
         "leased": [acquired], "reclaimed": [reclaimed], "reclaimed_failed": [reclaimed, failed],
         "cancelled_queued": [cancelled], "cancelled_scheduled": [cancelled], "stopped": [cancelled],
+        "abandoned": [failed],
     ]
 
     /// How an attempt is said to have ended that has left `running` by a step.
@@ -43,6 +44,7 @@ enum JobFamilies {
         "succeeded": "succeeded", "failed": "failed", "retried_now": "retried", "retried_later": "retried",
         "snoozed": "snoozed", "released": "released", "reclaimed": "lease_expired",
         "reclaimed_failed": "lease_expired", "stopped": "cancelled",
+        "abandoned": "abandoned",
     ]
 
     /// - Parameters:
