@@ -106,17 +106,26 @@ import Testing
         #expect(pointers(problem) == ["/jobs"])
     }
 
-    // MARK: No input
+    // MARK: Who and why
 
-    @Test(arguments: ["", "{}", " {} "])
-    func `an operation without input takes no body or an empty object`(body: String) throws {
-        try BodyReader.nothing(try request("POST /x HTTP/1.1", body: body))
+    @Test(arguments: [
+        ("", Actor.unnamed), ("{}", .unnamed), (" {} ", .unnamed), (#"{"reason":"late"}"#, Actor(reason: "late")),
+        (#"{"updated_by":"ada","reason":"late"}"#, Actor(name: "ada", reason: "late")),
+    ])
+    func `who changes a job and why may be said`(body: String, actor: Actor) throws {
+        #expect(try BodyReader.actor(try request("POST /x HTTP/1.1", body: body)) == actor)
     }
 
-    @Test(arguments: [("{\"a\":1}", 422), ("[]", 422), ("{", 400)])
-    func `an operation without input takes nothing else`(body: String, status: Int) throws {
+    @Test(arguments: [
+        (#"{"a":1}"#, "/a"), ("[]", ""), (#"{"reason":7}"#, "/reason"), (#"{"reason":""}"#, "/reason"),
+        (#"{"reason":"a\nb"}"#, "/reason"), (#"{"updated_by":"\u0000"}"#, "/updated_by"),
+        ("{\"reason\":\"\(String(repeating: "x", count: 1_001))\"}", "/reason"),
+        ("{\"updated_by\":\"\(String(repeating: "x", count: 256))\"}", "/updated_by"),
+    ])
+    func `nothing else may be said about a change`(body: String, pointer: String) throws {
         let request = try request("POST /x HTTP/1.1", body: body)
-        let problem = problem { () throws(Problem) in try BodyReader.nothing(request) }
-        #expect(problem?.status.code == status)
+        let problem = problem { () throws(Problem) in _ = try BodyReader.actor(request) }
+        #expect(problem?.status == .unprocessableContent)
+        #expect(pointers(problem) == [pointer])
     }
 }

@@ -6,8 +6,8 @@ extension Endpoints {
     /// asks again because the first answer was lost is not told of a conflict.
     func cancelJob(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
-        try BodyReader.nothing(request)
-        switch try await jobs(context).cancel(try jobID(request)) {
+        let actor = try BodyReader.actor(request)
+        switch try await jobs(context).cancel(try jobID(request), by: actor) {
         case .done(let job): return Self.answer(job)
         case .refused(let job) where job.status == .cancelled: return Self.answer(job)
         case .refused(let job):
@@ -19,8 +19,8 @@ extension Endpoints {
     /// `POST /api/jobs/{id}/retry`: of a job that has failed or was cancelled.
     func retryJob(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
-        try BodyReader.nothing(request)
-        switch try await jobs(context).retry(try jobID(request)) {
+        let actor = try BodyReader.actor(request)
+        switch try await jobs(context).retry(try jobID(request), by: actor) {
         case .done(let job): return Self.answer(job)
         case .refused(let job): throw Self.conflict(job, "only a job that is failed or cancelled can be retried")
         case .unknown: throw Self.unknownJob

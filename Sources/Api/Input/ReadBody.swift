@@ -37,20 +37,20 @@ enum BodyReader {
         return jobs
     }
 
-    /// An operation that takes no input takes an empty object as well: many clients cannot send a POST without a body.
-    static func nothing(_ request: Request) throws(Problem) {
-        guard !request.body.isEmpty else { return }
+    /// Who changes a job and why: `{"reason": "...", "updated_by": "..."}`. Many clients say nothing, and send no body.
+    static func actor(_ request: Request) throws(Problem) -> Actor {
+        guard !request.body.isEmpty else { return .unnamed }
         var errors = InputErrors()
+        let actor: Actor
         do throws(JSONError) {
             var reader = JSONReader(request.body)
-            if try reader.enterObject(at: .root, into: &errors) {
-                while let key = try reader.nextMember() { errors.add(.root.appending(key.text), "is not known here") }
-            }
+            actor = try Actor.read(&reader, at: .root, into: &errors)
             try reader.finish()
         } catch {
             throw problem(error)
         }
         guard errors.isEmpty else { throw InputProblems.invalid(errors) }
+        return actor
     }
 
     private static func problem(_ error: JSONError) -> Problem {

@@ -29,7 +29,7 @@ extension OpenAPIDocument {
               {"$ref": "#/components/parameters/JobID"},
               {"$ref": "#/components/parameters/RequestID"}
             ],
-            "requestBody": {"$ref": "#/components/requestBodies/Nothing"},
+            "requestBody": {"$ref": "#/components/requestBodies/Actor"},
             "responses": {
               "200": {"$ref": "#/components/responses/Job"},
               "400": {"$ref": "#/components/responses/InvalidSyntax"},
@@ -54,7 +54,7 @@ extension OpenAPIDocument {
               {"$ref": "#/components/parameters/JobID"},
               {"$ref": "#/components/parameters/RequestID"}
             ],
-            "requestBody": {"$ref": "#/components/requestBodies/Nothing"},
+            "requestBody": {"$ref": "#/components/requestBodies/Actor"},
             "responses": {
               "200": {"$ref": "#/components/responses/Job"},
               "400": {"$ref": "#/components/responses/InvalidSyntax"},

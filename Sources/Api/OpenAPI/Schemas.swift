@@ -18,6 +18,20 @@ extension OpenAPIDocument {
             "minLength": 1, "maxLength": 128,
             "pattern": "^[^\\u0000-\\u001f\\u007f]*$"
           },
+          "Actor": {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+              "reason": {
+                "type": "string", "minLength": 1, "maxLength": 1000, "pattern": "^[^\\u0000-\\u001f\\u007f]*$",
+                "description": "Why. At most 1,000 bytes of UTF-8 without control characters."
+              },
+              "updated_by": {
+                "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^\\u0000-\\u001f\\u007f]*$",
+                "description": "Who. At most 255 bytes of UTF-8 without control characters."
+              }
+            }
+          },
           "Backoff": {
             "description": "How long to wait after a failed attempt. `standard` is attempt^4 seconds, at most a day. `exponential` is base_seconds, doubled with each attempt. Both vary by 10 %, so that jobs which failed together do not come back together.",
             "oneOf": [

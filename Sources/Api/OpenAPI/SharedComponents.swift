@@ -40,13 +40,13 @@ extension OpenAPIDocument {
 
     static let requestBodies = #"""
         {
-          "Nothing": {
+          "Actor": {
             "required": false,
-            "description": "None, or an empty object.",
+            "description": "Who does it and why, if that is to be told; both are optional.",
             "content": {
               "application/json": {
-                "schema": {"type": "object", "additionalProperties": false, "maxProperties": 0},
-                "example": {}
+                "schema": {"$ref": "#/components/schemas/Actor"},
+                "example": {"reason": "the customer has left", "updated_by": "ada"}
               }
             }
           }

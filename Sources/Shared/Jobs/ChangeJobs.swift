@@ -75,12 +75,12 @@ extension JobStore {
         """, [.uuidArray])
 
     /// Cancels a job that waits: `queued` or `scheduled`.
-    public func cancel(_ id: UUID) async throws(PostgresError) -> ChangeAnswer {
+    public func cancel(_ id: UUID, by actor: Actor = .unnamed) async throws(PostgresError) -> ChangeAnswer {
         try await change(id, Self.cancel, whileIn: [.queued, .scheduled])
     }
 
     /// Sends a job that has failed or was cancelled back to its queue, where it may run at once.
-    public func retry(_ id: UUID) async throws(PostgresError) -> ChangeAnswer {
+    public func retry(_ id: UUID, by actor: Actor = .unnamed) async throws(PostgresError) -> ChangeAnswer {
         let answer = try await change(id, Self.revive, whileIn: [.failed, .cancelled])
         if case .done(let job) = answer { notifier?.notify([job.queue]) }
         return answer

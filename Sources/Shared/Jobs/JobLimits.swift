@@ -8,6 +8,10 @@ public enum JobLimits {
     public static let nameBytesMax = 128
     /// Of a concurrency key.
     public static let keyBytesMax = 255
+    /// Of the name of whoever changes a job.
+    public static let actorBytesMax = 255
+    /// Of the reason for changing a job.
+    public static let reasonBytesMax = 1_000
     public static let tagsMax = 32
     public static let tagBytesMax = 128
     /// Jobs of one bulk POST.
