@@ -34,14 +34,17 @@ class Api:
         """The id of one job, which is stored when this returns."""
         return str(json.loads(self._post("/api/jobs", job.encode()))["id"])
 
-    def create_many(self, count: int, job: str = JOB) -> None:
-        """So many equal jobs, as few requests as possible."""
-        body = b""
+    def create_many(self, count: int, job: str = JOB, keys: int = 0) -> None:
+        """So many equal jobs, as few requests as possible; with `keys`, each with one of so many concurrency keys."""
+        turns = [job[:-1] + f',"concurrency_key":"key {number}"}}' for number in range(keys)] or [job]
+        bodies: dict[tuple[int, int], bytes] = {}
         for first in range(0, count, _JOBS_PER_POST):
             jobs = min(_JOBS_PER_POST, count - first)
-            if first == 0 or jobs < _JOBS_PER_POST:
-                body = b'{"jobs":[' + b",".join([job.encode()] * jobs) + b"]}"
-            self._post("/api/jobs/batch", body)
+            start = first % len(turns)
+            if (start, jobs) not in bodies:
+                body = ",".join(turns[(start + number) % len(turns)] for number in range(jobs))
+                bodies[start, jobs] = f'{{"jobs":[{body}]}}'.encode()
+            self._post("/api/jobs/batch", bodies[start, jobs])
 
     def _post(self, path: str, body: bytes) -> bytes:
         head = f"POST {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
@@ -64,12 +67,12 @@ class Api:
         return before + received
 
 
-def fill(api: Service, key: str, count: int) -> None:
-    """Creates so many jobs by several connections."""
+def fill(api: Service, key: str, count: int, keys: int = 0) -> None:
+    """Creates so many jobs by several connections; with `keys`, each with one of so many concurrency keys."""
 
     def create(share: int) -> None:
         with Api(api, key) as client:
-            client.create_many(share)
+            client.create_many(share, keys=keys)
 
     # Whole requests for all but the first.
     share = count // _FILLING_CONNECTIONS // _JOBS_PER_POST * _JOBS_PER_POST
