@@ -51,10 +51,11 @@ AS $$
 $$;
 
 -- The turns that come next in a share, after the one served last, at most `wanted`: each is a lane that
--- has ready jobs in one of the bands `keyed`, or a band of `unkeyed`, which the ring knows by a hash of
+-- has ready jobs in one of `keyed_bands`, or one of `other_bands`, which the ring knows by a hash of
 -- its id. A skip scan: one index probe a lane, however many jobs wait in it. Lanes without room are
--- passed over. `bands` says which band a turn is; NULL: it is a lane.
-CREATE FUNCTION next_turns(keyed int[], unkeyed int[], after bigint, max_running_per_key int, wanted int,
+-- passed over. `bands` says which band a turn is; NULL: it is a lane. The low-water mark of the band is
+-- in the conditions so that dead entries are told by the index alone.
+CREATE FUNCTION next_turns(keyed_bands int[], other_bands int[], after bigint, max_running_per_key int, wanted int,
                            OUT turns bigint[], OUT bands int[])
 LANGUAGE sql VOLATILE SET search_path FROM CURRENT
 AS $$
@@ -62,10 +63,10 @@ AS $$
     FROM (
         SELECT t.turn, t.band_id
         FROM (
-            SELECT hashint8extended(u.id, 0) AS turn, u.id AS band_id FROM unnest(unkeyed) AS u (id)
+            SELECT hashint8extended(u.id, 0) AS turn, u.id AS band_id FROM unnest(other_bands) AS u (id)
             UNION
             SELECT l.lane, NULL
-            FROM unnest(keyed) AS k (id)
+            FROM band k
             CROSS JOIN LATERAL (
                 WITH RECURSIVE ring (lane, lap) AS (
                     SELECT after, 0
@@ -75,18 +76,20 @@ AS $$
                     CROSS JOIN LATERAL (
                         SELECT y.lane, y.lap
                         FROM ((SELECT lane, r.lap FROM ready
-                               WHERE band_id = k.id AND lane > r.lane AND (r.lap = 0 OR lane <= after)
+                               WHERE band_id = k.id AND lane > r.lane AND seq >= k.low
+                                 AND (r.lap = 0 OR lane <= after)
                                ORDER BY lane LIMIT 1)
                               UNION ALL
                               (SELECT lane, 1 FROM ready
-                               WHERE r.lap = 0 AND band_id = k.id AND lane <= after
+                               WHERE r.lap = 0 AND band_id = k.id AND lane <= after AND seq >= k.low
                                ORDER BY lane LIMIT 1)) y
                         LIMIT 1) n)
                 SELECT g.lane
                 FROM (SELECT lane FROM ring OFFSET 1) g
                 WHERE max_running_per_key IS NULL
                    OR max_running_per_key > (SELECT count(*) FROM lease e WHERE e.lane = g.lane)
-                LIMIT wanted) l) t
+                LIMIT wanted) l
+            WHERE k.id = ANY (keyed_bands)) t
         ORDER BY t.turn <= after, t.turn
         LIMIT wanted) o
 $$;
@@ -178,9 +181,10 @@ BEGIN
                     CROSS JOIN LATERAL (
                         (SELECT x.at
                          FROM unnest(part.keyed) AS k (id)
+                         JOIN band b ON b.id = k.id
                          CROSS JOIN LATERAL (
                              SELECT ctid AS at FROM ready
-                             WHERE band_id = k.id AND lane = t.turn AND t.band_id IS NULL
+                             WHERE band_id = k.id AND lane = t.turn AND seq >= b.low AND t.band_id IS NULL
                              ORDER BY seq LIMIT e.most FOR UPDATE SKIP LOCKED) x
                          LIMIT LEAST(e.most, CASE WHEN limited.max_running_per_key IS NOT NULL THEN GREATEST(
                              0, limited.max_running_per_key
