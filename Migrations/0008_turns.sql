@@ -222,6 +222,11 @@ BEGIN
                 PERFORM spend_rate(limited, taken);
             END IF;
         END LOOP;
+        IF rate_room(limited) <= 0 THEN
+            ready_at := next_start(limited);
+            leased_at := clock_timestamp();
+            RETURN NEXT;
+        END IF;
     END LOOP;
 
     IF NOT are_open THEN
