@@ -25,8 +25,9 @@ import Testing
     /// The names of the statements, with parameters that nothing depends on.
     private static let statements = [
         "insert_plain_jobs": "'{}', '{}', '{}'",
-        "insert_jobs": Array(repeating: "'{}'", count: 12).joined(separator: ", "),
-        "lease_jobs": "NULL, '{}', 100, 1, 60", "renew_leases": "'{}', '{}', 60",
+        "insert_jobs": Array(repeating: "'{}'", count: 14).joined(separator: ", "),
+        "lease_jobs": "NULL, '{}', 100, 1, 60", "renew_leases": "'{}', '{}', 60, 10",
+        "stop_jobs": "'{}', NULL, NULL", "list_stop_orders": "'{}', 10",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",
         "finish_jobs": "'{}', '{}', '{}', '{}', '{}'",
         "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'", "cancel_waiting_jobs": "'{}'", "revive_jobs": "'{}'",
@@ -133,6 +134,8 @@ import Testing
         _ = try await jobs.store.insert(full)
         _ = try await jobs.enqueue(2)
         let held = try await jobs.lease(2, seconds: 60)
+        _ = try await jobs.store.stop([held[1].id], by: .unnamed)
+        _ = try await jobs.store.stopOrders(workers: [1])
         _ = try await jobs.store.renew(held.map(\.held), leaseSeconds: 60)
         _ = try await jobs.finish(held[0])
         _ = try await jobs.finish(held[1], .failed(error: "e"))
@@ -154,7 +157,8 @@ extension JSONValue {
         [
             ("ready_band_seq", ["band_id", "seq"]), ("ready_band_id", ["band_id", "id"]), ("scheduled_pkey", ["id"]),
             ("ready_band_lane", ["band_id", "lane"]),
-            ("scheduled_band_id", ["band_id", "id"]), ("lease_pkey", ["id"]), ("job_\\w+_pkey", ["id"]),
+            ("scheduled_band_id", ["band_id", "id"]), ("lease_pkey", ["id"]), ("lease_ending", ["worker_id"]),
+            ("job_\\w+_pkey", ["id"]),
             ("outcome_\\w+_pkey", ["band_id", "id"]), ("attempt_error_\\w+_pkey", ["id"]),
         ]
     }

@@ -141,6 +141,7 @@ struct QueueModel {
         switch entries[id]!.status {
         case .queued: move(id, to: .cancelled, "cancelled_queued")
         case .scheduled: move(id, to: .cancelled, "cancelled_scheduled")
+        case .running: requestStop(id)
         default: return false
         }
         return true

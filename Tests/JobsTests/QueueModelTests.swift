@@ -144,8 +144,10 @@ private struct RandomWalk {
         let held = some(of: model.held, atMost: 5)
         let lost = some(of: model.lost, atMost: 3)
         let answer = try await store().renew(held + lost, leaseSeconds: 600)
-        var expected: [HeldLease: Bool] = [:]
-        for lease in held { expected[lease] = model.entries[lease.id]!.status == .ending }
+        var expected: [HeldLease: RenewedLease] = [:]
+        for lease in held {
+            expected[lease] = model.entries[lease.id]!.status == .ending ? .ending(graceSeconds: 10) : .kept
+        }
         #expect(answer == expected)
         return "renewing \(held.count), and \(lost.count) that were lost"
     }
@@ -170,7 +172,7 @@ private struct RandomWalk {
 
     private mutating func requestStop() async throws -> String {
         guard let id = model.ids(in: .running).randomElement(using: &random) else { return "nothing" }
-        try await jobs.requestStop(id)
+        #expect(try await store().stop([id], by: .unnamed) == [id])
         model.requestStop(id)
         return "asking \(id) to stop"
     }

@@ -31,6 +31,8 @@ import Testing
         #expect(made.runAt == nil)
         #expect(made.maxAttempts == 25)
         #expect(made.timeoutSeconds == 300)
+        #expect(made.cancelGraceSeconds == 10)
+        #expect(made.teardown == nil)
         #expect(made.backoff == .standard)
         #expect(made.tags == [])
         #expect(made.traceParent == nil)
@@ -42,6 +44,7 @@ import Testing
             """
             {"type": "mail", "queue": "bulk/eu", "payload": {"to": 1}, "priority": -7,
              "run_at": "2030-01-31T09:30:00Z", "max_attempts": 3, "timeout_seconds": 0,
+             "cancel_grace_seconds": 90, "teardown": {"type": "clean", "payload": [1.0]},
              "backoff": {"kind": "fixed", "base_seconds": 2.5}, "tags": ["a", "b"], "trace_parent": "\(trace)"}
             """)
         let made = try #require(job)
@@ -53,6 +56,8 @@ import Testing
         #expect(made.runAt?.description == "2030-01-31T09:30:00.000000Z")
         #expect(made.maxAttempts == 3)
         #expect(made.timeoutSeconds == 0)
+        #expect(made.cancelGraceSeconds == 90)
+        #expect(made.teardown == Array(#"{"type": "clean", "payload": [1.0]}"#.utf8))
         #expect(made.backoff == .fixed(baseSeconds: 2.5))
         #expect(made.tags == ["a", "b"])
         #expect(made.traceParent == trace)
@@ -213,6 +218,17 @@ import Testing
     }
 
     // MARK: Tags
+
+    @Test(arguments: [
+        (#"{}"#, ["/teardown/type"]), ("7", ["/teardown"]), (#"{"type":"a b"}"#, ["/teardown/type"]),
+        (#"{"type":"a","queue":1,"x":2}"#, ["/teardown/queue", "/teardown/x"]),
+        (#"{"type":"a","run_at":"2030-01-31T09:30:00Z"}"#, ["/teardown/run_at"]),
+        (#"{"type":"a","teardown":{"type":"b"}}"#, ["/teardown/teardown"]),
+        (#"{"type":"a","unique_key":"k","unique_for":"active"}"#, ["/teardown/unique_key", "/teardown/unique_for"]),
+    ])
+    func `a teardown is checked as a job is, and does not wait or nest`(written: String, places: [String]) throws {
+        #expect(try pointers(#"{"type":"job","teardown":\#(written)}"#) == places)
+    }
 
     @Test func `tags are distinct by their bytes`() throws {
         let (job, _) = try read("{\"type\":\"a\",\"tags\":[\"x\",\"y\",\"x\",\"\u{e9}\",\"e\u{301}\"]}")

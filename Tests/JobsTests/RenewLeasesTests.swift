@@ -16,10 +16,10 @@ import Testing
     @Test func `a lease lasts for so long from its renewal on`() async throws {
         try await JobsDatabase.use { jobs in
             let held = try await jobs.leaseNew()
-            #expect(try await jobs.store.renew([held.held], leaseSeconds: 600) == [held.held: false])
+            #expect(try await jobs.store.renew([held.held], leaseSeconds: 600) == [held.held: .kept])
             let left = try await secondsLeft(jobs, held.id)
             #expect(left > 500 && left <= 600)
-            #expect(try await jobs.store.renew([held.held], leaseSeconds: 10) == [held.held: false])
+            #expect(try await jobs.store.renew([held.held], leaseSeconds: 10) == [held.held: .kept])
             #expect(try await secondsLeft(jobs, held.id) <= 10)
         }
     }
@@ -33,9 +33,9 @@ import Testing
             _ = try await jobs.store.finish(ended)
             let stale = held[20..<30].map { HeldLease(id: $0.id, token: $0.token - 1) }
             let answer = try await jobs.store.renew((held[..<20] + stale + held[30...]).shuffled(), leaseSeconds: 600)
-            var expected: [HeldLease: Bool] = [:]
-            for lease in held[..<10] { expected[lease] = true }
-            for lease in held[30...] { expected[lease] = false }
+            var expected: [HeldLease: RenewedLease] = [:]
+            for lease in held[..<10] { expected[lease] = .ending(graceSeconds: 10) }
+            for lease in held[30...] { expected[lease] = .kept }
             #expect(answer == expected)
             for lease in held[20..<30] { #expect(try await secondsLeft(jobs, lease.id) <= 60) }
         }
@@ -58,7 +58,7 @@ import Testing
             _ = try await jobs.finish(lost, .interrupted)
             let current = try #require(try await jobs.lease(1, seconds: 60).first)
             let answer = try await jobs.store.renew([lost.held, current.held], leaseSeconds: 60)
-            #expect(answer == [current.held: false])
+            #expect(answer == [current.held: .kept])
         }
     }
 

@@ -1,6 +1,7 @@
 import EventLoop
 import Jobs
 import Postgres
+import Synchronization
 import Testing
 
 @testable import Worker
@@ -52,7 +53,7 @@ import Testing
         var book = book()
         add([job(1)], to: &book, at: start)
         let sent = start + .seconds(100)
-        #expect(book.renewed([job(1).lease], [job(1).lease: false], sentAt: sent).isEmpty)
+        #expect(book.renewed([job(1).lease], held: [job(1).lease], sentAt: sent).isEmpty)
         #expect(book.due(at: sent + .seconds(99)).renewals.isEmpty)
         #expect(book.due(at: sent + .seconds(100)).renewals == [job(1).lease])
     }
@@ -60,11 +61,11 @@ import Testing
     @Test func `a lease that is not renewed is lost, but not when its attempt has ended meanwhile`() {
         var book = book()
         add([job(1), job(2)], to: &book, at: start)
-        _ = book.startNext(now: start)
+        let first = book.startNext(now: start)
         _ = book.startNext(now: start)
         _ = book.ended(job(2).lease, now: start)
-        let stops = book.renewed([job(1).lease, job(2).lease], [:], sentAt: start)
-        #expect(stops.map(\.1) == [.leaseLost])
+        let lost = book.renewed([job(1).lease, job(2).lease], held: [], sentAt: start)
+        #expect(lost.count == 1 && lost.first === first?.stop)
     }
 
     @Test func `a lost lease does not live on by the lease under which its job was leased again`() {
@@ -73,7 +74,7 @@ import Testing
         let lost = book.startNext(now: start)
         let current = book.startNext(now: start)
         let asked = [job(1, token: 1).lease, job(1, token: 2).lease]
-        for (stop, reason) in book.renewed(asked, [asked[1]: false], sentAt: start) { stop.request(reason) }
+        for stop in book.renewed(asked, held: [asked[1]], sentAt: start) { stop.request(.leaseLost) }
         #expect(lost?.stop.reason == .leaseLost)
         #expect(current?.stop.reason == nil)
     }
@@ -82,7 +83,11 @@ import Testing
         var book = book()
         add([job(1)], to: &book, at: start)
         _ = book.startNext(now: start)
-        #expect(book.renewed([job(1).lease], [job(1).lease: true], sentAt: start).map(\.1) == [.cancelled])
+        let (stops, unstarted) = book.cancel([
+            StopOrder(lease: job(1).lease, graceSeconds: 7), StopOrder(lease: job(9).lease, graceSeconds: 7),
+        ])
+        #expect(stops.map(\.1) == [.cancelled(grace: .seconds(7))])
+        #expect(unstarted.isEmpty)
     }
 
     @Test func `a deadline runs from the start of the attempt, not from its lease`() {
@@ -138,11 +143,11 @@ import Testing
         var book = book(concurrency: 1)
         add([job(1), job(2)], to: &book, at: start)
         _ = book.startNext(now: start)
-        for (stop, reason) in book.renewed([job(2).lease], [:], sentAt: start) { stop.request(reason) }
+        for stop in book.renewed([job(2).lease], held: [], sentAt: start) { stop.request(.leaseLost) }
         _ = book.ended(job(1).lease, now: start)
         #expect(book.startNext(now: start) == nil)
-        #expect(book.takeRefused().map(\.reason) == [.leaseLost])
-        #expect(book.takeRefused().isEmpty)
+        #expect(book.takeLost().map(\.id) == [job(2).id])
+        #expect(book.takeLost().isEmpty)
     }
 
     @Test func `a worker that was frozen starts nothing whose lease has run out unnoticed`() {
@@ -152,20 +157,30 @@ import Testing
         let woken = start + .seconds(270)
         _ = book.ended(job(1).lease, now: woken)
         #expect(book.startNext(now: woken) == nil)
-        let refused = book.takeRefused()
-        #expect(refused.map(\.job.id) == [job(2).id])
-        #expect(refused.map(\.reason) == [.leaseLost])
+        #expect(book.takeLost().map(\.id) == [job(2).id])
     }
 
-    @Test func `a job that is to stop before it has begun is not started, and not forgotten`() {
+    @Test func `a job that is to stop before it has begun is given up at once, and never started`() {
         var book = book(concurrency: 1)
         add([job(1), job(2)], to: &book, at: start)
         _ = book.startNext(now: start)
-        for (stop, reason) in book.renewed([job(2).lease], [job(2).lease: true], sentAt: start) { stop.request(reason) }
+        let order = StopOrder(lease: job(2).lease, graceSeconds: 10)
+        let (stops, unstarted) = book.cancel([order])
+        #expect(stops.isEmpty)
+        #expect(unstarted.map(\.id) == [job(2).id])
+        #expect(book.cancel([order]).unstarted.isEmpty)
         _ = book.ended(job(1).lease, now: start)
         #expect(book.startNext(now: start) == nil)
-        #expect(book.takeRefused().map(\.reason) == [.cancelled])
         #expect(book.count == 2)
+    }
+
+    @Test func `a job that has ended here is not stopped any more`() {
+        var book = book()
+        add([job(1)], to: &book, at: start)
+        _ = book.startNext(now: start)
+        _ = book.ended(job(1).lease, now: start)
+        let (stops, unstarted) = book.cancel([StopOrder(lease: job(1).lease, graceSeconds: 10)])
+        #expect(stops.isEmpty && unstarted.isEmpty)
     }
 }
 
@@ -177,6 +192,16 @@ import Testing
         #expect(stop.reason == .shutdown)
         stop.request(.leaseLost)
         #expect(stop.reason == .leaseLost)
+    }
+
+    @Test func `each reason is told once, also those that come later`() {
+        let stop = StopRequest()
+        let told = Mutex<[StopRequest.Reason]>([])
+        stop.onRequest { reason in told.withLock { $0.append(reason) } }
+        for reason in [.cancelled(grace: .seconds(60)), .shutdown, .shutdown, .leaseLost] as [StopRequest.Reason] {
+            stop.request(reason)
+        }
+        #expect(told.withLock { $0 } == [.cancelled(grace: .seconds(60)), .shutdown, .leaseLost])
     }
 
     @Test func `whoever listens late is told at once`() async {

@@ -9,14 +9,15 @@ import Testing
 @Suite struct ExecStopTests {
     /// Runs a script and stops it when it is ready.
     private func runAndStop(
-        _ script: String, killGrace: Duration = .seconds(20), on loop: Loop
+        _ script: String, killGrace: Duration = .seconds(20), by reasons: [StopRequest.Reason] = [.shutdown],
+        on loop: Loop
     ) async throws -> AttemptResult {
         let scratch = try ScratchDirectory()
         let stop = StopRequest()
         let handler = shell(script, environment: ["READY": "\(scratch.path)/ready"], killGrace: killGrace, on: loop)
         async let result = handler.run(leasedJob(), stop: stop)
         #expect(try await eventually(loop) { FilePath.kind(of: "\(scratch.path)/ready") == .file })
-        stop.request(.shutdown)
+        for reason in reasons { stop.request(reason) }
         return await result
     }
 
@@ -38,6 +39,21 @@ import Testing
             let result = try await runAndStop(script, killGrace: .milliseconds(100), on: loop)
             #expect(result == .retry(error: "signal 9 (Killed)", afterSeconds: nil))
             #expect(MonotonicInstant.now() - start >= .milliseconds(100))
+        }
+    }
+
+    @Test(arguments: [
+        [StopRequest.Reason.cancelled(grace: .milliseconds(100))], [.cancelled(grace: .seconds(3_600)), .shutdown],
+        [.shutdown, .cancelled(grace: .seconds(3_600))],
+    ])
+    func `a cancelled job has its own grace, unless something more urgent leaves it less`(
+        reasons: [StopRequest.Reason]
+    ) async throws {
+        try await onLoop { loop in
+            let script = "trap '' TERM; >$READY; while :; do sleep 0.01; done"
+            let killGrace = Duration.milliseconds(reasons.count == 1 ? 3_600_000 : 100)
+            let result = try await runAndStop(script, killGrace: killGrace, by: reasons, on: loop)
+            #expect(result == .retry(error: "signal 9 (Killed)", afterSeconds: nil))
         }
     }
 

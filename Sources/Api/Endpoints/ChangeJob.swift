@@ -2,16 +2,16 @@ internal import HTTP
 internal import Jobs
 
 extension Endpoints {
-    /// `POST /api/jobs/{id}/cancel`: of a job that waits. One that is cancelled already is as the client wants it: who
-    /// asks again because the first answer was lost is not told of a conflict.
+    /// `POST /api/jobs/{id}/cancel`: of a job that waits or runs. One that is cancelled, or ending, already is as the
+    /// client wants it: who asks again because the first answer was lost is not told of a conflict.
     func cancelJob(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
         let actor = try BodyReader.actor(request)
         switch try await jobs(context).cancel(try jobID(request), by: actor) {
         case .done(let job): return Self.answer(job)
-        case .refused(let job) where job.status == .cancelled: return Self.answer(job)
+        case .refused(let job) where job.status == .cancelled || job.status == .ending: return Self.answer(job)
         case .refused(let job):
-            throw Self.conflict(job, "only a job that is queued or scheduled can be cancelled")
+            throw Self.conflict(job, "only a job that is queued, scheduled or running can be cancelled")
         case .unknown: throw Self.unknownJob
         }
     }

@@ -23,8 +23,8 @@ extension OpenAPIDocument {
           "post": {
             "operationId": "cancelJob",
             "tags": ["jobs"],
-            "summary": "Cancel a job that waits",
-            "description": "A job that is `queued` or `scheduled` becomes `cancelled`. One that is cancelled already stays so, and the answer is the same.",
+            "summary": "Cancel a job that waits or runs",
+            "description": "A job that is `queued` or `scheduled` becomes `cancelled`. One that is `running` is asked to stop and is `ending` until its worker confirms: then it is `cancelled`, or `succeeded` if its work was done after all. One that is cancelled or ending already stays so, and the answer is the same.",
             "parameters": [
               {"$ref": "#/components/parameters/JobID"},
               {"$ref": "#/components/parameters/RequestID"}

@@ -92,6 +92,14 @@ extension OpenAPIDocument {
                 "type": "integer", "minimum": 0, "maximum": 2592000, "default": 300,
                 "description": "The deadline of one attempt; 0: none."
               },
+              "cancel_grace_seconds": {
+                "type": "integer", "minimum": 0, "maximum": 3600, "default": 10,
+                "description": "When it is cancelled while it runs: the time between the request to stop and the use of force."
+              },
+              "teardown": {
+                "$ref": "#/components/schemas/NewJob",
+                "description": "A job that is created when this one has to be ended by force because it did not stop. Without `run_at`, `unique_key`, `unique_for` and a teardown of its own."
+              },
               "backoff": {"$ref": "#/components/schemas/Backoff"},
               "tags": {
                 "type": "array", "maxItems": 32, "default": [],
@@ -108,8 +116,8 @@ extension OpenAPIDocument {
             "type": "object",
             "required": [
               "id", "type", "queue", "status", "priority", "payload", "attempt", "max_attempts", "timeout_seconds",
-              "backoff", "tags", "created_at", "run_at", "started_at", "finished_at", "trace_parent", "worker",
-              "lease_token", "lease_expires_at", "result", "last_error"
+              "cancel_grace_seconds", "backoff", "tags", "created_at", "run_at", "started_at", "finished_at",
+              "trace_parent", "teardown", "worker", "lease_token", "lease_expires_at", "progress", "result", "last_error"
             ],
             "properties": {
               "id": {"type": "string", "format": "uuid", "description": "A UUID of version 7."},
@@ -124,6 +132,7 @@ extension OpenAPIDocument {
                 "description": "One more than the attempts spent when a job that was out of them has been retried by a person."
               },
               "timeout_seconds": {"type": "integer"},
+              "cancel_grace_seconds": {"type": "integer"},
               "backoff": {"$ref": "#/components/schemas/Backoff"},
               "tags": {"type": "array", "items": {"type": "string"}},
               "created_at": {"$ref": "#/components/schemas/Instant"},
@@ -134,6 +143,7 @@ extension OpenAPIDocument {
               "started_at": {"$ref": "#/components/schemas/OptionalInstant", "description": "Of the last attempt."},
               "finished_at": {"$ref": "#/components/schemas/OptionalInstant"},
               "trace_parent": {"type": ["string", "null"]},
+              "teardown": {"description": "As it was given, byte for byte; null without one."},
               "worker": {
                 "type": ["string", "null"], "description": "The name of the worker that has it, or had it at the end."
               },
@@ -142,6 +152,16 @@ extension OpenAPIDocument {
                 "description": "Of the present lease. It only grows: effects can be made exactly-once with it."
               },
               "lease_expires_at": {"$ref": "#/components/schemas/OptionalInstant"},
+              "progress": {
+                "type": ["object", "null"],
+                "description": "How far its handler last said that it was; null if it has not.",
+                "required": ["percent", "message", "reported_at"],
+                "properties": {
+                  "percent": {"type": "integer", "minimum": 0, "maximum": 100},
+                  "message": {"type": ["string", "null"]},
+                  "reported_at": {"$ref": "#/components/schemas/Instant"}
+                }
+              },
               "result": {"description": "What the handler gave back; null without one."},
               "last_error": {"description": "Why the last failed attempt failed; null without one."}
             }

@@ -60,9 +60,10 @@ extension OpenAPIDocument {
             "value": {
               "id": "01a1f9d1-600b-7408-9921-518e3543629d", "type": "echo", "queue": "default", "status": "queued",
               "priority": 0, "payload": {"hello": "world"}, "attempt": 0, "max_attempts": 25, "timeout_seconds": 300,
-              "backoff": {"kind": "standard"}, "tags": [], "created_at": "2030-01-31T09:30:00.820839Z",
-              "run_at": "2030-01-31T09:30:00.820839Z", "started_at": null, "finished_at": null, "trace_parent": null,
-              "worker": null, "lease_token": null, "lease_expires_at": null, "result": null, "last_error": null
+              "cancel_grace_seconds": 10, "backoff": {"kind": "standard"}, "tags": [],
+              "created_at": "2030-01-31T09:30:00.820839Z", "run_at": "2030-01-31T09:30:00.820839Z", "started_at": null,
+              "finished_at": null, "trace_parent": null, "teardown": null, "worker": null, "lease_token": null,
+              "lease_expires_at": null, "progress": null, "result": null, "last_error": null
             }
           }
         }
@@ -103,7 +104,7 @@ extension OpenAPIDocument {
             #""detail": "there is no job with this id""#),
         problem(
             "Conflict", 409, "Conflict", "The state of the job does not allow it.",
-            #""detail": "the job is running; only a job that is queued or scheduled can be cancelled", "job_status": "running""#
+            #""detail": "the job is succeeded; only a job that is queued, scheduled or running can be cancelled", "job_status": "succeeded""#
         ),
         problem(
             "TooLarge", 413, "Content Too Large", "The body, or a payload in it, is too long.",

@@ -41,7 +41,8 @@ final class LoopDatabase: Sendable {
         self.loop = loop
         jobs = JobStore(
             hot: hot, general: general, bands: surroundings.bands, inserts: surroundings.inserts,
-            notifier: ReadyNotifier(pool: notifying, schema: surroundings.schema, logger: surroundings.logger))
+            notifier: ReadyNotifier(pool: notifying, schema: surroundings.schema, logger: surroundings.logger),
+            stopNotifier: StopNotifier(pool: notifying, schema: surroundings.schema, logger: surroundings.logger))
         workers = WorkerRegistry(pool: hot)
     }
 

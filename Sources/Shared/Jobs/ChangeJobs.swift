@@ -74,9 +74,19 @@ extension JobStore {
         SELECT id FROM ended
         """, [.uuidArray])
 
-    /// Cancels a job that waits: `queued` or `scheduled`.
+    /// Cancels a job that waits (`queued` or `scheduled`), and asks one that runs to stop: it is `ending` until its
+    /// worker confirms.
     public func cancel(_ id: UUID, by actor: Actor = .unnamed) async throws(PostgresError) -> ChangeAnswer {
-        try await change(id, Self.cancel, whileIn: [.queued, .scheduled])
+        for attempt in 1... {
+            let answer = try await change(id, Self.cancel, whileIn: [.queued, .scheduled])
+            guard case .refused(let job) = answer, job.status == .running else { return answer }
+            if try await !stop([id], by: actor).isEmpty {
+                return try await find(id).map { .done($0) } ?? .unknown
+            }
+            // It has just ended, or gone back to its queue.
+            if attempt == Self.changeAttemptsMax { return answer }
+        }
+        return .unknown
     }
 
     /// Sends a job that has failed or was cancelled back to its queue, where it may run at once.

@@ -12,7 +12,7 @@ extension JobStore {
         if band == nil { band = try await bands.ids(for: [job], on: hot).first }
         guard let band else { throw .misuse("a band was registered and not found") }
         let item = InsertJobs.Item(id: identifiers.next(), band: band, job: job)
-        let createdAt = try await inserts.submit(item, weight: job.payload.count).get()
+        let createdAt = try await inserts.submit(item, weight: job.bytes).get()
         return Job(created: job, id: item.id, at: createdAt)
     }
 
@@ -89,16 +89,18 @@ struct InsertJobs: Sendable {
             SELECT g.*, COALESCE(g.run_at > m.at, false) AS ahead,
                    lane_of((SELECT queue_id FROM band WHERE id = g.band_id), g.concurrency_key) AS lane
             FROM moment m, unnest($1::uuid[], $2::int[], $3::json[], $4::timestamptz[], $5::int[], $6::smallint[],
-                                  $7::text[], $8::float8[], $9::float8[], $10::text[], $11::text[], $12::text[])
+                                  $7::text[], $8::float8[], $9::float8[], $10::text[], $11::text[], $12::text[],
+                                  $13::int[], $14::json[])
                 AS g (id, band_id, payload, run_at, timeout_seconds, max_attempts, backoff_kind,
-                      backoff_base_seconds, backoff_max_seconds, tags, trace_parent, concurrency_key)),
+                      backoff_base_seconds, backoff_max_seconds, tags, trace_parent, concurrency_key,
+                      cancel_grace_seconds, teardown)),
         stored AS (
             INSERT INTO job (id, created_at, run_at, band_id, timeout_seconds, max_attempts, backoff_kind,
                              backoff_base_seconds, backoff_max_seconds, payload, tags, trace_parent,
-                             concurrency_key)
+                             concurrency_key, cancel_grace_seconds, teardown)
             SELECT id, (SELECT at FROM moment), run_at, band_id, timeout_seconds, max_attempts,
                    backoff_kind::backoff_kind, backoff_base_seconds, backoff_max_seconds, payload, tags::text[],
-                   trace_parent, concurrency_key
+                   trace_parent, concurrency_key, cancel_grace_seconds, teardown
             FROM given),
         queued AS (
             INSERT INTO ready (id, ready_at, band_id, attempt, lane)
@@ -115,7 +117,7 @@ struct InsertJobs: Sendable {
         """,
         [
             .uuidArray, .int4Array, .jsonArray, .timestamptzArray, .int4Array, .int2Array, .textArray, .float8Array,
-            .float8Array, .textArray, .textArray, .textArray,
+            .float8Array, .textArray, .textArray, .textArray, .int4Array, .jsonArray,
         ])
 
     private static let creation = Statement(
@@ -177,7 +179,7 @@ struct InsertJobs: Sendable {
     }
 
     private func encode(_ items: [Item]) -> (Statement, Parameters) {
-        let payloadBytes = items.reduce(0) { $0 + $1.job.payload.count }
+        let payloadBytes = items.reduce(0) { $0 + $1.job.bytes }
         var parameters = Parameters(reservingBytes: payloadBytes + 64 * items.count + 1_024)
         parameters.appendArray(of: .uuid) { for item in items { $0.append(item.id) } }
         parameters.appendArray(of: .int4) { for item in items { $0.append(item.band) } }
@@ -192,6 +194,8 @@ struct InsertJobs: Sendable {
         parameters.appendArray(of: .text) { for item in items { $0.append(text: Self.arrayLiteral(item.job.tags)) } }
         parameters.appendArray(of: .text) { for item in items { $0.append(text: item.job.traceParent) } }
         parameters.appendArray(of: .text) { for item in items { $0.append(text: item.job.concurrencyKey) } }
+        parameters.appendArray(of: .int4) { for item in items { $0.append(item.job.cancelGraceSeconds) } }
+        parameters.appendArray(of: .json) { for item in items { $0.append(bytes: item.job.teardown) } }
         return (Self.full, parameters)
     }
 

@@ -18,10 +18,14 @@ public struct Job: Sendable {
     public let maxAttempts: Int32
     /// The deadline of one attempt in seconds; 0: none.
     public let timeoutSeconds: Int32
+    /// Between the request to stop and the use of force, in seconds.
+    public let cancelGraceSeconds: Int32
     public let backoff: Backoff
     public let concurrencyKey: String?
     public let tags: [String]
     public let traceParent: String?
+    /// The JSON text of the job that is created when this one is ended by force.
+    public let teardown: [UInt8]?
     public let createdAt: WallInstant
     /// When it may run, or might have run first.
     public let runAt: WallInstant
@@ -32,6 +36,8 @@ public struct Job: Sendable {
     public let worker: String?
     public let leaseToken: Int64?
     public let leaseExpiresAt: WallInstant?
+    /// The last word of its handler.
+    public let progress: Progress?
     /// JSON texts.
     public let result: [UInt8]?
     public let lastError: [UInt8]?
@@ -48,10 +54,12 @@ public struct Job: Sendable {
         attempt = 0
         maxAttempts = Int32(job.maxAttempts)
         timeoutSeconds = job.timeoutSeconds
+        cancelGraceSeconds = job.cancelGraceSeconds
         backoff = job.backoff
         concurrencyKey = job.concurrencyKey
         tags = job.tags
         traceParent = job.traceParent
+        teardown = job.teardown
         self.createdAt = createdAt
         self.runAt = runAt
         startedAt = nil
@@ -59,6 +67,7 @@ public struct Job: Sendable {
         worker = nil
         leaseToken = nil
         leaseExpiresAt = nil
+        progress = nil
         result = nil
         lastError = nil
     }
@@ -93,6 +102,13 @@ public struct Job: Sendable {
         result = try row.optionalBytes(21)
         lastError = try row.optionalBytes(22)
         concurrencyKey = try row.optionalText(23)
+        cancelGraceSeconds = try row.optionalInt4(24) ?? JobLimits.cancelGraceSecondsStandard
+        teardown = try row.optionalBytes(25)
+        progress =
+            try row.isNull(26)
+            ? nil
+            : Progress(
+                percent: row.int2(26), message: row.optionalText(27), reportedAt: row.timestamptz(28))
     }
 }
 
@@ -113,7 +129,7 @@ enum JobColumns {
         w.name AS worker, l.token AS lease_token, l.expires_at AS lease_expires_at,
         j.timeout_seconds, j.backoff_kind::text, j.backoff_base_seconds, j.backoff_max_seconds,
         j.tags, j.trace_parent, j.payload, o.result, e.error AS last_error,
-        j.concurrency_key
+        j.concurrency_key, j.cancel_grace_seconds, j.teardown, p.percent, p.message, p.reported_at
         """
 
     /// `OFFSET 0` keeps each look-up apart from the join: after a VACUUM has seen a table empty, the planner would else
@@ -126,6 +142,7 @@ enum JobColumns {
         LEFT JOIN LATERAL (SELECT * FROM outcome WHERE band_id = j.band_id AND id = j.id OFFSET 0) o ON true
         LEFT JOIN LATERAL (
             SELECT error FROM attempt_error WHERE id = j.id ORDER BY attempt DESC LIMIT 1) e ON true
+        LEFT JOIN LATERAL (SELECT * FROM progress WHERE id = j.id OFFSET 0) p ON true
         JOIN band b ON b.id = j.band_id
         JOIN queue q ON q.id = b.queue_id
         JOIN type t ON t.id = b.type_id
@@ -150,6 +167,7 @@ extension Job {
         writer.member("attempt", attempt)
         writer.member("max_attempts", maxAttempts)
         writer.member("timeout_seconds", timeoutSeconds)
+        writer.member("cancel_grace_seconds", cancelGraceSeconds)
         writer.key("backoff")
         backoff.write(to: &writer)
         writer.optional("concurrency_key", concurrencyKey) { $0.string($1) }
@@ -159,9 +177,11 @@ extension Job {
         writer.endArray()
         writeTimes(to: &writer)
         writer.optional("trace_parent", traceParent) { $0.string($1) }
+        writer.optional("teardown", teardown) { $0.raw($1) }
         writer.optional("worker", worker) { $0.string($1) }
         writer.optional("lease_token", leaseToken) { $0.integer($1) }
         writer.optional("lease_expires_at", leaseExpiresAt) { $0.string($1) }
+        writer.optional("progress", progress) { $1.write(to: &$0) }
         writer.optional("result", result) { $0.raw($1) }
         writer.optional("last_error", lastError) { $0.raw($1) }
         writer.endObject()

@@ -24,6 +24,9 @@ public enum JobLimits {
     /// 0: no deadline.
     public static let timeoutSeconds: ClosedRange<Int32> = 0...2_592_000
     public static let timeoutSecondsStandard: Int32 = 300
+    /// From the request to stop to the use of force.
+    public static let cancelGraceSeconds: ClosedRange<Int32> = 0...3_600
+    public static let cancelGraceSecondsStandard: Int32 = 10
     /// The longest wait before a retry that a job may ask for.
     public static let backoffSecondsMax: Int32 = 604_800
 

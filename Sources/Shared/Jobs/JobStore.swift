@@ -15,6 +15,7 @@ public final class JobStore: Sendable {
     let general: DatabasePool
     public let bands: BandDirectory
     let notifier: ReadyNotifier?
+    let stopNotifier: StopNotifier?
     let identifiers: JobIdentifiers
     let inserts: GroupCommit<InsertJobs.Item, InsertJobs.Answer>.Entrance
 
@@ -23,15 +24,17 @@ public final class JobStore: Sendable {
     ///   - general: a pool of the same loop with the profile `.general`.
     ///   - bands: shared by all stores of the process.
     ///   - inserts: shared by all stores of the process that create jobs one by one.
-    ///   - notifier: of the same loop; nil: workers are left to poll.
+    ///   - notifier: of the same loop; nil: workers are left to poll for what is ready.
+    ///   - stopNotifier: of the same loop; nil: workers are left to poll for what they are to stop.
     public init(
         hot: DatabasePool, general: DatabasePool, bands: BandDirectory, inserts: MergedInserts = MergedInserts(),
-        notifier: ReadyNotifier? = nil
+        notifier: ReadyNotifier? = nil, stopNotifier: StopNotifier? = nil
     ) {
         self.hot = hot
         self.general = general
         self.bands = bands
         self.notifier = notifier
+        self.stopNotifier = stopNotifier
         identifiers = JobIdentifiers(clock: bands.clock)
         let insert = InsertJobs(pool: hot, clock: bands.clock, notifier: notifier)
         self.inserts = inserts.group.entrance(on: hot.loop) { items in await insert.commit(items) }

@@ -16,7 +16,12 @@ public struct NewJob: Sendable {
     public var maxAttempts = JobLimits.maxAttemptsStandard
     /// The deadline of one attempt in seconds; 0: none.
     public var timeoutSeconds = JobLimits.timeoutSecondsStandard
+    /// Between the request to stop and the use of force, when it is cancelled while it runs, in seconds.
+    public var cancelGraceSeconds = JobLimits.cancelGraceSecondsStandard
     public var backoff = Backoff.standard
+    /// A job that is created when this one is ended by force: the JSON text of its description, as
+    /// `NewJob.read(_:at:payloadBytesMax:as:into:)` accepts it for a teardown.
+    public var teardown: [UInt8]?
     /// Jobs of one queue with the same key take turns with those of other keys, and may be bounded in number
     /// (`max_running_per_key` of the queue).
     public var concurrencyKey: String?
@@ -29,10 +34,14 @@ public struct NewJob: Sendable {
         self.payload = payload
     }
 
+    /// Of what may be long.
+    var bytes: Int { payload.count + (teardown?.count ?? 0) }
+
     /// Whether all columns but the ones that every job has would be NULL, so that the narrow statement serves.
     var isPlain: Bool {
         runAt == nil && maxAttempts == JobLimits.maxAttemptsStandard
             && timeoutSeconds == JobLimits.timeoutSecondsStandard && backoff == .standard && tags.isEmpty
             && traceParent == nil && concurrencyKey == nil
+            && cancelGraceSeconds == JobLimits.cancelGraceSecondsStandard && teardown == nil
     }
 }

@@ -2,16 +2,34 @@ public import JSON
 internal import Telemetry
 
 extension NewJob {
+    /// What a description of a job is for.
+    public enum Purpose: Sendable {
+        case job
+        /// A job that is to clean up after another: at once, once, and without a teardown of its own.
+        case teardown
+    }
+
+    /// What a teardown may not say.
+    private static let foreignToTeardowns: Set = ["run_at", "teardown", "unique_key", "unique_for"]
+
     /// Reads one job from the body of a request. nil after noting in `errors` what is wrong; throws on a syntax
     /// error only. `payloadBytesMax` is the configured bound.
     public static func read(
-        _ reader: inout JSONReader, at pointer: JSONPointer, payloadBytesMax: Int, into errors: inout InputErrors
+        _ reader: inout JSONReader, at pointer: JSONPointer, payloadBytesMax: Int, as purpose: Purpose = .job,
+        into errors: inout InputErrors
     ) throws(JSONError) -> NewJob? {
         let before = errors.count
         var job = NewJob(type: "")
         var hasType = false
         let isObject = try errors.readObject(&reader, at: pointer) { reader, key, errors throws(JSONError) in
+            if purpose == .teardown, foreignToTeardowns.contains(key.text) {
+                errors.add(pointer.appending(key.text), "is not accepted in a teardown")
+                return true
+            }
             switch key {
+            case "teardown":
+                let place = pointer.appending("teardown")
+                job.teardown = try errors.teardown(&reader, at: place, payloadBytesMax: payloadBytesMax)
             case "type":
                 hasType = true
                 let name = try errors.name(&reader, at: pointer.appending("type"))
@@ -46,6 +64,10 @@ extension NewJob {
         case "timeout_seconds":
             let place = pointer.appending("timeout_seconds")
             timeoutSeconds = try errors.integer(&reader, at: place, in: JobLimits.timeoutSeconds) ?? timeoutSeconds
+        case "cancel_grace_seconds":
+            let place = pointer.appending("cancel_grace_seconds")
+            let range = JobLimits.cancelGraceSeconds
+            cancelGraceSeconds = try errors.integer(&reader, at: place, in: range) ?? cancelGraceSeconds
         case "backoff":
             backoff = try Backoff.read(&reader, at: pointer.appending("backoff"), into: &errors) ?? backoff
         case "concurrency_key":
@@ -91,6 +113,17 @@ extension InputErrors {
         add(pointer(), "is \(range.count) bytes long; at most \(bytesMax) are accepted")
         hasOversizedPayload = true
         return nil
+    }
+
+    /// The description of a job, checked and kept as it is written.
+    mutating func teardown(
+        _ reader: inout JSONReader, at pointer: JSONPointer, payloadBytesMax: Int
+    ) throws(JSONError) -> [UInt8]? {
+        var ahead = reader
+        let range = try ahead.skipValue()
+        let job = try NewJob.read(
+            &reader, at: pointer, payloadBytesMax: payloadBytesMax, as: .teardown, into: &self)
+        return job == nil ? nil : Array(reader.bytes[range])
     }
 
     mutating func instant(

@@ -73,6 +73,7 @@ extension JobStore {
                       < GREATEST($4, $5, $6))
             RETURNING o.id, o.band_id, o.status),
         forgotten AS (DELETE FROM job j USING gone g WHERE j.id = ANY (ARRAY[g.id])),
+        unreported AS (DELETE FROM progress p USING gone g WHERE p.id = ANY (ARRAY[g.id])),
         unexplained AS (DELETE FROM attempt_error a USING gone g WHERE a.id = ANY (ARRAY[g.id])),
         counted AS (
             INSERT INTO tally (band_id, step, n)

@@ -11,6 +11,13 @@ public struct HeldLease: Hashable, Sendable {
     }
 }
 
+/// What a renewal tells of a lease that is still held.
+public enum RenewedLease: Hashable, Sendable {
+    case kept
+    /// The job was asked to stop, and has so many seconds before force is used.
+    case ending(graceSeconds: Int32)
+}
+
 extension JobStore {
     /// By pairs of id and token, in the order of the ids, so that two statements never wait for each other in a circle.
     private static let renewStatement = Statement(
@@ -21,23 +28,28 @@ extension JobStore {
         UPDATE lease l SET expires_at = clock_timestamp() + make_interval(secs => $3)
         FROM given g
         WHERE l.id = ANY (ARRAY[g.id]) AND l.token = g.token
-        RETURNING l.id, l.token, l.cancel_requested_at IS NOT NULL
-        """, [.uuidArray, .int8Array, .float8], isIdempotent: true)
+        RETURNING l.id, l.token,
+                  CASE WHEN l.cancel_requested_at IS NOT NULL THEN COALESCE(
+                      (SELECT cancel_grace_seconds FROM job WHERE id = l.id), $4) END
+        """, [.uuidArray, .int8Array, .float8, .int4], isIdempotent: true)
 
-    /// Gives leases `leaseSeconds` from now, by PostgreSQL's clock. In the answer is each that was still held, and
-    /// whether the job was asked to stop; the others are lost. By lease and not by job: one process may hold a job
+    /// Gives leases `leaseSeconds` from now, by PostgreSQL's clock. In the answer is each that was still held; the
+    /// others are lost. By lease and not by job: one process may hold a job
     /// under a lost lease and under the current one.
     public func renew(
         _ leases: [HeldLease], leaseSeconds: Double
-    ) async throws(PostgresError) -> [HeldLease: Bool] {
+    ) async throws(PostgresError) -> [HeldLease: RenewedLease] {
         let sorted = leases.sorted { $0.id < $1.id }
         var parameters = Parameters()
         parameters.append(sorted.map(\.id))
         parameters.append(sorted.map(\.token))
         parameters.append(leaseSeconds)
-        var held: [HeldLease: Bool] = [:]
+        parameters.append(JobLimits.cancelGraceSecondsStandard)
+        var held: [HeldLease: RenewedLease] = [:]
         for row in try await hot.execute(Self.renewStatement, parameters) {
-            held[HeldLease(id: try row.uuid(0), token: try row.int8(1))] = try row.bool(2)
+            let grace = try row.optionalInt4(2)
+            held[HeldLease(id: try row.uuid(0), token: try row.int8(1))] =
+                grace.map { .ending(graceSeconds: $0) } ?? .kept
         }
         return held
     }

@@ -39,7 +39,7 @@ struct AttemptBook {
     private var attempts: [HeldLease: HeldAttempt] = [:]
     private var queue: [HeldLease] = []
     private var queueHead = 0
-    private var refused: [(job: LeasedJob, reason: StopRequest.Reason)] = []
+    private var lost: [LeasedJob] = []
     /// Slots whose task looks for the next job by itself.
     private(set) var activeSlots = 0
     /// No job is started any more.
@@ -69,15 +69,15 @@ struct AttemptBook {
         return max(0, further)
     }
 
-    /// The next job for a slot; nil ends the slot. What must not be started any more is passed over (`takeRefused`).
+    /// The next job for a slot; nil ends the slot. One whose lease is lost is passed over (`takeLost`).
     mutating func startNext(now: MonotonicInstant) -> (job: LeasedJob, stop: StopRequest)? {
         while !isDraining, let key = popQueue() {
             guard var attempt = attempts[key], attempt.phase == .waiting else { continue }
             // A worker that was frozen finds jobs here before its clocks have told it that their leases are over.
-            if let reason = attempt.stop.reason ?? (attempt.lease.stopAt <= now ? .leaseLost : nil) {
+            if attempt.stop.reason == .leaseLost || attempt.lease.stopAt <= now {
                 attempts[key]?.phase = .finishing
                 plan.returned()
-                refused.append((attempt.job, reason))
+                lost.append(attempt.job)
                 continue
             }
             attempt.phase = .running
@@ -92,11 +92,11 @@ struct AttemptBook {
         return nil
     }
 
-    /// Jobs that were asked to stop, or have lost their lease, before they got a slot: to be settled.
-    mutating func takeRefused() -> [(job: LeasedJob, reason: StopRequest.Reason)] {
-        guard !refused.isEmpty else { return [] }
-        defer { refused = [] }
-        return refused
+    /// Jobs that have lost their lease before they got a slot: to be settled.
+    mutating func takeLost() -> [LeasedJob] {
+        guard !lost.isEmpty else { return [] }
+        defer { lost = [] }
+        return lost
     }
 
     private mutating func popQueue() -> HeldLease? {
@@ -158,23 +158,35 @@ struct AttemptBook {
         return (stops, renewals)
     }
 
-    /// The answer to a renewal that was sent at `sentAt`: each lease that is still held, and whether its job is to
-    /// stop. Returns whom to stop. What has ended here meanwhile is no loss.
+    /// The answer to a renewal that was sent at `sentAt`: the leases that are still held. Returns who has lost his. What
+    /// has ended here meanwhile is no loss.
     mutating func renewed(
-        _ asked: [HeldLease], _ held: [HeldLease: Bool], sentAt: MonotonicInstant
-    ) -> [(StopRequest, StopRequest.Reason)] {
+        _ asked: [HeldLease], held: some Collection<HeldLease>, sentAt: MonotonicInstant
+    ) -> [StopRequest] {
+        for lease in held { attempts[lease]?.lease.renewed(at: sentAt) }
+        let lost = Set(asked).subtracting(held)
+        return lost.compactMap { attempts[$0] }.filter { $0.phase != .finishing }.map(\.stop)
+    }
+
+    /// Jobs of this worker that are to end: whom to stop, and those without a slot, which are to be given up. Others,
+    /// and those that have ended here meanwhile, are none of its business.
+    mutating func cancel(
+        _ orders: [StopOrder]
+    ) -> (stops: [(StopRequest, StopRequest.Reason)], unstarted: [LeasedJob]) {
         var stops: [(StopRequest, StopRequest.Reason)] = []
-        for lease in asked {
-            guard let attempt = attempts[lease] else { continue }
-            switch held[lease] {
-            case nil:
-                if attempt.phase != .finishing { stops.append((attempt.stop, .leaseLost)) }
-            case .some(let stopRequested):
-                attempts[lease]?.lease.renewed(at: sentAt)
-                if stopRequested { stops.append((attempt.stop, .cancelled)) }
+        var unstarted: [LeasedJob] = []
+        for order in orders {
+            guard let attempt = attempts[order.lease] else { continue }
+            switch attempt.phase {
+            case .waiting:
+                attempts[order.lease]?.phase = .finishing
+                unstarted.append(attempt.job)
+            case .running: stops.append((attempt.stop, .cancelled(grace: .seconds(order.graceSeconds))))
+            case .finishing: break
             }
         }
-        return stops
+        plan.returned(unstarted.count)
+        return (stops, unstarted)
     }
 
     /// Everything that runs.

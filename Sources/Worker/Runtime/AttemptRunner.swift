@@ -92,10 +92,8 @@ final class AttemptRunner: Sendable {
     }
 
     private func startNext() -> (job: LeasedJob, stop: StopRequest)? {
-        let (next, refused) = book.withLock { ($0.startNext(now: .now()), $0.takeRefused()) }
-        for (job, reason) in refused {
-            if reason == .leaseLost { settle(job, .leaseLost) } else { write(.interrupted, of: job) }
-        }
+        let (next, lost) = book.withLock { ($0.startNext(now: .now()), $0.takeLost()) }
+        for job in lost { settle(job, .leaseLost) }
         return next
     }
 
@@ -163,9 +161,13 @@ final class AttemptRunner: Sendable {
     }
 
     /// The answer to a renewal of `leases`, sent at `sentAt`.
-    func renewed(_ leases: [HeldLease], _ held: [HeldLease: Bool], sentAt: MonotonicInstant) {
-        let stops = book.withLock { $0.renewed(leases, held, sentAt: sentAt) }
-        for (stop, reason) in stops { stop.request(reason) }
+    func renewed(_ leases: [HeldLease], _ held: [HeldLease: RenewedLease], sentAt: MonotonicInstant) {
+        let lost = book.withLock { $0.renewed(leases, held: held.keys, sentAt: sentAt) }
+        for stop in lost { stop.request(.leaseLost) }
+        cancel(
+            held.compactMap { lease, renewed in
+                if case .ending(let seconds) = renewed { StopOrder(lease: lease, graceSeconds: seconds) } else { nil }
+            })
     }
 
     // MARK: Stopping
@@ -176,6 +178,15 @@ final class AttemptRunner: Sendable {
             book.beginDraining()
             return book.giveBack(all: true, now: .now())
         }
+        for job in unstarted { write(.interrupted, of: job) }
+    }
+
+    /// Stops those of these jobs that run here, and gives up at once those that have not begun. To hear of an order again
+    /// changes nothing.
+    func cancel(_ orders: [StopOrder]) {
+        guard !orders.isEmpty else { return }
+        let (stops, unstarted) = book.withLock { $0.cancel(orders) }
+        for (stop, reason) in stops { stop.request(reason) }
         for job in unstarted { write(.interrupted, of: job) }
     }
 

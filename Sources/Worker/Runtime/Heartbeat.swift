@@ -5,17 +5,6 @@ internal import Postgres
 internal import Synchronization
 internal import Telemetry
 
-/// Who this worker is for PostgreSQL. The id changes when it was taken for dead and has joined anew.
-final class WorkerIdentity: Sendable {
-    private let current = Atomic<Int64>(0)
-
-    /// 0 before it has joined.
-    var id: Int64 {
-        get { current.load(ordering: .relaxed) }
-        set { current.store(newValue, ordering: .relaxed) }
-    }
-}
-
 /// Tells PostgreSQL every few seconds that this worker lives, and what it has counted.
 final class Heartbeat: Sendable {
     private let registry: WorkerRegistry
@@ -67,7 +56,7 @@ final class Heartbeat: Sendable {
         counted.withLock { counted in
             counted = lastSent.withLock { $0 }
         }
-        identity.id = try await registry.join(describe())
+        identity.became(try await registry.join(describe()))
         logger.warning("this worker was taken for dead, and has joined anew", ["worker_id": .integer(identity.id)])
     }
 

@@ -17,6 +17,7 @@ final class WorkerProcess: Sendable {
     private let runner: AttemptRunner
     private let leaseLoop: LeaseLoop
     private let keeper: LeaseKeeper
+    private let stopWatch: StopWatch
     private let heartbeat: Heartbeat
     private let loop: Loop
     private let logger: Logger
@@ -57,6 +58,7 @@ final class WorkerProcess: Sendable {
             logger: logger)
         keeper = LeaseKeeper(
             runner: runner, store: store, leaseDuration: settings.leaseDuration, on: loop, logger: logger)
+        stopWatch = StopWatch(store: store, identity: identity, runner: runner, on: loop, logger: logger)
         heartbeat = Heartbeat(
             registry: registry, metrics: metrics, identity: identity, runner: runner, on: loop, logger: logger,
             describe: describe)
@@ -96,8 +98,8 @@ final class WorkerProcess: Sendable {
         guard await join() else { return }
         let listener = listen()
         let tasks = [
-            loop.spawn { await self.keeper.run() }, loop.spawn { await self.heartbeat.run() },
-            loop.spawn { await self.watchCredentials() },
+            loop.spawn { await self.keeper.run() }, loop.spawn { await self.stopWatch.run() },
+            loop.spawn { await self.heartbeat.run() }, loop.spawn { await self.watchCredentials() },
         ]
         let leasing = loop.spawn { await self.leaseLoop.run() }
         logger.info(
@@ -138,7 +140,7 @@ final class WorkerProcess: Sendable {
             if let reason = SchemaVersion.mismatch(current: version, expected: SchemaVersion.required) {
                 return reason
             }
-            identity.id = try await registry.join(describe())
+            identity.became(try await registry.join(describe()))
             return nil
         } catch {
             return "\(error)"
@@ -146,16 +148,25 @@ final class WorkerProcess: Sendable {
     }
 
     private func listen() -> NotificationListener {
-        let channel = ReadyNotifier.channel(schema: settings.schema)
+        let ready = ReadyNotifier.channel(schema: settings.schema)
+        let stop = StopNotifier.channel(schema: settings.schema)
         // Its address was accepted when the pools were made.
         let sessions = try? database.settings(schema: settings.schema, applicationName: "jobqueue-worker listening")
         guard let sessions else { preconditionFailure("the database's address has become invalid") }
         let listener = NotificationListener(
-            sessions, channels: [channel], on: loop, credentials: database.credentials
-        ) { [leaseLoop, logger] event in
+            sessions, channels: [ready, stop], on: loop, credentials: database.credentials
+        ) { [leaseLoop, stopWatch, logger] event in
             switch event {
-            case .notification(let notification): leaseLoop.notified(of: notification.payload.split(separator: ","))
-            case .listening: leaseLoop.lookAgain()
+            case .notification(let notification):
+                let names = notification.payload.split(separator: ",")
+                if notification.channel == stop {
+                    stopWatch.notified(of: names)
+                } else {
+                    leaseLoop.notified(of: names)
+                }
+            case .listening:
+                leaseLoop.lookAgain()
+                stopWatch.lookAgain()
             case .interrupted(let reason):
                 logger.warning("notifications are interrupted; polling goes on", ["reason": .string(reason)])
             }

@@ -30,16 +30,17 @@ final class ExecAttempt: Sendable {
         self.loop = loop
     }
 
-    /// Asks the whole group to end, and ends it when the grace is over. Call it on the loop.
-    func stop() {
-        let isFirst = phase.withLock { phase -> Bool in
-            guard phase == .running else { return false }
-            phase = .stopping
-            return true
+    /// Asks the whole group to end, and ends it when the grace is over. Asked again, the shorter grace counts. Call it on
+    /// the loop.
+    func stop(within grace: Duration) {
+        let before = phase.withLock { phase in
+            defer { if phase == .running { phase = .stopping } }
+            return phase
         }
-        guard isFirst else { return }
-        child.signalGroup(Signals.terminate)
-        loop.schedule(at: .now() + command.killGrace) { [self] in kill() }
+        guard before != .over else { return }
+        if before == .running { child.signalGroup(Signals.terminate) }
+        // An attempt that has ended long before its grace does not live on for it.
+        loop.schedule(at: .now() + grace) { [weak self] in self?.kill() }
     }
 
     private func kill() {

@@ -14,8 +14,14 @@ struct ExecHandler: Handler {
             // Out of processes, descriptors or memory, or the program is being replaced: all of it passes.
             return .retry(error: "cannot start \(command.executable): \(error)", afterSeconds: nil)
         }
-        stop.onRequest { _ in attempt.stop() }
-        let timeout = HandlerTimeout(command.timeout, on: loop) { attempt.stop() }
+        stop.onRequest { [command] reason in
+            if case .cancelled(let grace) = reason {
+                attempt.stop(within: grace)
+            } else {
+                attempt.stop(within: command.killGrace)
+            }
+        }
+        let timeout = HandlerTimeout(command.timeout, on: loop) { attempt.stop(within: command.killGrace) }
         var outcome = await attempt.run(payload: job.payload, resultBytesMax: JobLimits.resultBytesMax)
         timeout.cancel()
         outcome.timedOutAfter = timeout.hasPassed ? command.timeout : nil
