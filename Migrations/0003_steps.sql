@@ -83,8 +83,10 @@ GROUP BY c.band_id, d.status;
 
 -- Steps that nothing else tells of, append-only. What the rows of a job say by being there is not said
 -- twice, so a job that succeeds writes nothing here: that it was created stands in job, that it was
--- leased in lease, how it ended in outcome. Whoever removes such a row while the job lives on tells
--- here what it has told. The view `job_event` (0005_views.sql) puts all of them together.
+-- leased in lease, how it ended in outcome, why an attempt failed in attempt_error. Whoever removes such
+-- a row while the job lives on tells here what it has told, and whoever ends a job tells here what its
+-- outcome does not: who wanted it, and why. An end is told by the outcome, unless the last event of the
+-- job is one. The view `job_event` (0005_views.sql) puts all of them together.
 CREATE TABLE event (
     id uuid NOT NULL,
     at timestamptz NOT NULL,

@@ -7,6 +7,7 @@ CREATE TABLE worker (
     host text NOT NULL,
     version text NOT NULL,
     queues text[],                           -- NULL: all
+    types text[],                            -- that it has handlers for, `hook.*` for a prefix; NULL: not said
     concurrency int NOT NULL,
     started_at timestamptz NOT NULL,
     heartbeat_at timestamptz NOT NULL,
@@ -20,6 +21,13 @@ CREATE TABLE worker (
 -- What an enqueue asks: does anybody sleep? It holds only those that do.
 CREATE INDEX worker_waiting ON worker (id) WHERE waiting;
 CREATE INDEX worker_alive ON worker (id) WHERE departed_at IS NULL;
+
+-- Whether a worker with handlers for these types can run jobs of this one.
+CREATE FUNCTION takes_type(types text[], type text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN types IS NULL OR EXISTS (
+    SELECT FROM unnest(types) AS g (pattern)
+    WHERE g.pattern = type OR g.pattern LIKE '%*' AND starts_with(type, left(g.pattern, -1)));
 
 -- What departed workers had counted, so that totals never fall when their rows empty.
 CREATE TABLE departed_counter (

@@ -35,3 +35,46 @@ LEFT JOIN band b ON b.id = j.band_id
 LEFT JOIN queue q ON q.id = b.queue_id
 LEFT JOIN type t ON t.id = b.type_id
 LEFT JOIN worker w ON w.id = s.worker_id;
+
+-- The message of an error, as text, which cannot hold the NUL that JSON can.
+CREATE FUNCTION error_message(error json) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN replace(error::text, '\u0000', '\ufffd')::json ->> 'message';
+
+-- Every change of a job's state: what its rows say by being there, and the table `event`. Ask for one
+-- job (WHERE id = ...) and sort by (at, step). A lease is told by whatever ends it as well, in the same
+-- words, hence the UNION. `from_status` is what the step before has led to.
+CREATE VIEW job_event AS
+SELECT h.id, h.at,
+       COALESCE(lag(c.to_status) OVER (PARTITION BY h.id ORDER BY h.at, h.step), c.from_status) AS from_status,
+       c.to_status, h.step, h.attempt, h.worker_id, w.name AS worker, h.actor,
+       COALESCE(h.reason, error_message(f.error)) AS reason
+FROM (
+    SELECT id, created_at AS at, CASE WHEN run_at > created_at THEN 'delayed' ELSE 'enqueued' END::job_step AS step,
+           0::smallint AS attempt, NULL::bigint AS worker_id, NULL::text AS actor, NULL::text AS reason
+    FROM job
+    UNION ALL
+    SELECT id, at, step, attempt, worker_id, actor, reason FROM event
+    UNION ALL
+    (SELECT id, leased_at, 'leased'::job_step, (attempt + (step IN ('snoozed', 'released'))::int)::smallint,
+            worker_id, NULL, NULL
+     FROM event WHERE leased_at IS NOT NULL
+     UNION
+     SELECT id, leased_at, 'leased', attempt, worker_id, NULL, NULL FROM lease
+     UNION
+     SELECT id, started_at, 'leased', attempt, worker_id, NULL, NULL FROM outcome WHERE started_at IS NOT NULL)
+    UNION ALL
+    SELECT o.id, o.finished_at,
+           CASE WHEN o.status <> 'cancelled' THEN o.status::text
+                WHEN o.token IS NULL THEN 'cancelled_queued' ELSE 'stopped' END::job_step,
+           o.attempt, o.worker_id, NULL, NULL
+    FROM outcome o
+    WHERE o.status IS DISTINCT FROM (
+        SELECT c.to_status FROM event e JOIN lifecycle c ON c.step = e.step
+        WHERE e.id = o.id ORDER BY e.at DESC LIMIT 1)
+) h
+JOIN lifecycle c ON c.step = h.step
+LEFT JOIN worker w ON w.id = h.worker_id
+LEFT JOIN attempt_error f
+    ON f.id = h.id AND f.attempt = h.attempt
+       AND h.step IN ('failed', 'retried_now', 'retried_later', 'reclaimed', 'reclaimed_failed', 'abandoned');

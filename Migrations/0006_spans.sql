@@ -1,6 +1,5 @@
 -- Spans: whole UTC days whose jobs share one partition of each of job, outcome, attempt_error and
--- event,
--- made ahead and dropped whole by retention. UUIDv7 ids are ordered by time, so a span of days is
+-- event, made ahead and dropped whole by retention. UUIDv7 ids are ordered by time, so a span of days is
 -- a range of ids. Each further partition costs every lease about 1 % (it opens all of them), so
 -- a span is as long as a good fraction of the retention, and there are few.
 --
@@ -83,6 +82,19 @@ BEGIN
     RETURN count;
 END $$;
 
+-- For how many hours an ended job is kept: what its queue says, or else what the reaper does.
+CREATE FUNCTION kept_hours(q queue, status job_status, succeeded_hours int, failed_hours int, cancelled_hours int)
+RETURNS int
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE status WHEN 'succeeded' THEN COALESCE(q.succeeded_hours, succeeded_hours)
+                   WHEN 'failed' THEN COALESCE(q.failed_hours, failed_hours)
+                   ELSE COALESCE(q.cancelled_hours, cancelled_hours) END;
+
+-- The longest that any ended job is kept, where the reaper keeps none for longer than `hours`.
+CREATE FUNCTION longest_kept_hours(hours int) RETURNS int
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+RETURN GREATEST(hours, (SELECT max(GREATEST(succeeded_hours, failed_hours, cancelled_hours)) FROM queue));
+
 -- Drops a span and returns how many ended jobs went with it. NULL: there is no such span, jobs of it
 -- still live (queued, scheduled or leased), or one ended less than its hours ago (it was created long
 -- before), so nothing was dropped; then the reaper removes the others in bounded batches instead. The
@@ -116,8 +128,9 @@ BEGIN
         RETURN NULL;
     END IF;
     EXECUTE format($kept$
-        SELECT EXISTS (SELECT FROM %I WHERE finished_at >= clock_timestamp() - make_interval(hours =>
-            CASE status WHEN 'succeeded' THEN $1 WHEN 'failed' THEN $2 ELSE $3 END)) $kept$,
+        SELECT EXISTS (SELECT FROM %I o JOIN band b ON b.id = o.band_id JOIN queue q ON q.id = b.queue_id
+                       WHERE o.finished_at >= clock_timestamp()
+                             - make_interval(hours => kept_hours(q, o.status, $1, $2, $3))) $kept$,
         'outcome_' || old.suffix) INTO is_kept USING succeeded_hours, failed_hours, cancelled_hours;
     IF is_kept THEN
         RETURN NULL;

@@ -51,8 +51,6 @@ final class ReaperProcess: Sendable {
     private func duties() -> [Duty] {
         let store = pools.store
         let activity = SharedActivity()
-        // A worker's row outlives the jobs that name it, however late they go.
-        let forgetHours = settings.retention.longestHours + (settings.retention.spanDays + 1) * 24
         return [
             Duty(
                 task: PartitionKeeper(store: store, spanDays: settings.retention.spanDays),
@@ -69,7 +67,7 @@ final class ReaperProcess: Sendable {
                 task: MarkRaiser(store: store, activity: activity), interval: MarkRaiser.interval,
                 pauseMin: MarkRaiser.busyInterval),
             Duty(
-                task: WorkerPruner(registry: pools.registry, forgetHours: forgetHours, logger: logger),
+                task: WorkerPruner(registry: pools.registry, policy: settings.retention, logger: logger),
                 interval: WorkerPruner.interval, pauseMin: WorkerPruner.pauseMin),
             Duty(
                 task: RetentionSweeper(store: store, policy: settings.retention),

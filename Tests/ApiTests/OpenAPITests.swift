@@ -26,7 +26,7 @@ import Testing
             (path.value.object ?? []).map { "\($0.name.uppercased()) \(path.name)" }
         }
         #expect(described.sorted() == routes.map { "\($0.method) \($0.pattern)" }.sorted())
-        #expect(described.count == 12)
+        #expect(described.count == 15)
     }
 
     @Test func `open routes need no key, and all others do`() {
@@ -109,6 +109,27 @@ import Testing
         #expect(schemas?["JobStatus"]?["enum"]?.array?.compactMap(\.string) == JobStatus.allCases.map(\.rawValue))
         let batch = document["paths"]?["/api/jobs/batch"]?["post"]?["requestBody"]?["content"]?["application/json"]
         #expect(batch?["schema"]?["properties"]?["jobs"]?["maxItems"]?.integer == JobLimits.bulkJobsMax)
+    }
+
+    @Test func `the bounds of a queue's settings are those that are kept`() throws {
+        let schemas = document["components"]?["schemas"]
+        #expect(schemas?["QueueLimit"]?["maximum"]?.integer == Int(JobLimits.queueLimit.upperBound))
+        #expect(schemas?["RetentionHours"]?["maximum"]?.integer == Int(JobLimits.retentionHours.upperBound))
+        let put = document["paths"]?["/api/queues/{name}"]?["put"]?["requestBody"]?["content"]?["application/json"]
+        let example = try #require(put?["example"]).text
+        let settings = try BodyReader.queueSettings(try request("PUT /api/queues/a HTTP/1.1", body: example))
+        #expect(settings.runningMax == 20 && settings.rate == StartRate(count: 100, seconds: 60, burst: 10))
+        let members = schemas?["QueueSettings"]?["properties"]?.object?.map(\.name) ?? []
+        let shown = schemas?["Queue"]?["required"]?.array?.compactMap(\.string) ?? []
+        #expect(shown == ["name", "depth", "oldest_ready_seconds"] + members)
+    }
+
+    @Test func `the query of the events is described`() {
+        let parameters = document["paths"]?["/api/jobs/{id}/events"]?["get"]?["parameters"]?.array ?? []
+        #expect(parameters.compactMap { $0["in"]?.string == "query" ? $0["name"]?.string : nil } == EventsQuery.names)
+        let limit = parameters.first { $0["name"]?.string == "limit" }?["schema"]
+        #expect(limit?["maximum"]?.integer == EventsQuery.limitRange.upperBound)
+        #expect(limit?["default"]?.integer == EventsQuery.limitStandard)
     }
 
     @Test func `the examples of new jobs are accepted`() throws {

@@ -97,6 +97,22 @@ extension JobsDatabase {
         }
     }
 
+    @Test func `a span stays while the queue of one of its jobs keeps it, and none is dropped before its time`()
+        async throws
+    {
+        try await JobsDatabase.use { jobs in
+            try await jobs.insertSpan(from: -10, to: -9)
+            try await jobs.insertEnded(4, as: .failed, createdAgo: ancient(jobs))
+            let day = try #require(try await jobs.store.droppableSpans(policy).first)
+            try await jobs.store.configure(queue: "old") { $0.failedHours = 1_000 }
+            #expect(try await jobs.store.droppableSpans(policy).isEmpty)
+            #expect(try await jobs.store.dropSpan(from: day, policy) == .refused)
+            try await jobs.store.configure(queue: "old") { $0.failedHours = 1 }
+            #expect(try await jobs.store.droppableSpans(policy) == [day])
+            #expect(try await jobs.store.dropSpan(from: day, policy) == .done(4))
+        }
+    }
+
     @Test(arguments: [JobStatus.queued, .scheduled, .running])
     func `a span with a live job stays, and its other jobs are removed one by one`(status: JobStatus) async throws {
         try await JobsDatabase.use { jobs in

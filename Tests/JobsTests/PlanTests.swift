@@ -30,7 +30,8 @@ import Testing
         "stop_jobs": "'{}', NULL, NULL", "list_stop_orders": "'{}', 10",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",
         "finish_jobs": "'{}', '{}', '{}', '{}', '{}'",
-        "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'", "cancel_waiting_jobs": "'{}'", "revive_jobs": "'{}'",
+        "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'", "cancel_waiting_jobs": "'{}', 'a', NULL",
+        "revive_jobs": "'{}', 'a', NULL, NULL, NULL, 0",
     ]
 
     @Test(arguments: Statistics.allCases)
@@ -76,7 +77,7 @@ import Testing
                 END LOOP;
             END $$
             """)
-        let tables = "job, ready, scheduled, lease, outcome, attempt_error, band, tally"
+        let tables = "job, ready, scheduled, lease, outcome, attempt_error, event, band, tally"
         switch statistics {
         case .none: break
         case .outgrown: try await fill(jobs)
@@ -87,7 +88,7 @@ import Testing
             try await jobs.sql("VACUUM \(tables)")
         case .vacuumedEmpty, .vacuumedEmptyAndOutgrown:
             try await fill(jobs)
-            for table in ["job", "ready", "scheduled", "lease", "outcome", "attempt_error", "tally"] {
+            for table in ["job", "ready", "scheduled", "lease", "outcome", "attempt_error", "event", "tally"] {
                 try await jobs.sql("DELETE FROM \(table)")
             }
             try await jobs.sql("VACUUM \(tables)")
@@ -119,7 +120,9 @@ import Testing
                 FROM made WHERE i % 4 = 2),
             explained AS (
                 INSERT INTO attempt_error (id, token, worker_id, started_at, failed_at, attempt, error)
-                SELECT id, i, 1, clock_timestamp(), clock_timestamp(), 1, '{}' FROM made WHERE i % 4 = 3)
+                SELECT id, i, 1, clock_timestamp(), clock_timestamp(), 1, '{}' FROM made WHERE i % 4 = 3),
+            told AS (
+                INSERT INTO event (id, at, step, attempt) SELECT id, clock_timestamp(), 'promoted', 0 FROM made)
             INSERT INTO outcome (id, token, worker_id, started_at, finished_at, band_id, attempt, status)
             SELECT id, i, 1, clock_timestamp(), clock_timestamp(), band_id, 1,
                    CASE WHEN i % 8 = 3 THEN 'failed' ELSE 'succeeded' END::job_status
@@ -160,13 +163,14 @@ extension JSONValue {
             ("scheduled_band_id", ["band_id", "id"]), ("lease_pkey", ["id"]), ("lease_ending", ["worker_id"]),
             ("job_\\w+_pkey", ["id"]),
             ("outcome_\\w+_pkey", ["band_id", "id"]), ("attempt_error_\\w+_pkey", ["id"]),
+            ("event_\\w+_id_at_idx", ["id"]),
         ]
     }
 
     private var fault: String? {
         guard let node = self["Node Type"]?.string, node.contains("Scan"), node != "Tid Scan",
             let table = self["Relation Name"]?.string, table != "lease_gate",
-            table.prefixMatch(of: /ready|scheduled|lease|job|outcome|attempt_error/) != nil
+            table.prefixMatch(of: /ready|scheduled|lease|job|outcome|attempt_error|event/) != nil
         else { return nil }
         let index = self["Index Name"]?.string ?? ""
         let condition = self["Index Cond"]?.string ?? ""

@@ -165,6 +165,42 @@ extension JobsDatabase {
         }
     }
 
+    @Test func `a queue keeps its jobs for as long as it says`() async throws {
+        try await JobsDatabase.use { jobs in
+            for queue in ["usual", "short", "long"] {
+                for status in [JobStatus.succeeded, .failed] {
+                    try await jobs.insertEnded(2, as: status, createdAgo: "3 hours", queue: queue)
+                    try await jobs.insertEnded(3, as: status, createdAgo: "200 hours", queue: queue)
+                }
+            }
+            try await jobs.store.configure(queue: "short") { $0.succeededHours = 2 }
+            try await jobs.store.configure(queue: "long") {
+                $0.succeededHours = 300
+                $0.failedHours = 100
+            }
+            #expect(try await jobs.sweep(policy, atMost: 4).allSatisfy { $0.count <= 4 })
+            var left: [String] = []
+            for row in try await jobs.sql("SELECT queue, status::text, count(*) FROM jobs GROUP BY 1, 2 ORDER BY 1, 2")
+            {
+                left.append("\(try row.text(0)) \(try row.text(1)) \(try row.int8(2))")
+            }
+            #expect(
+                left == ["long failed 2", "long succeeded 5", "short failed 2", "usual failed 2", "usual succeeded 2"])
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `a sweep goes on in the middle of a band and over the end of one`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await jobs.insertEnded(7, as: .failed, createdAgo: "48 hours", queue: "a")
+            try await jobs.insertEnded(5, as: .succeeded, createdAgo: "48 hours", queue: "b")
+            let batches = try await jobs.sweep(policy, atMost: 3)
+            // Seven and five are looked at, once each, three at a time.
+            #expect(batches.count == 5 && batches.reduce(0) { $0 + $1.succeeded } == 5)
+            #expect(try await jobs.outcomes() == ["failed": 7])
+        }
+    }
+
     /// Jobs of the status that is kept longest go with their partition.
     @Test func `no job is removed by itself where all statuses are kept equally long`() async throws {
         try await JobsDatabase.use { jobs in

@@ -148,7 +148,8 @@ private struct Stored: Sendable {
             let worker = WorkerDescription(
                 incarnation: UUID(high: 1, low: 1), name: "w-1", host: "h-1", version: "0", queues: nil, concurrency: 1)
             _ = try await stored.registry.join(worker)
-            let pruner = WorkerPruner(registry: stored.registry, forgetHours: 24, logger: logger)
+            let policy = RetentionPolicy(succeededHours: 1, failedHours: 1, cancelledHours: 1)
+            let pruner = WorkerPruner(registry: stored.registry, policy: policy, logger: logger)
             #expect(try await !pruner.runOnce().isNotable)
             _ = try await stored.general.execute(sql: "UPDATE worker SET expires_at = clock_timestamp()")
             let report = try await pruner.runOnce()

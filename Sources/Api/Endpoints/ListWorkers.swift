@@ -25,14 +25,8 @@ extension Endpoints {
         writer.member("name", worker.description.name)
         writer.member("host", worker.description.host)
         writer.member("version", worker.description.version)
-        writer.key("queues")
-        if let queues = worker.description.queues {
-            writer.beginArray()
-            for queue in queues { writer.string(queue) }
-            writer.endArray()
-        } else {
-            writer.null()
-        }
+        write(worker.description.queues, as: "queues", to: &writer)
+        write(worker.description.types, as: "types", to: &writer)
         writer.member("concurrency", worker.description.concurrency)
         writer.member("running", worker.running)
         writer.key("started_at")
@@ -40,5 +34,13 @@ extension Endpoints {
         writer.key("heartbeat_at")
         writer.string(worker.heartbeatAt)
         writer.endObject()
+    }
+
+    private static func write(_ texts: [String]?, as name: String, to writer: inout JSONWriter) {
+        writer.key(name)
+        guard let texts else { return writer.null() }
+        writer.beginArray()
+        for text in texts { writer.string(text) }
+        writer.endArray()
     }
 }

@@ -20,7 +20,10 @@ extension Endpoints {
         router.on(.get, "/api/jobs/{id}", access: read, showJob)
         router.on(.post, "/api/jobs/{id}/cancel", access: write, body: actor, cancelJob)
         router.on(.post, "/api/jobs/{id}/retry", access: write, body: actor, retryJob)
+        router.on(.get, "/api/jobs/{id}/events", access: read, listEvents)
+        router.on(.get, "/api/jobs/{id}/why", access: read, explainWait)
         router.on(.get, "/api/queues", access: read, listQueues)
+        router.on(.put, "/api/queues/{name}", access: write, body: actor, configureQueue)
         router.on(.get, "/api/workers", access: read, listWorkers)
         router.on(.get, "/openapi.json", access: read, showOpenAPI)
 

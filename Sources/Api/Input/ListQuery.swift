@@ -58,9 +58,7 @@ struct ListQuery {
         case "since": return Self.readInstant(value, into: &filter.since)
         case "until": return Self.readInstant(value, into: &filter.until)
         case "limit":
-            let digits = value.utf8
-            let isNumber = (1...4).contains(digits.count) && digits.allSatisfy { (0x30...0x39).contains($0) }
-            limit = isNumber ? digits.reduce(0) { $0 * 10 + Int($1 - 0x30) } : 0
+            limit = Self.number(value.utf8, digitsMax: 4) ?? 0
             let range = Self.limitRange
             return range.contains(limit)
                 ? nil : "must be an integer from \(range.lowerBound) to \(range.upperBound)"
@@ -68,6 +66,14 @@ struct ListQuery {
             cursor = JobCursor(value)
             return cursor == nil ? "is not the next_cursor of an earlier answer" : nil
         }
+    }
+
+    /// The number that these digits are, if they are nothing else.
+    static func number(_ digits: some Collection<UInt8>, digitsMax: Int) -> Int? {
+        guard (1...digitsMax).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return nil
+        }
+        return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
     }
 
     private static func nameMistake(_ text: String) -> String? {

@@ -53,6 +53,21 @@ enum BodyReader {
         return actor
     }
 
+    /// The settings of `PUT /api/queues/{name}`.
+    static func queueSettings(_ request: Request) throws(Problem) -> QueueSettings {
+        var errors = InputErrors()
+        let settings: QueueSettings
+        do throws(JSONError) {
+            var reader = JSONReader(request.body)
+            settings = try QueueSettings.read(&reader, at: .root, into: &errors)
+            try reader.finish()
+        } catch {
+            throw problem(error)
+        }
+        guard errors.isEmpty else { throw InputProblems.invalid(errors) }
+        return settings
+    }
+
     private static func problem(_ error: JSONError) -> Problem {
         switch error {
         case .syntax(let error): InputProblems.syntax(error)

@@ -20,7 +20,7 @@ enum OpenAPIDocument {
           ],
           "security": [{"rootKey": []}],
           "paths": {
-        \#([jobPaths, oneJobPaths, fleetPaths, probePaths].joined(separator: ",\n"))
+        \#([jobPaths, oneJobPaths, storyPaths, fleetPaths, probePaths].joined(separator: ",\n"))
           },
           "components": {
             "securitySchemes": {

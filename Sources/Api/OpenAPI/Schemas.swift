@@ -2,6 +2,7 @@ extension OpenAPIDocument {
     /// JSON Schema 2020-12. The bounds are those of `JobLimits`, which a test compares.
     static let schemas = #"""
         {
+        \#(storySchemas)
           "JobStatus": {
             "type": "string",
             "description": "`scheduled`: its time lies ahead. `queued`: may be taken by a worker now. `running`: a worker has it. `ending`: asked to stop while it ran. `succeeded`, `failed` (out of attempts, or for good) and `cancelled`: ended.",
@@ -170,7 +171,9 @@ extension OpenAPIDocument {
           "OptionalInstant": {"type": ["string", "null"], "format": "date-time"},
           "Queue": {
             "type": "object",
-            "required": ["name", "depth", "oldest_ready_seconds"],
+            "required": [
+              "name", "depth", "oldest_ready_seconds", "max_running", "max_running_per_key", "rate_limit", "retention"
+            ],
             "properties": {
               "name": {"$ref": "#/components/schemas/Name"},
               "depth": {
@@ -182,13 +185,59 @@ extension OpenAPIDocument {
               "oldest_ready_seconds": {
                 "type": ["number", "null"],
                 "description": "How long the oldest job that could run has been waiting; null when none waits."
+              },
+              "max_running": {"$ref": "#/components/schemas/QueueLimit"},
+              "max_running_per_key": {"$ref": "#/components/schemas/QueueLimit"},
+              "rate_limit": {"$ref": "#/components/schemas/RateLimit"},
+              "retention": {"$ref": "#/components/schemas/Retention"}
+            }
+          },
+          "QueueSettings": {
+            "type": "object",
+            "description": "null or missing: no limit.",
+            "additionalProperties": false,
+            "properties": {
+              "max_running": {
+                "$ref": "#/components/schemas/QueueLimit", "description": "So many of its jobs run at once, at most."
+              },
+              "max_running_per_key": {
+                "$ref": "#/components/schemas/QueueLimit",
+                "description": "So many of its jobs with one concurrency key run at once, at most."
+              },
+              "rate_limit": {"$ref": "#/components/schemas/RateLimit"},
+              "retention": {"$ref": "#/components/schemas/Retention"}
+            }
+          },
+          "QueueLimit": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000000},
+          "RateLimit": {
+            "type": ["object", "null"],
+            "description": "So many of its jobs start in so many seconds, spread over them, but for `burst` at once.",
+            "required": ["count", "per_seconds"],
+            "additionalProperties": false,
+            "properties": {
+              "count": {"type": "integer", "minimum": 1, "maximum": 1000000},
+              "per_seconds": {"type": "number", "minimum": 0.001, "maximum": 86400},
+              "burst": {
+                "$ref": "#/components/schemas/QueueLimit",
+                "description": "By default as many as start in one second, and at least one."
               }
             }
           },
+          "Retention": {
+            "type": ["object", "null"],
+            "description": "For how many hours its ended jobs are kept; null or missing: as long as the reaper keeps those of all queues.",
+            "additionalProperties": false,
+            "properties": {
+              "succeeded_hours": {"$ref": "#/components/schemas/RetentionHours"},
+              "failed_hours": {"$ref": "#/components/schemas/RetentionHours"},
+              "cancelled_hours": {"$ref": "#/components/schemas/RetentionHours"}
+            }
+          },
+          "RetentionHours": {"type": ["integer", "null"], "minimum": 0, "maximum": 87840},
           "Worker": {
             "type": "object",
             "required": [
-              "incarnation", "name", "host", "version", "queues", "concurrency", "running", "started_at", "heartbeat_at"
+              "incarnation", "name", "host", "version", "queues", "types", "concurrency", "running", "started_at", "heartbeat_at"
             ],
             "properties": {
               "incarnation": {
@@ -201,6 +250,10 @@ extension OpenAPIDocument {
               "queues": {
                 "type": ["array", "null"], "items": {"$ref": "#/components/schemas/Name"},
                 "description": "That it takes jobs from; null: all."
+              },
+              "types": {
+                "type": ["array", "null"], "items": {"type": "string"},
+                "description": "That it has handlers for; `hook.*`: all that begin so. null: it has not said."
               },
               "concurrency": {"type": "integer", "description": "Jobs that it runs at once."},
               "running": {"type": "integer", "description": "Jobs that it ran at its last heartbeat."},

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Fleet
+internal import Jobs
 internal import Postgres
 internal import Telemetry
 
@@ -12,8 +13,8 @@ struct WorkerPruner: PeriodicTask {
     static let batchMax: Int32 = 500
 
     let registry: WorkerRegistry
-    /// Departed workers are forgotten after so long.
-    let forgetHours: Int32
+    /// Departed workers are forgotten after the jobs that name them.
+    let policy: RetentionPolicy
     let logger: Logger
 
     struct Report: TaskReport {
@@ -34,7 +35,8 @@ struct WorkerPruner: PeriodicTask {
             ]
             logger.warning("a worker is dead: its heartbeat has run out", fields)
         }
-        let forgotten = try await registry.forget(departedHours: forgetHours, atMost: Self.batchMax)
+        let forgotten = try await registry.forget(
+            departedHours: policy.longestHours, lateHours: policy.lateHours, atMost: Self.batchMax)
         let isMore = dead.count == Self.batchMax || forgotten == Self.batchMax
         return Report(dead: dead.count, forgotten: forgotten, dueIn: isMore ? .zero : nil)
     }

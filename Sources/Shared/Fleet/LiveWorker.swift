@@ -11,17 +11,21 @@ public struct WorkerDescription: Hashable, Sendable {
     public var version: String
     /// nil: all.
     public var queues: [String]?
+    /// That it has handlers for, `hook.*` for all that begin so; nil: not said.
+    public var types: [String]?
     /// Jobs that it runs at once.
     public var concurrency: Int32
 
     public init(
-        incarnation: UUID, name: String, host: String, version: String, queues: [String]?, concurrency: Int32
+        incarnation: UUID, name: String, host: String, version: String, queues: [String]?, types: [String]? = nil,
+        concurrency: Int32
     ) {
         self.incarnation = incarnation
         self.name = name
         self.host = host
         self.version = version
         self.queues = queues
+        self.types = types
         self.concurrency = concurrency
     }
 }

@@ -38,16 +38,22 @@ extension WorkerRegistry {
         """
         DELETE FROM worker WHERE id = ANY (ARRAY(
             SELECT id FROM worker
-            WHERE departed_at < clock_timestamp() - make_interval(hours => $1)
-            LIMIT $2 FOR UPDATE SKIP LOCKED))
-        """, [.int4, .int4], isIdempotent: true)
+            WHERE departed_at < clock_timestamp() - make_interval(hours => longest_kept_hours($1) + $2)
+            LIMIT $3 FOR UPDATE SKIP LOCKED))
+        """, [.int4, .int4, .int4], isIdempotent: true)
 
-    /// Deletes the rows of at most `limit` workers that departed so many hours ago: longer than any job is kept, since
-    /// jobs name the worker that ran them.
+    /// Deletes the rows of at most `limit` workers that departed before every job that is kept, since jobs name the
+    /// worker that ran them.
+    /// - Parameters:
+    ///   - hours: the longest that a job is kept whose queue says nothing else.
+    ///   - lateHours: so much longer it may stay.
     /// - Returns: how many there were.
-    public func forget(departedHours hours: Int32, atMost limit: Int32) async throws(PostgresError) -> Int {
+    public func forget(
+        departedHours hours: Int32, lateHours: Int32 = 0, atMost limit: Int32
+    ) async throws(PostgresError) -> Int {
         var parameters = Parameters()
         parameters.append(hours)
+        parameters.append(lateHours)
         parameters.append(limit)
         return try await pool.execute(Self.forgetStatement, parameters).affectedRowCount
     }

@@ -23,13 +23,14 @@ public struct WorkerRegistry: Sendable {
     private static let joinStatement = Statement(
         "join_worker",
         """
-        INSERT INTO worker (incarnation, name, host, version, queues, concurrency, started_at, heartbeat_at, expires_at)
-        SELECT $1, $2, $3, $4, $5, $6, at, at, at + make_interval(secs => $7)
+        INSERT INTO worker (incarnation, name, host, version, queues, types, concurrency, started_at, heartbeat_at,
+                            expires_at)
+        SELECT $1, $2, $3, $4, $5, $6, $7, at, at, at + make_interval(secs => $8)
         FROM (SELECT clock_timestamp() AS at OFFSET 0) m
         ON CONFLICT (incarnation) DO UPDATE
         SET heartbeat_at = EXCLUDED.heartbeat_at, expires_at = EXCLUDED.expires_at
         RETURNING id
-        """, [.uuid, .text, .text, .text, .textArray, .int4, .float8], isIdempotent: true)
+        """, [.uuid, .text, .text, .text, .textArray, .textArray, .int4, .float8], isIdempotent: true)
 
     /// Registers an incarnation, and returns the id that its leases carry.
     public func join(_ worker: WorkerDescription) async throws(PostgresError) -> Int64 {
@@ -38,7 +39,9 @@ public struct WorkerRegistry: Sendable {
         parameters.append(text: worker.name)
         parameters.append(text: worker.host)
         parameters.append(text: worker.version)
-        if let queues = worker.queues { parameters.append(queues) } else { parameters.appendNull(.textArray) }
+        for names in [worker.queues, worker.types] {
+            if let names { parameters.append(names) } else { parameters.appendNull(.textArray) }
+        }
         parameters.append(worker.concurrency)
         parameters.append(Self.aliveSeconds)
         return try await pool.execute(Self.joinStatement, parameters).onlyRow().int8(0)
@@ -48,20 +51,24 @@ public struct WorkerRegistry: Sendable {
         "beat_worker",
         """
         UPDATE worker
-        SET heartbeat_at = m.at, expires_at = m.at + make_interval(secs => $2), running = $3, counters = $4::jsonb
+        SET heartbeat_at = m.at, expires_at = m.at + make_interval(secs => $2), running = $3, counters = $4::jsonb,
+            types = COALESCE($5, types)
         FROM (SELECT clock_timestamp() AS at OFFSET 0) m
         WHERE id = $1 AND departed_at IS NULL
         RETURNING id
-        """, [.int8, .float8, .int4, .text], isIdempotent: true)
+        """, [.int8, .float8, .int4, .text, .textArray], isIdempotent: true)
 
-    /// Tells that the worker lives, how many jobs it runs and what it has counted since it joined (one JSON object of
-    /// numbers). False: it was taken for dead meanwhile, and must join as a new incarnation that counts from zero.
-    public func beat(id: Int64, running: Int32, counters: [UInt8]) async throws(PostgresError) -> Bool {
+    /// Tells that the worker lives, how many jobs it runs, what it has counted since it joined (one JSON object of
+    /// numbers) and which types it has handlers for (nil: as before). False: it was taken for dead meanwhile, and must join as a new incarnation that counts from zero.
+    public func beat(
+        id: Int64, running: Int32, counters: [UInt8], types: [String]? = nil
+    ) async throws(PostgresError) -> Bool {
         var parameters = Parameters()
         parameters.append(id)
         parameters.append(Self.aliveSeconds)
         parameters.append(running)
         parameters.append(textBytes: counters)
+        if let types { parameters.append(types) } else { parameters.appendNull(.textArray) }
         return try await !pool.execute(Self.heartbeatStatement, parameters).isEmpty
     }
 
@@ -106,7 +113,8 @@ public struct WorkerRegistry: Sendable {
     private static let aliveStatement = Statement(
         "list_live_workers",
         """
-        SELECT id, incarnation, name, host, version, queues, concurrency, running, waiting, started_at, heartbeat_at
+        SELECT id, incarnation, name, host, version, queues, types, concurrency, running, waiting, started_at,
+               heartbeat_at
         FROM worker WHERE departed_at IS NULL AND expires_at > clock_timestamp() ORDER BY id
         """, isIdempotent: true)
 
@@ -116,12 +124,13 @@ public struct WorkerRegistry: Sendable {
         for row in try await pool.execute(Self.aliveStatement) {
             let description = WorkerDescription(
                 incarnation: try row.uuid(1), name: try row.text(2), host: try row.text(3), version: try row.text(4),
-                queues: try row.isNull(5) ? nil : row.textArray(5).compactMap { $0 }, concurrency: try row.int4(6))
+                queues: try row.isNull(5) ? nil : row.textArray(5).compactMap { $0 },
+                types: try row.isNull(6) ? nil : row.textArray(6).compactMap { $0 }, concurrency: try row.int4(7))
             workers.append(
                 LiveWorker(
-                    id: try row.int8(0), description: description, running: try row.int4(7),
-                    isWaiting: try row.bool(8), startedAt: try row.timestamptz(9),
-                    heartbeatAt: try row.timestamptz(10)))
+                    id: try row.int8(0), description: description, running: try row.int4(8),
+                    isWaiting: try row.bool(9), startedAt: try row.timestamptz(10),
+                    heartbeatAt: try row.timestamptz(11)))
         }
         return workers
     }

@@ -56,7 +56,7 @@ extension JobStore {
         """, [.uuidArray, .int8Array, .jsonArray])
 
     /// Any results. Whether attempts are left and how long to wait is decided here, so that the rules are the same for
-    /// whoever finishes a job.
+    /// whoever finishes a job. The outcome tells of jobs that have succeeded or failed; of all others an event does.
     private static let finishMixed = Statement(
         "finish_jobs",
         """
@@ -108,6 +108,10 @@ extension JobStore {
             INSERT INTO ready (id, ready_at, band_id, attempt, lane)
             SELECT id, at, band_id, attempt - (step = 'released')::int, lane
             FROM judged WHERE step IN ('retried_now', 'released')),
+        told AS (
+            INSERT INTO event (id, at, leased_at, worker_id, step, attempt)
+            SELECT id, at, leased_at, worker_id, step, attempt - (step IN ('snoozed', 'released'))::int
+            FROM judged WHERE step NOT IN ('succeeded', 'failed')),
         counted AS (
             INSERT INTO tally (band_id, step, n)
             SELECT band_id, step, count(*) FROM judged GROUP BY 1, 2

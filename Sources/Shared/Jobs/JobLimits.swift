@@ -30,6 +30,13 @@ public enum JobLimits {
     /// The longest wait before a retry that a job may ask for.
     public static let backoffSecondsMax: Int32 = 604_800
 
+    /// Of a queue's limits, its rate and its burst.
+    public static let queueLimit: ClosedRange<Int32> = 1...1_000_000
+    /// The time in which a rate lets so many jobs start.
+    public static let rateSeconds = 0.001...86_400
+    /// For how long a queue may keep ended jobs: ten years; 0: until the next sweep.
+    public static let retentionHours: ClosedRange<Int32> = 0...87_840
+
     /// Whether this may be a key that a client makes up.
     public static func isKey(_ text: String) -> Bool {
         let bytes = text.utf8

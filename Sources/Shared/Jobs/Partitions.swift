@@ -11,8 +11,8 @@ public enum PartitionChange: Hashable, Sendable {
     case busy
 }
 
-/// Partitions are spans of whole days: `job`, `outcome` and `attempt_error` of one span are made ahead together, and
-/// dropped together. The functions belong to the owner of the tables, as the role of the services may neither create
+/// Partitions are spans of whole days: `job`, `outcome`, `attempt_error` and `event` of one span are made ahead
+/// together, and dropped together. The functions belong to the owner of the tables, as the role of the services may neither create
 /// nor drop.
 extension JobStore {
     /// The longest wait for a lock, and the longest that a change may take: counting the jobs of a large span.
@@ -26,7 +26,7 @@ extension JobStore {
         "list_droppable_spans",
         """
         SELECT to_char(starts, 'YYYY-MM-DD') FROM span
-        WHERE ends + make_interval(hours => $1) <= clock_timestamp() AT TIME ZONE 'UTC'
+        WHERE ends + make_interval(hours => longest_kept_hours($1)) <= clock_timestamp() AT TIME ZONE 'UTC'
         ORDER BY starts
         """, [.int4], isIdempotent: true)
 
@@ -46,7 +46,8 @@ extension JobStore {
         }
     }
 
-    /// The first days (`2026-03-01`) of the spans whose last day ended longer ago than `policy` keeps any job.
+    /// The first days (`2026-03-01`) of the spans whose last day ended longer ago than any job is kept, by `policy` or by
+    /// its queue.
     public func droppableSpans(_ policy: RetentionPolicy) async throws(PostgresError) -> [String] {
         var parameters = Parameters()
         parameters.append(policy.longestHours)

@@ -26,6 +26,9 @@ extension JobStore {
         queued AS (
             INSERT INTO ready (id, ready_at, band_id, attempt, lane)
             SELECT id, run_at, band_id, attempt, lane FROM due ORDER BY run_at, id),
+        told AS (
+            INSERT INTO event (id, at, step, attempt)
+            SELECT id, clock_timestamp(), 'promoted', attempt FROM due),
         counted AS (
             INSERT INTO tally (band_id, step, n)
             SELECT band_id, 'promoted', count(*) FROM due GROUP BY band_id)

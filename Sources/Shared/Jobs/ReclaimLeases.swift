@@ -80,6 +80,9 @@ extension JobStore {
         later AS (
             INSERT INTO scheduled (id, run_at, band_id, attempt, lane)
             SELECT id, run_at, band_id, attempt, lane FROM judged WHERE step = 'reclaimed'),
+        told AS (
+            INSERT INTO event (id, at, leased_at, worker_id, step, attempt, actor)
+            SELECT id, at, leased_at, worker_id, step, attempt, 'reaper' FROM judged),
         counted AS (
             INSERT INTO tally (band_id, step, n)
             SELECT band_id, step, count(*) FROM judged GROUP BY 1, 2)

@@ -1,6 +1,6 @@
 public import Postgres
 
-/// For how long ended jobs are kept, counted from their end.
+/// For how long ended jobs are kept, counted from their end, unless their queue says otherwise.
 public struct RetentionPolicy: Hashable, Sendable {
     public var succeededHours: Int32
     public var failedHours: Int32
@@ -16,6 +16,9 @@ public struct RetentionPolicy: Hashable, Sendable {
 
     /// How many days share a partition. Each partition costs a lease about 1 %, so long retentions have long spans.
     public var spanDays: Int32 { max(1, longestHours / 24 / 4) }
+
+    /// So much longer a job may stay that goes with its partition.
+    public var lateHours: Int32 { (spanDays + 1) * 24 }
 }
 
 /// Where a sweep over the ended jobs stands: after the job of this key.
@@ -43,38 +46,47 @@ extension JobStore {
     /// because of others: as a rule they go with their partition, which costs nothing. With all statuses kept equally
     /// long, no job is ever removed by itself.
     ///
-    /// Walks over the ended jobs in the order of their key, a bounded number each time whether they are to go or not, so
-    /// that no statement takes long and none walks twice over what another has removed. A job cannot have ended before
-    /// it was created, which is its id: younger ones, and their partitions, are not looked at.
+    /// Walks over the ended jobs band by band, in the order of their key, a bounded number each time whether they are to
+    /// go or not, so that no statement takes long and none walks twice over what another has removed. A job cannot have
+    /// ended before it was created, which is its id: those younger than the least that their queue keeps, and their
+    /// partitions, are not looked at.
     ///
     /// A job that is being revived is waited for, and is then not there any more.
     static let remove = Statement(
         "remove_ended_jobs",
         """
         WITH moment AS MATERIALIZED (
-            SELECT at, at - make_interval(hours => GREATEST($4, $5, $6)) AS longest_ago
-            FROM (SELECT clock_timestamp() AS at OFFSET 0) m),
+            SELECT at, longest, at - make_interval(hours => longest) AS longest_ago
+            FROM (SELECT clock_timestamp() AS at, longest_kept_hours(GREATEST($4, $5, $6)) AS longest OFFSET 0) m),
         undroppable AS MATERIALIZED (
             SELECT uuid_at(COALESCE((SELECT min(starts) FROM span WHERE ends > longest_ago AT TIME ZONE 'UTC')
                                     ::timestamp AT TIME ZONE 'UTC', longest_ago)) AS until
             FROM moment),
         seen AS MATERIALIZED (
-            SELECT o.band_id, o.id FROM outcome o
-            WHERE (o.band_id, o.id) > ($1, $2)
-              AND o.id < (SELECT uuid_at(at - make_interval(hours => LEAST($4, $5, $6))) FROM moment)
-            ORDER BY o.band_id, o.id LIMIT $3),
+            SELECT e.band_id, e.id, b.q
+            FROM (SELECT b.id, q, CASE WHEN b.id = $1 THEN $2 ELSE uuid_at('epoch') END AS after,
+                         uuid_at((SELECT at FROM moment) - make_interval(hours => LEAST(
+                             kept_hours(q, 'succeeded', $4, $5, $6), kept_hours(q, 'failed', $4, $5, $6),
+                             kept_hours(q, 'cancelled', $4, $5, $6)))) AS until
+                  FROM band b JOIN queue q ON q.id = ANY (ARRAY[b.queue_id])
+                  WHERE b.id >= $1 ORDER BY b.id) b
+            CROSS JOIN LATERAL (
+                SELECT o.band_id, o.id FROM outcome o
+                WHERE o.band_id = b.id AND o.id > b.after AND o.id < b.until
+                ORDER BY o.id LIMIT $3) e
+            LIMIT $3),
         gone AS MATERIALIZED (
             DELETE FROM outcome o USING seen s
             WHERE o.band_id = ANY (ARRAY[s.band_id]) AND o.id = ANY (ARRAY[s.id])
               AND o.finished_at < (SELECT at FROM moment)
-                  - make_interval(hours => CASE o.status WHEN 'succeeded' THEN $4 WHEN 'failed' THEN $5 ELSE $6 END)
+                  - make_interval(hours => kept_hours(s.q, o.status, $4, $5, $6))
               AND (o.id < (SELECT until FROM undroppable)
-                   OR CASE o.status WHEN 'succeeded' THEN $4 WHEN 'failed' THEN $5 ELSE $6 END
-                      < GREATEST($4, $5, $6))
+                   OR kept_hours(s.q, o.status, $4, $5, $6) < (SELECT longest FROM moment))
             RETURNING o.id, o.band_id, o.status),
         forgotten AS (DELETE FROM job j USING gone g WHERE j.id = ANY (ARRAY[g.id])),
         unreported AS (DELETE FROM progress p USING gone g WHERE p.id = ANY (ARRAY[g.id])),
         unexplained AS (DELETE FROM attempt_error a USING gone g WHERE a.id = ANY (ARRAY[g.id])),
+        untold AS (DELETE FROM event e USING gone g WHERE e.id = ANY (ARRAY[g.id])),
         counted AS (
             INSERT INTO tally (band_id, step, n)
             SELECT band_id, ('removed_' || status)::job_step, count(*) FROM gone GROUP BY 1, 2)
@@ -85,7 +97,7 @@ extension JobStore {
         FROM gone
         """, [.int4, .uuid, .int4, .int4, .int4, .int4])
 
-    /// Removes jobs that ended longer ago than `policy` keeps them, with their errors.
+    /// Removes jobs that ended longer ago than their queue or `policy` keeps them, with all that is told of them.
     /// - Parameter limit: looks at so many jobs at most.
     public func removeEnded(
         _ policy: RetentionPolicy, after cursor: RemovalCursor, atMost limit: Int32

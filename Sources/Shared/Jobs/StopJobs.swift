@@ -39,8 +39,7 @@ extension JobStore {
     public func stop(_ ids: [UUID], by actor: Actor) async throws(PostgresError) -> [UUID] {
         var parameters = Parameters()
         parameters.append(ids)
-        parameters.append(text: actor.name)
-        parameters.append(text: actor.reason)
+        parameters.append(actor)
         var asked: [UUID] = []
         var workers: Set<Int64> = []
         for row in try await hot.execute(Self.stopStatement, parameters) {

@@ -40,6 +40,9 @@ struct HandlerTable: Sendable {
         return prefixes.first { type.utf8.starts(with: $0.prefix.utf8) }?.handler
     }
 
+    /// Everything that it has a handler for: `types` and `patterns`.
+    var names: [String] { types + patterns }
+
     /// The types with a handler of their own, in order.
     var types: [String] { exact.keys.sorted() }
 

@@ -75,6 +75,9 @@ final class AttemptRunner: Sendable {
         handlers.withLock { $0 = table }
     }
 
+    /// What it can run, by the names of the handlers.
+    var typeNames: [String] { handlers.withLock { $0.names } }
+
     // MARK: Running
 
     private func runSlot() async {

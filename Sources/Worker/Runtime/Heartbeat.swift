@@ -5,7 +5,7 @@ internal import Postgres
 internal import Synchronization
 internal import Telemetry
 
-/// Tells PostgreSQL every few seconds that this worker lives, and what it has counted.
+/// Tells PostgreSQL every few seconds that this worker lives, what it has counted and which types it can run.
 final class Heartbeat: Sendable {
     private let registry: WorkerRegistry
     private let metrics: MetricRegistry
@@ -50,7 +50,8 @@ final class Heartbeat: Sendable {
     private func beat() async throws(PostgresError) {
         let snapshot = metrics.snapshot()
         let running = Int32(clamping: runner.runningCount)
-        let lives = try await registry.beat(id: identity.id, running: running, counters: json(of: snapshot))
+        let lives = try await registry.beat(
+            id: identity.id, running: running, counters: json(of: snapshot), types: runner.typeNames)
         guard !lives else { return }
         // The reaper has kept what the last heartbeat that arrived said; what was counted since is counted anew.
         counted.withLock { counted in

@@ -43,7 +43,6 @@ final class WorkerProcess: Sendable {
         store = JobStore(hot: hot, general: general, bands: BandDirectory())
         registry = WorkerRegistry(pool: hot)
         stopSignal = WakeUp(on: loop)
-        describe = Self.describer(settings)
 
         let metrics = MetricRegistry(logger: logger)
         let plan = LeasePlan(
@@ -51,6 +50,7 @@ final class WorkerProcess: Sendable {
         runner = AttemptRunner(
             plan: plan, handlers: settings.handlers.initial, leaseDuration: settings.leaseDuration,
             finisher: Finisher(store: store, on: loop, logger: logger), on: loop, registry: metrics, logger: logger)
+        describe = Self.describer(settings, runner)
         let options = LeaseLoop.Options(
             queues: settings.queues, pollInterval: settings.pollInterval, leaseDuration: settings.leaseDuration)
         leaseLoop = LeaseLoop(
@@ -64,14 +64,17 @@ final class WorkerProcess: Sendable {
             describe: describe)
     }
 
-    private static func describer(_ settings: WorkerSettings) -> @Sendable () -> WorkerDescription {
+    private static func describer(
+        _ settings: WorkerSettings, _ runner: AttemptRunner
+    ) -> @Sendable () -> WorkerDescription {
         let host = Host.name
         return {
             var generator = UUIDv7Generator()
             var random = SystemRandomNumberGenerator()
             return WorkerDescription(
                 incarnation: generator.next(at: .now(), using: &random), name: settings.name ?? host, host: host,
-                version: ProductVersion.text, queues: settings.queues, concurrency: Int32(settings.concurrency))
+                version: ProductVersion.text, queues: settings.queues, types: runner.typeNames,
+                concurrency: Int32(settings.concurrency))
         }
     }
 

@@ -1,0 +1,74 @@
+public import JSON
+public import Postgres
+public import Telemetry
+
+/// A change of a job's state.
+public struct JobEvent: Sendable {
+    public let at: WallInstant
+    /// nil: the job was created.
+    public let from: JobStatus?
+    public let to: JobStatus
+    /// Of the table `lifecycle`, which says what it means.
+    public let step: String
+    /// Attempts spent after the step, or the number of the one that begins with it.
+    public let attempt: Int16
+    /// The name of the worker that had the job, or took it.
+    public let worker: String?
+    /// Who wanted it, if not the worker itself.
+    public let actor: String?
+    /// What that said, or why the attempt failed.
+    public let reason: String?
+}
+
+extension JobStore {
+    /// Events are only ever added behind, so that a page begins after so many.
+    private static let events = Statement(
+        "list_job_events",
+        """
+        SELECT at, from_status::text, to_status::text, step::text, attempt, worker, actor, reason
+        FROM job_event WHERE id = $1 ORDER BY at, step OFFSET $2 LIMIT $3
+        """, [.uuid, .int8, .int8], isIdempotent: true)
+
+    /// At most `limit` events of the job, in the order in which they happened, after the first `offset`. A job has at
+    /// least one; none: there is no such job, or there are no more.
+    public func events(of id: UUID, after offset: Int, limit: Int) async throws(PostgresError) -> [JobEvent] {
+        var parameters = Parameters()
+        parameters.append(id)
+        parameters.append(Int64(offset))
+        parameters.append(Int64(limit))
+        var events: [JobEvent] = []
+        for row in try await general.execute(Self.events, parameters) { events.append(try JobEvent(row)) }
+        return events
+    }
+}
+
+extension JobEvent {
+    fileprivate init(_ row: Row) throws(PostgresError) {
+        at = try row.timestamptz(0)
+        from = try row.optionalText(1).flatMap(JobStatus.init(rawValue:))
+        let name = try row.text(2)
+        guard let status = JobStatus(rawValue: name) else {
+            throw .unexpectedValue(column: 2, reason: "a step leads to \(name)")
+        }
+        to = status
+        step = try row.text(3)
+        attempt = try row.int2(4)
+        worker = try row.optionalText(5)
+        actor = try row.optionalText(6)
+        reason = try row.optionalText(7)
+    }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("at")
+        writer.string(at)
+        writer.optional("from", from) { $0.string($1.rawValue) }
+        writer.member("to", to.rawValue)
+        writer.member("step", step)
+        writer.member("attempt", attempt)
+        writer.optional("worker", worker) { $0.string($1) }
+        writer.optional("actor", actor) { $0.string($1) }
+        writer.optional("reason", reason) { $0.string($1) }
+        writer.endObject()
+    }
+}
