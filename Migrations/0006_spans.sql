@@ -144,6 +144,7 @@ BEGIN
     EXECUTE format('DROP TABLE %I, %I, %I, %I', 'event_' || old.suffix, 'attempt_error_' || old.suffix,
                    'outcome_' || old.suffix, 'job_' || old.suffix);
     DELETE FROM progress p WHERE p.id >= lower AND p.id < upper;
+    DELETE FROM unique_claim c WHERE c.id >= lower AND c.id < upper;
     DELETE FROM span WHERE starts = first_day;
     RETURN removed;
 END $$;

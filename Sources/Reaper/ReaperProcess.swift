@@ -70,6 +70,9 @@ final class ReaperProcess: Sendable {
                 task: WorkerPruner(registry: pools.registry, policy: settings.retention, logger: logger),
                 interval: WorkerPruner.interval, pauseMin: WorkerPruner.pauseMin),
             Duty(
+                task: RequestForgetter(store: store), interval: RequestForgetter.interval,
+                pauseMin: RequestForgetter.pauseMin),
+            Duty(
                 task: RetentionSweeper(store: store, policy: settings.retention),
                 interval: settings.retentionInterval, pauseMin: RetentionSweeper.pauseMin),
         ]

@@ -133,6 +133,21 @@ struct JobsDatabase: Sendable {
 }
 
 extension JobStore {
+    /// The job that was created, or the one that was there.
+    @discardableResult
+    func insert(_ job: NewJob) async throws(PostgresError) -> Job {
+        switch try await insert(job, as: nil) {
+        case .created(let job), .existing(let job): return job
+        case .removed, .otherRequest: throw .misuse("the job was neither created nor found")
+        }
+    }
+
+    @discardableResult
+    func insertAll(_ jobs: [NewJob]) async throws(PostgresError) -> InsertedJobs {
+        guard let inserted = try await insertAll(jobs, as: nil) else { throw .misuse("no request has a key here") }
+        return inserted
+    }
+
     /// As a worker that begins anew.
     func lease(_ request: LeaseRequest) async throws(PostgresError) -> [LeasedJob] {
         var turns = LeaseTurns()

@@ -26,6 +26,7 @@ import Testing
     private static let statements = [
         "insert_plain_jobs": "'{}', '{}', '{}'",
         "insert_jobs": Array(repeating: "'{}'", count: 14).joined(separator: ", "),
+        "insert_keyed_jobs": Array(repeating: "'{}'", count: 20).joined(separator: ", "),
         "lease_jobs": "NULL, '{}', 100, 1, 60", "renew_leases": "'{}', '{}', 60, 10",
         "stop_jobs": "'{}', NULL, NULL", "list_stop_orders": "'{}', 10",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",
@@ -134,6 +135,8 @@ import Testing
     private func useEveryStatement(_ jobs: JobsDatabase) async throws {
         var full = NewJob(type: "a")
         full.tags = ["t"]
+        _ = try await jobs.store.insert(full)
+        full.uniqueKey = "k"
         _ = try await jobs.store.insert(full)
         _ = try await jobs.enqueue(2)
         let held = try await jobs.lease(2, seconds: 60)

@@ -247,6 +247,36 @@ import Testing
                 == ["/tags/0", "/tags/1", "/tags/2", "/tags/3"])
     }
 
+    // MARK: Keys
+
+    @Test(
+        arguments: [
+            (#""unique_key":"k""#, "k", nil), (#""unique_for":"active","unique_key":"k""#, "k", nil),
+            (#""unique_key":"\u00e9 k","unique_for":1"#, "\u{e9} k", 1),
+            (#""unique_for":31536000,"unique_key":"k""#, "k", 31_536_000),
+        ] as [(String, String, Int32?)])
+    func `a unique key has a period, by default until the job ends`(members: String, key: String, seconds: Int32?)
+        throws
+    {
+        let job = try read("{\"type\":\"a\",\(members)}").job
+        #expect(job?.uniqueKey == key)
+        #expect(job?.uniqueSeconds == seconds)
+    }
+
+    @Test(arguments: [
+        (#""unique_key":"""#, "/unique_key"), (#""unique_key":5"#, "/unique_key"),
+        (#""unique_key":"\n""#, "/unique_key"),
+        (#""unique_for":60"#, "/unique_for"), (#""unique_key":"k","unique_for":0"#, "/unique_for"),
+        (#""unique_key":"k","unique_for":31536001"#, "/unique_for"),
+        (#""unique_key":"k","unique_for":1.5"#, "/unique_for"),
+        (#""unique_key":"k","unique_for":"for ever""#, "/unique_for"),
+        (#""unique_key":"k","unique_for":null"#, "/unique_for"),
+        (#""concurrency_key":"""#, "/concurrency_key"),
+    ])
+    func `what is no key or no period is refused`(members: String, pointer: String) throws {
+        #expect(try pointers("{\"type\":\"a\",\(members)}") == [pointer])
+    }
+
     // MARK: Payloads
 
     @Test(arguments: [

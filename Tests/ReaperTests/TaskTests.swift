@@ -35,7 +35,7 @@ private struct Stored: Sendable {
         var left = count
         while left > 0 {
             let batch = min(left, 500)
-            _ = try await store.insertAll(Array(repeating: job, count: batch))
+            _ = try await store.insertAll(Array(repeating: job, count: batch), as: nil)
             left -= batch
         }
     }

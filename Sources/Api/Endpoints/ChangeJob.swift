@@ -1,5 +1,6 @@
 internal import HTTP
 internal import Jobs
+internal import Postgres
 
 extension Endpoints {
     /// `POST /api/jobs/{id}/cancel`: of a job that waits or runs. One that is cancelled, or ending, already is as the
@@ -22,9 +23,23 @@ extension Endpoints {
         let actor = try BodyReader.actor(request)
         switch try await jobs(context).retry(try jobID(request), by: actor) {
         case .done(let job): return Self.answer(job)
-        case .refused(let job): throw Self.conflict(job, "only a job that is failed or cancelled can be retried")
+        case .refused(let job):
+            if job.status == .failed || job.status == .cancelled,
+                let rival = try await jobs(context).rival(of: job.id)
+            {
+                throw Self.rivalry(job, rival)
+            }
+            throw Self.conflict(job, "only a job that is failed or cancelled can be retried")
         case .unknown: throw Self.unknownJob
         }
+    }
+
+    private static func rivalry(_ job: Job, _ rival: UUID) -> Problem {
+        var id: [UInt8] = []
+        rival.appendASCII(to: &id)
+        let other = String(decoding: id, as: UTF8.self)
+        return Problem(.conflict, "the unique_key of the job belongs to the job \(other) now")
+            .with("job_status", .string(job.status.rawValue)).with("existing_job", .string(other))
     }
 
     private static func conflict(_ job: Job, _ rule: String) -> Problem {

@@ -8,16 +8,26 @@ extension Endpoints {
     func createJob(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
         let job = try BodyReader.job(request, payloadBytesMax: payloadBytesMax)
-        let created: Job
+        let idempotency = try IdempotencyKey.read(request, operation: "createJob")
+        let answer: InsertAnswer
         do throws(PostgresError) {
-            created = try await jobs(context).insert(job)
+            answer = try await jobs(context).insert(job, as: idempotency)
         } catch {
             throw Self.creationProblem(error, "the job may have been created")
         }
-        var response = Self.answer(created, status: .created)
-        try response.add(.location, Self.path(of: created.id))
-        return response
+        switch answer {
+        case .created(let job):
+            var response = Self.answer(job, status: .created)
+            try response.add(.location, Self.path(of: job.id))
+            return response
+        case .existing(let job): return Self.answer(job)
+        case .removed: throw Self.removedJob
+        case .otherRequest: throw IdempotencyKey.conflict
+        }
     }
+
+    private static let removedJob = Problem(
+        .conflict, "there was a job with this unique_key, which has been removed since it was found")
 
     private static func path(of id: UUID) -> String {
         var path = Array("/api/jobs/".utf8)

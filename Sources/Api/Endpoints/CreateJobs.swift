@@ -8,20 +8,23 @@ extension Endpoints {
     func createJobs(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
         let newJobs = try BodyReader.jobs(request, payloadBytesMax: payloadBytesMax)
-        let ids: [UUID]
+        let idempotency = try IdempotencyKey.read(request, operation: "createJobs")
+        let inserted: InsertedJobs?
         do throws(PostgresError) {
-            ids = try await jobs(context).insertAll(newJobs).ids
+            inserted = try await jobs(context).insertAll(newJobs, as: idempotency)
         } catch {
             throw Self.creationProblem(error, "all of the jobs may have been created, or none")
         }
-        var writer = JSONWriter(capacity: 32 + 48 * ids.count)
+        guard let inserted else { throw IdempotencyKey.conflict }
+        var writer = JSONWriter(capacity: 32 + 72 * inserted.ids.count)
         writer.beginObject()
         writer.key("jobs")
         writer.beginArray()
-        for id in ids {
+        for (id, isExisting) in zip(inserted.ids, inserted.existing) {
             writer.beginObject()
             writer.key("id")
             writer.string(id)
+            writer.member("existing", isExisting)
             writer.endObject()
         }
         writer.endArray()

@@ -9,6 +9,7 @@ extension OpenAPIDocument {
             "description": "The answer is sent when the job is committed. A 503 with `outcome: unknown` means that PostgreSQL went away in the middle of the commit: the job may have been created.",
             "parameters": [
               {"$ref": "#/components/parameters/RequestID"},
+              {"$ref": "#/components/parameters/IdempotencyKey"},
               {"$ref": "#/components/parameters/TraceParent"}
             ],
             "requestBody": {
@@ -35,6 +36,16 @@ extension OpenAPIDocument {
               }
             },
             "responses": {
+              "200": {
+                "description": "Its `unique_key` was taken: the job that has it. Nothing was created.",
+                "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestID"}},
+                "content": {
+                  "application/json": {
+                    "schema": {"$ref": "#/components/schemas/Job"},
+                    "examples": {"existing": {"$ref": "#/components/examples/QueuedJob"}}
+                  }
+                }
+              },
               "201": {
                 "description": "The job is committed.",
                 "headers": {
@@ -54,6 +65,7 @@ extension OpenAPIDocument {
               },
               "400": {"$ref": "#/components/responses/InvalidSyntax"},
               "401": {"$ref": "#/components/responses/Unauthorized"},
+              "409": {"$ref": "#/components/responses/KeyConflict"},
               "413": {"$ref": "#/components/responses/TooLarge"},
               "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
               "422": {"$ref": "#/components/responses/InvalidInput"},
@@ -143,6 +155,7 @@ extension OpenAPIDocument {
             "description": "One transaction; a body of at most 8 MiB.",
             "parameters": [
               {"$ref": "#/components/parameters/RequestID"},
+              {"$ref": "#/components/parameters/IdempotencyKey"},
               {"$ref": "#/components/parameters/TraceParent"}
             ],
             "requestBody": {
@@ -179,16 +192,22 @@ extension OpenAPIDocument {
                           "description": "In the order of the request.",
                           "items": {
                             "type": "object",
-                            "required": ["id"],
-                            "properties": {"id": {"type": "string", "format": "uuid"}}
+                            "required": ["id", "existing"],
+                            "properties": {
+                              "id": {"type": "string", "format": "uuid"},
+                              "existing": {
+                                "type": "boolean",
+                                "description": "Its `unique_key` was taken, also by one before it in the request: this is the job that has it."
+                              }
+                            }
                           }
                         }
                       }
                     },
                     "example": {
                       "jobs": [
-                        {"id": "01a1f9d1-60c0-7624-a803-d5540538993a"},
-                        {"id": "01a1f9d1-60c0-763d-af52-7bebf5b9f157"}
+                        {"id": "01a1f9d1-60c0-7624-a803-d5540538993a", "existing": false},
+                        {"id": "01a1f9d1-60c0-763d-af52-7bebf5b9f157", "existing": false}
                       ]
                     }
                   }
@@ -196,6 +215,7 @@ extension OpenAPIDocument {
               },
               "400": {"$ref": "#/components/responses/InvalidSyntax"},
               "401": {"$ref": "#/components/responses/Unauthorized"},
+              "409": {"$ref": "#/components/responses/KeyConflict"},
               "413": {"$ref": "#/components/responses/TooLarge"},
               "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
               "422": {"$ref": "#/components/responses/InvalidInput"},

@@ -33,6 +33,12 @@ extension OpenAPIDocument {
               }
             }
           },
+          "Key": {
+            "type": "string",
+            "description": "At most 255 bytes of UTF-8 without control characters.",
+            "minLength": 1, "maxLength": 255,
+            "pattern": "^[^\\u0000-\\u001f\\u007f]*$"
+          },
           "Backoff": {
             "description": "How long to wait after a failed attempt. `standard` is attempt^4 seconds, at most a day. `exponential` is base_seconds, doubled with each attempt. Both vary by 10 %, so that jobs which failed together do not come back together.",
             "oneOf": [
@@ -102,6 +108,19 @@ extension OpenAPIDocument {
                 "description": "A job that is created when this one has to be ended by force because it did not stop. Without `run_at`, `unique_key`, `unique_for` and a teardown of its own."
               },
               "backoff": {"$ref": "#/components/schemas/Backoff"},
+              "concurrency_key": {
+                "$ref": "#/components/schemas/Key",
+                "description": "Jobs of one queue with the same key take turns with those of other keys, and may be bounded in number."
+              },
+              "unique_key": {
+                "$ref": "#/components/schemas/Key",
+                "description": "While a job has it, no other job of this type gets it: the answer is then the job that has it."
+              },
+              "unique_for": {
+                "description": "How long the job has its `unique_key`: until it ends, or so many seconds from its creation on, whatever becomes of it; at most until retention removes it.",
+                "default": "active",
+                "oneOf": [{"const": "active"}, {"type": "integer", "minimum": 1, "maximum": 31536000}]
+              },
               "tags": {
                 "type": "array", "maxItems": 32, "default": [],
                 "items": {"$ref": "#/components/schemas/Tag"}
@@ -117,8 +136,9 @@ extension OpenAPIDocument {
             "type": "object",
             "required": [
               "id", "type", "queue", "status", "priority", "payload", "attempt", "max_attempts", "timeout_seconds",
-              "cancel_grace_seconds", "backoff", "tags", "created_at", "run_at", "started_at", "finished_at",
-              "trace_parent", "teardown", "worker", "lease_token", "lease_expires_at", "progress", "result", "last_error"
+              "cancel_grace_seconds", "backoff", "unique_key", "concurrency_key", "tags", "created_at", "run_at",
+              "started_at", "finished_at", "trace_parent", "teardown", "worker", "lease_token", "lease_expires_at",
+              "progress", "result", "last_error"
             ],
             "properties": {
               "id": {"type": "string", "format": "uuid", "description": "A UUID of version 7."},
@@ -135,6 +155,8 @@ extension OpenAPIDocument {
               "timeout_seconds": {"type": "integer"},
               "cancel_grace_seconds": {"type": "integer"},
               "backoff": {"$ref": "#/components/schemas/Backoff"},
+              "unique_key": {"type": ["string", "null"]},
+              "concurrency_key": {"type": ["string", "null"]},
               "tags": {"type": "array", "items": {"type": "string"}},
               "created_at": {"$ref": "#/components/schemas/Instant"},
               "run_at": {
@@ -286,7 +308,10 @@ extension OpenAPIDocument {
               "line": {"type": "integer"},
               "column": {"type": "integer"},
               "outcome": {"const": "unknown"},
-              "job_status": {"$ref": "#/components/schemas/JobStatus"}
+              "job_status": {"$ref": "#/components/schemas/JobStatus"},
+              "existing_job": {
+                "type": "string", "format": "uuid", "description": "The other job that has the unique key of this one."
+              }
             }
           }
         }

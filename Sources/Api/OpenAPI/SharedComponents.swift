@@ -12,6 +12,11 @@ extension OpenAPIDocument {
             "description": "Names the request in the answer and in the log, if it is of the form `[A-Za-z0-9._-]{1,128}`; else one is made.",
             "schema": {"type": "string"}
           },
+          "IdempotencyKey": {
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "Made up by the client, for a request that it may have to send again: within 24 hours the same key with the same body has the same answer, and creates nothing. With another body: 409.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"}
+          },
           "TraceParent": {
             "name": "traceparent", "in": "header", "required": false,
             "description": "W3C Trace Context. It is the job's `trace_parent` unless the body names one.",
@@ -60,10 +65,10 @@ extension OpenAPIDocument {
             "value": {
               "id": "01a1f9d1-600b-7408-9921-518e3543629d", "type": "echo", "queue": "default", "status": "queued",
               "priority": 0, "payload": {"hello": "world"}, "attempt": 0, "max_attempts": 25, "timeout_seconds": 300,
-              "cancel_grace_seconds": 10, "backoff": {"kind": "standard"}, "tags": [],
-              "created_at": "2030-01-31T09:30:00.820839Z", "run_at": "2030-01-31T09:30:00.820839Z", "started_at": null,
-              "finished_at": null, "trace_parent": null, "teardown": null, "worker": null, "lease_token": null,
-              "lease_expires_at": null, "progress": null, "result": null, "last_error": null
+              "cancel_grace_seconds": 10, "backoff": {"kind": "standard"}, "unique_key": null, "concurrency_key": null,
+              "tags": [], "created_at": "2030-01-31T09:30:00.820839Z", "run_at": "2030-01-31T09:30:00.820839Z",
+              "started_at": null, "finished_at": null, "trace_parent": null, "teardown": null, "worker": null,
+              "lease_token": null, "lease_expires_at": null, "progress": null, "result": null, "last_error": null
             }
           }
         }
@@ -105,6 +110,11 @@ extension OpenAPIDocument {
         problem(
             "Conflict", 409, "Conflict", "The state of the job does not allow it.",
             #""detail": "the job is succeeded; only a job that is queued, scheduled or running can be cancelled", "job_status": "succeeded""#
+        ),
+        problem(
+            "KeyConflict", 409, "Conflict",
+            "The `Idempotency-Key` was sent with another request, or the job that it led to has been removed since.",
+            #""detail": "this Idempotency-Key was sent with another request in the last 24 hours; a key goes with one body""#
         ),
         problem(
             "TooLarge", 413, "Content Too Large", "The body, or a payload in it, is too long.",

@@ -21,6 +21,7 @@ public struct Job: Sendable {
     /// Between the request to stop and the use of force, in seconds.
     public let cancelGraceSeconds: Int32
     public let backoff: Backoff
+    public let uniqueKey: String?
     public let concurrencyKey: String?
     public let tags: [String]
     public let traceParent: String?
@@ -56,6 +57,7 @@ public struct Job: Sendable {
         timeoutSeconds = job.timeoutSeconds
         cancelGraceSeconds = job.cancelGraceSeconds
         backoff = job.backoff
+        uniqueKey = job.uniqueKey
         concurrencyKey = job.concurrencyKey
         tags = job.tags
         traceParent = job.traceParent
@@ -109,6 +111,7 @@ public struct Job: Sendable {
             ? nil
             : Progress(
                 percent: row.int2(26), message: row.optionalText(27), reportedAt: row.timestamptz(28))
+        uniqueKey = try row.optionalText(29)
     }
 }
 
@@ -129,7 +132,7 @@ enum JobColumns {
         w.name AS worker, l.token AS lease_token, l.expires_at AS lease_expires_at,
         j.timeout_seconds, j.backoff_kind::text, j.backoff_base_seconds, j.backoff_max_seconds,
         j.tags, j.trace_parent, j.payload, o.result, e.error AS last_error,
-        j.concurrency_key, j.cancel_grace_seconds, j.teardown, p.percent, p.message, p.reported_at
+        j.concurrency_key, j.cancel_grace_seconds, j.teardown, p.percent, p.message, p.reported_at, j.unique_key
         """
 
     /// `OFFSET 0` keeps each look-up apart from the join: after a VACUUM has seen a table empty, the planner would else
@@ -170,6 +173,7 @@ extension Job {
         writer.member("cancel_grace_seconds", cancelGraceSeconds)
         writer.key("backoff")
         backoff.write(to: &writer)
+        writer.optional("unique_key", uniqueKey) { $0.string($1) }
         writer.optional("concurrency_key", concurrencyKey) { $0.string($1) }
         writer.key("tags")
         writer.beginArray()

@@ -6,7 +6,7 @@ public enum JobLimits {
     public static let resultBytesMax = 1_048_576
     /// Of a type's or a queue's name: `[A-Za-z0-9._:/-]{1,128}`.
     public static let nameBytesMax = 128
-    /// Of a concurrency key.
+    /// Of a unique key, a concurrency key, and an idempotency key.
     public static let keyBytesMax = 255
     /// Of the name of whoever changes a job.
     public static let actorBytesMax = 255
@@ -27,6 +27,8 @@ public enum JobLimits {
     /// From the request to stop to the use of force.
     public static let cancelGraceSeconds: ClosedRange<Int32> = 0...3_600
     public static let cancelGraceSecondsStandard: Int32 = 10
+    /// For how long a job may keep its unique key.
+    public static let uniqueSeconds: ClosedRange<Int32> = 1...31_536_000
     /// The longest wait before a retry that a job may ask for.
     public static let backoffSecondsMax: Int32 = 604_800
 

@@ -25,6 +25,10 @@ public struct NewJob: Sendable {
     /// Jobs of one queue with the same key take turns with those of other keys, and may be bounded in number
     /// (`max_running_per_key` of the queue).
     public var concurrencyKey: String?
+    /// While a job has a unique key no other of its type gets it.
+    public var uniqueKey: String?
+    /// For how long it has the key, counted from its creation; nil: until it ends. Only with a `uniqueKey`.
+    public var uniqueSeconds: Int32?
     public var tags: [String] = []
     /// W3C Trace Context of the request that created it.
     public var traceParent: String?
@@ -41,7 +45,7 @@ public struct NewJob: Sendable {
     var isPlain: Bool {
         runAt == nil && maxAttempts == JobLimits.maxAttemptsStandard
             && timeoutSeconds == JobLimits.timeoutSecondsStandard && backoff == .standard && tags.isEmpty
-            && traceParent == nil && concurrencyKey == nil
+            && traceParent == nil && concurrencyKey == nil && uniqueKey == nil
             && cancelGraceSeconds == JobLimits.cancelGraceSecondsStandard && teardown == nil
     }
 }

@@ -21,6 +21,8 @@ extension NewJob {
         let before = errors.count
         var job = NewJob(type: "")
         var hasType = false
+        var hasUniqueKey = false
+        var hasUniqueFor = false
         let isObject = try errors.readObject(&reader, at: pointer) { reader, key, errors throws(JSONError) in
             if purpose == .teardown, foreignToTeardowns.contains(key.text) {
                 errors.add(pointer.appending(key.text), "is not accepted in a teardown")
@@ -37,12 +39,19 @@ extension NewJob {
             case "payload":
                 let payload = try errors.payload(&reader, at: pointer.appending("payload"), bytesMax: payloadBytesMax)
                 job.payload = payload ?? []
+            case "unique_key":
+                hasUniqueKey = true
+                job.uniqueKey = try errors.key(&reader, at: pointer.appending("unique_key"))
+            case "unique_for":
+                hasUniqueFor = true
+                job.uniqueSeconds = try errors.uniqueSeconds(&reader, at: pointer.appending("unique_for"))
             default:
                 return try job.readOption(&reader, key, at: pointer, into: &errors)
             }
             return true
         }
         if isObject, !hasType { errors.add(pointer.appending("type"), "is required") }
+        if hasUniqueFor, !hasUniqueKey { errors.add(pointer.appending("unique_for"), "goes with unique_key only") }
         return errors.count == before ? job : nil
     }
 
@@ -101,6 +110,25 @@ extension InputErrors {
         guard let text = try string(&reader, at: pointer()) else { return nil }
         if JobLimits.isKey(text) { return text }
         add(pointer(), "must be 1 to \(JobLimits.keyBytesMax) bytes without control characters")
+        return nil
+    }
+
+    /// For how long a unique key is kept; nil also for `"active"`.
+    mutating func uniqueSeconds(
+        _ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer
+    ) throws(JSONError) -> Int32? {
+        let range = JobLimits.uniqueSeconds
+        do throws(JSONError) {
+            if try reader.peekKind() == .string {
+                if try reader.readString() == "active" { return nil }
+            } else {
+                let seconds: Int32 = try reader.readInteger()
+                if range.contains(seconds) { return seconds }
+            }
+        } catch .syntax(let error) {
+            throw .syntax(error)
+        } catch {}
+        add(pointer(), "must be \"active\" or an integer of seconds from \(range.lowerBound) to \(range.upperBound)")
         return nil
     }
 

@@ -87,6 +87,10 @@ extension JobStore {
         unreported AS (DELETE FROM progress p USING gone g WHERE p.id = ANY (ARRAY[g.id])),
         unexplained AS (DELETE FROM attempt_error a USING gone g WHERE a.id = ANY (ARRAY[g.id])),
         untold AS (DELETE FROM event e USING gone g WHERE e.id = ANY (ARRAY[g.id])),
+        unclaimed AS (
+            DELETE FROM unique_claim WHERE ctid = ANY (ARRAY(
+                SELECT c.ctid FROM gone g JOIN unique_claim c ON c.id = ANY (ARRAY[g.id])
+                ORDER BY c.type_id, c.key FOR UPDATE OF c))),
         counted AS (
             INSERT INTO tally (band_id, step, n)
             SELECT band_id, ('removed_' || status)::job_step, count(*) FROM gone GROUP BY 1, 2)

@@ -27,6 +27,8 @@ extension JobStore {
     /// that are left, and at least one. The key is compared in this form, and the status as text, so that no index but
     /// the primary key can serve: by another one a whole band of ended jobs would be read.
     ///
+    /// A job whose unique key another one has by now stays as it is; the others claim theirs again.
+    ///
     /// What the outcome has told of the end is kept as an event, unless the last event of the job is that end already.
     private static let revive = Statement(
         "revive_jobs",
@@ -39,6 +41,7 @@ extension JobStore {
                         SELECT e.step FROM event e WHERE e.id = j.id ORDER BY e.at DESC LIMIT 1)) AS told_status
             FROM unnest($1::uuid[]) AS g (id)
             JOIN job j ON j.id = ANY (ARRAY[g.id])
+            WHERE g.id <> ALL (ARRAY(SELECT r.id FROM rivalled_jobs($1) r))
             ORDER BY g.id),
         ended AS MATERIALIZED (
             DELETE FROM outcome o USING named n

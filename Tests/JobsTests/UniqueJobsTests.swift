@@ -1,0 +1,183 @@
+import Jobs
+import Postgres
+import TestKit
+import Testing
+
+@Suite struct UniqueJobsTests {
+    private static func job(_ key: String, seconds: Int32? = nil, type: String = "work") -> NewJob {
+        var job = NewJob(type: type)
+        job.uniqueKey = key
+        job.uniqueSeconds = seconds
+        return job
+    }
+
+    @Test func `a key is kept with the job, and leads to it until it ends`() async throws {
+        try await JobsDatabase.use { jobs in
+            let first = try await jobs.store.insert(Self.job("k"))
+            #expect(first.uniqueKey == "k")
+            #expect(try await jobs.job(first.id).text == first.text)
+            #expect(try await jobs.store.insert(Self.job("k"), as: nil).existing == first.id)
+            let leased = try await jobs.lease(5, seconds: 60)
+            #expect(leased.map(\.id) == [first.id])
+            #expect(try await jobs.store.insert(Self.job("k")).id == first.id)
+            _ = try await jobs.finish(leased[0])
+            let second = try await jobs.store.insert(Self.job("k"))
+            #expect(second.id != first.id && second.status == .queued)
+            #expect(try await jobs.steps() == ["enqueued": 2, "leased": 1, "succeeded": 1])
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `keys of two types are two, those of two queues one`() async throws {
+        try await JobsDatabase.use { jobs in
+            let one = try await jobs.store.insert(Self.job("k"))
+            let other = try await jobs.store.insert(Self.job("k", type: "mail"))
+            #expect(other.id != one.id)
+            var elsewhere = Self.job("k")
+            elsewhere.queue = "bulk"
+            elsewhere.priority = 5
+            #expect(try await jobs.store.insert(elsewhere).id == one.id)
+            #expect(try await jobs.store.insert(Self.job("K")).id != one.id)
+        }
+    }
+
+    @Test func `a period is kept from creation on, whatever becomes of the job`() async throws {
+        try await JobsDatabase.use { jobs in
+            let first = try await jobs.store.insert(Self.job("k", seconds: 60))
+            let leased = try await jobs.lease(1, seconds: 60)
+            _ = try await jobs.finish(leased[0])
+            #expect(try await jobs.store.insert(Self.job("k", seconds: 1)).id == first.id)
+            #expect(try await jobs.store.insert(Self.job("k")).id == first.id)
+            try await jobs.sql("UPDATE unique_claim SET expires_at = clock_timestamp()")
+            let second = try await jobs.store.insert(Self.job("k"))
+            #expect(second.id != first.id)
+            // The one that waits has it until it ends.
+            #expect(try await jobs.store.insert(Self.job("k", seconds: 1)).id == second.id)
+        }
+    }
+
+    @Test func `of one key in a bulk the first is created, and the others lead to it`() async throws {
+        try await JobsDatabase.use { jobs in
+            let there = try await jobs.store.insert(Self.job("there"))
+            let keys = ["b", "a", "b", "there", "c", "a", "b"]
+            let made = try await jobs.store.insertAll(keys.map { Self.job($0) } + [NewJob(type: "work")])
+            #expect(made.existing == [false, false, true, true, false, true, true, false])
+            #expect(made.ids[2] == made.ids[0] && made.ids[6] == made.ids[0] && made.ids[5] == made.ids[1])
+            #expect(made.ids[3] == there.id)
+            #expect(try await jobs.number("SELECT count(*) FROM job") == 5)
+            #expect(try await jobs.ids("SELECT id FROM ready") == Set(made.ids))
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `sixteen stores that race with one key create one job`() async throws {
+        try await JobsDatabase.use { jobs in
+            _ = try await jobs.create()
+            try await jobs.withStores(16) { stores in
+                for round in 0..<5 {
+                    let ids = try await withThrowingTaskGroup(of: UUID.self) { tasks in
+                        for store in stores {
+                            for _ in 0..<3 {
+                                tasks.addTask { try await store.insert(Self.job("round \(round)")).id }
+                            }
+                        }
+                        return try await tasks.reduce(into: Set<UUID>()) { $0.insert($1) }
+                    }
+                    #expect(ids.count == 1)
+                    #expect(try await jobs.number("SELECT count(*) FROM job WHERE unique_key = 'round \(round)'") == 1)
+                }
+            }
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `sixteen stores that race in bulk with the same keys create each once, and none waits in a circle`()
+        async throws
+    {
+        let keys = (0..<40).map { "key \($0)" }
+        try await JobsDatabase.use { jobs in
+            _ = try await jobs.create()
+            try await jobs.withStores(16) { stores in
+                let answers = try await withThrowingTaskGroup(of: [String: UUID].self) { tasks in
+                    for store in stores {
+                        tasks.addTask {
+                            let shuffled = keys.shuffled()
+                            let made = try await store.insertAll(shuffled.map { Self.job($0) })
+                            return Dictionary(uniqueKeysWithValues: zip(shuffled, made.ids))
+                        }
+                    }
+                    return try await tasks.reduce(into: []) { $0.append($1) }
+                }
+                #expect(Set(answers).count == 1)
+                #expect(answers.count == 16)
+            }
+            #expect(try await jobs.number("SELECT count(*) FROM job WHERE unique_key IS NOT NULL") == 40)
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `while jobs of one key are created and finished, at most one lives`() async throws {
+        try await JobsDatabase.use { jobs in
+            _ = try await jobs.leaseNew()
+            try await jobs.withStores(8) { stores in
+                try await withThrowingTaskGroup(of: Void.self) { tasks in
+                    for store in stores {
+                        tasks.addTask {
+                            for _ in 0..<25 {
+                                let job = try await store.insert(Self.job("k"))
+                                if Bool.random() {
+                                    _ = try await store.cancel(job.id)
+                                } else {
+                                    _ = try await store.retry(job.id)
+                                }
+                                let alive = try await jobs.number(
+                                    """
+                                    SELECT count(*) FROM jobs
+                                    WHERE unique_key = 'k' AND status NOT IN ('succeeded', 'failed', 'cancelled')
+                                    """)
+                                #expect(alive <= 1)
+                            }
+                        }
+                    }
+                    try await tasks.waitForAll()
+                }
+            }
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `a job is not revived while another has its key, and claims it again when that is over`() async throws {
+        try await JobsDatabase.use { jobs in
+            let first = try await jobs.store.insert(Self.job("k"))
+            #expect(try await jobs.store.cancel(first.id).done == .cancelled)
+            let second = try await jobs.store.insert(Self.job("k"))
+            #expect(try await jobs.store.retry(first.id).refused == .cancelled)
+            #expect(try await jobs.store.rival(of: first.id) == second.id)
+            #expect(try await jobs.store.cancel(second.id).done == .cancelled)
+            #expect(try await jobs.store.retry(first.id).done == .queued)
+            #expect(try await jobs.store.rival(of: first.id) == nil)
+            #expect(try await jobs.store.insert(Self.job("k")).id == first.id)
+            #expect(try await jobs.store.retry(second.id).refused == .cancelled)
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `a claim goes with its job, unless another job has taken it over`() async throws {
+        try await JobsDatabase.use { jobs in
+            let (one, two) = (try await jobs.store.insert(Self.job("a")), try await jobs.store.insert(Self.job("b")))
+            for id in [one.id, two.id] { _ = try await jobs.store.cancel(id) }
+            let next = try await jobs.store.insert(Self.job("b"))
+            let policy = RetentionPolicy(succeededHours: 1, failedHours: 1, cancelledHours: 0)
+            _ = try await jobs.store.removeEnded(policy, after: .start, atMost: 100)
+            #expect(try await jobs.store.find(one.id) == nil)
+            #expect(try await jobs.ids("SELECT id FROM unique_claim") == [next.id])
+        }
+    }
+}
+
+extension InsertAnswer {
+    /// The job that was there before.
+    fileprivate var existing: UUID? {
+        if case .existing(let job) = self { job.id } else { nil }
+    }
+}
