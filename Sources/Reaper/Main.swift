@@ -22,8 +22,15 @@ internal import Telemetry
         summary: "takes back what dead workers held, makes delayed jobs ready, and removes old ones.",
         commands: [
             CommandGrammar.Command(
-                "once", summary: "Run every task once, and exit: 0 when all went well, 1 when one failed.")
+                "once", summary: "Run every task once, and exit: 0 when all went well, 1 when one failed."),
+            WatchdogCommand.grammar,
         ])
+
+    /// What the process is there for.
+    private enum Errand {
+        case serve, once
+        case watchdog(WatchdogCommand)
+    }
 
     /// The exit status.
     private static func start(_ environment: ProcessEnvironment) throws -> Int32 {
@@ -36,11 +43,25 @@ internal import Telemetry
             (status == 0 ? StandardStream.output : .error).write(text)
             return status
         case .run(let settings, let command, let warnings):
-            return try run(settings, isOnce: command?.name == "once", warnings)
+            let errand: Errand
+            do throws(UsageError) {
+                errand = try Self.errand(command, settings)
+            } catch {
+                StandardStream.error.write("\(grammar.program): \(error.description)\n\(grammar.usage)")
+                return UsageError.exitStatus
+            }
+            return try run(settings, errand, warnings)
         }
     }
 
-    private static func run(_ settings: ReaperSettings, isOnce: Bool, _ warnings: [String]) throws -> Int32 {
+    private static func errand(
+        _ command: CommandLineArguments.Command?, _ settings: ReaperSettings
+    ) throws(UsageError) -> Errand {
+        guard let command else { return .serve }
+        return command.name == "once" ? .once : .watchdog(try WatchdogCommand(command, settings))
+    }
+
+    private static func run(_ settings: ReaperSettings, _ errand: Errand, _ warnings: [String]) throws -> Int32 {
         let format = settings.logStyle == .json ? LogFormat.json : .console(for: STDOUT_FILENO)
         let log = try QueuedLog(format: format)
         let logger = Logger(component: "reaper", level: settings.logLevel, sink: log)
@@ -50,7 +71,11 @@ internal import Telemetry
         let reaper = try ReaperProcess(settings, on: loop, logger: logger)
         try Signals.handle([Signals.terminate, Signals.interrupt], on: loop) { _ in reaper.stop() }
         loop.spawn {
-            if isOnce { await reaper.runOnce() } else { await reaper.run() }
+            switch errand {
+            case .serve: await reaper.run()
+            case .once: await reaper.runOnce()
+            case .watchdog(let command): await reaper.run(command)
+            }
             loop.stop()
         }
         loop.run()

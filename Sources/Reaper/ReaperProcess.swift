@@ -51,7 +51,7 @@ final class ReaperProcess: Sendable {
     private func duties() -> [Duty] {
         let store = pools.store
         let activity = SharedActivity()
-        return [
+        var duties = [
             Duty(
                 task: PartitionKeeper(store: store, spanDays: settings.retention.spanDays),
                 interval: PartitionKeeper.interval, pauseMin: PartitionKeeper.retryPause),
@@ -76,6 +76,11 @@ final class ReaperProcess: Sendable {
                 task: RetentionSweeper(store: store, policy: settings.retention),
                 interval: settings.retentionInterval, pauseMin: RetentionSweeper.pauseMin),
         ]
+        if let interval = settings.watchdogInterval {
+            let sweep = WatchdogSweep(store: store, order: settings.watchdog, logger: logger)
+            duties.append(Duty(task: sweep, interval: interval, pauseMin: WatchdogSweep.pauseMin))
+        }
+        return duties
     }
 
     private func ticker<Work: PeriodicTask>(_ work: Work, _ duty: Duty) -> Ticker<Work> {
@@ -121,8 +126,30 @@ final class ReaperProcess: Sendable {
 
     /// Does every task until there is nothing left of it, or it fails, or the reaper is stopped.
     func runOnce() async {
+        await runToEnd { await self.doEveryTask() }
+    }
+
+    /// Runs the watchdog once.
+    func run(_ watchdog: WatchdogCommand) async {
+        await runToEnd { await self.perform(watchdog) }
+    }
+
+    private func perform(_ watchdog: WatchdogCommand) async {
+        if let obstacle = await schemaObstacle() {
+            isFailed.store(true, ordering: .relaxed)
+            return logger.error("the schema is not as it should be", ["reason": .string(obstacle)])
+        }
+        do throws(PostgresError) {
+            try await watchdog.run(on: pools.store)
+        } catch {
+            isFailed.store(true, ordering: .relaxed)
+            logger.error("the run failed", ["task": .string(WatchdogSweep.name), "error": .error(error)])
+        }
+    }
+
+    private func runToEnd(_ body: @escaping @Sendable () async -> Void) async {
         let work = loop.spawn { [self] in
-            await doEveryTask()
+            await body()
             stopSignal.wake()
         }
         await stopSignal.wait()

@@ -18,12 +18,17 @@ struct ReaperSettings: Sendable {
     let promoteInterval: Duration
     let retentionInterval: Duration
     let retention: RetentionPolicy
+    /// nil: the watchdog runs only as a command.
+    let watchdogInterval: Duration?
+    let watchdog: WatchdogOrder
 
     /// Of the pool, one connection is for what takes long (partitions), and one for notifications.
     static let poolSizeMin = 3
     /// Prefixes of variables that nobody but the reaper reads: an unknown one is a warning.
-    static let prefixes = ["JOBQUEUE_", "REAPER_", "RETENTION_"]
+    static let prefixes = ["JOBQUEUE_", "REAPER_", "RETENTION_", "WATCHDOG_"]
 
+    static let watchdogMinutes = 0...525_600
+    static let watchdogJobs = 1...1_000
     private static let hoursMax = 10 * 366 * 24
 
     /// Declares and reads every variable.
@@ -49,6 +54,11 @@ struct ReaperSettings: Sendable {
         retentionInterval = settings.seconds(
             "RETENTION_INTERVAL_SECONDS", default: .seconds(300), in: .seconds(1)...(.seconds(86_400)),
             help: "The pause between two sweeps over the jobs that ended.")
+        watchdogInterval = settings.optionalSeconds(
+            "WATCHDOG_INTERVAL_SECONDS", in: .seconds(1)...(.seconds(86_400)),
+            help: "The pause between two looks for jobs that did not stop when they were asked to; not set: only the "
+                + "command watchdog looks.")
+        watchdog = Self.watchdog(&settings)
         logLevel = settings.enumeration(
             "LOG_LEVEL", default: LogLevel.info, help: "Lines below this level are not written.")
         logStyle = settings.enumeration(
@@ -72,6 +82,19 @@ struct ReaperSettings: Sendable {
             help: "For how long a \(status.lowercased()) job is kept after its end; if no other status is kept longer, "
                 + "until its partition is dropped, a quarter of that or a day later.")
         return Int32(hours)
+    }
+
+    private static func watchdog(_ settings: inout SettingsReader) -> WatchdogOrder {
+        let minutes = settings.integer(
+            "WATCHDOG_OLDER_THAN_MINUTES", default: 30, in: watchdogMinutes,
+            help: "For how long such a job has had time to stop.")
+        let jobsMax = settings.integer(
+            "WATCHDOG_MAX_JOBS", default: 20, in: watchdogJobs, help: "How many of them one run ends, the oldest first."
+        )
+        let action = settings.enumeration(
+            "WATCHDOG_ACTION", default: WatchdogOrder.Action.force,
+            help: "force: they are cancelled, and their teardowns created; fail: they have failed.")
+        return WatchdogOrder(olderThanMinutes: Int32(minutes), jobsMax: Int32(jobsMax), action: action)
     }
 
     private static func isSchemaName(_ text: String) -> Bool {

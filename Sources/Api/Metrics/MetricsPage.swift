@@ -18,7 +18,7 @@ final class MetricsPage: Sendable {
 
     /// All that PostgreSQL tells.
     static let declarations =
-        JobFamilies.declarations + DatabaseFamilies.declarations + WorkerMetrics.all + [alive]
+        JobFamilies.declarations + DatabaseFamilies.declarations + WorkerMetrics.all + [WatchdogMetrics.jobs, alive]
 
     private let registry: MetricRegistry
     private let fromDatabase: SharedAnswer<[MetricFamily]>
@@ -60,6 +60,6 @@ final class MetricsPage: Sendable {
         living.add(Double(try await workers.alive().count))
         let counted = MetricSnapshot(
             entries: try await workers.series().map { MetricSnapshot.Entry(series: $0.series, value: $0.value) })
-        return counted.families(WorkerMetrics.all) + [living]
+        return counted.families(WorkerMetrics.all + [WatchdogMetrics.jobs]) + [living]
     }
 }

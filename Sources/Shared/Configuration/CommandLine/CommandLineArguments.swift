@@ -40,6 +40,17 @@ public struct CommandLineArguments: Sendable, Equatable {
             }
             return value
         }
+
+        /// Which of several words an option gives; nil when it is not given.
+        public func choice<Choice>(_ option: String) throws(UsageError) -> Choice?
+        where Choice: CaseIterable & RawRepresentable<String> {
+            guard let text = options[option] else { return nil }
+            guard let value = Choice(rawValue: text) else {
+                let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+                throw UsageError("\(option): \(Quoted.text(text)) is none of \(known)")
+            }
+            return value
+        }
     }
 
     /// - Parameter arguments: without the program's name.

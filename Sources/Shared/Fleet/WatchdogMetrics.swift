@@ -1,0 +1,8 @@
+public import Telemetry
+
+/// What the watchdog counts. It has no heartbeat: each of its runs adds to the sums in PostgreSQL with what it does.
+public enum WatchdogMetrics {
+    public static let jobs = MetricDeclaration(
+        .counter, "watchdog_jobs_total",
+        help: "Jobs that did not stop when they were asked to, and were ended by the watchdog.", labels: ["action"])
+}

@@ -1,0 +1,92 @@
+import EventLoop
+import JSON
+import TestKit
+import Testing
+
+/// `jobqueue-reaper watchdog`, and the same as a task of the reaper.
+@Suite struct WatchdogTests {
+    private func watchdog(
+        _ deployment: Deployment, _ arguments: [String], _ environment: [String: String] = [:]
+    ) async throws -> ServiceProcess {
+        let settings = environment.merging(["DATABASE_URL": deployment.database.url]) { $1 }
+        return try await deployment.services.start(
+            "jobqueue-reaper", ["watchdog"] + arguments, environment: settings)
+    }
+
+    /// Creates a job, as one whose worker cannot stop it, and returns its id.
+    private func stuckJob(_ deployment: Deployment, _ api: RunningApi) async throws -> String {
+        let id = try await api.post(["type": "lab", "teardown": ["type": "lab.clean", "payload": 7]])
+        try await deployment.sql(
+            """
+            WITH taken AS (DELETE FROM ready RETURNING *),
+            counted AS (INSERT INTO tally (band_id, step, n) SELECT band_id, 'leased', 1 FROM taken)
+            INSERT INTO lease (id, token, worker_id, leased_at, expires_at, band_id, attempt)
+            SELECT id, nextval('lease_token'), 1, clock_timestamp(), clock_timestamp() + interval '1 hour', band_id, 1
+            FROM taken
+            """)
+        let answer = try await api.client.request("POST", "/api/jobs/\(id)/cancel")
+        #expect(try answer.json["status"] == "ending")
+        return id
+    }
+
+    @Test func `a dry run tells what the run then ends, and the page of metrics counts it`() async throws {
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            let ids = [try await stuckJob(deployment, api), try await stuckJob(deployment, api)]
+            let none = try await watchdog(deployment, [])
+            #expect(try await none.waitForExit() == .code(0))
+            #expect(none.lines == ["0 jobs were ended (force): those that have been ending for 30 minutes, at most 20"])
+
+            let options = ["--older-than-minutes", "0", "--max-labs=5", "--action=force"]
+            let look = try await watchdog(deployment, options + ["--dry-run"])
+            #expect(try await look.waitForExit() == .code(0))
+            #expect(look.lines.count == 3)
+            for id in ids { #expect(try await api.job(id)["status"] == "ending") }
+
+            let run = try await watchdog(deployment, options)
+            #expect(try await run.waitForExit() == .code(0))
+            #expect(run.lines.count == 3)
+            for (told, done) in zip(look.lines.dropLast(), run.lines) { #expect(done.hasPrefix(told + " teardown=")) }
+            for id in ids { #expect(try await api.job(id)["status"] == "cancelled") }
+            #expect(try await api.metrics().sum("watchdog_jobs_total", "action=\"force\"") == 2)
+
+            _ = try await deployment.startWorker()
+            let page = try await api.client.get("/api/jobs?type=lab.clean").json
+            #expect(page["jobs"]?.array?.map { $0["payload"] } == [7, 7])
+        }
+    }
+
+    @Test(arguments: [
+        ["--action=kill"], ["--older-than-minutes=soon"], ["--max-jobs", "0"], ["--max-jobs"], ["--dry-run=yes"],
+        ["--force"], ["now"],
+    ])
+    func `a wrong option ends it with status 64`(arguments: [String]) async throws {
+        try await withServices { services in
+            let environment = ["DATABASE_URL": "postgresql://127.0.0.1:\(FreePort.take())/none"]
+            let process = try await services.start(
+                "jobqueue-reaper", ["watchdog"] + arguments, environment: environment)
+            #expect(try await process.waitForExit() == .code(64))
+        }
+    }
+
+    @Test func `without PostgreSQL it ends with status 1`() async throws {
+        try await withServices { services in
+            let environment = ["DATABASE_URL": "postgresql://127.0.0.1:\(FreePort.take())/none"]
+            let process = try await services.start("jobqueue-reaper", ["watchdog"], environment: environment)
+            #expect(try await process.waitForExit() == .code(1))
+        }
+    }
+
+    @Test func `the reaper does the same by itself when it is told to`() async throws {
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            let id = try await stuckJob(deployment, api)
+            let reaper = try await deployment.startReaper([
+                "WATCHDOG_INTERVAL_SECONDS": "1", "WATCHDOG_OLDER_THAN_MINUTES": "0", "WATCHDOG_ACTION": "fail",
+            ])
+            #expect(try await api.wait(for: id, toBe: "failed")["last_error"]?["kind"] == "abandoned")
+            let line = try await reaper.waitForLine(containing: "a job that did not stop was ended")
+            #expect(line.contains(id) && line.contains(#""action":"fail""#))
+        }
+    }
+}
