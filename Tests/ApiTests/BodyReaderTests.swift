@@ -128,4 +128,50 @@ import Testing
         #expect(problem?.status == .unprocessableContent)
         #expect(pointers(problem) == [pointer])
     }
+
+    // MARK: Bulk changes
+
+    private func bulk(_ body: String, _ verb: BulkChange.Verb = .retry) throws(Problem) -> BulkChange {
+        guard let request = try? request("POST /api/jobs/retry HTTP/1.1", body: body) else {
+            throw Problem(.internalServerError)
+        }
+        return try BodyReader.bulkChange(request, verb)
+    }
+
+    @Test func `a bulk change is read whole`() throws {
+        let id = "0190163d-8694-739b-aea5-966c26f8ad91"
+        let all = try bulk(
+            """
+            {"filter":{"status":"failed","queue":"q","type":"t","since":"2026-01-01T00:00:00Z","ids":["\(id)"]},
+             "limit":7,"dry_run":true,"rate_per_second":0.5,"reason":"r","updated_by":"ada"}
+            """)
+        #expect(all.filter.status == .failed && all.filter.queue == "q" && all.filter.type == "t")
+        #expect(all.filter.since != nil && all.filter.ids?.count == 1)
+        #expect(all.limit == 7 && all.isDryRun && all.ratePerSecond == 0.5)
+        #expect(all.actor == Actor(name: "ada", reason: "r"))
+        let bare = try bulk(#"{"filter":{"tag":"a"}}"#)
+        #expect(bare.limit == 1_000 && !bare.isDryRun && bare.ratePerSecond == nil && bare.actor == .unnamed)
+    }
+
+    @Test(arguments: [
+        ("{}", ["/filter"]), (#"{"filter":{}}"#, ["/filter"]), (#"{"filter":null}"#, ["/filter"]),
+        (#"{"filter":{"status":"running"}}"#, ["/filter/status"]),
+        (#"{"filter":{"ids":[]}}"#, ["/filter/ids"]),
+        (#"{"filter":{"ids":["x",1]}}"#, ["/filter/ids/0", "/filter/ids/1"]),
+        (#"{"filter":{"ids":["0190163d-8694-739b-aea5-966c26f8ad91"],"tag":"a"}}"#, ["/filter/ids"]),
+        (
+            #"{"filter":{"worker":"w","tag":""},"limit":0,"rate_per_second":0,"all":true}"#,
+            ["/filter/worker", "/filter/tag", "/limit", "/rate_per_second", "/all"]
+        ),
+    ])
+    func `all that is wrong with a bulk change is told`(body: String, wanted: [String]) {
+        let problem = problem { () throws(Problem) in _ = try bulk(body) }
+        #expect(problem?.status == .unprocessableContent)
+        #expect(pointers(problem).sorted() == wanted.sorted())
+    }
+
+    @Test func `a cancel has no rate`() {
+        let body = #"{"filter":{"queue":"q"},"rate_per_second":1}"#
+        #expect(pointers(problem { () throws(Problem) in _ = try bulk(body, .cancel) }) == ["/rate_per_second"])
+    }
 }

@@ -26,7 +26,7 @@ import Testing
             (path.value.object ?? []).map { "\($0.name.uppercased()) \(path.name)" }
         }
         #expect(described.sorted() == routes.map { "\($0.method) \($0.pattern)" }.sorted())
-        #expect(described.count == 15)
+        #expect(described.count == 17)
     }
 
     @Test func `open routes need no key, and all others do`() {
@@ -122,6 +122,24 @@ import Testing
         let members = schemas?["QueueSettings"]?["properties"]?.object?.map(\.name) ?? []
         let shown = schemas?["Queue"]?["required"]?.array?.compactMap(\.string) ?? []
         #expect(shown == ["name", "depth", "oldest_ready_seconds"] + members)
+    }
+
+    @Test func `the bounds and the examples of bulk operations are those that are kept`() throws {
+        for (verb, name) in [(BulkChange.Verb.cancel, "cancel"), (.retry, "retry")] {
+            let post = document["paths"]?["/api/jobs/\(name)"]?["post"]
+            let content = post?["requestBody"]?["content"]?["application/json"]
+            let properties = content?["schema"]?["properties"]
+            #expect(properties?["limit"]?["maximum"]?.integer == Int(BulkChange.limitRange.upperBound))
+            #expect(properties?["limit"]?["default"]?.integer == Int(BulkChange.limitStandard))
+            #expect(properties?["reason"]?["maxLength"]?.integer == JobLimits.reasonBytesMax)
+            #expect(
+                properties?["filter"]?["properties"]?["status"]?["enum"]?.array?.compactMap(\.string)
+                    == verb.statuses.map(\.rawValue))
+            let example = try #require(content?["example"]).text
+            _ = try BodyReader.bulkChange(try request("POST /api/jobs/\(name) HTTP/1.1", body: example), verb)
+        }
+        let ids = document["components"]?["schemas"]?["JobFilter"]?["properties"]?["ids"]
+        #expect(ids?["maxItems"]?.integer == BulkChange.idsMax)
     }
 
     @Test func `the query of the events is described`() {

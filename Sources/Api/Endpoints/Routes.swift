@@ -13,9 +13,12 @@ extension Endpoints {
         let oneJob = Route.Body.json(bytesMax: payloadBytesMax + Self.bytesBesidePayload)
         // A reason of escapes is six times as long as what it means.
         let actor = Route.Body.json(bytesMax: 8 * 1_024)
+        let many = Route.Body.json(bytesMax: 8 * 1_024 + 64 * BulkChange.idsMax)
 
         router.on(.post, "/api/jobs", access: write, body: oneJob, createJob)
         router.on(.post, "/api/jobs/batch", access: write, body: .json(bytesMax: JobLimits.bulkBytesMax), createJobs)
+        router.on(.post, "/api/jobs/cancel", access: write, body: many, cancelJobs)
+        router.on(.post, "/api/jobs/retry", access: write, body: many, retryJobs)
         router.on(.get, "/api/jobs", access: read, listJobs)
         router.on(.get, "/api/jobs/{id}", access: read, showJob)
         router.on(.post, "/api/jobs/{id}/cancel", access: write, body: actor, cancelJob)

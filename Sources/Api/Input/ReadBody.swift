@@ -40,32 +40,39 @@ enum BodyReader {
     /// Who changes a job and why: `{"reason": "...", "updated_by": "..."}`. Many clients say nothing, and send no body.
     static func actor(_ request: Request) throws(Problem) -> Actor {
         guard !request.body.isEmpty else { return .unnamed }
-        var errors = InputErrors()
-        let actor: Actor
-        do throws(JSONError) {
-            var reader = JSONReader(request.body)
-            actor = try Actor.read(&reader, at: .root, into: &errors)
-            try reader.finish()
-        } catch {
-            throw problem(error)
+        return try whole(request) { reader, errors throws(JSONError) in
+            try Actor.read(&reader, at: .root, into: &errors)
         }
-        guard errors.isEmpty else { throw InputProblems.invalid(errors) }
-        return actor
     }
 
     /// The settings of `PUT /api/queues/{name}`.
     static func queueSettings(_ request: Request) throws(Problem) -> QueueSettings {
+        try whole(request) { reader, errors throws(JSONError) in
+            try QueueSettings.read(&reader, at: .root, into: &errors)
+        }
+    }
+
+    /// What `POST /api/jobs/cancel` and `/retry` are to change.
+    static func bulkChange(_ request: Request, _ verb: BulkChange.Verb) throws(Problem) -> BulkChange {
+        try whole(request) { reader, errors throws(JSONError) in
+            try BulkChange.read(&reader, as: verb, at: .root, into: &errors)
+        }
+    }
+
+    private static func whole<Value>(
+        _ request: Request, _ read: (inout JSONReader, inout InputErrors) throws(JSONError) -> Value
+    ) throws(Problem) -> Value {
         var errors = InputErrors()
-        let settings: QueueSettings
+        let value: Value
         do throws(JSONError) {
             var reader = JSONReader(request.body)
-            settings = try QueueSettings.read(&reader, at: .root, into: &errors)
+            value = try read(&reader, &errors)
             try reader.finish()
         } catch {
             throw problem(error)
         }
         guard errors.isEmpty else { throw InputProblems.invalid(errors) }
-        return settings
+        return value
     }
 
     private static func problem(_ error: JSONError) -> Problem {

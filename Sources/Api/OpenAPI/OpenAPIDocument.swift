@@ -20,7 +20,7 @@ enum OpenAPIDocument {
           ],
           "security": [{"rootKey": []}],
           "paths": {
-        \#([jobPaths, oneJobPaths, storyPaths, fleetPaths, probePaths].joined(separator: ",\n"))
+        \#([jobPaths, oneJobPaths, bulkPaths, storyPaths, fleetPaths, probePaths].joined(separator: ",\n"))
           },
           "components": {
             "securitySchemes": {

@@ -3,6 +3,7 @@ extension OpenAPIDocument {
     static let schemas = #"""
         {
         \#(storySchemas)
+        \#(bulkSchemas)
           "JobStatus": {
             "type": "string",
             "description": "`scheduled`: its time lies ahead. `queued`: may be taken by a worker now. `running`: a worker has it. `ending`: asked to stop while it ran. `succeeded`, `failed` (out of attempts, or for good) and `cancelled`: ended.",
@@ -311,7 +312,8 @@ extension OpenAPIDocument {
               "job_status": {"$ref": "#/components/schemas/JobStatus"},
               "existing_job": {
                 "type": "string", "format": "uuid", "description": "The other job that has the unique key of this one."
-              }
+              },
+              "changed": {"type": "integer", "description": "Jobs of a bulk operation that were changed before it failed."}
             }
           }
         }

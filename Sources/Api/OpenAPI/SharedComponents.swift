@@ -87,6 +87,19 @@ extension OpenAPIDocument {
               }
             }
           },
+          "BulkReport": {
+            "description": "What was done, or would be.",
+            "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestID"}},
+            "content": {
+              "application/json": {
+                "schema": {"$ref": "#/components/schemas/BulkReport"},
+                "example": {
+                  "matched": 2, "changed": 2, "dry_run": false, "more": false,
+                  "ids": ["01a1f9d1-60c0-763d-af52-7bebf5b9f157", "01a1f9d1-60c0-7624-a803-d5540538993a"]
+                }
+              }
+            }
+          },
         \(problems.joined(separator: ",\n"))
         }
         """

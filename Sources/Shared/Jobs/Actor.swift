@@ -21,19 +21,26 @@ public struct Actor: Hashable, Sendable {
     ) throws(JSONError) -> Actor {
         var actor = Actor()
         try errors.readObject(&reader, at: pointer) { reader, key, errors throws(JSONError) in
-            switch key {
-            case "reason":
-                let place = pointer.appending("reason")
-                actor.reason = try errors.line(&reader, at: place, bytesMax: JobLimits.reasonBytesMax)
-            case "updated_by":
-                let place = pointer.appending("updated_by")
-                actor.name = try errors.line(&reader, at: place, bytesMax: JobLimits.actorBytesMax)
-            default:
-                return false
-            }
-            return true
+            try actor.readMember(&reader, key, at: pointer, into: &errors)
         }
         return actor
+    }
+
+    /// Reads one of the members. False for an unknown name.
+    mutating func readMember(
+        _ reader: inout JSONReader, _ key: JSONKey, at pointer: JSONPointer, into errors: inout InputErrors
+    ) throws(JSONError) -> Bool {
+        switch key {
+        case "reason":
+            let place = pointer.appending("reason")
+            reason = try errors.line(&reader, at: place, bytesMax: JobLimits.reasonBytesMax)
+        case "updated_by":
+            let place = pointer.appending("updated_by")
+            name = try errors.line(&reader, at: place, bytesMax: JobLimits.actorBytesMax)
+        default:
+            return false
+        }
+        return true
     }
 }
 

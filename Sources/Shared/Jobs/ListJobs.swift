@@ -7,6 +7,8 @@ public struct JobFilter: Hashable, Sendable {
     public var queue: String?
     public var type: String?
     public var tag: String?
+    /// Jobs with one of these ids: goes with neither a tag nor a worker.
+    public var ids: [UUID]?
     /// The name or incarnation of the worker that has leased the job: goes with no status, `running` or `ending`, and
     /// not with a tag.
     public var worker: String?
@@ -27,19 +29,40 @@ extension JobStore {
     public func list(
         _ filter: JobFilter, before cursor: UUID?, limit: Int
     ) async throws(PostgresError) -> [Job] {
+        guard let parameters = try await parameters(filter, cursor, limit) else { return [] }
+        let rows = try await general.execute(ListStatements.statement(for: filter).jobs, parameters)
+        var jobs: [Job] = []
+        jobs.reserveCapacity(rows.count)
+        for row in rows { jobs.append(try Job(row)) }
+        return jobs
+    }
+
+    /// The ids of the same jobs.
+    func listIDs(
+        _ filter: JobFilter, before cursor: UUID?, limit: Int
+    ) async throws(PostgresError) -> [UUID] {
+        guard let parameters = try await parameters(filter, cursor, limit) else { return [] }
+        var ids: [UUID] = []
+        for row in try await general.execute(ListStatements.statement(for: filter).ids, parameters) {
+            ids.append(try row.uuid(0))
+        }
+        return ids
+    }
+
+    /// nil: no job matches.
+    private func parameters(
+        _ filter: JobFilter, _ cursor: UUID?, _ limit: Int
+    ) async throws(PostgresError) -> Parameters? {
         let bands = try await matchingBands(filter)
-        guard !bands.isEmpty else { return [] }
+        guard !bands.isEmpty else { return nil }
         var parameters = Parameters()
         parameters.append(bands)
         parameters.append(Self.upperBound(filter.until, cursor))
         parameters.append(filter.since.map(UUID.init(lowestAt:)) ?? UUID(high: 0, low: 0))
         parameters.append(Int32(limit))
         if let text = filter.tag ?? filter.worker { parameters.append(text: text) }
-        let rows = try await general.execute(ListStatements.statement(for: filter), parameters)
-        var jobs: [Job] = []
-        jobs.reserveCapacity(rows.count)
-        for row in rows { jobs.append(try Job(row)) }
-        return jobs
+        if let ids = filter.ids { parameters.append(ids) }
+        return parameters
     }
 
     private func matchingBands(_ filter: JobFilter) async throws(PostgresError) -> [Int32] {
@@ -65,25 +88,35 @@ extension UUID {
 }
 
 /// One statement for each table that a status means: a list walks an index of that table from its new end, and stops
-/// at the limit. $1 bands, $2 and $3 bounds of the id (below $2, from $3), $4 the limit, $5 a tag or a worker.
+/// at the limit. $1 bands, $2 and $3 bounds of the id (below $2, from $3), $4 the limit, $5 a tag, a worker or ids.
 private enum ListStatements {
-    static func statement(for filter: JobFilter) -> Statement {
+    /// The jobs that a source gives, whole and by their ids alone.
+    struct Pair: Sendable {
+        let jobs: Statement
+        let ids: Statement
+    }
+
+    static func statement(for filter: JobFilter) -> Pair {
+        if filter.ids != nil { return filter.status.flatMap { given[$0] } ?? givenAny }
         if filter.tag != nil { return filter.status.flatMap { tagged[$0] } ?? taggedAny }
         if filter.worker != nil { return filter.status.flatMap { leasedBy[$0] } ?? leasedByAny }
         if let status = filter.status { return withStatus[status] ?? every }
         return filter.queue == nil && filter.type == nil ? every : inBands
     }
 
-    /// `source` gives the ids; it names $5 if `takesText`.
-    private static func statement(_ name: String, _ source: SQLFragment, takesText: Bool = false) -> Statement {
-        Statement(
-            "list_\(name)",
-            """
+    /// `source` gives the ids; it names $5 if there is one.
+    private static func statement(_ name: String, _ source: SQLFragment, fifth: PostgresType? = nil) -> Pair {
+        let types: [PostgresType] = [.int4Array, .uuid, .uuid, .int4] + (fifth.map { [$0] } ?? [])
+        let ids: SQLFragment = "SELECT id FROM (\(sql: source)) c ORDER BY id DESC LIMIT $4"
+        let jobs: SQLFragment = """
             SELECT \(sql: JobColumns.list)
-            FROM (SELECT id FROM (\(sql: source)) c ORDER BY id DESC LIMIT $4) d
+            FROM (\(sql: ids)) d
             \(sql: JobColumns.tables)
             ORDER BY d.id DESC
-            """, [.int4Array, .uuid, .uuid, .int4] + (takesText ? [.text] : []), isIdempotent: true)
+            """
+        return Pair(
+            jobs: Statement("list_\(name)", jobs, types, isIdempotent: true),
+            ids: Statement("list_ids_\(name)", ids, types, isIdempotent: true))
     }
 
     private static let range: SQLFragment = "id < $2 AND id >= $3"
@@ -134,28 +167,41 @@ private enum ListStatements {
         UNION ALL (\(sql: leases("true")))
         """)
 
-    private static let withStatus: [JobStatus: Statement] = byStatus(JobStatus.allCases) { status in
+    private static let withStatus: [JobStatus: Pair] = byStatus(JobStatus.allCases) { status in
         statement(status.rawValue, source(status))
     }
 
     private static let worker: SQLFragment =
         "worker_id IN (SELECT w.id FROM worker w WHERE w.name = $5 OR w.incarnation::text = $5)"
 
-    private static let leasedByAny = statement("leased_by", leases(worker), takesText: true)
+    private static let leasedByAny = statement("leased_by", leases(worker), fifth: .text)
 
-    private static let leasedBy: [JobStatus: Statement] = byStatus([.running, .ending]) { status in
+    private static let leasedBy: [JobStatus: Pair] = byStatus([.running, .ending]) { status in
         let source = leases("\(sql: worker) AND \(sql: condition(status))")
-        return statement("\(status.rawValue)_by", source, takesText: true)
+        return statement("\(status.rawValue)_by", source, fifth: .text)
     }
 
     /// A tag's jobs by the index on tags.
     private static let taggedJobs: SQLFragment =
         "SELECT id, band_id FROM job WHERE tags @> ARRAY[$5] AND \(sql: range) AND band_id = ANY ($1)"
 
-    private static let taggedAny = statement("tagged", taggedJobs, takesText: true)
+    private static let taggedAny = statement("tagged", taggedJobs, fifth: .text)
 
-    /// Of those, the jobs of one status.
-    private static let tagged: [JobStatus: Statement] = byStatus(JobStatus.allCases) { status in
+    private static let tagged: [JobStatus: Pair] = byStatus(JobStatus.allCases) { status in
+        statement("tagged_\(status.rawValue)", only(status, of: taggedJobs), fifth: .text)
+    }
+
+    private static let givenJobs: SQLFragment =
+        "SELECT id, band_id FROM job WHERE id = ANY ($5) AND \(sql: range) AND band_id = ANY ($1)"
+
+    private static let givenAny = statement("given", givenJobs, fifth: .uuidArray)
+
+    private static let given: [JobStatus: Pair] = byStatus(JobStatus.allCases) { status in
+        statement("given_\(status.rawValue)", only(status, of: givenJobs), fifth: .uuidArray)
+    }
+
+    /// Of these jobs, those in one status.
+    private static func only(_ status: JobStatus, of jobs: SQLFragment) -> SQLFragment {
         let place: SQLFragment =
             switch status {
             case .queued: "ready x WHERE x.band_id = j.band_id AND x.id = j.id"
@@ -163,16 +209,15 @@ private enum ListStatements {
             case .running, .ending: "lease x WHERE x.id = j.id"
             case .succeeded, .failed, .cancelled: "outcome x WHERE x.band_id = j.band_id AND x.id = j.id"
             }
-        let source: SQLFragment = """
-            SELECT j.id FROM (\(sql: taggedJobs)) j
+        return """
+            SELECT j.id FROM (\(sql: jobs)) j
             WHERE EXISTS (SELECT FROM \(sql: place) AND \(sql: condition(status)))
             """
-        return statement("tagged_\(status.rawValue)", source, takesText: true)
     }
 
     private static func byStatus(
-        _ statuses: [JobStatus], _ make: (JobStatus) -> Statement
-    ) -> [JobStatus: Statement] {
+        _ statuses: [JobStatus], _ make: (JobStatus) -> Pair
+    ) -> [JobStatus: Pair] {
         Dictionary(uniqueKeysWithValues: statuses.map { ($0, make($0)) })
     }
 }

@@ -1,0 +1,176 @@
+import Postgres
+import Telemetry
+import TestKit
+import Testing
+
+@testable import Jobs
+
+/// Cancel and retry of many jobs at once.
+@Suite struct BulkChangeTests {
+    private func run(
+        _ jobs: JobsDatabase, _ verb: BulkChange.Verb, _ describe: (inout BulkChange) -> Void
+    ) async throws -> BulkReport {
+        var bulk = BulkChange(verb)
+        describe(&bulk)
+        var report = BulkReport()
+        try await jobs.store.change(bulk, into: &report)
+        return report
+    }
+
+    private func fail(_ jobs: JobsDatabase, _ count: Int) async throws -> [UUID] {
+        _ = try await jobs.enqueue(count)
+        let held = try await jobs.lease(count, seconds: 60)
+        let failed = held.map { FinishedAttempt(lease: $0.held, result: .failed(error: "e")) }
+        _ = try await jobs.store.finish(failed)
+        return held.map(\.id).sorted()
+    }
+
+    @Test func `everything that waits or runs is cancelled, and nothing else`() async throws {
+        try await JobsDatabase.use { jobs in
+            let failed = try await fail(jobs, 1)
+            try await jobs.enqueue(2)
+            let running = try await jobs.lease(2, seconds: 60)
+            let ids = try await jobs.enqueue(3) + jobs.enqueue(4) { $0.runAt = .latest } + running.map(\.id)
+            try await jobs.enqueue(5) { $0.queue = "other" }
+
+            let dry = try await run(jobs, .cancel) {
+                $0.filter.queue = "default"
+                $0.isDryRun = true
+            }
+            #expect(dry.matched == Set(ids) && dry.changed == 0 && !dry.isMore && Set(dry.ids) == Set(ids))
+            #expect(try await jobs.number("SELECT count(*) FROM event") == 0)
+
+            let report = try await run(jobs, .cancel) {
+                $0.filter.queue = "default"
+                $0.actor = Actor(name: "ada", reason: "all of it")
+            }
+            #expect(report.matched == Set(ids) && report.changed == 9 && report.ids == dry.ids)
+            for id in ids {
+                let isRunning = running.contains { $0.id == id }
+                #expect(try await jobs.job(id).status == (isRunning ? .ending : .cancelled))
+                let last = try #require(try await jobs.store.events(of: id, after: 0, limit: 10).last)
+                #expect(last.actor == "ada" && last.reason == "all of it")
+            }
+            #expect(try await jobs.job(failed[0]).status == .failed)
+            #expect(try await jobs.number("SELECT count(*) FROM ready") == 5)
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `a limit is kept over batches and statuses, and says whether more match`() async throws {
+        try await JobsDatabase.use { jobs in
+            let queued = try await jobs.enqueue(600)
+            _ = try await jobs.enqueue(600) { $0.runAt = .latest }
+            for (limit, changed, isMore) in [(550, 550, true), (100, 100, true), (550, 550, false)] {
+                let report = try await run(jobs, .cancel) {
+                    $0.filter.type = "work"
+                    $0.limit = Int32(limit)
+                }
+                #expect(report.matched.count == changed && report.changed == changed && report.isMore == isMore)
+                #expect(report.ids.count == 100)
+            }
+            // The newest of those that wait first.
+            #expect(try await jobs.job(queued[0]).finishedAt != nil)
+            #expect(try await run(jobs, .cancel) { $0.filter.type = "work" }.matched.isEmpty)
+            #expect(try await jobs.steps()["cancelled_queued"] == 600)
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `every criterion chooses the jobs that a list would show`() async throws {
+        try await JobsDatabase.use { jobs in
+            let tagged = try await jobs.enqueue(2) { $0.tags = ["a", "b"] }
+            let other = try await jobs.enqueue(2) { $0.type = "other" }
+            let later = try await jobs.enqueue(1) { $0.runAt = .latest }
+            func matched(_ change: (inout JobFilter) -> Void) async throws -> Set<UUID> {
+                var filter = JobFilter()
+                change(&filter)
+                return try await run(jobs, .cancel) {
+                    $0.filter = filter
+                    $0.isDryRun = true
+                }.matched
+            }
+            #expect(try await matched { $0.tag = "b" } == Set(tagged))
+            #expect(try await matched { $0.type = "other" } == Set(other))
+            #expect(try await matched { $0.status = .scheduled } == Set(later))
+            #expect(try await matched { $0.queue = "none" } == [])
+            #expect(
+                try await matched { $0.ids = [tagged[0], later[0], UUID(high: 1, low: 1)] } == [tagged[0], later[0]])
+            #expect(
+                try await matched {
+                    $0.ids = tagged + other
+                    $0.type = "other"
+                    $0.status = .queued
+                } == Set(other))
+            #expect(try await matched { $0.since = .latest } == [])
+            #expect(try await matched { $0.until = .latest }.count == 5)
+        }
+    }
+
+    @Test func `the dead letter goes back to its queue`() async throws {
+        try await JobsDatabase.use { jobs in
+            let failed = try await fail(jobs, 3)
+            let cancelled = try await jobs.create()
+            _ = try await jobs.store.cancel(cancelled)
+            #expect(try await run(jobs, .retry) { $0.filter.status = .failed }.matched == Set(failed))
+            #expect(try await jobs.lease(10, seconds: 60).count == 3)
+            #expect(try await run(jobs, .retry) { $0.filter.queue = "default" }.ids == [cancelled])
+            #expect(try await jobs.steps()["revived_failed"] == 3)
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `a redrive spaces the jobs by its rate, over batches too`() async throws {
+        try await JobsDatabase.use { jobs in
+            let failed = try await fail(jobs, 700)
+            let report = try await run(jobs, .retry) {
+                $0.filter.queue = "default"
+                $0.ratePerSecond = 50
+            }
+            #expect(report.changed == 700)
+            let gaps = try await jobs.sql(
+                """
+                SELECT count(*), min(gap)::float8, max(gap)::float8,
+                       extract(epoch FROM min(run_at) - (SELECT min(at) FROM event WHERE step = 'redriven_failed'))::float8
+                FROM (SELECT run_at, extract(epoch FROM run_at - lag(run_at) OVER (ORDER BY run_at)) AS gap
+                      FROM scheduled) g
+                """
+            ).onlyRow()
+            #expect(try gaps.int8(0) == 700)
+            #expect(try abs(gaps.float8(1) - 0.02) < 1e-5 && abs(gaps.float8(2) - 0.02) < 1e-5)
+            #expect(try abs(gaps.float8(3)) < 1e-5)
+            // The newest first.
+            let first = try await jobs.sql("SELECT id FROM scheduled ORDER BY run_at LIMIT 1").onlyRow().uuid(0)
+            #expect(first == failed.last)
+            let events = try await jobs.store.events(of: failed[0], after: 0, limit: 10)
+            #expect(events.map(\.step) == ["enqueued", "leased", "failed", "redriven_failed"])
+            #expect(events.last?.to == .scheduled)
+            #expect(try await jobs.steps()["redriven_failed"] == 700)
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `eight that redrive and cancel the same jobs at once lose none`() async throws {
+        try await JobsDatabase.use { jobs in
+            _ = try await fail(jobs, 300)
+            try await jobs.withStores(8) { stores in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for (index, store) in stores.enumerated() {
+                        group.addTask {
+                            for _ in 0..<5 {
+                                var bulk = BulkChange(index.isMultiple(of: 2) ? .retry : .cancel)
+                                bulk.filter.queue = "default"
+                                bulk.ratePerSecond = index.isMultiple(of: 4) ? 1 : nil
+                                var report = BulkReport()
+                                try await store.change(bulk, into: &report)
+                            }
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+            #expect(try await jobs.number("SELECT count(*) FROM jobs") == 300)
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+}
