@@ -34,7 +34,9 @@ import Testing
             let id = try await api.post(["type": "trap"])
             _ = try await waitFor("the program has begun") { scratch.numbers("pid") }
             let start = MonotonicInstant.now()
-            #expect(try await cancel(id, api)["status"] == "ending")
+            // The worker may be as quick as the answer.
+            let status = try await cancel(id, api)["status"]
+            #expect(status == "ending" || status == "cancelled")
             let job = try await api.wait(for: id, toBe: "cancelled", within: .seconds(10))
             // Long before the worker would have looked by itself.
             #expect(MonotonicInstant.now() - start < .seconds(3))

@@ -39,6 +39,11 @@ extension Handler {
     func run(_ job: LeasedJob) async -> AttemptResult {
         await run(job, stop: StopRequest())
     }
+
+    /// One attempt of which nobody asks how far it is.
+    func run(_ job: LeasedJob, stop: StopRequest) async -> AttemptResult {
+        await run(job, stop: stop) { _ in }
+    }
 }
 
 extension AttemptResult {

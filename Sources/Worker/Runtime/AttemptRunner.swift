@@ -16,6 +16,7 @@ final class AttemptRunner: Sendable {
     private let loop: Loop
     private let leaseDuration: Duration
     private let finisher: Finisher
+    private let reporter: ProgressReporter
     private let logger: Logger
     private let waits: MetricSeries<Histogram>
     private let durations: MetricSeries<Histogram>
@@ -24,13 +25,14 @@ final class AttemptRunner: Sendable {
     private let handlers: Mutex<HandlerTable>
 
     init(
-        plan: LeasePlan, handlers: HandlerTable, leaseDuration: Duration, finisher: Finisher, on loop: Loop,
-        registry: MetricRegistry, logger: Logger
+        plan: LeasePlan, handlers: HandlerTable, leaseDuration: Duration, finisher: Finisher,
+        reporter: ProgressReporter, on loop: Loop, registry: MetricRegistry, logger: Logger
     ) {
         book = Mutex(AttemptBook(plan: plan))
         self.handlers = Mutex(handlers)
         self.leaseDuration = leaseDuration
         self.finisher = finisher
+        self.reporter = reporter
         self.loop = loop
         self.logger = logger
         progress = WakeUp(on: loop)
@@ -84,7 +86,9 @@ final class AttemptRunner: Sendable {
         while let (job, stop) = startNext() {
             let result: AttemptResult
             if let handler = handlers.withLock({ $0.handler(for: job.type) }) {
-                result = await handler.run(job, stop: stop)
+                result = await handler.run(job, stop: stop) { [reporter] progress in
+                    reporter.report(progress, of: job.lease)
+                }
             } else {
                 logger.warning("no handler here runs this type: the job goes back to its queue", fields(of: job))
                 result = .interrupted
@@ -107,7 +111,11 @@ final class AttemptRunner: Sendable {
         let final = Self.final(result, stop.reason, job)
         logger.debug("an attempt has ended", fields(of: job).merged(with: ["duration_ms": .milliseconds(duration)]))
         guard let final else { return settle(job, .leaseLost) }
-        write(final, of: job)
+        guard reporter.hasUnwritten(job.lease) else { return write(final, of: job) }
+        loop.spawn { [self] in
+            await reporter.writeLast(of: job.lease)
+            write(final, of: job)
+        }
     }
 
     /// What is written about an attempt that was asked to stop. nil: nothing may be.

@@ -49,7 +49,9 @@ final class WorkerProcess: Sendable {
             concurrency: settings.concurrency, batchSize: settings.batchSize, batchMax: settings.batchMax)
         runner = AttemptRunner(
             plan: plan, handlers: settings.handlers.initial, leaseDuration: settings.leaseDuration,
-            finisher: Finisher(store: store, on: loop, logger: logger), on: loop, registry: metrics, logger: logger)
+            finisher: Finisher(store: store, on: loop, logger: logger),
+            reporter: ProgressReporter(store: store, on: loop, logger: logger), on: loop, registry: metrics,
+            logger: logger)
         describe = Self.describer(settings, runner)
         let options = LeaseLoop.Options(
             queues: settings.queues, pollInterval: settings.pollInterval, leaseDuration: settings.leaseDuration)

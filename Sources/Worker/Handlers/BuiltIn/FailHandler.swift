@@ -4,7 +4,7 @@ internal import Jobs
 /// `fail`: fails as the payload says, to see what retries do. `{"times": 2}` fails the first two attempts and succeeds
 /// then; without `times` every attempt fails. `"error"` is the message, and `"permanent": true` fails for good.
 struct FailHandler: Handler {
-    func run(_ job: LeasedJob, stop: StopRequest) async -> AttemptResult {
+    func run(_ job: LeasedJob, stop: StopRequest, progress: @escaping ProgressSink) async -> AttemptResult {
         guard let wish = Wish(job.payload) else {
             return .failed(
                 error: "the payload of fail must be null or an object with the members "

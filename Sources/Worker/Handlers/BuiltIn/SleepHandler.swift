@@ -9,7 +9,7 @@ struct SleepHandler: Handler {
 
     let loop: Loop
 
-    func run(_ job: LeasedJob, stop: StopRequest) async -> AttemptResult {
+    func run(_ job: LeasedJob, stop: StopRequest, progress: @escaping ProgressSink) async -> AttemptResult {
         guard let seconds = SleepHandler.seconds(in: job.payload) else {
             return .failed(
                 error: "the payload of sleep must be {\"seconds\": n} or n, with n from 0 to \(Int(Self.secondsMax))")

@@ -48,11 +48,14 @@ final class ExecAttempt: Sendable {
     }
 
     /// Hands over the payload, reads all outputs, and returns when the group is gone.
-    func run(payload: [UInt8], resultBytesMax: Int) async -> ExecOutcome {
+    func run(
+        payload: [UInt8], resultBytesMax: Int, progress: @escaping ProgressSink
+    ) async -> ExecOutcome {
         async let fed: Void = feed(payload)
         async let output = drain(child.standardOutput, into: LastLine(bytesMax: resultBytesMax))
         async let errors = drain(child.standardError, into: OutputTail(bytesMax: ExecLimits.errorTailBytesMax))
-        async let result = drain(child.result, into: BoundedOutput(bytesMax: resultBytesMax))
+        let reporting = ReportingOutput(bytesMax: resultBytesMax, report: progress)
+        async let result = drain(child.result, into: reporting)
 
         let exit = await child.waitForExit()
         // What the program has not read by now nobody will.
@@ -60,7 +63,9 @@ final class ExecAttempt: Sendable {
         let end = MonotonicInstant.now() + command.drainAfterExit
         let killing = loop.schedule(at: end) { [self] in kill() }
         let closing = loop.schedule(at: end + ExecLimits.drainAfterKill) { [child] in child.closeDescriptors() }
-        let outcome = await ExecOutcome(exit: exit, lastLine: output.line, result: result, errors: errors)
+        var reported = await result
+        reported.end()
+        let outcome = await ExecOutcome(exit: exit, lastLine: output.line, result: reported.result, errors: errors)
         killing.cancel()
         closing.cancel()
         // Also when all outputs have ended: what was left in the background may have closed them.

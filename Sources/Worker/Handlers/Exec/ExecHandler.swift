@@ -6,7 +6,7 @@ struct ExecHandler: Handler {
     let command: ExecCommand
     let loop: Loop
 
-    func run(_ job: LeasedJob, stop: StopRequest) async -> AttemptResult {
+    func run(_ job: LeasedJob, stop: StopRequest, progress: @escaping ProgressSink) async -> AttemptResult {
         let attempt: ExecAttempt
         do throws(SystemError) {
             attempt = try ExecAttempt(command, for: job, on: loop)
@@ -22,7 +22,8 @@ struct ExecHandler: Handler {
             }
         }
         let timeout = HandlerTimeout(command.timeout, on: loop) { attempt.stop(within: command.killGrace) }
-        var outcome = await attempt.run(payload: job.payload, resultBytesMax: JobLimits.resultBytesMax)
+        var outcome = await attempt.run(
+            payload: job.payload, resultBytesMax: JobLimits.resultBytesMax, progress: progress)
         timeout.cancel()
         outcome.timedOutAfter = timeout.hasPassed ? command.timeout : nil
         return outcome.attemptResult

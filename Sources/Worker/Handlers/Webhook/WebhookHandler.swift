@@ -16,7 +16,7 @@ struct WebhookHandler: Handler {
     let client: Client
     let loop: Loop
 
-    func run(_ job: LeasedJob, stop: StopRequest) async -> AttemptResult {
+    func run(_ job: LeasedJob, stop: StopRequest, progress: @escaping ProgressSink) async -> AttemptResult {
         await withCheckedContinuation { continuation in
             let answer = FirstResult(continuation)
             let running = loop.spawn { answer.give(await exchange(job)) }
