@@ -43,7 +43,8 @@ RETURN replace(error::text, '\u0000', '\ufffd')::json ->> 'message';
 
 -- Every change of a job's state: what its rows say by being there, and the table `event`. Ask for one
 -- job (WHERE id = ...) and sort by (at, step). A lease is told by whatever ends it as well, in the same
--- words, hence the UNION. `from_status` is what the step before has led to.
+-- words, hence the UNION. Outcomes are found by the band of their job, which leads their key.
+-- `from_status` is what the step before has led to.
 CREATE VIEW job_event AS
 SELECT h.id, h.at,
        COALESCE(lag(c.to_status) OVER (PARTITION BY h.id ORDER BY h.at, h.step), c.from_status) AS from_status,
@@ -62,16 +63,20 @@ FROM (
      UNION
      SELECT id, leased_at, 'leased', attempt, worker_id, NULL, NULL FROM lease
      UNION
-     SELECT id, started_at, 'leased', attempt, worker_id, NULL, NULL FROM outcome WHERE started_at IS NOT NULL)
+     SELECT j.id, o.started_at, 'leased', o.attempt, o.worker_id, NULL, NULL
+     FROM job j
+     CROSS JOIN LATERAL (SELECT * FROM outcome WHERE band_id = j.band_id AND id = j.id OFFSET 0) o
+     WHERE o.started_at IS NOT NULL)
     UNION ALL
-    SELECT o.id, o.finished_at,
+    SELECT j.id, o.finished_at,
            CASE WHEN o.status <> 'cancelled' THEN o.status::text
                 WHEN o.token IS NULL THEN 'cancelled_queued' ELSE 'stopped' END::job_step,
            o.attempt, o.worker_id, NULL, NULL
-    FROM outcome o
+    FROM job j
+    CROSS JOIN LATERAL (SELECT * FROM outcome WHERE band_id = j.band_id AND id = j.id OFFSET 0) o
     WHERE o.status IS DISTINCT FROM (
         SELECT c.to_status FROM event e JOIN lifecycle c ON c.step = e.step
-        WHERE e.id = o.id ORDER BY e.at DESC LIMIT 1)
+        WHERE e.id = j.id ORDER BY e.at DESC LIMIT 1)
 ) h
 JOIN lifecycle c ON c.step = h.step
 LEFT JOIN worker w ON w.id = h.worker_id

@@ -46,6 +46,10 @@ import Testing
             try await ignorant.waitForLine(containing: "no handler here runs this type")
             let job = try await api.wait(for: id, toBe: "queued")
             #expect(job["attempt"] == 0)
+            let reasons = try await api.client.get("/api/jobs/\(id)/why").json["reasons"]?.array ?? []
+            #expect(reasons.map { $0["code"]?.string } == ["no_worker_for_type"])
+            let types = try await api.client.get("/api/workers").json["workers"]?[0]?["types"]
+            #expect(types == ["echo", "fail", "sleep"])
             // It has looked again, and passes over the job while it runs others.
             let other = try await api.post(["type": "echo"])
             try await api.wait(for: other, toBe: "succeeded")

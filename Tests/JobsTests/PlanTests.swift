@@ -31,7 +31,8 @@ import Testing
         "stop_jobs": "'{}', NULL, NULL", "list_stop_orders": "'{}', 10",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",
         "finish_jobs": "'{}', '{}', '{}', '{}', '{}'",
-        "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'", "cancel_waiting_jobs": "'{}', 'a', NULL",
+        "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'",
+        "list_job_events": "'0190163d-8694-739b-aea5-966c26f8ad91', 0, 100", "cancel_waiting_jobs": "'{}', 'a', NULL",
         "revive_jobs": "'{}', 'a', NULL, NULL, NULL, 0",
     ]
 
@@ -146,6 +147,7 @@ import Testing
         _ = try await jobs.finish(held[0])
         _ = try await jobs.finish(held[1], .failed(error: "e"))
         _ = try await jobs.store.retry(held[1].id)
+        _ = try await jobs.store.events(of: held[1].id, after: 0, limit: 100)
         _ = try await jobs.store.cancel(held[1].id)
     }
 }
