@@ -27,6 +27,11 @@ int clinux_pidfd_open(pid_t pid);
 /// on failure. `code` is the exit code or the number of the signal that ended it (`signalled` 1).
 int clinux_reap(int pidfd, int *code, int *signalled);
 
+/// Where this is the first process of a PID namespace (a container), puts a process into its place that reaps orphans and
+/// passes signals on, and goes on as its child; else does nothing. Call it before any thread starts. -1 and errno on
+/// failure.
+int clinux_leave_first_place(void);
+
 /// Starts the process that, when this one has ended, kills the process groups that are entered then. Call it once,
 /// before any thread starts. -1 and errno on failure.
 int clinux_guard_start(void);

@@ -1,0 +1,44 @@
+import EventLoop
+import Glibc
+import JSON
+import TestKit
+import Testing
+
+/// A worker that is the first process of its container: here, of a PID namespace of its own.
+@Suite struct WorkerContainerTests {
+    /// Making such a namespace takes a privilege.
+    private static func mayUnshare() async -> Bool {
+        let status = try? await withServices { services in
+            try await services.start("unshare", ["--pid", "--fork", "true"]).waitForExit()
+        }
+        return status == .code(0)
+    }
+
+    @Test(.enabled("PID namespaces can be made here") { await mayUnshare() })
+    func `orphans are reaped, signals arrive, and the container ends as the worker does`() async throws {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers([
+            "leave": "setsid sh -c 'sleep 0.1; echo $$ > \"$HERE/$JOBQUEUE_JOB_ID\"' >&- 2>&- 3>&- &"
+        ])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            let container = try await deployment.services.start(
+                "unshare", ["--pid", "--fork", "--kill-child", try BuiltProducts.find("jobqueue-worker")],
+                environment: ["DATABASE_URL": deployment.database.url, "WORKER_HANDLERS_FILE": handlers])
+            try await container.waitForLine(containing: "\"working\"", within: .seconds(30))
+            let first = try #require(ProcessTable.children(of: container.pid).first)
+
+            var ids: [String] = []
+            for _ in 0..<5 { ids.append(try await api.post(["type": "leave"])) }
+            for id in ids { _ = try await waitFor("the orphan of \(id) has ended") { scratch.numbers(id) } }
+            try await waitUntil("no orphan is left unreaped") {
+                ProcessTable.children(of: first).allSatisfy(ProcessTable.isAlive)
+            }
+            for id in ids { try await api.wait(for: id, toBe: "succeeded") }
+
+            kill(first, SIGTERM)
+            try await container.waitForLine(containing: "\"stopped\"", within: .seconds(20))
+            #expect(try await container.waitForExit() == .code(0))
+        }
+    }
+}
