@@ -92,10 +92,10 @@ extension OpenAPIDocument {
                       "reasons": [
                         {
                           "code": "queue_full",
-                          "detail": "1 jobs of the queue mail run, and no more may (max_running)", "max_running": 1,
+                          "detail": "the queue mail runs as many jobs as it may: 1 (max_running)", "max_running": 1,
                           "jobs": ["01a1f9d1-60c0-7624-a803-d5540538993a"]
                         },
-                        {"code": "jobs_ahead", "detail": "12 jobs go before it, by priority or age", "count": 12}
+                        {"code": "jobs_ahead", "detail": "jobs that go before it, by priority or age: 12", "count": 12}
                       ]
                     }
                   }

@@ -92,21 +92,23 @@ extension WaitReason {
         case .running(let worker, let since, let isEnding):
             "\(worker.map { "the worker \($0)" } ?? "a worker") has had it since \(since)"
                 + (isEnding ? ", and is asked to stop it" : "")
-        case .ended(let status, let at): "it has \(status == .cancelled ? "been cancelled" : "\(status)") at \(at)"
+        case .ended(let status, let at): "it \(status == .cancelled ? "was cancelled" : status.rawValue) at \(at)"
         case .scheduled(let runAt, false): "it is scheduled for \(runAt)"
         case .scheduled(let runAt, true): "its time came at \(runAt); the reaper or a worker is about to make it ready"
-        case .queueFull(let queue, let most, _): "\(most) jobs of the queue \(queue) run, and no more may (max_running)"
+        case .queueFull(let queue, let most, _): "the queue \(queue) runs as many jobs as it may: \(most) (max_running)"
         case .rateReached(let queue, let nextStart):
             "the rate of the queue \(queue) allows the next start at \(nextStart)"
         case .keyFull(let key, let most, _):
-            "\(most) jobs with the concurrency key \(key) run, and no more may (max_running_per_key)"
+            "as many jobs with the concurrency key \(key) run as may: \(most) (max_running_per_key)"
         case .noWorkerForQueue(let queue): "no live worker takes the queue \(queue)"
         case .noWorkerForType(let type, let workers):
-            "no live worker has a handler for the type \(type); \(workers) take its queue"
-        case .workersBusy(let workers): "as many jobs as they run at once are with all workers that take it: \(workers)"
+            "no live worker has a handler for the type \(type); workers that take its queue: \(workers)"
+        case .workersBusy(let workers):
+            "every worker that takes it has as many jobs as it runs at once: \(workers) of them"
         case .jobsAhead(let count) where count > JobFacts.aheadMax: "more than \(JobFacts.aheadMax) jobs go before it"
-        case .jobsAhead(let count): "\(count) jobs go before it, by priority or age"
-        case .turns(let count): "\(count) other concurrency keys or bands of jobs take turns with it"
+        case .jobsAhead(let count): "jobs that go before it, by priority or age: \(count)"
+        case .turns(let count):
+            "other concurrency keys, or kinds of jobs without one, that take turns with it: \(count)"
         case .next: "nothing holds it back: the next lease takes it"
         }
     }
