@@ -28,7 +28,7 @@ import Testing
         "insert_jobs": Array(repeating: "'{}'", count: 14).joined(separator: ", "),
         "insert_keyed_jobs": Array(repeating: "'{}'", count: 20).joined(separator: ", "),
         "lease_jobs": "NULL, '{}', 100, 1, 60", "renew_leases": "'{}', '{}', 60, 10",
-        "stop_jobs": "'{}', NULL, NULL", "list_stop_orders": "'{}', 10",
+        "stop_jobs": "'{}', NULL, NULL", "list_stop_orders": "'{}', 10", "report_progress": "'{}', '{}', '{}', '{}'",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",
         "finish_jobs": "'{}', '{}', '{}', '{}', '{}'",
         "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'",
@@ -143,6 +143,7 @@ import Testing
         let held = try await jobs.lease(2, seconds: 60)
         _ = try await jobs.store.stop([held[1].id], by: .unnamed)
         _ = try await jobs.store.stopOrders(workers: [1])
+        try await jobs.store.report([held[1].held: ProgressReport(percent: 1, message: nil)])
         _ = try await jobs.store.renew(held.map(\.held), leaseSeconds: 60)
         _ = try await jobs.finish(held[0])
         _ = try await jobs.finish(held[1], .failed(error: "e"))
