@@ -208,4 +208,22 @@ private struct Stored: Sendable {
             #expect(third.removed == 0 && !third.isNotable)
         }
     }
+
+    @Test func `idempotency keys of yesterday are forgotten, those of today stay`() async throws {
+        try await Stored.use { stored in
+            for number in 0..<3 {
+                let request = IdempotentRequest(key: "key \(number)", digest: [UInt8(number)])
+                _ = try await stored.store.insert(NewJob(type: "work"), as: request)
+            }
+            _ = try await stored.general.execute(
+                sql: """
+                    UPDATE idempotency_key SET created_at = created_at - interval '24 hours' WHERE key <> 'key 1'
+                    """)
+            let forgetter = RequestForgetter(store: stored.store)
+            let report = try await forgetter.runOnce()
+            #expect(report.forgotten == 2 && report.isNotable && report.dueIn == nil)
+            #expect(try await forgetter.runOnce().forgotten == 0)
+            #expect(try await stored.number("SELECT count(*) FROM idempotency_key WHERE key = 'key 1'") == 1)
+        }
+    }
 }

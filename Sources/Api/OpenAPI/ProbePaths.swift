@@ -46,7 +46,7 @@ extension OpenAPIDocument {
                         "schema_version": {"type": "integer", "description": "The last migration of the database."}
                       }
                     },
-                    "example": {"status": "ready", "schema_version": 6}
+                    "example": {"status": "ready", "schema_version": 9}
                   }
                 }
               },
