@@ -51,12 +51,22 @@ let package = Package(
         // Capabilities
         shared("Fleet", ["Postgres", "EventLoop", "Telemetry"]),
         shared("Jobs", ["Postgres", "EventLoop", "JSON", "Fleet", "Telemetry"]),
+        shared("Control", ["Postgres", "TLS", "Telemetry"]),
 
         // Binaries
-        binary("Api", ["EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs"]),
         binary(
-            "Worker", ["EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs"]),
-        binary("Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Fleet", "Jobs"]),
+            "Api",
+            [
+                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs",
+                "Control",
+            ]),
+        binary(
+            "Worker",
+            [
+                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs",
+                "Control",
+            ]),
+        binary("Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Fleet", "Jobs", "Control"]),
 
         // Tests
         .target(
@@ -71,6 +81,7 @@ let package = Package(
         tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("FleetTests", ["Fleet", "Postgres", "EventLoop", "TestKit"]),
         tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
+        tests("ControlTests", ["Control", "Jobs", "Fleet", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
         tests("WorkerTests", ["Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs"]),
         tests(
             "ApiTests",

@@ -15,6 +15,7 @@ CREATE TABLE worker (
     departed_at timestamptz,                 -- said goodbye, or was found dead
     running int NOT NULL DEFAULT 0,
     waiting boolean NOT NULL DEFAULT false,  -- may be asleep until notified
+    control_version bigint NOT NULL DEFAULT 0,   -- the latest change of control that it has obeyed
     counters jsonb NOT NULL DEFAULT '{}'     -- its metric series, name{labels} to number
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
         autovacuum_vacuum_cost_delay = 0);

@@ -131,7 +131,7 @@ BEGIN
     FOR limited IN
         SELECT q.* FROM queue q
         WHERE q.limited AND (queues IS NULL OR q.id = ANY (queues))
-          AND EXISTS (SELECT FROM band b
+          AND EXISTS (SELECT FROM open_band b
                       WHERE b.queue_id = q.id AND b.type_id <> ALL (excluded_types)
                         AND EXISTS (SELECT FROM ready r WHERE r.band_id = b.id AND r.seq >= b.low))
         ORDER BY q.id
@@ -150,7 +150,7 @@ BEGIN
         SELECT b.priority, l.queue_id, (COALESCE(l.queue_id, 0)::bigint << 16) + b.priority + 32768 AS share,
                COALESCE(array_agg(b.id ORDER BY h.seq) FILTER (WHERE b.keyed), '{}') AS keyed,
                COALESCE(array_agg(b.id) FILTER (WHERE NOT b.keyed), '{}') AS unkeyed
-        FROM band b
+        FROM open_band b
         JOIN queue q ON q.id = b.queue_id
         CROSS JOIN LATERAL (SELECT CASE WHEN q.limited THEN q.id END AS queue_id) l
         CROSS JOIN LATERAL (SELECT seq FROM ready

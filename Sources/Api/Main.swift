@@ -28,7 +28,7 @@ struct Main {
             serve(settings, warnings)
         case .run(let settings, let command?, let warnings):
             for warning in warnings { StandardStream.error.write("jobqueue-api: warning: \(warning)\n") }
-            migrate(settings, command)
+            run(settings, command)
         }
     }
 
@@ -45,8 +45,9 @@ struct Main {
         }
     }
 
-    private static func migrate(_ settings: ApiSettings, _ command: CommandLineArguments.Command) -> Never {
+    private static func run(_ settings: ApiSettings, _ command: CommandLineArguments.Command) -> Never {
         do throws(UsageError) {
+            if command.name == "audit" { exit(AuditCommand(settings: settings).run()) }
             exit(try MigrateCommand(settings, command).run())
         } catch {
             end(UsageError.exitStatus, "jobqueue-api: \(error)\n")

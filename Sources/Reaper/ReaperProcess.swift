@@ -1,3 +1,4 @@
+internal import Control
 internal import EventLoop
 internal import Jobs
 internal import Postgres
@@ -60,6 +61,9 @@ final class ReaperProcess: Sendable {
                 pauseMin: LeaseReclaimer.pauseMin),
             Duty(
                 task: JobPromoter(store: store), interval: settings.promoteInterval, pauseMin: JobPromoter.pauseMin),
+            Duty(
+                task: PauseEnder(control: ControlStore(pool: pools.general)), interval: PauseEnder.interval,
+                pauseMin: PauseEnder.pauseMin),
             Duty(
                 task: TallyFolder(store: store, activity: activity), interval: TallyFolder.interval,
                 pauseMin: TallyFolder.pauseMin),

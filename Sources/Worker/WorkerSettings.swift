@@ -14,6 +14,9 @@ struct WorkerSettings: Sendable {
     let pollInterval: Duration
     let leaseDuration: Duration
     let shutdownGrace: Duration
+    let control: ControlWatch.Options
+    /// Whether changes of control are told by NOTIFY, or found by polling alone.
+    let hearsOfControl: Bool
     let handlers: HandlerSource
     let database: DatabaseAccess
     let schema: String
@@ -47,6 +50,20 @@ struct WorkerSettings: Sendable {
         shutdownGrace = reader.seconds(
             "WORKER_SHUTDOWN_GRACE_SECONDS", default: .seconds(55), in: .zero...(.seconds(86_400)),
             help: "How long running jobs may go on after SIGTERM; below the pod's terminationGracePeriodSeconds.")
+        control = ControlWatch.Options(
+            isEnabled: reader.boolean(
+                "ENABLE_DISTRIBUTED_CONTROL", default: true,
+                help: "Whether the worker learns what is paused and says that it has obeyed. No lease of what is"
+                    + " paused is ever given, either way."),
+            pollInterval: reader.seconds(
+                "CONTROL_POLLING_INTERVAL", default: .seconds(10), in: .milliseconds(100)...(.seconds(3_600)),
+                help: "Between two looks at what is paused, if no notification comes."),
+            file: reader.optionalString(
+                "CONTROL_FILE",
+                help: "A file, read every 2 s, that can pause this worker: the word paused, or {\"paused\": true}."
+            ).map(ControlFile.init(path:)))
+        hearsOfControl = reader.boolean(
+            "ENABLE_CHANGE_STREAMS", default: true, help: "Whether changes of control are told by LISTEN and NOTIFY.")
         handlers = HandlerSource(reading: &reader, environment: environment, on: loop)
         database = DatabaseAccess(reading: &reader)
         schema = reader.databaseSchema()

@@ -5,6 +5,7 @@ internal import TLS
 enum Scope {
     static let writeJobs = "jobs:write"
     static let readJobs = "jobs:read"
+    static let control = "control"
 }
 
 /// Admits whoever presents the root key, to everything.
@@ -13,7 +14,7 @@ enum Scope {
 struct RootKeyAuthorizer: Sendable {
     let rootKey: Digest256
 
-    private static let root = Caller(name: "root", scopes: [Scope.writeJobs, Scope.readJobs])
+    private static let root = Caller(name: "root", scopes: [Scope.writeJobs, Scope.readJobs, Scope.control])
 
     /// Throws the 401 that tells how to authenticate.
     func authorize(_ head: RequestHead) throws(Problem) -> Caller {

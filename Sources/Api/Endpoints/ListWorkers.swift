@@ -29,6 +29,7 @@ extension Endpoints {
         write(worker.description.types, as: "types", to: &writer)
         writer.member("concurrency", worker.description.concurrency)
         writer.member("running", worker.running)
+        writer.member("control_version", worker.controlVersion)
         writer.key("started_at")
         writer.string(worker.startedAt)
         writer.key("heartbeat_at")

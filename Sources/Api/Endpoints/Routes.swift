@@ -10,6 +10,7 @@ extension Endpoints {
             translateError: { ($0 as? PostgresError).flatMap { DatabaseProblems.problem($0) } })
         let read = Route.Access.scope(Scope.readJobs)
         let write = Route.Access.scope(Scope.writeJobs)
+        let control = Route.Access.scope(Scope.control)
         let oneJob = Route.Body.json(bytesMax: payloadBytesMax + Self.bytesBesidePayload)
         // A reason of escapes is six times as long as what it means.
         let actor = Route.Body.json(bytesMax: 8 * 1_024)
@@ -28,6 +29,12 @@ extension Endpoints {
         router.on(.get, "/api/queues", access: read, listQueues)
         router.on(.put, "/api/queues/{name}", access: write, body: actor, configureQueue)
         router.on(.get, "/api/workers", access: read, listWorkers)
+        router.on(.post, "/api/worker/pause", access: control, body: actor, pauseWorkers)
+        router.on(.post, "/api/worker/resume", access: control, body: actor, resumeWorkers)
+        router.on(.get, "/api/worker/control-state", access: read, showControlState)
+        router.on(.get, "/api/worker/control-history", access: read, showControlHistory)
+        router.on(.post, "/api/queues/{name}/pause", access: control, body: actor, pauseQueue)
+        router.on(.post, "/api/queues/{name}/resume", access: control, body: actor, resumeQueue)
         router.on(.get, "/openapi.json", access: read, showOpenAPI)
 
         router.on(.get, "/health", access: .open, showHealth)

@@ -59,6 +59,13 @@ enum BodyReader {
         }
     }
 
+    /// What is to be paused or resumed, and why.
+    static func control(_ request: Request, isPause: Bool, takesScope: Bool) throws(Problem) -> ControlInput {
+        try whole(request) { reader, errors throws(JSONError) in
+            try ControlInput.read(&reader, isPause: isPause, takesScope: takesScope, into: &errors)
+        }
+    }
+
     private static func whole<Value>(
         _ request: Request, _ read: (inout JSONReader, inout InputErrors) throws(JSONError) -> Value
     ) throws(Problem) -> Value {

@@ -18,7 +18,8 @@ final class MetricsPage: Sendable {
 
     /// All that PostgreSQL tells.
     static let declarations =
-        JobFamilies.declarations + DatabaseFamilies.declarations + WorkerMetrics.all + [WatchdogMetrics.jobs, alive]
+        JobFamilies.declarations + DatabaseFamilies.declarations + WorkerMetrics.all + ControlFamilies.declarations
+        + [WatchdogMetrics.jobs, alive]
 
     private let registry: MetricRegistry
     private let fromDatabase: SharedAnswer<[MetricFamily]>
@@ -47,19 +48,23 @@ final class MetricsPage: Sendable {
             let jobs = JobFamilies.families(
                 steps: try await database.jobs.stepCounts(), depths: try await database.jobs.depths(),
                 oldest: try await database.jobs.oldestReady())
-            let fleet = try await readFleet(database.workers)
+            let workers = try await database.workers.alive()
+            let fleet = try await readFleet(database.workers, workers)
+            let control = try await ControlFamilies.read(database.control, workers)
             let statistics = try await DatabaseFamilies.read(database.general, timeout: limit)
-            return jobs + fleet + statistics + [DatabaseFamilies.isUp(true)]
+            return jobs + fleet + control + statistics + [DatabaseFamilies.isUp(true)]
         } catch {
             return missing
         }
     }
 
-    private static func readFleet(_ workers: WorkerRegistry) async throws(PostgresError) -> [MetricFamily] {
+    private static func readFleet(
+        _ registry: WorkerRegistry, _ workers: [LiveWorker]
+    ) async throws(PostgresError) -> [MetricFamily] {
         var living = MetricFamily(alive)
-        living.add(Double(try await workers.alive().count))
+        living.add(Double(workers.count))
         let counted = MetricSnapshot(
-            entries: try await workers.series().map { MetricSnapshot.Entry(series: $0.series, value: $0.value) })
+            entries: try await registry.series().map { MetricSnapshot.Entry(series: $0.series, value: $0.value) })
         return counted.families(WorkerMetrics.all + [WatchdogMetrics.jobs]) + [living]
     }
 }

@@ -16,11 +16,12 @@ enum OpenAPIDocument {
             {"name": "jobs", "description": "Create jobs, find them, cancel and retry them."},
             {"name": "queues", "description": "What waits where."},
             {"name": "workers", "description": "Who works."},
+            {"name": "control", "description": "Pause and resume what workers take."},
             {"name": "operations", "description": "Probes, metrics, and this document."}
           ],
           "security": [{"rootKey": []}],
           "paths": {
-        \#([jobPaths, oneJobPaths, bulkPaths, storyPaths, fleetPaths, probePaths].joined(separator: ",\n"))
+        \#([jobPaths, oneJobPaths, bulkPaths, storyPaths, fleetPaths, controlPaths, probePaths].joined(separator: ",\n"))
           },
           "components": {
             "securitySchemes": {

@@ -7,6 +7,11 @@ extension OpenAPIDocument {
             "schema": {"type": "string", "format": "uuid"},
             "example": "01a1f9d1-600b-7408-9921-518e3543629d"
           },
+          "QueueName": {
+            "name": "name", "in": "path", "required": true, "description": "Of a queue.",
+            "schema": {"$ref": "#/components/schemas/Name"},
+            "example": "mail"
+          },
           "RequestID": {
             "name": "X-Request-Id", "in": "header", "required": false,
             "description": "Names the request in the answer and in the log, if it is of the form `[A-Za-z0-9._-]{1,128}`; else one is made.",

@@ -144,7 +144,7 @@ extension OpenAPIDocument {
               "code": {
                 "description": "`next`: nothing holds it back.",
                 "enum": [
-                  "running", "ending", "ended", "scheduled", "queue_full", "rate_reached", "key_full",
+                  "running", "ending", "ended", "scheduled", "paused", "queue_full", "rate_reached", "key_full",
                   "no_worker_for_queue", "no_worker_for_type", "workers_busy", "jobs_ahead", "turns", "next"
                 ]
               },
@@ -154,6 +154,11 @@ extension OpenAPIDocument {
               "at": {"$ref": "#/components/schemas/Instant"},
               "run_at": {"$ref": "#/components/schemas/Instant"},
               "next_start": {"$ref": "#/components/schemas/Instant"},
+              "scope": {"type": "string", "description": "`paused`: of which; with the next members, who did it and why."},
+              "version": {"type": "integer"},
+              "updated_by": {"type": "string"},
+              "reason": {"type": "string"},
+              "resume_at": {"type": ["string", "null"], "format": "date-time"},
               "max_running": {"type": "integer"},
               "max_running_per_key": {"type": "integer"},
               "concurrency_key": {"type": "string"},

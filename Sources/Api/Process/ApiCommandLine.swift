@@ -15,7 +15,11 @@ enum ApiCommandLine {
                     .init(
                         "--wait-seconds", value: "N",
                         summary: "how long to wait for PostgreSQL to come up, 0 to 3600; default 60"),
-                ])
+                ]),
+            .init(
+                "audit",
+                summary: "check that the history of pausing and resuming is as it was written (exit 2 when it is not)",
+                actions: ["verify"], options: []),
         ])
 
     /// Variables of other programs of the house may well be set here; an unknown one of ours is misspelt.

@@ -1,3 +1,4 @@
+internal import Control
 internal import EventLoop
 internal import Fleet
 internal import Jobs
@@ -10,6 +11,7 @@ final class LoopDatabase: Sendable {
     let loop: Loop
     let jobs: JobStore
     let workers: WorkerRegistry
+    let control: ControlStore
     /// For short statements only, which find their rows by index.
     let hot: DatabasePool
     /// For what may take longer: its sessions plan as PostgreSQL sees fit.
@@ -44,6 +46,7 @@ final class LoopDatabase: Sendable {
             notifier: ReadyNotifier(pool: notifying, schema: surroundings.schema, logger: surroundings.logger),
             stopNotifier: StopNotifier(pool: notifying, schema: surroundings.schema, logger: surroundings.logger))
         workers = WorkerRegistry(pool: hot)
+        control = ControlStore(pool: general)
     }
 
     /// Opens a first connection of each kind, so that the first request finds them.

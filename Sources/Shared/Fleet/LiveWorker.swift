@@ -41,4 +41,6 @@ public struct LiveWorker: Sendable {
     public let isWaiting: Bool
     public let startedAt: WallInstant
     public let heartbeatAt: WallInstant
+    /// The latest change of control that it has obeyed.
+    public let controlVersion: Int64
 }

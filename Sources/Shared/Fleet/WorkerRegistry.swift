@@ -85,6 +85,22 @@ public struct WorkerRegistry: Sendable {
         _ = try await pool.execute(Self.waitingStatement, parameters)
     }
 
+    private static let acknowledgeStatement = Statement(
+        "acknowledge_control",
+        """
+        UPDATE worker SET control_version = $2, running = $3
+        WHERE id = $1 AND control_version < $2 AND departed_at IS NULL
+        """, [.int8, .int8, .int4], isIdempotent: true)
+
+    /// Tells that the worker has obeyed every change of control up to `version`, and how many jobs it still runs.
+    public func acknowledge(id: Int64, controlVersion version: Int64, running: Int32) async throws(PostgresError) {
+        var parameters = Parameters()
+        parameters.append(id)
+        parameters.append(version)
+        parameters.append(running)
+        _ = try await pool.execute(Self.acknowledgeStatement, parameters)
+    }
+
     private static let departStatement = Statement(
         "depart_worker",
         """
@@ -114,7 +130,7 @@ public struct WorkerRegistry: Sendable {
         "list_live_workers",
         """
         SELECT id, incarnation, name, host, version, queues, types, concurrency, running, waiting, started_at,
-               heartbeat_at
+               heartbeat_at, control_version
         FROM worker WHERE departed_at IS NULL AND expires_at > clock_timestamp() ORDER BY id
         """, isIdempotent: true)
 
@@ -130,7 +146,7 @@ public struct WorkerRegistry: Sendable {
                 LiveWorker(
                     id: try row.int8(0), description: description, running: try row.int4(8),
                     isWaiting: try row.bool(9), startedAt: try row.timestamptz(10),
-                    heartbeatAt: try row.timestamptz(11)))
+                    heartbeatAt: try row.timestamptz(11), controlVersion: try row.int8(12)))
         }
         return workers
     }

@@ -46,7 +46,7 @@ public struct Actor: Hashable, Sendable {
 
 extension InputErrors {
     /// A text of one line.
-    fileprivate mutating func line(
+    public mutating func line(
         _ reader: inout JSONReader, at pointer: JSONPointer, bytesMax: Int
     ) throws(JSONError) -> String? {
         guard let text = try string(&reader, at: pointer) else { return nil }

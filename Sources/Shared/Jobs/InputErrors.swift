@@ -32,7 +32,7 @@ public struct InputErrors: Sendable {
     /// Reads an object member by member. `member` returns false for a name that it does not know; repeated names are
     /// errors as well. False when the value is no object.
     @discardableResult
-    mutating func readObject(
+    public mutating func readObject(
         _ reader: inout JSONReader, at pointer: JSONPointer,
         _ member: (inout JSONReader, JSONKey, inout InputErrors) throws(JSONError) -> Bool
     ) throws(JSONError) -> Bool {
@@ -50,19 +50,20 @@ public struct InputErrors: Sendable {
         return true
     }
 
-    mutating func string(_ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer) throws(JSONError)
+    public mutating func string(_ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer)
+        throws(JSONError)
         -> String?
     {
         try note(pointer()) { () throws(JSONError) in try reader.readString() }
     }
 
-    mutating func bool(_ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer) throws(JSONError)
+    public mutating func bool(_ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer) throws(JSONError)
         -> Bool?
     {
         try note(pointer()) { () throws(JSONError) in try reader.readBool() }
     }
 
-    mutating func integer<Value: FixedWidthInteger>(
+    public mutating func integer<Value: FixedWidthInteger>(
         _ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer, in range: ClosedRange<Value>
     ) throws(JSONError) -> Value? {
         let kind = try reader.peekKind()
@@ -81,7 +82,7 @@ public struct InputErrors: Sendable {
     }
 
     /// A number of seconds, fractions allowed.
-    mutating func seconds(
+    public mutating func seconds(
         _ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer, to most: Int32
     ) throws(JSONError) -> Double? {
         guard let value = try note(pointer(), { () throws(JSONError) in try reader.readDouble() }) else { return nil }

@@ -201,7 +201,7 @@ extension Job {
 
 extension JSONWriter {
     /// A member that is null where there is no value.
-    mutating func optional<Value>(_ name: String, _ value: Value?, _ write: (inout JSONWriter, Value) -> Void) {
+    public mutating func optional<Value>(_ name: String, _ value: Value?, _ write: (inout JSONWriter, Value) -> Void) {
         key(name)
         if let value { write(&self, value) } else { null() }
     }

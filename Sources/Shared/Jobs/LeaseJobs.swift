@@ -39,7 +39,7 @@ extension JobStore {
     /// from being removed. `ctid = ANY (ARRAY(...))` makes the deletion a direct visit of the rows just locked. When there
     /// is nothing to lease no token is drawn, so nothing is written and the commit waits for no disk.
     ///
-    /// Bands with keys or limits are left alone, and so is what does not come before them; a row without an id says
+    /// What is paused is not in `open_band` (`0010_control.sql`). Bands with keys or limits are left alone, and so is what does not come before them; a row without an id says
     /// that one of them has work. `lease_gate` is empty: the sub-select is there for its table lock
     /// (`0001_names.sql`).
     private static let plain = Statement(
@@ -47,14 +47,14 @@ extension JobStore {
         """
         WITH others AS MATERIALIZED (
             SELECT min(b.priority) AS priority
-            FROM band b
+            FROM open_band b
             CROSS JOIN LATERAL (SELECT FROM ready WHERE band_id = b.id AND seq >= b.low ORDER BY seq LIMIT 1) head
             WHERE NOT b.plain AND ($1::int[] IS NULL OR b.queue_id = ANY ($1)) AND b.type_id <> ALL ($2::int[])),
         picked AS MATERIALIZED (
             DELETE FROM ready WHERE ctid = ANY (ARRAY(
                 SELECT r.at
                 FROM (SELECT b.id, b.low
-                      FROM band b
+                      FROM open_band b
                       CROSS JOIN LATERAL (SELECT seq FROM ready
                                           WHERE band_id = b.id AND seq >= b.low
                                           ORDER BY seq LIMIT 1) head

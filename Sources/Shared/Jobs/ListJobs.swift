@@ -65,7 +65,7 @@ extension JobStore {
         return parameters
     }
 
-    private func matchingBands(_ filter: JobFilter) async throws(PostgresError) -> [Int32] {
+    func matchingBands(_ filter: JobFilter) async throws(PostgresError) -> [Int32] {
         let all = try await bands.all(on: hot)
         return all.filter { band in
             (filter.queue.map { $0.utf8.elementsEqual(band.queue.utf8) } ?? true)

@@ -1,5 +1,5 @@
 public import JSON
-internal import Telemetry
+public import Telemetry
 
 extension NewJob {
     /// What a description of a job is for.
@@ -154,7 +154,7 @@ extension InputErrors {
         return job == nil ? nil : Array(reader.bytes[range])
     }
 
-    mutating func instant(
+    public mutating func instant(
         _ reader: inout JSONReader, at pointer: @autoclosure () -> JSONPointer
     ) throws(JSONError) -> WallInstant? {
         guard let text = try string(&reader, at: pointer()) else { return nil }

@@ -10,6 +10,8 @@ public enum WaitReason: Equatable, Sendable {
     case ended(JobStatus, at: WallInstant)
     /// Its time lies ahead, or has just come.
     case scheduled(runAt: WallInstant, isDue: Bool)
+    /// Somebody has paused what it is in.
+    case paused(HoldingPause)
     /// As many jobs of its queue run as may; of those that do, ten at most.
     case queueFull(queue: String, most: Int32, holders: [UUID])
     /// As many jobs of its queue have started of late as may.
@@ -33,17 +35,18 @@ extension JobStore {
     /// Everything that holds the job back now, and its status; nil: there is no such job.
     public func why(_ id: UUID) async throws(PostgresError) -> (status: JobStatus, reasons: [WaitReason])? {
         guard let facts = try await facts(of: id) else { return nil }
-        return (facts.status, WaitReason.all(of: facts))
+        let waits = facts.finishedAt == nil && facts.startedAt == nil
+        return (facts.status, WaitReason.all(of: facts, pauses: waits ? try await pauses(of: id) : []))
     }
 }
 
 extension WaitReason {
-    static func all(of facts: JobFacts) -> [WaitReason] {
+    static func all(of facts: JobFacts, pauses: [HoldingPause] = []) -> [WaitReason] {
         if let finishedAt = facts.finishedAt { return [.ended(facts.status, at: finishedAt)] }
         if let since = facts.startedAt {
             return [.running(worker: facts.worker, since: since, isEnding: facts.status == .ending)]
         }
-        var reasons: [WaitReason] = []
+        var reasons = pauses.map { WaitReason.paused($0) }
         if let runAt = facts.runAt { reasons.append(.scheduled(runAt: runAt, isDue: runAt <= facts.now)) }
         if let limit = facts.fullQueue {
             reasons.append(.queueFull(queue: facts.queue, most: limit.most, holders: limit.holders))
@@ -74,6 +77,7 @@ extension WaitReason {
         case .running(_, _, let isEnding): isEnding ? "ending" : "running"
         case .ended: "ended"
         case .scheduled: "scheduled"
+        case .paused: "paused"
         case .queueFull: "queue_full"
         case .rateReached: "rate_reached"
         case .keyFull: "key_full"
@@ -95,6 +99,9 @@ extension WaitReason {
         case .ended(let status, let at): "it \(status == .cancelled ? "was cancelled" : status.rawValue) at \(at)"
         case .scheduled(let runAt, false): "it is scheduled for \(runAt)"
         case .scheduled(let runAt, true): "its time came at \(runAt); the reaper or a worker is about to make it ready"
+        case .paused(let pause):
+            "\(pause.scope) has been paused by \(pause.updatedBy) since \(pause.since)"
+                + " (version \(pause.version)): \(pause.reason)"
         case .queueFull(let queue, let most, _): "the queue \(queue) runs as many jobs as it may: \(most) (max_running)"
         case .rateReached(let queue, let nextStart):
             "the rate of the queue \(queue) allows the next start at \(nextStart)"
@@ -128,6 +135,13 @@ extension WaitReason {
             writer.optional("since", since) { $0.string($1) }
         case .ended(_, let at): writer.optional("at", at) { $0.string($1) }
         case .scheduled(let runAt, _): writer.optional("run_at", runAt) { $0.string($1) }
+        case .paused(let pause):
+            writer.member("scope", pause.scope)
+            writer.member("version", pause.version)
+            writer.member("updated_by", pause.updatedBy)
+            writer.member("reason", pause.reason)
+            writer.optional("since", pause.since) { $0.string($1) }
+            writer.optional("resume_at", pause.resumeAt) { $0.string($1) }
         case .queueFull(_, let most, let holders):
             writer.member("max_running", most)
             Self.write(holders, to: &writer)

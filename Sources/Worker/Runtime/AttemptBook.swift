@@ -124,12 +124,16 @@ struct AttemptBook {
         attempts[lease] = nil
     }
 
-    /// Takes jobs that wait for a slot out of the queue, to be given back: all of them, or those that have waited for
-    /// longer than `waitMax`.
-    mutating func giveBack(all: Bool, now: MonotonicInstant) -> [LeasedJob] {
+    /// Takes jobs that have waited for a slot for longer than `waitMax` out of the queue, to be given back.
+    mutating func giveBackStale(now: MonotonicInstant) -> [LeasedJob] {
+        giveBack { now - $0.since > Self.waitMax }
+    }
+
+    /// Takes jobs that wait for a slot out of the queue, to be given back.
+    mutating func giveBack(where isGiven: (HeldAttempt) -> Bool) -> [LeasedJob] {
         var given: [LeasedJob] = []
         for (lease, attempt) in attempts where attempt.phase == .waiting {
-            guard all || now - attempt.since > Self.waitMax else { continue }
+            guard isGiven(attempt) else { continue }
             given.append(attempt.job)
             attempts[lease]?.phase = .finishing
         }

@@ -23,6 +23,7 @@ final class AttemptRunner: Sendable {
     private let lost: Counter
     private let book: Mutex<AttemptBook>
     private let handlers: Mutex<HandlerTable>
+    private let paused = Mutex(PausedScopes())
 
     init(
         plan: LeasePlan, handlers: HandlerTable, leaseDuration: Duration, finisher: Finisher,
@@ -68,7 +69,9 @@ final class AttemptRunner: Sendable {
         let slots = book.withLock { book in
             book.add(jobs, asked: asked, sentAt: sentAt, leaseDuration: leaseDuration, now: .now())
         }
+        // A slot begins in a later turn of the loop.
         for _ in 0..<slots { loop.spawn { await self.runSlot() } }
+        giveBackPaused()
         return unknown
     }
 
@@ -165,7 +168,7 @@ final class AttemptRunner: Sendable {
 
     /// Stops what has run out of time, gives back what waits too long, and names the leases to renew.
     func tick(now: MonotonicInstant) -> [HeldLease] {
-        let (due, stale) = book.withLock { ($0.due(at: now), $0.giveBack(all: false, now: now)) }
+        let (due, stale) = book.withLock { ($0.due(at: now), $0.giveBackStale(now: now)) }
         for (stop, reason) in due.stops { stop.request(reason) }
         for job in stale { write(.interrupted, of: job) }
         return due.renewals
@@ -185,10 +188,26 @@ final class AttemptRunner: Sendable {
 
     /// Starts nothing more, and gives back at once what has not begun.
     func drain() {
-        let unstarted = book.withLock { book in
-            book.beginDraining()
-            return book.giveBack(all: true, now: .now())
-        }
+        book.withLock { $0.beginDraining() }
+        giveBackUnstarted()
+    }
+
+    /// Gives back what has not begun.
+    func giveBackUnstarted() {
+        let unstarted = book.withLock { $0.giveBack { _ in true } }
+        for job in unstarted { write(.interrupted, of: job) }
+    }
+
+    /// From now on, what is in one of these scopes and has not begun does not begin here.
+    func pause(_ scopes: PausedScopes) {
+        paused.withLock { $0 = scopes }
+        giveBackPaused()
+    }
+
+    private func giveBackPaused() {
+        let scopes = paused.withLock { $0 }
+        guard !scopes.isEmpty else { return }
+        let unstarted = book.withLock { $0.giveBack { scopes.contain($0.job) } }
         for job in unstarted { write(.interrupted, of: job) }
     }
 

@@ -33,6 +33,7 @@ final class LeaseLoop: Sendable {
         /// Of `options.queues`, those that exist.
         var queueIDs: [Int32] = []
         var isStopping = false
+        var isPaused = false
         /// There may be something new to lease, or nothing more is to be leased.
         var hasNews = false
     }
@@ -73,6 +74,11 @@ final class LeaseLoop: Sendable {
         tellNews { $0.excludedTypes = [] }
     }
 
+    /// While it is paused it does not even ask.
+    func setPaused(_ isPaused: Bool) {
+        tellNews { $0.isPaused = isPaused }
+    }
+
     /// Leases nothing more.
     func stop() {
         tellNews { $0.isStopping = true }
@@ -103,6 +109,12 @@ final class LeaseLoop: Sendable {
                 continue
             }
             do throws(PostgresError) {
+                if state.withLock({ $0.isPaused }) {
+                    if let id = waitingAs { try await registry.setWaiting(id: id, false) }
+                    waitingAs = nil
+                    await wakeUp.wait()
+                    continue
+                }
                 let (count, nextStart) = try await lease(wanted, &turns)
                 pause = Self.pauses.first
                 if count == wanted {

@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Control
 internal import EventLoop
 internal import Fleet
 internal import Jobs
@@ -18,6 +19,7 @@ final class WorkerProcess: Sendable {
     private let leaseLoop: LeaseLoop
     private let keeper: LeaseKeeper
     private let stopWatch: StopWatch
+    private let controlWatch: ControlWatch
     private let heartbeat: Heartbeat
     private let loop: Loop
     private let logger: Logger
@@ -61,6 +63,9 @@ final class WorkerProcess: Sendable {
         keeper = LeaseKeeper(
             runner: runner, store: store, leaseDuration: settings.leaseDuration, on: loop, logger: logger)
         stopWatch = StopWatch(store: store, identity: identity, runner: runner, on: loop, logger: logger)
+        controlWatch = ControlWatch(
+            options: settings.control, control: ControlStore(pool: general), registry: registry, identity: identity,
+            runner: runner, leaseLoop: leaseLoop, on: loop, logger: logger)
         heartbeat = Heartbeat(
             registry: registry, metrics: metrics, identity: identity, runner: runner, on: loop, logger: logger,
             describe: describe)
@@ -104,6 +109,7 @@ final class WorkerProcess: Sendable {
         let listener = listen()
         let tasks = [
             loop.spawn { await self.keeper.run() }, loop.spawn { await self.stopWatch.run() },
+            loop.spawn { await self.controlWatch.run() }, loop.spawn { await self.controlWatch.watchFile() },
             loop.spawn { await self.heartbeat.run() }, loop.spawn { await self.watchCredentials() },
         ]
         let leasing = loop.spawn { await self.leaseLoop.run() }
@@ -155,23 +161,26 @@ final class WorkerProcess: Sendable {
     private func listen() -> NotificationListener {
         let ready = ReadyNotifier.channel(schema: settings.schema)
         let stop = StopNotifier.channel(schema: settings.schema)
+        let control = ControlStore.channel(schema: settings.schema)
         // Its address was accepted when the pools were made.
         let sessions = try? database.settings(schema: settings.schema, applicationName: "jobqueue-worker listening")
         guard let sessions else { preconditionFailure("the database's address has become invalid") }
         let listener = NotificationListener(
-            sessions, channels: [ready, stop], on: loop, credentials: database.credentials
-        ) { [leaseLoop, stopWatch, logger] event in
+            sessions, channels: [ready, stop] + (settings.hearsOfControl ? [control] : []), on: loop,
+            credentials: database.credentials
+        ) { [leaseLoop, stopWatch, controlWatch, logger] event in
             switch event {
             case .notification(let notification):
                 let names = notification.payload.split(separator: ",")
-                if notification.channel == stop {
-                    stopWatch.notified(of: names)
-                } else {
-                    leaseLoop.notified(of: names)
+                switch notification.channel {
+                case stop: stopWatch.notified(of: names)
+                case control: controlWatch.lookAgain()
+                default: leaseLoop.notified(of: names)
                 }
             case .listening:
                 leaseLoop.lookAgain()
                 stopWatch.lookAgain()
+                controlWatch.lookAgain()
             case .interrupted(let reason):
                 logger.warning("notifications are interrupted; polling goes on", ["reason": .string(reason)])
             }

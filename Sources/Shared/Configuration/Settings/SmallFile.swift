@@ -29,6 +29,11 @@ public enum SmallFile {
         }
     }
 
+    /// Whether there is anything by this name.
+    public static func exists(_ path: String) -> Bool {
+        access(path, F_OK) == 0
+    }
+
     /// A value kept in a file: UTF-8, without the one newline that editors and `echo` put at its end.
     public static func value(of path: String) throws(SmallFileError) -> String {
         var bytes = try bytes(of: path, bytesMax: 64 * 1024)

@@ -1,7 +1,6 @@
 internal import Configuration
 internal import EventLoop
 internal import Postgres
-internal import Synchronization
 
 /// `jobqueue-api migrate`: what it did goes to standard output, why it could not to standard error.
 struct MigrateCommand: Sendable {
@@ -12,7 +11,6 @@ struct MigrateCommand: Sendable {
     /// How the process ends.
     enum ExitStatus: Int32 {
         case done = 0
-        case failed = 1
         /// Of `status` only: there is something to apply.
         case pending = 2
     }
@@ -31,30 +29,11 @@ struct MigrateCommand: Sendable {
         waitLimit = .seconds(try command.integer("--wait-seconds", in: 0...3_600) ?? Self.waitSecondsStandard)
     }
 
+    private static let commandLoop = CommandLoop(name: "migrate")
+
     /// Runs on the calling thread.
     func run() -> Int32 {
-        let status = Mutex(ExitStatus.failed)
-        do {
-            let loop = try Loop(label: "migrate")
-            // What is under way is rolled back when the connection goes.
-            try Signals.handle([Signals.terminate, Signals.interrupt], on: loop) { _ in
-                report("interrupted")
-                loop.stop()
-            }
-            loop.spawn {
-                do {
-                    let result = try await perform(on: loop)
-                    status.withLock { $0 = result }
-                } catch {
-                    report("\(error)")
-                }
-                loop.stop()
-            }
-            loop.run()
-        } catch {
-            report("\(error)")
-        }
-        return status.withLock(\.rawValue)
+        Self.commandLoop.run { loop in try await perform(on: loop).rawValue }
     }
 
     private func perform(on loop: Loop) async throws -> ExitStatus {
@@ -89,7 +68,9 @@ struct MigrateCommand: Sendable {
                 guard case .database(let cause) = error, cause.isUnavailable, MonotonicInstant.now() < deadline else {
                     throw error
                 }
-                if !hasTold { report("waiting for PostgreSQL at \(settings.database.description): \(cause)") }
+                if !hasTold {
+                    Self.commandLoop.report("waiting for PostgreSQL at \(settings.database.description): \(cause)")
+                }
                 hasTold = true
             }
             try await loop.sleep(for: Self.pauseBetweenAttempts)
@@ -123,9 +104,5 @@ struct MigrateCommand: Sendable {
             StandardStream.output.write("pending  \(pending.file.fileName)\n")
         }
         return plan.pending.isEmpty ? .done : .pending
-    }
-
-    private func report(_ text: String) {
-        StandardStream.error.write("jobqueue-api migrate: \(text)\n")
     }
 }

@@ -1,0 +1,42 @@
+internal import Configuration
+internal import Control
+internal import Postgres
+
+/// `jobqueue-api audit verify`: whether the history of pausing and resuming is as it was written.
+struct AuditCommand: Sendable {
+    private static let pageSize: Int32 = 1_000
+
+    let settings: ApiSettings
+
+    /// Runs on the calling thread. 0: the chain is whole; 2: it is not, and each place is named; 1: it could not be read.
+    func run() -> Int32 {
+        CommandLoop(name: "audit").run { loop in
+            let sessions = try settings.sessions()
+            let pool = DatabasePool(
+                sessions, options: .init(size: 1), on: loop, credentials: settings.database.credentials)
+            defer { pool.close() }
+            let check = try await verify(ControlStore(pool: pool))
+            for fault in check.faults {
+                StandardStream.output.write("version \(fault.version): \(fault.what)\n")
+            }
+            StandardStream.output.write(
+                check.faults.isEmpty
+                    ? "\(check.count) changes: the chain is whole\n"
+                    : "\(check.count) changes: the history is not as it was written\n")
+            return check.faults.isEmpty ? 0 : 2
+        }
+    }
+
+    private func verify(_ control: ControlStore) async throws(PostgresError) -> HistoryCheck {
+        var check = HistoryCheck()
+        var last = Int64.min
+        while true {
+            let page = try await control.history(after: last, limit: Self.pageSize)
+            for entry in page { check.add(entry) }
+            guard page.count == Int(Self.pageSize), let end = page.last else { break }
+            last = end.version
+        }
+        check.end(newestVersion: try await control.latest().version)
+        return check
+    }
+}

@@ -1,0 +1,71 @@
+public import Postgres
+
+extension ControlStore {
+    private static let states = Statement(
+        "control_states",
+        """
+        SELECT \(sql: ControlState.columns) FROM control c ORDER BY c.scope <> 'all', c.scope
+        """, isIdempotent: true)
+
+    /// Every scope that was ever changed; `all` comes first and is always there.
+    public func states() async throws(PostgresError) -> [ControlState] {
+        var states: [ControlState] = []
+        for row in try await pool.execute(Self.states) { states.append(try ControlState(row)) }
+        if states.first?.scope != .all { states.insert(ControlState(unchanged: .all), at: 0) }
+        return states
+    }
+
+    private static let history = Statement(
+        "control_history",
+        """
+        SELECT version, scope, paused, reason, updated_by, at, resume_at, cancel_running, client_address, request_id,
+               previous_hash, hash
+        FROM control_history
+        WHERE version < $1 AND ($2::text IS NULL OR scope = $2)
+        ORDER BY version DESC LIMIT $3
+        """, [.int8, .text, .int4], isIdempotent: true)
+
+    /// Changes, the latest first, before version `version`.
+    public func history(
+        before version: Int64 = .max, of scope: ControlScope? = nil, limit: Int32
+    ) async throws(PostgresError) -> [ControlEntry] {
+        var parameters = Parameters()
+        parameters.append(version)
+        parameters.append(text: scope?.text)
+        parameters.append(limit)
+        var entries: [ControlEntry] = []
+        for row in try await pool.execute(Self.history, parameters) { entries.append(try ControlEntry(row)) }
+        return entries
+    }
+
+    private static let historyForward = Statement(
+        "control_history_forward",
+        """
+        SELECT version, scope, paused, reason, updated_by, at, resume_at, cancel_running, client_address, request_id,
+               previous_hash, hash
+        FROM control_history WHERE version > $1 ORDER BY version LIMIT $2
+        """, [.int8, .int4], isIdempotent: true)
+
+    /// Changes in the order in which they were made, after version `version`.
+    public func history(after version: Int64, limit: Int32) async throws(PostgresError) -> [ControlEntry] {
+        var parameters = Parameters()
+        parameters.append(version)
+        parameters.append(limit)
+        var entries: [ControlEntry] = []
+        for row in try await pool.execute(Self.historyForward, parameters) { entries.append(try ControlEntry(row)) }
+        return entries
+    }
+
+    private static let latest = Statement(
+        "control_version",
+        """
+        SELECT COALESCE((SELECT max(version) FROM control), 0),
+               EXISTS (SELECT FROM pause WHERE queue_id IS NULL AND type_id IS NULL)
+        """, isIdempotent: true)
+
+    /// The version of the latest change of any scope, and whether everything is paused.
+    public func latest() async throws(PostgresError) -> (version: Int64, allIsPaused: Bool) {
+        let row = try await pool.execute(Self.latest).onlyRow()
+        return (try row.int8(0), try row.bool(1))
+    }
+}

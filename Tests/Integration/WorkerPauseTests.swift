@@ -1,0 +1,130 @@
+import EventLoop
+import JSON
+import Postgres
+import TestKit
+import Testing
+
+/// Pausing and resuming real workers through real apis.
+@Suite struct WorkerPauseTests {
+    private func change(
+        _ api: RunningApi, _ what: String, _ body: String, status: Int = 200
+    ) async throws -> JSONValue {
+        let response = try await api.client.post("/api/worker/\(what)", body)
+        try #require(response.status == status, "\(response.text)")
+        return try JSONValue(parsing: response.body)
+    }
+
+    @Test func `twenty workers stop within the call, whatever happens to their connections and to an api`() async throws
+    {
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            let doomed = try await deployment.startApi()
+            for number in 0..<20 {
+                _ = try await deployment.startWorker("worker \(number)", ["DATABASE_POOL_SIZE": "3"], waiting: false)
+            }
+            try await waitUntil("all have joined", within: .seconds(60)) {
+                try await deployment.database.integer("SELECT count(*) FROM worker WHERE departed_at IS NULL") == 20
+            }
+            try await api.post(3_000, of: ["type": "sleep", "payload": 0])
+            let cutting = TestLoop.shared.spawn {
+                while !Task.isCancelled {
+                    _ = try? await deployment.sql(
+                        """
+                        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                        WHERE application_name = 'jobqueue-worker listening' AND random() < 0.3
+                        """)
+                    try? await Task.sleep(for: .milliseconds(20))
+                }
+            }
+            defer { cutting.cancel() }
+            for round in 1...3 {
+                let paused = try await change(
+                    api, "pause", #"{"reason":"test","updated_by":"ada","wait_seconds":30}"#)
+                #expect(paused["acknowledged"] == true)
+                #expect(paused["workers"]?.array?.count == 20)
+                let before = try await deployment.database.integer("SELECT count(*) FROM ready")
+                try await api.post(10, of: ["type": "echo"])
+                try await Task.sleep(for: .milliseconds(150))
+                #expect(try await deployment.database.integer("SELECT count(*) FROM ready") >= before + 10)
+                let late = try await deployment.database.integer(
+                    """
+                    SELECT count(*) FROM (SELECT started_at FROM outcome UNION ALL SELECT leased_at FROM lease) l
+                    WHERE started_at > (SELECT updated_at FROM control WHERE scope = 'all')
+                    """)
+                #expect(late == 0)
+                if round == 1 { doomed.service.signal(Signals.kill) }
+                _ = try await change(api, "resume", #"{"reason":"test","updated_by":"ada","wait_seconds":30}"#)
+            }
+            try await waitUntil("everything has run", within: .seconds(60)) {
+                try await deployment.database.integer("SELECT count(*) FROM outcome WHERE status = 'succeeded'")
+                    == 3_030
+            }
+            cutting.cancel()
+            #expect(try await verify(deployment) == (.code(0), "6 changes: the chain is whole"))
+            try await deployment.sql("ALTER TABLE control_history DISABLE TRIGGER append_only")
+            try await deployment.sql("UPDATE control_history SET updated_by = 'eve' WHERE version = 4")
+            let forged = try await verify(deployment)
+            #expect(forged.0 == .code(2))
+            #expect(forged.1.contains("version 4: its fields do not have its hash"))
+        }
+    }
+
+    /// How `jobqueue-api audit verify` ended, and what it wrote.
+    private func verify(_ deployment: Deployment) async throws -> (ProcessExit, String) {
+        let environment = ["DATABASE_URL": deployment.database.url, "MIGRATIONS_DIR": TestDatabase.migrationsDirectory]
+        let process = try await deployment.services.start(
+            "jobqueue-api", ["audit", "verify"], environment: environment)
+        return (try await process.waitForExit(), process.lines.joined(separator: "\n"))
+    }
+
+    @Test func `a pause that cancels what runs, and one with an end`() async throws {
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            _ = try await deployment.startWorker()
+            _ = try await deployment.startReaper()
+            let long = try await api.post(["type": "sleep", "payload": 600, "cancel_grace_seconds": 1])
+            try await api.wait(for: long, toBe: "running")
+            let paused = try await change(
+                api, "pause",
+                #"{"reason":"test","updated_by":"ada","cancel_running":true,"scope":"type:sleep","wait_seconds":10}"#)
+            #expect(paused["cancelled"] == 1)
+            try await api.wait(for: long, toBe: "cancelled")
+            _ = try await change(
+                api, "resume", #"{"reason":"test","updated_by":"ada","scope":"type:sleep","expected_version":1}"#)
+            let refused = try await change(
+                api, "resume", #"{"reason":"test","updated_by":"ada","scope":"type:sleep","expected_version":1}"#,
+                status: 409)
+            #expect(refused["state"]?["version"] == 2)
+
+            let soon = try await deployment.texts(
+                "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '2 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+            )
+            _ = try await change(
+                api, "pause", #"{"reason":"test","updated_by":"ada","resume_at":"\#(soon[0])","wait_seconds":10}"#)
+            let waiting = try await api.post(["type": "echo"])
+            try await api.wait(for: waiting, toBe: "succeeded")
+            let job = try await api.job(waiting)
+            #expect((job["started_at"]?.string ?? "") > soon[0])
+            let state = try await waitFor("the end of the pause is written down") {
+                let state = try JSONValue(parsing: try await api.client.get("/api/worker/control-state").body)
+                return state["version"] == 4 ? state : JSONValue?.none
+            }
+            #expect(state["paused"] == false)
+        }
+    }
+
+    @Test func `a file pauses one worker, and only adds a pause`() async throws {
+        let scratch = try ScratchDirectory()
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            try scratch.write("control", "paused\n")
+            let worker = try await deployment.startWorker("worker", ["CONTROL_FILE": scratch.file("control")])
+            try await worker.waitForLine(containing: "paused by a file")
+            let id = try await api.post(["type": "echo"])
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(try await api.job(id)["status"] == "queued")
+            try scratch.write("control", "{\"paused\": false}")
+            try await api.wait(for: id, toBe: "succeeded")
+        }
+    }
+}
