@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint build bench chaos example deps clean
+.PHONY: help run test lint build bench chaos mutants example deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,9 @@ bench: ## Measure, beside the raw limits of this machine (ONLY="enqueue drain")
 
 chaos: ## Kill everything at random instants, many times (RUNS=20, SEED=n)
 	@Scripts/chaos.sh
+
+mutants: ## Break one guard after the other: each time a test must fail (ONLY=text)
+	@Scripts/mutants.sh
 
 example: ## Run thousands of real jobs, and check every result
 	@Scripts/example.sh

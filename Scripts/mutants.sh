@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Breaks one guard after the other in a copy of what is committed, and runs the tests of the modules Jobs and Control: each
+# time some test must fail. A mutant that no test kills is a guard that nobody would miss. ONLY=text takes those whose name contains it.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
+
+Scripts/deps.sh
+require_writable .build
+copy=$PWD/.build/mutants
+if [[ ! -e $copy/.git ]]; then
+    git worktree prune
+    git worktree add --quiet --detach "$copy" HEAD
+fi
+git -C "$copy" checkout --quiet --force --detach "$(git rev-parse HEAD)"
+
+# shellcheck disable=SC2016
+# name | file | text to be replaced, everywhere in the file | by what
+mutants=(
+    'a finish ignores the token | Sources/Shared/Jobs/FinishJobs.swift | AND l.token = g.token | '
+    'a renewal ignores the token | Sources/Shared/Jobs/RenewLeases.swift | AND l.token = g.token | '
+    'a reclaim takes leases that have not expired | Sources/Shared/Jobs/ReclaimLeases.swift | AND expires_at < (SELECT at FROM moment) | '
+    'a reclaim waits for rows that others hold | Sources/Shared/Jobs/ReclaimLeases.swift | LIMIT $1 FOR UPDATE SKIP LOCKED | LIMIT $1 FOR UPDATE'
+    'a lease waits for rows that others hold | Sources/Shared/Jobs/LeaseJobs.swift | FOR UPDATE SKIP LOCKED | FOR UPDATE'
+    'a lease locks no row | Sources/Shared/Jobs/LeaseJobs.swift | FOR UPDATE SKIP LOCKED | '
+    'the token does not grow | Sources/Shared/Jobs/LeaseJobs.swift | nextval('"'lease_token'"') | 1::bigint'
+    'the plain lease goes before what has limits | Sources/Shared/Jobs/LeaseJobs.swift | AND b.priority < COALESCE((SELECT priority FROM others), 32768) | '
+    'a lease takes what is paused | Sources/Shared/Jobs/LeaseJobs.swift | FROM open_band b | FROM band b'
+    'a pause does not wait for leases | Migrations/0010_control.sql | LOCK TABLE lease_gate IN EXCLUSIVE MODE; | '
+    'a lease passes the gate | Sources/Shared/Jobs/LeaseJobs.swift | NOT EXISTS (SELECT FROM lease_gate FOR KEY SHARE) | true'
+    'limits are judged without a lock | Migrations/0008_turns.sql | PERFORM pg_advisory_xact_lock | PERFORM abs'
+    'a key has no limit | Migrations/0008_turns.sql | limited.max_running_per_key IS NOT NULL | false'
+    'a snooze spends an attempt | Sources/Shared/Jobs/FinishJobs.swift | attempt - (step = '"'snoozed'"')::int | attempt'
+    'crashes do not count as attempts | Sources/Shared/Jobs/ReclaimLeases.swift | e.attempt >= COALESCE(j.max_attempts, 0) | false'
+)
+
+survivors=0
+for mutant in "${mutants[@]}"; do
+    IFS='|' read -r name file text replacement <<<"$mutant"
+    name=$(xargs <<<"$name") file=$(xargs <<<"$file")
+    text=${text# } text=${text% } replacement=${replacement# }
+    [[ $name == *${ONLY:-}* ]] || continue
+    git -C "$copy" checkout --quiet -- .
+    TEXT=$text REPLACEMENT=$replacement python3 - "$copy/$file" <<'PYTHON' || fail "$file no longer contains: $text"
+import os, sys
+path = sys.argv[1]
+source = open(path).read()
+mutated = source.replace(os.environ["TEXT"], os.environ["REPLACEMENT"])
+if mutated == source: sys.exit(1)
+open(path, "w").write(mutated)
+PYTHON
+    if (cd "$copy" && FILTER='^(JobsTests|ControlTests)' timeout 900 Scripts/test.sh) >"$copy/mutant.log" 2>&1; then
+        echo "SURVIVED  $name"
+        survivors=$((survivors + 1))
+    elif grep -q 'Test run with' "$copy/mutant.log"; then
+        echo "killed    $name: $(grep -c 'recorded an issue' "$copy/mutant.log") issues"
+    else
+        echo "BROKEN    $name: it was not tested; see $copy/mutant.log"
+        survivors=$((survivors + 1))
+    fi
+done
+((survivors == 0)) || fail "$survivors mutants were not killed."
