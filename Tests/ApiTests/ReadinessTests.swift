@@ -5,9 +5,10 @@ import Testing
 
 @Suite struct ReadinessTests {
     @Test func `a schema as this release needs it is right, and a newer one too`() {
-        #expect(Readiness.judge(schemaVersion: SchemaVersion.required) == .ready(schemaVersion: SchemaVersion.required))
-        let newer = SchemaVersion.required + 1
-        #expect(Readiness.judge(schemaVersion: newer) == .ready(schemaVersion: newer))
+        for version in [SchemaVersion.required, SchemaVersion.required + 1] {
+            #expect(
+                Readiness.judge(schemaVersion: version) == .ready(schemaVersion: version, allIsPaused: false))
+        }
     }
 
     @Test func `an older schema, or none, is told with what to do`() {

@@ -101,6 +101,11 @@ import Testing
             )
             _ = try await change(
                 api, "pause", #"{"reason":"test","updated_by":"ada","resume_at":"\#(soon[0])","wait_seconds":10}"#)
+            let ready = try await waitFor("the probe knows") {
+                let ready = try JSONValue(parsing: try await api.client.get("/ready").body)
+                return ready["paused"] == true ? ready : JSONValue?.none
+            }
+            #expect(ready["status"] == "ready")
             let waiting = try await api.post(["type": "echo"])
             try await api.wait(for: waiting, toBe: "succeeded")
             let job = try await api.job(waiting)

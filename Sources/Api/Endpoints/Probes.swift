@@ -14,11 +14,12 @@ extension Endpoints {
         switch await readiness.state() {
         case .unready(let reason):
             throw Problem.unavailable(reason, retryAfterSeconds: 1)
-        case .ready(let schemaVersion):
+        case .ready(let schemaVersion, let allIsPaused):
             var writer = JSONWriter(capacity: 64)
             writer.beginObject()
             writer.member("status", "ready")
             writer.member("schema_version", schemaVersion)
+            writer.member("paused", allIsPaused)
             writer.endObject()
             return .json(writer.finish())
         }

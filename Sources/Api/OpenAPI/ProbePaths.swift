@@ -40,13 +40,14 @@ extension OpenAPIDocument {
                   "application/json": {
                     "schema": {
                       "type": "object",
-                      "required": ["status", "schema_version"],
+                      "required": ["status", "schema_version", "paused"],
                       "properties": {
                         "status": {"const": "ready"},
-                        "schema_version": {"type": "integer", "description": "The last migration of the database."}
+                        "schema_version": {"type": "integer", "description": "The last migration of the database."},
+                        "paused": {"type": "boolean", "description": "Workers take nothing: `GET /api/worker/control-state` says why."}
                       }
                     },
-                    "example": {"status": "ready", "schema_version": 9}
+                    "example": {"status": "ready", "schema_version": 10, "paused": false}
                   }
                 }
               },

@@ -1,3 +1,4 @@
+internal import Control
 internal import Postgres
 internal import Synchronization
 
@@ -5,7 +6,7 @@ internal import Synchronization
 final class Readiness: Sendable {
     enum State: Sendable, Equatable {
         /// With the database at this migration.
-        case ready(schemaVersion: Int32)
+        case ready(schemaVersion: Int32, allIsPaused: Bool)
         /// What is missing, for people.
         case unready(String)
     }
@@ -48,7 +49,11 @@ final class Readiness: Sendable {
             let version = try await SchemaVersion.current { (statement) async throws(PostgresError) in
                 try await pool.execute(statement, timeout: limit)
             }
-            return judge(schemaVersion: version)
+            let state = judge(schemaVersion: version)
+            guard case .ready(let version, _) = state else { return state }
+            // Whoever only reads this page should learn why nothing runs. Requests are welcome all the same.
+            return .ready(
+                schemaVersion: version, allIsPaused: try await ControlStore(pool: pool).latest().allIsPaused)
         } catch {
             return .unready(reason(error))
         }
@@ -61,7 +66,7 @@ final class Readiness: Sendable {
             let mismatch = SchemaVersion.mismatch(current: version, expected: SchemaVersion.required)
             return .unready(mismatch ?? "the schema is not the one of this release")
         }
-        return .ready(schemaVersion: version)
+        return .ready(schemaVersion: version, allIsPaused: false)
     }
 
     /// Without the words of PostgreSQL: whoever asks has not shown a key. They are in the log.

@@ -39,8 +39,8 @@ struct Upkeep: Sendable {
             var fields: LogFields = ["reason": .string(reason)]
             if let failure = databases.first.hot.lastFailure { fields.set(.init("error", .error(failure))) }
             logger.warning("not ready", fields)
-        case .ready(let version):
-            logger.info("ready", ["schema_version": .integer(version)])
+        case .ready(let version, let allIsPaused):
+            logger.info("ready", ["schema_version": .integer(version), "paused": .boolean(allIsPaused)])
             if version > SchemaVersion.required {
                 logger.warning(
                     "the schema is newer than this release",
