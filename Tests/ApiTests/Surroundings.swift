@@ -21,7 +21,7 @@ func endpointsWithoutDatabase() throws -> Endpoints {
         connections: 3, on: loop)
     return Endpoints(
         databases: LoopDatabases(all: [database]), readiness: Readiness(database),
-        metricsPage: MetricsPage(registry, database), payloadBytesMax: 1_024)
+        metricsPage: MetricsPage(registry, database), troubles: TroubleLog(logger: logger), payloadBytesMax: 1_024)
 }
 
 /// A request as the parser gives it.

@@ -17,8 +17,13 @@ import Testing
     @Test(.enabled("PID namespaces can be made here") { await mayUnshare() })
     func `orphans are reaped, signals arrive, and the container ends as the worker does`() async throws {
         let scratch = try ScratchDirectory()
+        // The attempt ends when the orphan has left its process group, which is killed then.
         let handlers = try scratch.writeHandlers([
-            "leave": "setsid sh -c 'sleep 0.1; echo $$ > \"$HERE/$JOBQUEUE_JOB_ID\"' >&- 2>&- 3>&- &"
+            "leave": """
+            own="$HERE/$JOBQUEUE_JOB_ID"
+            setsid sh -c ': > "$0.begun"; sleep 0.1; echo $$ > "$0"' "$own" >&- 2>&- 3>&- &
+            while [ ! -e "$own.begun" ]; do sleep 0.01; done
+            """
         ])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()

@@ -23,16 +23,17 @@ extension Endpoints {
         do throws(PostgresError) {
             try await jobs(context).change(bulk, into: &report)
         } catch {
-            throw Self.interruption(error, after: report)
+            throw interruption(error, after: report)
         }
         return Self.answer(report, isDryRun: bulk.isDryRun)
     }
 
     /// What was changed before stays changed, so that none of the usual problems is true.
-    private static func interruption(_ error: PostgresError, after report: BulkReport) -> any Error {
+    private func interruption(_ error: PostgresError, after report: BulkReport) -> any Error {
         guard report.changed > 0 else {
-            return DatabaseProblems.problem(error, unknownOutcome: "some of the jobs may have been changed") ?? error
+            return problem(error, unknownOutcome: "some of the jobs may have been changed")
         }
+        troubles.note(error)
         let words = "PostgreSQL has failed after \(report.changed) jobs were changed; ask again for the others"
         let problem = Problem.unavailable(words, retryAfterSeconds: 2).with("changed", .integer(report.changed))
         return error.isOutcomeUnknown ? problem.with("outcome", .string("unknown")) : problem

@@ -13,7 +13,7 @@ extension Endpoints {
         do throws(PostgresError) {
             answer = try await jobs(context).insert(job, as: idempotency)
         } catch {
-            throw Self.creationProblem(error, "the job may have been created")
+            throw problem(error, unknownOutcome: "the job may have been created")
         }
         switch answer {
         case .created(let job):
@@ -33,9 +33,5 @@ extension Endpoints {
         var path = Array("/api/jobs/".utf8)
         id.appendASCII(to: &path)
         return String(decoding: path, as: UTF8.self)
-    }
-
-    static func creationProblem(_ error: PostgresError, _ unknownOutcome: String) -> any Error {
-        DatabaseProblems.problem(error, unknownOutcome: unknownOutcome) ?? error
     }
 }

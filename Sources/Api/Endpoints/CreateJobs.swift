@@ -13,7 +13,7 @@ extension Endpoints {
         do throws(PostgresError) {
             inserted = try await jobs(context).insertAll(newJobs, as: idempotency)
         } catch {
-            throw Self.creationProblem(error, "all of the jobs may have been created, or none")
+            throw problem(error, unknownOutcome: "all of the jobs may have been created, or none")
         }
         guard let inserted else { throw IdempotencyKey.conflict }
         var writer = JSONWriter(capacity: 32 + 72 * inserted.ids.count)

@@ -8,6 +8,7 @@ struct Endpoints: Sendable {
     let databases: LoopDatabases
     let readiness: Readiness
     let metricsPage: MetricsPage
+    let troubles: TroubleLog
     let payloadBytesMax: Int
 
     /// What a single job may say besides its payload.
@@ -15,6 +16,13 @@ struct Endpoints: Sendable {
 
     func jobs(_ context: RequestContext) -> JobStore {
         databases[context.loop].jobs
+    }
+
+    /// What a client hears of an error of PostgreSQL; the log hears more. The error itself where it is our own fault.
+    func problem(_ error: PostgresError, unknownOutcome: String = "it may have been done") -> any Error {
+        guard let problem = DatabaseProblems.problem(error, unknownOutcome: unknownOutcome) else { return error }
+        if problem.status == .serviceUnavailable { troubles.note(error) }
+        return problem
     }
 
     /// The job that the path names. What is no UUID is the id of no job.

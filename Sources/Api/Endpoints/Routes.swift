@@ -7,7 +7,7 @@ extension Endpoints {
     func router(authorizer: RootKeyAuthorizer) -> Router {
         var router = Router(
             authorizer: { head, _ in try authorizer.authorize(head) },
-            translateError: { ($0 as? PostgresError).flatMap { DatabaseProblems.problem($0) } })
+            translateError: { error in (error as? PostgresError).flatMap { problem($0) as? Problem } })
         let read = Route.Access.scope(Scope.readJobs)
         let write = Route.Access.scope(Scope.writeJobs)
         let control = Route.Access.scope(Scope.control)

@@ -17,6 +17,11 @@ enum DatabaseProblems {
                 retryAfterSeconds: retryAfterSeconds
             ).with("outcome", .string("unknown"))
         }
+        if error.sqlState?.category == "53" {
+            return .unavailable(
+                "PostgreSQL has run out of room: disk space, memory or connections; nothing was done",
+                retryAfterSeconds: retryAfterSeconds)
+        }
         if error.isUnavailable {
             return .unavailable(
                 "PostgreSQL cannot be reached now; nothing was done", retryAfterSeconds: retryAfterSeconds)

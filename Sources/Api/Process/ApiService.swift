@@ -67,7 +67,7 @@ final class ApiService: Sendable {
         readiness = Readiness(databases.first)
         let endpoints = Endpoints(
             databases: databases, readiness: readiness, metricsPage: MetricsPage(registry, databases.first),
-            payloadBytesMax: settings.serving.payloadBytesMax)
+            troubles: TroubleLog(logger: logger), payloadBytesMax: settings.serving.payloadBytesMax)
         server = Server(
             router: endpoints.router(authorizer: RootKeyAuthorizer(rootKey: settings.serving.rootKey)),
             limits: Self.limits(settings.serving), loops: loops, metrics: registry, logger: logger)
