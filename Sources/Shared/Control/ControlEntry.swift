@@ -18,6 +18,12 @@ public struct ControlEntry: Hashable, Sendable {
     public var previousHash: [UInt8]
     public var hash: [UInt8]
 
+    /// Of a row of `control_history`.
+    static let columns: SQLFragment = """
+        version, scope, paused, reason, updated_by, at, resume_at, cancel_running, client_address, request_id,
+        previous_hash, hash
+        """
+
     init(_ row: Row) throws(PostgresError) {
         version = try row.int8(0)
         scope = try row.text(1)

@@ -18,8 +18,7 @@ extension ControlStore {
     private static let history = Statement(
         "control_history",
         """
-        SELECT version, scope, paused, reason, updated_by, at, resume_at, cancel_running, client_address, request_id,
-               previous_hash, hash
+        SELECT \(sql: ControlEntry.columns)
         FROM control_history
         WHERE version < $1 AND ($2::text IS NULL OR scope = $2)
         ORDER BY version DESC LIMIT $3
@@ -41,8 +40,7 @@ extension ControlStore {
     private static let historyForward = Statement(
         "control_history_forward",
         """
-        SELECT version, scope, paused, reason, updated_by, at, resume_at, cancel_running, client_address, request_id,
-               previous_hash, hash
+        SELECT \(sql: ControlEntry.columns)
         FROM control_history WHERE version > $1 ORDER BY version LIMIT $2
         """, [.int8, .int4], isIdempotent: true)
 
