@@ -49,7 +49,7 @@ let package = Package(
         shared("Postgres", ["CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
 
         // Capabilities
-        shared("Fleet", ["Postgres", "EventLoop", "Telemetry"]),
+        shared("Fleet", ["Postgres", "EventLoop", "Telemetry", "Configuration"]),
         shared("Jobs", ["Postgres", "EventLoop", "JSON", "Fleet", "Telemetry"]),
         shared("Control", ["Postgres", "TLS", "Telemetry"]),
 
@@ -79,7 +79,7 @@ let package = Package(
         tests("ConfigurationTests", ["Configuration"]),
         tests("HTTPTests", ["HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
         tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
-        tests("FleetTests", ["Fleet", "Postgres", "EventLoop", "TestKit"]),
+        tests("FleetTests", ["Fleet", "Postgres", "EventLoop", "Configuration", "TestKit"]),
         tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
         tests("ControlTests", ["Control", "Jobs", "Fleet", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
         tests("WorkerTests", ["Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs"]),

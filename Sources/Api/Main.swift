@@ -1,5 +1,6 @@
 internal import Configuration
 internal import EventLoop
+internal import Fleet
 internal import Glibc
 internal import Telemetry
 
@@ -16,17 +17,30 @@ struct Main {
         }
     }
 
+    /// What the process has to know for what it is there for.
+    private enum Settings {
+        case api(ApiSettings)
+        case health(ProbeCommand)
+    }
+
     private static func run(environment: ProcessEnvironment) -> Never {
         let start = Startup.decide(
             arguments: Array(CommandLine.arguments.dropFirst()), environment: environment,
             grammar: ApiCommandLine.grammar, version: ProductVersion.text, prefixes: ApiCommandLine.prefixes,
-            read: { settings, command in ApiSettings(reading: &settings, command: command) })
+            read: { settings, command in
+                if let command, command.name == HealthCommand.name {
+                    return Settings.health(ProbeCommand(reading: &settings, environment, command))
+                }
+                return .api(ApiSettings(reading: &settings, command: command))
+            })
         switch start {
         case .exit(let status, let text):
             end(status, text)
-        case .run(let settings, nil, let warnings):
+        case .run(.health(let probe), _, _):
+            exit(probe.run())
+        case .run(.api(let settings), nil, let warnings):
             serve(settings, warnings)
-        case .run(let settings, let command?, let warnings):
+        case .run(.api(let settings), let command?, let warnings):
             for warning in warnings { StandardStream.error.write("jobqueue-api: warning: \(warning)\n") }
             run(settings, command)
         }
@@ -47,8 +61,11 @@ struct Main {
 
     private static func run(_ settings: ApiSettings, _ command: CommandLineArguments.Command) -> Never {
         do throws(UsageError) {
-            if command.name == "audit" { exit(AuditCommand(settings: settings).run()) }
-            exit(try MigrateCommand(settings, command).run())
+            switch command.name {
+            case "audit": exit(AuditCommand(settings: settings).run())
+            case "control": exit(try ControlCommand(settings, command).run())
+            default: exit(try MigrateCommand(settings, command).run())
+            }
         } catch {
             end(UsageError.exitStatus, "jobqueue-api: \(error)\n")
         }

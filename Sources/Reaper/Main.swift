@@ -1,5 +1,6 @@
 internal import Configuration
 internal import EventLoop
+internal import Fleet
 internal import Glibc
 internal import Postgres
 internal import Telemetry
@@ -24,6 +25,7 @@ internal import Telemetry
             CommandGrammar.Command(
                 "once", summary: "Run every task once, and exit: 0 when all went well, 1 when one failed."),
             WatchdogCommand.grammar,
+            HealthCommand.grammar(source: "by the file that REAPER_STATUS_FILE names"),
         ])
 
     /// What the process is there for.
@@ -32,17 +34,30 @@ internal import Telemetry
         case watchdog(WatchdogCommand)
     }
 
+    /// What it has to know for that.
+    private enum Settings {
+        case reaper(ReaperSettings)
+        case health(HealthCommand)
+    }
+
     /// The exit status.
     private static func start(_ environment: ProcessEnvironment) throws -> Int32 {
         let decision = Startup.decide(
             arguments: Array(CommandLine.arguments.dropFirst()), environment: environment, grammar: grammar,
             version: ProductVersion.text, prefixes: ReaperSettings.prefixes
-        ) { reader, _ in ReaperSettings(reading: &reader) }
+        ) { reader, command in
+            if let command, command.name == HealthCommand.name {
+                return Settings.health(HealthCommand(reading: &reader, "REAPER_STATUS_FILE", command))
+            }
+            return .reaper(ReaperSettings(reading: &reader))
+        }
         switch decision {
         case .exit(let status, let text):
             (status == 0 ? StandardStream.output : .error).write(text)
             return status
-        case .run(let settings, let command, let warnings):
+        case .run(.health(let probe), _, _):
+            return probe.run()
+        case .run(.reaper(let settings), let command, let warnings):
             let errand: Errand
             do throws(UsageError) {
                 errand = try Self.errand(command, settings)

@@ -1,5 +1,6 @@
 internal import Control
 internal import EventLoop
+internal import Fleet
 internal import Jobs
 internal import Postgres
 internal import Synchronization
@@ -23,6 +24,7 @@ final class ReaperProcess: Sendable {
     /// Woken by signals, and by the end of the last task.
     private let stopSignal: WakeUp
     private let isFailed = Atomic(false)
+    private let state = Mutex(ServiceState.waiting("starting"))
 
     init(_ settings: ReaperSettings, on loop: Loop, logger: Logger) throws(DatabaseSettings.InvalidURL) {
         self.settings = settings
@@ -95,17 +97,36 @@ final class ReaperProcess: Sendable {
     // MARK: Until it is stopped
 
     func run() async {
+        let status = loop.spawn { await self.keepStatus() }
+        defer { status.cancel() }
         guard await waitForSchema() else { return }
+        became(.working)
         logger.info("reaping", ["version": .string(ProductVersion.text)])
         var running = duties().map { start($0.task, $0) }
         running.append(loop.spawn { await self.pools.watchCredentials() })
 
         await stopSignal.wait()
+        became(.stopping)
         logger.info("stopping after the statements under way")
         for task in running { task.cancel() }
         await waitForEnd(of: running)
         pools.close()
         logger.info("stopped")
+    }
+
+    private func became(_ state: ServiceState) {
+        self.state.withLock { $0 = state }
+    }
+
+    /// For the probes, while it serves.
+    private func keepStatus() async {
+        guard let file = settings.statusFile else { return }
+        await file.keep(on: loop) { [self] in
+            let state = state.withLock { $0 }
+            return state == .working && reachability.isInterrupted ? .waiting("PostgreSQL cannot be reached") : state
+        } failed: { [logger] error in
+            logger.error("the status file cannot be written", ["error": .error(error)])
+        }
     }
 
     private func start(_ work: some PeriodicTask, _ duty: Duty) -> Task<Void, Never> {
@@ -185,13 +206,13 @@ final class ReaperProcess: Sendable {
         while let obstacle = await schemaObstacle() {
             if obstacle != told { logger.warning("waiting for the schema", ["reason": .string(obstacle)]) }
             told = obstacle
+            became(.waiting(obstacle))
             if await stopSignal.wait(until: .now() + Self.schemaPause) { return false }
         }
         return true
     }
 
-    /// Why it cannot begin; nil when it can. A newer schema is as good: migrations only add to what a release uses, since
-    /// the schema is migrated before the programs are replaced.
+    /// Why it cannot begin; nil when it can.
     private func schemaObstacle() async -> String? {
         let general = pools.general
         let version: Int32?
@@ -202,9 +223,9 @@ final class ReaperProcess: Sendable {
         } catch {
             return "\(error)"
         }
-        let mismatch = SchemaVersion.mismatch(current: version, expected: SchemaVersion.required)
-        guard let mismatch, (version ?? 0) > SchemaVersion.required else { return mismatch }
-        logger.warning("the schema is newer than this release", ["reason": .string(mismatch)])
-        return nil
+        if let lead = SchemaVersion.lead(current: version) {
+            logger.warning("the schema is newer than this release", ["reason": .string(lead)])
+        }
+        return SchemaVersion.obstacle(current: version)
     }
 }

@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Fleet
 internal import Jobs
 internal import Postgres
 internal import Telemetry
@@ -21,6 +22,8 @@ struct ReaperSettings: Sendable {
     /// nil: the watchdog runs only as a command.
     let watchdogInterval: Duration?
     let watchdog: WatchdogOrder
+    /// nil: nobody probes this process.
+    let statusFile: StatusFile?
 
     /// Of the pool, one connection is for what takes long (partitions), and one for notifications.
     static let poolSizeMin = 3
@@ -59,6 +62,7 @@ struct ReaperSettings: Sendable {
             help: "The pause between two looks for jobs that did not stop when they were asked to; not set: only the "
                 + "command watchdog looks.")
         watchdog = Self.watchdog(&settings)
+        statusFile = StatusFile(reading: &settings, "REAPER_STATUS_FILE")
         logLevel = settings.enumeration(
             "LOG_LEVEL", default: LogLevel.info, help: "Lines below this level are not written.")
         logStyle = settings.enumeration(

@@ -18,6 +18,8 @@ struct WorkerSettings: Sendable {
     /// Whether changes of control are told by NOTIFY, or found by polling alone.
     let hearsOfControl: Bool
     let handlers: HandlerSource
+    /// nil: nobody probes this process.
+    let statusFile: StatusFile?
     let database: DatabaseAccess
     let schema: String
     let poolSize: Int
@@ -65,6 +67,7 @@ struct WorkerSettings: Sendable {
         hearsOfControl = reader.boolean(
             "ENABLE_CHANGE_STREAMS", default: true, help: "Whether changes of control are told by LISTEN and NOTIFY.")
         handlers = HandlerSource(reading: &reader, environment: environment, on: loop)
+        statusFile = StatusFile(reading: &reader, "WORKER_STATUS_FILE")
         database = DatabaseAccess(reading: &reader)
         schema = reader.databaseSchema()
         poolSize = reader.integer(

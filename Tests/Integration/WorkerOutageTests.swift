@@ -34,4 +34,28 @@ import Testing
             #expect(api.service.exited == nil)
         }
     }
+
+    @Test func `a worker says what it waits for, and begins when the schema is there`() async throws {
+        let database = try await TestDatabase.empty()
+        try await withServices { services in
+            let deployment = Deployment(database: database, services: services)
+            let worker = try await deployment.startWorker(waiting: false)
+            let line = try await worker.waitForLine(containing: "waiting to begin")
+            #expect(line.contains("no schema yet") && line.contains("migrate up"))
+            try await database.migrate()
+            try await worker.waitForLine(containing: "\"working\"")
+            #expect(worker.lines.count { $0.contains("no schema yet") } == 1)
+        }
+    }
+
+    @Test func `a worker that is started while a newer release is rolled out works with the newer schema`() async throws
+    {
+        try await Deployment.use { deployment in
+            try await deployment.sql("UPDATE schema_migration SET version = 999 WHERE version = 1")
+            let api = try await deployment.startApi()
+            let worker = try await deployment.startWorker()
+            try await worker.waitForLine(containing: "the schema is newer than this release")
+            try await api.wait(for: try await api.post(["type": "echo"]), toBe: "succeeded")
+        }
+    }
 }

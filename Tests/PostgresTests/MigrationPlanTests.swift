@@ -58,9 +58,12 @@ import Testing
     }
 
     @Test func `a process knows whether the schema is its own`() {
-        #expect(SchemaVersion.mismatch(current: 4, expected: 4) == nil)
-        #expect(SchemaVersion.mismatch(current: nil, expected: 4)?.contains("migrate up") == true)
-        #expect(SchemaVersion.mismatch(current: 3, expected: 4)?.contains("migrate up") == true)
-        #expect(SchemaVersion.mismatch(current: 5, expected: 4)?.contains("newer") == true)
+        #expect(SchemaVersion.obstacle(current: 4, expected: 4) == nil)
+        #expect(SchemaVersion.obstacle(current: nil, expected: 4)?.contains("migrate up") == true)
+        #expect(SchemaVersion.obstacle(current: 3, expected: 4)?.contains("migrate up") == true)
+        // While a release is rolled out, the schema is ahead of the processes of the one before.
+        #expect(SchemaVersion.obstacle(current: 5, expected: 4) == nil)
+        #expect(SchemaVersion.lead(current: 5, expected: 4)?.contains("newer") == true)
+        #expect(SchemaVersion.lead(current: 4, expected: 4) == nil)
     }
 }

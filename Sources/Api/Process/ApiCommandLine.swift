@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Fleet
 
 /// What may stand behind `jobqueue-api`.
 enum ApiCommandLine {
@@ -20,6 +21,8 @@ enum ApiCommandLine {
                 "audit",
                 summary: "check that the history of pausing and resuming is as it was written (exit 2 when it is not)",
                 actions: ["verify"], options: []),
+            ControlCommand.grammar,
+            HealthCommand.grammar(source: "by asking /health of this machine; with --ready, /ready"),
         ])
 
     /// Variables of other programs of the house may well be set here; an unknown one of ours is misspelt.

@@ -85,7 +85,7 @@ final class ApiService: Sendable {
     private func start() async throws {
         for database in databases.all { database.start() }
         let upgrade = settings.tls.map(Self.upgrade)
-        for address in try await SocketAddress.resolve(host: settings.host, port: settings.port) {
+        for address in try await SocketAddress.resolve(host: settings.address.host, port: settings.address.port) {
             let bound = try server.listen(on: address, upgrade: upgrade)
             logger.info(
                 "listening",

@@ -59,14 +59,9 @@ final class Readiness: Sendable {
         }
     }
 
-    /// A newer schema is as good: while a release is rolled out, the processes of the one before go on working with the
-    /// schema that the new one has brought.
     static func judge(schemaVersion version: Int32?) -> State {
-        guard let version, version >= SchemaVersion.required else {
-            let mismatch = SchemaVersion.mismatch(current: version, expected: SchemaVersion.required)
-            return .unready(mismatch ?? "the schema is not the one of this release")
-        }
-        return .ready(schemaVersion: version, allIsPaused: false)
+        if let obstacle = SchemaVersion.obstacle(current: version) { return .unready(obstacle) }
+        return .ready(schemaVersion: version ?? 0, allIsPaused: false)
     }
 
     /// Without the words of PostgreSQL: whoever asks has not shown a key. They are in the log.

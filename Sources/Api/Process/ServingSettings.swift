@@ -3,12 +3,23 @@ internal import EventLoop
 internal import Jobs
 internal import TLS
 
+/// Where the api listens.
+struct ListenAddress: Sendable {
+    let host: String
+    let port: UInt16
+
+    init(reading settings: inout SettingsReader) {
+        host = settings.string("API_HOST", default: "0.0.0.0", help: "Address or host name to listen on; :: for IPv6.")
+        port = UInt16(
+            settings.integer("API_PORT", default: 8000, in: 0...65_535, help: "Port to listen on; 0 for any free one."))
+    }
+}
+
 /// What only serving needs to know.
 struct ServingSettings: Sendable {
     /// Of the root key. The key itself is forgotten once it is read.
     let rootKey: Digest256
-    let host: String
-    let port: UInt16
+    let address: ListenAddress
     let threads: Int
     /// Connections to PostgreSQL that each loop may have.
     let connectionsPerLoop: [Int]
@@ -24,9 +35,7 @@ struct ServingSettings: Sendable {
 
     init(reading settings: inout SettingsReader, needsKey: Bool) {
         rootKey = Self.rootKey(reading: &settings, isRequired: needsKey)
-        host = settings.string("API_HOST", default: "0.0.0.0", help: "Address or host name to listen on; :: for IPv6.")
-        port = UInt16(
-            settings.integer("API_PORT", default: 8000, in: 0...65_535, help: "Port to listen on; 0 for any free one."))
+        address = ListenAddress(reading: &settings)
         threads = settings.integer(
             "API_THREADS", default: min(UsableProcessors.count(), 4),
             defaultText: "the processors that the process may use, at most 4", in: 1...64,

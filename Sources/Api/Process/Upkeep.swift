@@ -41,10 +41,8 @@ struct Upkeep: Sendable {
             logger.warning("not ready", fields)
         case .ready(let version, let allIsPaused):
             logger.info("ready", ["schema_version": .integer(version), "paused": .boolean(allIsPaused)])
-            if version > SchemaVersion.required {
-                logger.warning(
-                    "the schema is newer than this release",
-                    ["schema_version": .integer(version), "required": .integer(SchemaVersion.required)])
+            if let lead = SchemaVersion.lead(current: version) {
+                logger.warning("the schema is newer than this release", ["reason": .string(lead)])
             }
         }
     }

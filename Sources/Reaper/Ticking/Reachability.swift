@@ -25,6 +25,9 @@ final class Reachability: Sendable {
         return error.isUnavailable
     }
 
+    /// Whether an outage goes on.
+    var isInterrupted: Bool { outage.withLock { $0 != nil } }
+
     func failed(_ error: PostgresError, task: String, at now: MonotonicInstant) {
         let isFirst = outage.withLock { outage in
             defer { outage?.tasks.insert(task) }

@@ -1,4 +1,5 @@
 public import Postgres
+public import Telemetry
 
 extension ControlStore {
     private static let states = Statement(
@@ -65,5 +66,12 @@ extension ControlStore {
     public func latest() async throws(PostgresError) -> (version: Int64, allIsPaused: Bool) {
         let row = try await pool.execute(Self.latest).onlyRow()
         return (try row.int8(0), try row.bool(1))
+    }
+
+    private static let clock = Statement("control_clock", "SELECT clock_timestamp()", isIdempotent: true)
+
+    /// PostgreSQL's clock, by which pauses end.
+    public func now() async throws(PostgresError) -> WallInstant {
+        try await pool.execute(Self.clock).onlyRow().timestamptz(0)
     }
 }

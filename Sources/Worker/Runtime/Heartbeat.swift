@@ -14,6 +14,7 @@ final class Heartbeat: Sendable {
     private let describe: @Sendable () -> WorkerDescription
     private let loop: Loop
     private let logger: Logger
+    private let isArriving = Atomic(true)
     /// What the incarnations before this one have counted: PostgreSQL has it already.
     private let counted = Mutex<[String: Double]>([:])
 
@@ -31,6 +32,9 @@ final class Heartbeat: Sendable {
         self.logger = logger
     }
 
+    /// Whether the last one has reached PostgreSQL.
+    var arrives: Bool { isArriving.load(ordering: .relaxed) }
+
     /// Until the task is cancelled.
     func run() async {
         while true {
@@ -41,7 +45,9 @@ final class Heartbeat: Sendable {
             }
             do throws(PostgresError) {
                 try await beat()
+                isArriving.store(true, ordering: .relaxed)
             } catch {
+                isArriving.store(false, ordering: .relaxed)
                 logger.warning("no heartbeat", ["error": .error(error)])
             }
         }

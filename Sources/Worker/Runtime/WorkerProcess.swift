@@ -4,6 +4,7 @@ internal import EventLoop
 internal import Fleet
 internal import Jobs
 internal import Postgres
+internal import Synchronization
 internal import Telemetry
 
 /// One worker: its connections, its parts, and its way from start to stop. Everything runs on one loop.
@@ -26,6 +27,7 @@ final class WorkerProcess: Sendable {
     private let describe: @Sendable () -> WorkerDescription
     /// Woken by signals.
     private let stopSignal: WakeUp
+    private let state = Mutex(ServiceState.waiting("starting"))
     /// For handlers to obey and ends to be written down, after patience has run out.
     private static let settlingTime = Duration.seconds(10)
 
@@ -105,7 +107,10 @@ final class WorkerProcess: Sendable {
 
     /// Works until it is stopped, then drains.
     func run() async {
+        let status = loop.spawn { await self.keepStatus() }
+        defer { status.cancel() }
         guard await join() else { return }
+        became(.working)
         let listener = listen()
         let tasks = [
             loop.spawn { await self.keeper.run() }, loop.spawn { await self.stopWatch.run() },
@@ -117,6 +122,7 @@ final class WorkerProcess: Sendable {
             "working", ["worker_id": .integer(identity.id), "concurrency": .integer(settings.concurrency)])
 
         await stopSignal.wait()
+        became(.stopping)
         logger.info("stopping: nothing more is leased", ["running": .integer(runner.runningCount)])
         leaseLoop.stop()
         listener.close()
@@ -132,14 +138,14 @@ final class WorkerProcess: Sendable {
 
     /// Waits for the database and its schema, and registers. False when it was stopped before.
     private func join() async -> Bool {
-        var isFirst = true
-        while true {
-            let obstacle = await joinOnce()
-            guard let obstacle else { return true }
-            logger.log(isFirst ? .warning : .debug, "waiting to begin", ["reason": .string(obstacle)])
-            isFirst = false
+        var told: String?
+        while let obstacle = await joinOnce() {
+            if obstacle != told { logger.warning("waiting to begin", ["reason": .string(obstacle)]) }
+            told = obstacle
+            became(.waiting(obstacle))
             if await stopSignal.wait(until: .now() + .seconds(1)) { return false }
         }
+        return true
     }
 
     /// Why it cannot begin; nil when it has.
@@ -148,13 +154,29 @@ final class WorkerProcess: Sendable {
             let version = try await SchemaVersion.current { statement async throws(PostgresError) in
                 try await general.execute(statement)
             }
-            if let reason = SchemaVersion.mismatch(current: version, expected: SchemaVersion.required) {
-                return reason
+            if let obstacle = SchemaVersion.obstacle(current: version) { return obstacle }
+            if let lead = SchemaVersion.lead(current: version) {
+                logger.warning("the schema is newer than this release", ["reason": .string(lead)])
             }
             identity.became(try await registry.join(describe()))
             return nil
         } catch {
             return "\(error)"
+        }
+    }
+
+    private func became(_ state: ServiceState) {
+        self.state.withLock { $0 = state }
+    }
+
+    /// For the probes.
+    private func keepStatus() async {
+        guard let file = settings.statusFile else { return }
+        await file.keep(on: loop) { [self] in
+            let state = state.withLock { $0 }
+            return state == .working && !heartbeat.arrives ? .waiting("no heartbeat reaches PostgreSQL") : state
+        } failed: { [logger] error in
+            logger.error("the status file cannot be written", ["error": .error(error)])
         }
     }
 

@@ -31,6 +31,11 @@ public struct CommandLineArguments: Sendable, Equatable {
             options[option] != nil
         }
 
+        /// The text that an option gives; nil when it is not given.
+        public func text(_ option: String) -> String? {
+            options[option]
+        }
+
         /// The integer that an option gives; nil when it is not given.
         public func integer(_ option: String, in range: ClosedRange<Int>) throws(UsageError) -> Int? {
             guard let text = options[option] else { return nil }

@@ -29,6 +29,32 @@ public enum SmallFile {
         }
     }
 
+    /// Puts a file with these bytes in the place of what is there, if anything: whoever reads it finds the one or the
+    /// other, never a part. For files that are written anew when the machine has crashed, since nothing waits for the disk.
+    public static func replace(_ path: String, with bytes: [UInt8]) throws(SmallFileError) {
+        let draft = "\(path).\(getpid()).new"
+        let descriptor = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        guard descriptor >= 0 else { throw SmallFileError(path: draft, errno: errno) }
+        var written = 0
+        while written < bytes.count {
+            let count = write(descriptor, Array(bytes[written...]), bytes.count - written)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { break }
+            written += count
+        }
+        let number = errno
+        close(descriptor)
+        guard written == bytes.count else {
+            unlink(draft)
+            throw SmallFileError(path: draft, errno: number)
+        }
+        guard rename(draft, path) == 0 else {
+            let number = errno
+            unlink(draft)
+            throw SmallFileError(path: path, errno: number)
+        }
+    }
+
     /// Whether there is anything by this name.
     public static func exists(_ path: String) -> Bool {
         access(path, F_OK) == 0

@@ -18,16 +18,22 @@ public enum SchemaVersion {
         }
     }
 
-    /// What is wrong with a database whose schema is at `current`, for a process that needs `expected`; nil if it is
-    /// as expected.
-    public static func mismatch(current: Int32?, expected: Int32) -> String? {
+    /// Why a process that needs `expected` cannot work with a database whose schema is at `current`; nil when it can.
+    ///
+    /// A newer schema is as good: migrations only add to what a release uses, since the schema is migrated before the
+    /// programs are replaced, and the old ones go on until then, are started anew and scaled.
+    public static func obstacle(current: Int32?, expected: Int32 = required) -> String? {
         switch current {
         case nil: "the database has no schema yet; run: jobqueue-api migrate up"
         case .some(let version) where version < expected:
             "the database is at migration \(version), and this release needs \(expected); run: jobqueue-api migrate up"
-        case .some(let version) where version > expected:
-            "the database is at migration \(version), newer than this release, which ends at \(expected)"
         default: nil
         }
+    }
+
+    /// Worth a warning: that the database is ahead of this release; nil when it is not.
+    public static func lead(current: Int32?, expected: Int32 = required) -> String? {
+        guard let current, current > expected else { return nil }
+        return "the database is at migration \(current), newer than this release, which ends at \(expected)"
     }
 }

@@ -1,0 +1,123 @@
+import EventLoop
+import Glibc
+import JSON
+import TestKit
+import Testing
+
+/// `health`, as the probes of a container call it.
+@Suite struct ProbeTests {
+    /// The exit status, and what was said.
+    private func probe(
+        _ services: Services, _ program: String, _ options: [String] = [], _ environment: [String: String]
+    ) async throws -> (ProcessExit, String) {
+        let probe = try await services.start(program, ["health"] + options, environment: environment)
+        return (try await probe.waitForExit(), probe.lines.joined(separator: "\n"))
+    }
+
+    @Test(arguments: ["worker", "reaper"])
+    func `what has no port says by a file whether it lives and works`(name: String) async throws {
+        let scratch = try ScratchDirectory()
+        let database = try await TestDatabase.empty()
+        try await withServices { services in
+            let program = "jobqueue-\(name)"
+            let probed = ["\(name.uppercased())_STATUS_FILE": scratch.file("status")]
+            let before = try await probe(services, program, [], probed)
+            #expect(before.0 == .code(1) && before.1.contains("No such file"))
+
+            let service = try await services.start(
+                program, environment: probed.merging(["DATABASE_URL": database.url]) { $1 })
+            try await waitUntil("it is alive") { try await probe(services, program, [], probed) == (.code(0), "alive") }
+            try await waitUntil("it says what it waits for") {
+                try await probe(services, program, ["--ready"], probed).1.contains("no schema yet")
+            }
+            #expect(try await probe(services, program, ["--ready"], probed).0 == .code(1))
+            try await database.migrate()
+            try await waitUntil("it is ready") {
+                try await probe(services, program, ["--ready"], probed) == (.code(0), "ready")
+            }
+            service.signal(Signals.terminate)
+            #expect(try await service.waitForExit() == .code(0))
+        }
+    }
+
+    @Test func `a worker whose database is away is alive, and not ready`() async throws {
+        let scratch = try ScratchDirectory()
+        let server = try PostgresServer()
+        let database = try await TestDatabase.empty(on: server)
+        try await database.migrate()
+        try await withServices { services in
+            for name in ["worker", "reaper"] {
+                let probed = ["\(name.uppercased())_STATUS_FILE": scratch.file(name)]
+                _ = try await services.start(
+                    "jobqueue-\(name)", environment: probed.merging(["DATABASE_URL": database.url]) { $1 })
+                try await waitUntil("it is ready") {
+                    try await probe(services, "jobqueue-\(name)", ["--ready"], probed).0 == .code(0)
+                }
+            }
+            try server.stop(.immediate)
+            for name in ["worker", "reaper"] {
+                let probed = ["\(name.uppercased())_STATUS_FILE": scratch.file(name)]
+                try await waitUntil("it is not ready", within: .seconds(40)) {
+                    try await probe(services, "jobqueue-\(name)", ["--ready"], probed).0 == .code(1)
+                }
+                #expect(try await probe(services, "jobqueue-\(name)", [], probed).0 == .code(0))
+            }
+            try server.start()
+            for name in ["worker", "reaper"] {
+                let probed = ["\(name.uppercased())_STATUS_FILE": scratch.file(name)]
+                try await waitUntil("it is ready again", within: .seconds(40)) {
+                    try await probe(services, "jobqueue-\(name)", ["--ready"], probed).0 == .code(0)
+                }
+            }
+        }
+    }
+
+    @Test func `without the variable, and with a wrong option, a probe fails and says why`() async throws {
+        try await withServices { services in
+            for name in ["worker", "reaper"] {
+                let answer = try await probe(services, "jobqueue-\(name)", [], [:])
+                #expect(answer.0 == .code(1))
+                #expect(answer.1.contains("\(name.uppercased())_STATUS_FILE is not set"))
+                #expect(try await probe(services, "jobqueue-\(name)", ["--alive"], [:]).0 == .code(64))
+            }
+        }
+    }
+
+    @Test func `a mistake in what a running worker has not read kills it at no probe`() async throws {
+        let scratch = try ScratchDirectory()
+        try scratch.write("status", "\(MonotonicInstant.now().nanoseconds) working\n")
+        try await withServices { services in
+            let answer = try await probe(
+                services, "jobqueue-worker", [],
+                ["WORKER_STATUS_FILE": scratch.file("status"), "WORKER_HANDLERS_FILE": scratch.file("missing")])
+            #expect(answer == (.code(0), "alive"))
+        }
+    }
+
+    @Test func `an api is asked over HTTP`() async throws {
+        let database = try await TestDatabase.empty()
+        try await withServices { services in
+            let nobody = try await probe(services, "jobqueue-api", [], ["API_PORT": "\(FreePort.take())"])
+            #expect(nobody.0 == .code(1) && nobody.1.contains("cannot connect"))
+
+            let api = try await services.startApi(database.url)
+            let place = ["API_HOST": "0.0.0.0", "API_PORT": "\(api.port)"]
+            #expect(try await probe(services, "jobqueue-api", [], place) == (.code(0), #"{"status":"ok"}"#))
+            let unready = try await probe(services, "jobqueue-api", ["--ready"], place)
+            #expect(unready.0 == .code(1) && unready.1.contains("no schema yet"))
+            try await database.migrate()
+            try await waitUntil("it is ready") {
+                try await probe(services, "jobqueue-api", ["--ready"], place).0 == .code(0)
+            }
+        }
+    }
+
+    @Test func `an api that hangs is not alive`() async throws {
+        try await withServices { services in
+            let api = try await services.startApi("postgresql://127.0.0.1:\(FreePort.take())/none")
+            api.service.signal(SIGSTOP)
+            let answer = try await probe(services, "jobqueue-api", [], ["API_PORT": "\(api.port)"])
+            #expect(answer.0 == .code(1) && answer.1.contains("no answer in time"))
+        }
+    }
+}
