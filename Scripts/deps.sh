@@ -16,6 +16,12 @@ missing_packages() {
         has shellcheck || echo shellcheck
         return 0
     fi
+    if [[ ${1:-} == manifests ]]; then
+        has python3 || echo python3
+        # Debian keeps what makes virtual environments apart.
+        has python3 && python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+        return 0
+    fi
     if [[ ${1:-} == example ]]; then
         has python3 || echo python3
         return 0
@@ -36,6 +42,8 @@ missing_packages() {
     has curl || echo curl
     has openssl || echo openssl
     has ps || echo procps
+    # Debian's own Python, whichever comes first in PATH: a test reads the manifests by it.
+    /usr/bin/python3 -c 'import yaml' 2>/dev/null || echo python3-yaml
 }
 
 # What a Swift toolchain unpacked from its archive links with and loads. ldd costs a tenth of `swift --version`.

