@@ -56,7 +56,7 @@ enum Monitoring {
     }
 
     /// Reads the layout that the file has: one member a line, and deeper lines for what is longer.
-    static func rules(_ text: String) -> [Rule] {
+    static func parsedRules(_ text: String) -> [Rule] {
         var rules: [Rule] = []
         var member = (name: "", depth: 0)
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -84,7 +84,7 @@ enum Monitoring {
     }
 
     /// What is wrong with the rules: names that no page of metrics shows, series of others, and what an alert lacks.
-    static func rules(
+    static func faults(
         path: String, _ rules: [Rule], metrics: [String: Metric], runbooks: [String]
     ) -> [Finding] {
         let recorded = Set(rules.filter { !$0.isAlert }.map(\.name))
@@ -106,7 +106,7 @@ enum Monitoring {
     }
 
     /// Runbooks of alerts that are no more.
-    static func runbooks(
+    static func forgotten(
         path: String, _ runbooks: [(line: Int, alert: String)], rules: [Rule]
     ) -> [Finding] {
         let alerts = Set(rules.filter(\.isAlert).map(\.name))
@@ -120,10 +120,13 @@ enum Monitoring {
     static func untested(_ rules: [Rule], tests: [String]) -> [Finding] {
         let text = tests.joined(separator: "\n")
         return rules.filter(\.isAlert).flatMap { rule in
-            let silent = text.contains("alertname: \(rule.name), eval_time: ")
-            let firing = text.contains("alertname: \(rule.name)\n")
-            return (firing ? [] : ["is never tested firing"]) + (silent ? [] : ["is never tested silent"])
-        }.map { Finding(path: "Tests/Monitoring", line: nil, message: $0) }
+            // The two shapes that the tests have: on one line with `exp_alerts: []`, and on several with what is expected.
+            let isSeenSilent = text.contains("{alertname: \(rule.name), eval_time: ")
+            let isSeenFiring = text.contains("- alertname: \(rule.name)\n")
+            return ((isSeenFiring ? [] : ["firing"]) + (isSeenSilent ? [] : ["silent"])).map {
+                Finding(path: "Tests/Monitoring", line: nil, message: "\(rule.name) is never tested \($0)")
+            }
+        }
     }
 
     // MARK: PromQL
@@ -167,8 +170,9 @@ enum Monitoring {
 
     /// The names in an expression that stand for series, with what stands in braces behind them.
     static func selectors(_ text: String) -> [Selector] {
-        // The labels in by (...) and the like are names too, and so is what stands in quotes.
+        // The labels in by (...) are names too, and so is the one that Grafana's label_values asks for.
         let code = text.replacing(/\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/, with: "")
+            .replacing(/^label_values\((.*),\s*\w+\)$/) { match in String(match.output.1) }
             .replacing(/\{([^}]*)\}/) { match in "{" + match.output.1.filter { $0 != " " } + "}" }
         return code.matches(of: /"[^"]*"|\{([^}]*)\}|\[[^\]]*\]|\b([a-zA-Z_:][a-zA-Z0-9_:]*)(\s*\(|\{([^}]*)\})?/)
             .compactMap { match in
