@@ -101,7 +101,9 @@ enum Monitoring {
             .filter { alert.members[$0, default: ""].isEmpty }.map { "has no `\($0)`" }
         let runbook = "docs/operations.md#\(alert.name.lowercased())"
         if alert.members["runbook"] != runbook { lacks.append("does not lead to \(runbook)") }
-        if !runbooks.contains(alert.name) { lacks.append("has no runbook: no `### \(alert.name)` in docs/operations.md") }
+        if !runbooks.contains(alert.name) {
+            lacks.append("has no runbook: no `### \(alert.name)` in docs/operations.md")
+        }
         return lacks
     }
 
