@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The format of the Swift code (.swift-format) and the traps in the scripts. Exits 1 on any finding.
+# The format of the Swift code (.swift-format), the traps in the scripts, and the rules for Prometheus. Exits 1 on any
+# finding.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
@@ -13,6 +14,8 @@ swift format lint --strict --parallel --recursive "${folders[@]}" ||
 
 mapfile -t scripts < <(find . \( -name .build -o -name .local -o -name .git \) -prune -o \( -name '*.sh' -o -path ./.ci/run \) -print)
 shellcheck --external-sources --source-path=SCRIPTDIR "${scripts[@]}" || failed=1
+
+Scripts/check-rules.sh || failed=1
 
 ((failed == 0)) || fail "lint found something."
 say "lint: nothing found."
