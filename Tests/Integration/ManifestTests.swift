@@ -1,0 +1,157 @@
+import EventLoop
+import JSON
+import TestKit
+import Testing
+
+/// The manifests hold together, and keep to what a cluster with strict rules asks of pods. Whether they have the right
+/// shape at all, `make lint` asks the schemas of Kubernetes.
+@Suite struct ManifestTests {
+    private func withManifests(_ body: (Manifests, Services) async throws -> Void) async throws {
+        try await withServices { services in try await body(try await Manifests(services), services) }
+    }
+
+    @Test func `every pod keeps the strictest rules, and says what it needs`() async throws {
+        try await withManifests { manifests, _ in
+            #expect(manifests.containers.count > 10)
+            for container in manifests.containers {
+                let (pod, own, title) = (container.pod, container.value, container.title)
+                #expect(pod["securityContext"]?["runAsNonRoot"] == true, "\(title)")
+                #expect(pod["securityContext"]?["seccompProfile"]?["type"] == "RuntimeDefault", "\(title)")
+                let isOurs = container.program != nil
+                #expect(!isOurs || pod["securityContext"]?["runAsUser"] == 10_001, "\(title)")
+                #expect(own["securityContext"]?["allowPrivilegeEscalation"] == false, "\(title)")
+                #expect(own["securityContext"]?["readOnlyRootFilesystem"] == true, "\(title)")
+                #expect(own["securityContext"]?["capabilities"]?["drop"] == ["ALL"], "\(title)")
+                // Who asks the API server has a token, and a role of his own.
+                let asks = pod["serviceAccountName"] == "jobqueue-control-file"
+                #expect(pod["automountServiceAccountToken"]?.bool == asks, "\(title)")
+                for kind in ["requests", "limits"] {
+                    for resource in ["cpu", "memory"] {
+                        #expect(own["resources"]?[kind]?[resource]?.string != nil, "\(title): \(kind).\(resource)")
+                    }
+                }
+                #expect(container.version?.contains("latest") == false, "\(title)")
+            }
+        }
+    }
+
+    @Test func `every object is in the namespace, labelled, and what it names is there`() async throws {
+        try await withManifests { manifests, _ in
+            for manifest in manifests.all {
+                let metadata = manifest.value["metadata"]
+                #expect(manifest.kind == "Namespace" || metadata?["namespace"] == "jobqueue", "\(manifest.title)")
+                #expect(metadata?["labels"]?["app.kubernetes.io/name"]?.string != nil, "\(manifest.title)")
+                #expect(metadata?["labels"]?["app.kubernetes.io/part-of"] == "jobqueue", "\(manifest.title)")
+                if manifest.file.hasPrefix("k8s/control/") {
+                    #expect(metadata?["labels"]?["app"] == "jobqueue-control", "\(manifest.title)")
+                }
+                guard let template = manifest.podTemplate else { continue }
+                let account = try #require(template["spec"]?["serviceAccountName"]?.string, "\(manifest.title)")
+                _ = try manifests.named("ServiceAccount", account)
+                if let selector = manifest.value["spec"]?["selector"]?["matchLabels"] {
+                    expect(template["metadata"]?["labels"], has: selector, manifest.title)
+                }
+                for volume in template["spec"]?["volumes"]?.array ?? [] {
+                    if let map = volume["configMap"], map["optional"] != true {
+                        _ = try manifests.named("ConfigMap", map["name"]?.string ?? "")
+                    }
+                }
+                let names = (template["spec"]?["volumes"]?.array ?? []).compactMap { $0["name"]?.string }
+                    + (manifest.value["spec"]?["volumeClaimTemplates"]?.array ?? [])
+                    .compactMap { $0["metadata"]?["name"]?.string }
+                let mounted = (template["spec"]?["containers"]?.array ?? [])
+                    .flatMap { $0["volumeMounts"]?.array ?? [] }.compactMap { $0["name"]?.string }
+                #expect(Set(names) == Set(mounted), "\(manifest.title): volumes and their mounts")
+            }
+        }
+    }
+
+    @Test func `services, budgets and autoscalers find their pods`() async throws {
+        try await withManifests { manifests, _ in
+            let pods = manifests.all.compactMap { $0.podTemplate?["metadata"]?["labels"] }
+            for manifest in manifests.all {
+                switch manifest.kind {
+                case "Service", "PodDisruptionBudget":
+                    let selector = manifest.value["spec"]?["selector"]
+                    let wanted = try #require(selector?["matchLabels"] ?? selector, "\(manifest.title)")
+                    #expect(pods.contains { Self.labels($0, have: wanted) }, "\(manifest.title)")
+                case "HorizontalPodAutoscaler", "ScaledObject":
+                    let name = manifest.value["spec"]?["scaleTargetRef"]?["name"]?.string ?? ""
+                    let target = try manifests.named("Deployment", name)
+                    // With it an apply would undo what the autoscaler has found.
+                    #expect(target["spec"]?["replicas"] == nil, "\(manifest.title)")
+                default: break
+                }
+            }
+        }
+    }
+
+    @Test func `each Kustomization names every file of its folder`() async throws {
+        try await withManifests { manifests, services in
+            for folder in ["k8s", "k8s/control", "k8s/ingress", "k8s/watchdog", "k8s/pools", "k8s/keda"] {
+                let reading = try await services.start(
+                    "/usr/bin/python3",
+                    [
+                        "-c", "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin if 0 else open(sys.argv[1]))))",
+                        folder + "/Kustomization",
+                    ], workingDirectory: Manifests.root)
+                try #require(try await reading.waitForExit() == .code(0), "\(reading.lines)")
+                let kustomization = try JSONValue(parsing: reading.lines.joined())
+                let named = Set(kustomization["resources"]?.array?.compactMap(\.string) ?? [])
+                let files = Set(
+                    manifests.all.map(\.file)
+                        .filter { $0.hasPrefix(folder + "/") && !$0.dropFirst(folder.count + 1).contains("/") }
+                        .map { String($0.dropFirst(folder.count + 1)) })
+                // What only serves as an example, or belongs to the older way, is applied by name.
+                let byName: Set = ["control-jobs.yaml", "cronjobs-example.yaml", "worker-cronjobs.yaml"]
+                #expect(named == (folder == "k8s/control" ? files.subtracting(byName) : files), "\(folder)")
+            }
+        }
+    }
+
+    @Test func `pods are given the time that their programs take to stop`() async throws {
+        try await withManifests { manifests, _ in
+            func grace(_ kind: String, _ name: String) throws -> Int {
+                let pod = try manifests.named(kind, name)["spec"]?["template"]?["spec"]
+                return try #require(pod?["terminationGracePeriodSeconds"]?.integer)
+            }
+            func setting(_ map: String, _ name: String) throws -> Int {
+                try #require(try manifests.named("ConfigMap", map)["data"]?[name]?.string.flatMap { Int($0) })
+            }
+            let worker = try setting("jobqueue-worker-config", "WORKER_SHUTDOWN_GRACE_SECONDS")
+            #expect(try grace("Deployment", "jobqueue-worker") >= worker + 10)
+            let api = try setting("jobqueue-api-config", "API_DRAIN_TIMEOUT_SECONDS")
+            #expect(try grace("Deployment", "jobqueue-api") >= api + 5)
+            #expect(try setting("jobqueue-api-config", "API_DRAIN_DELAY_SECONDS") > 0)
+            #expect(try grace("Deployment", "jobqueue-reaper") >= 10)
+        }
+    }
+
+    @Test func `all pods together open fewer connections than the PostgreSQL for trying out takes`() async throws {
+        try await withManifests { manifests, _ in
+            func pool(_ component: String) throws -> Int {
+                let map = try manifests.named("ConfigMap", "jobqueue-\(component)-config")
+                return try #require(map["data"]?["DATABASE_POOL_SIZE"]?.string.flatMap { Int($0) })
+            }
+            func most(_ component: String) throws -> Int {
+                let scaler = try manifests.named("HorizontalPodAutoscaler", "jobqueue-\(component)")
+                return try #require(scaler["spec"]?["maxReplicas"]?.integer)
+            }
+            // A worker listens on one more; a rollout runs a fourth more workers and one more of the others.
+            let workers = (try most("worker") * 5 + 3) / 4 * (try pool("worker") + 1)
+            let open = (try most("api") + 1) * (try pool("api")) + workers + 2 * (try pool("reaper"))
+            let server = try #require(manifests.containers.first { $0.manifest.name == "jobqueue-postgres" })
+            let limit = try #require(
+                server.arguments.first { $0.hasPrefix("max_connections=") }.flatMap { Int($0.dropFirst(16)) })
+            #expect(open + 10 <= limit, "\(open) connections")
+        }
+    }
+
+    private func expect(_ labels: JSONValue?, has wanted: JSONValue, _ title: String) {
+        #expect(Self.labels(labels ?? .null, have: wanted), "\(title): \(wanted.text)")
+    }
+
+    private static func labels(_ labels: JSONValue, have wanted: JSONValue) -> Bool {
+        (wanted.object ?? []).allSatisfy { labels[$0.name] == $0.value }
+    }
+}

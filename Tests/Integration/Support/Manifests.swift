@@ -1,0 +1,117 @@
+import EventLoop
+import JSON
+import TestKit
+import Testing
+
+/// One document of a manifest.
+struct Manifest: Sendable {
+    /// From the root of the repository.
+    let file: String
+    let value: JSONValue
+
+    var kind: String { value["kind"]?.string ?? "" }
+    var name: String { value["metadata"]?["name"]?.string ?? "" }
+
+    /// The template of the pods that it makes; nil for what makes none.
+    var podTemplate: JSONValue? {
+        switch kind {
+        case "Deployment", "StatefulSet", "Job": value["spec"]?["template"]
+        case "CronJob": value["spec"]?["jobTemplate"]?["spec"]?["template"]
+        default: nil
+        }
+    }
+
+    /// `k8s/api.yaml: Deployment jobqueue-api`
+    var title: String { "\(file): \(kind) \(name)" }
+}
+
+/// A container of a manifest.
+struct ManifestContainer: Sendable {
+    let manifest: Manifest
+    let pod: JSONValue
+    let value: JSONValue
+
+    var title: String { "\(manifest.title), container \(value["name"]?.string ?? "")" }
+
+    /// `jobqueue-api` for the image `jobqueue-api:0.1.0`; nil for images of others.
+    var program: String? {
+        let image = value["image"]?.string ?? ""
+        return image.hasPrefix("jobqueue-") ? String(image.prefix { $0 != ":" }) : nil
+    }
+
+    var version: String? { value["image"]?.string?.split(separator: ":").last.map(String.init) }
+    var arguments: [String] { value["args"]?.array?.compactMap(\.string) ?? [] }
+}
+
+/// Everything in `k8s` that can be applied as it is.
+struct Manifests: Sendable {
+    static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
+        .joined(separator: "/")
+
+    /// Of the Kustomization of `k8s`, and of the folders beside it.
+    let all: [Manifest]
+
+    /// Patches, which are no manifests, rules of Prometheus and what belongs to operators.
+    private static let reader = """
+        import glob, json, sys, yaml
+        for path in sorted(glob.glob("k8s/*.yaml") + glob.glob("k8s/*/*.yaml")):
+            if path == "k8s/00-namespace.yaml": continue
+            for document in yaml.safe_load_all(open(path, encoding="utf-8")):
+                if isinstance(document, dict): print(json.dumps([path, document]))
+        """
+
+    /// Reads them by Debian's Python: this house reads JSON, and YAML only here.
+    init(_ services: Services) async throws {
+        let reading = try await services.start(
+            "/usr/bin/python3", ["-c", Self.reader], workingDirectory: Self.root)
+        try #require(try await reading.waitForExit(within: .seconds(30)) == .code(0), "\(reading.lines)")
+        all = try reading.lines.map { line in
+            let pair = try JSONValue(parsing: line)
+            return Manifest(file: pair[0]?.string ?? "", value: pair[1] ?? .null)
+        }
+        try #require(all.count > 40)
+    }
+
+    func named(_ kind: String, _ name: String) throws -> JSONValue {
+        try #require(all.first { $0.kind == kind && $0.name == name }?.value, "there is no \(kind) \(name)")
+    }
+
+    var containers: [ManifestContainer] {
+        all.flatMap { manifest -> [ManifestContainer] in
+            guard let pod = manifest.podTemplate?["spec"] else { return [] }
+            let containers = (pod["initContainers"]?.array ?? []) + (pod["containers"]?.array ?? [])
+            return containers.map { ManifestContainer(manifest: manifest, pod: pod, value: $0) }
+        }
+    }
+
+    /// The variables of a container, as the kubelet would set them from what is in `k8s`.
+    func environment(_ container: ManifestContainer) throws -> [String: String] {
+        var variables: [String: String] = [:]
+        for source in container.value["envFrom"]?.array ?? [] {
+            let name = try #require(source["configMapRef"]?["name"]?.string, "\(container.title)")
+            for member in try named("ConfigMap", name)["data"]?.object ?? [] {
+                variables[member.name] = member.value.string
+            }
+        }
+        for variable in container.value["env"]?.array ?? [] {
+            guard let name = variable["name"]?.string else { continue }
+            variables[name] = variable["value"]?.string ?? ""
+        }
+        return variables
+    }
+
+    /// What the files of `/etc/jobqueue/secrets` hold in a container while nobody has secrets of his own.
+    func secretFiles(_ container: ManifestContainer) throws -> [String: String] {
+        var files: [String: String] = [:]
+        for volume in container.pod["volumes"]?.array ?? [] where volume["name"] == "secrets" {
+            for source in volume["projected"]?["sources"]?.array ?? [] {
+                let name = source["secret"]?["name"]?.string ?? ""
+                guard name.hasSuffix("-example") else { continue }
+                for member in try named("Secret", name)["stringData"]?.object ?? [] {
+                    files[member.name] = member.value.string
+                }
+            }
+        }
+        return files
+    }
+}
