@@ -3,5 +3,6 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
+Scripts/deps.sh
 Scripts/build.sh
 exec Benchmarks/run.sh "$@"

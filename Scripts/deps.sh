@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # deps.sh: installs by apt what building, running and testing need beside the Swift toolchain, as far as
-# it is missing (Debian, Ubuntu). deps.sh lint, example, bench: the same for what only `make lint`,
-# `make example` or `make bench` needs.
+# it is missing (Debian, Ubuntu). deps.sh build: only what building needs, as an image's builder wants it.
+# deps.sh lint, example, bench: the same for what only `make lint`, `make example` or `make bench` needs.
 # Silent and quick when nothing is missing. A system PostgreSQL is neither made, started nor touched.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
@@ -37,6 +37,7 @@ missing_packages() {
     has pkg-config || echo pkg-config
     has_library libpq /usr/include/postgresql/libpq-fe.h || echo libpq-dev
     has_library openssl /usr/include/openssl/ssl.h || echo libssl-dev
+    [[ ${1:-} != build ]] || return 0
     [[ -n $("$ROOT/Scripts/postgres.sh" programs) ]] || echo postgresql
     has psql || echo postgresql-client
     has curl || echo curl
