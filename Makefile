@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint build bench chaos mutants example deps clean
+.PHONY: help run test lint build images bench chaos mutants example deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ lint: ## Check the format of the code and the scripts
 
 build: ## Build the three binaries into .build/release
 	@Scripts/build.sh
+
+images: ## Build the container images (ENGINE=docker|podman|buildah, REGISTRY=host/team)
+	@Scripts/images.sh
 
 bench: ## Measure, beside the raw limits of this machine (ONLY="enqueue drain")
 	@Scripts/bench.sh
