@@ -26,21 +26,22 @@ choose_engine() {
         "If Docker is installed, its daemon has to run, and $(id -un) needs the right to use it: docker info says why not."
 }
 
-# The commit, marked when what is built is not what was committed; nothing in a tree that git does not know.
+# The commit, marked when what is built is not what was committed; unknown in a tree that git does not know.
 revision() {
     local commit
-    [[ $(git rev-parse --show-toplevel 2>/dev/null) == "$ROOT" ]] || return 0
+    [[ $(git rev-parse --show-toplevel 2>/dev/null) == "$ROOT" ]] || { echo unknown && return 0; }
     commit=$(git rev-parse HEAD)
     [[ -z $(git status --porcelain) ]] || commit+=-dirty
     echo "$commit"
 }
 
 choose_engine
-options=(--build-arg "VERSION=$VERSION")
 # For whoever wants the same image twice (reproducible-builds.org).
-options+=(--build-arg "CREATED=$(date --utc --date="@${SOURCE_DATE_EPOCH:-$(date +%s)}" +%Y-%m-%dT%H:%M:%SZ)")
-revision=$(revision)
-[[ -z $revision ]] || options+=(--build-arg "REVISION=$revision")
+created=$(date --utc --date="@${SOURCE_DATE_EPOCH:-$(date +%s)}" +%Y-%m-%dT%H:%M:%SZ)
+# As labels, and not by the build arguments that the Dockerfiles have for them: buildah and podman take a LABEL from their
+# cache whatever its arguments are, and would show an older revision.
+label=org.opencontainers.image
+options=(--label "$label.version=$VERSION" --label "$label.created=$created" --label "$label.revision=$(revision)")
 for argument in SWIFT_IMAGE DEBIAN_IMAGE; do
     [[ -z ${!argument:-} ]] || options+=(--build-arg "$argument=${!argument}")
 done
