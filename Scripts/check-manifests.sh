@@ -41,7 +41,7 @@ mapfile -t manifests < <(find k8s -name '*.yaml' ! -path k8s/vault/credentials.y
 "$tools/bin/python" Tests/Kubernetes/validate.py all "${manifests[@]}" || failed=1
 "$oldest/bin/python" Tests/Kubernetes/validate.py 1.24 "${manifests[@]}" || failed=1
 
-mapfile -t roots < <(find k8s examples -name Kustomization -exec grep -l '^kind: Kustomization' {} + | xargs -n 1 dirname | sort)
+mapfile -t roots < <(find k8s examples -name Kustomization -exec grep -lZ '^kind: Kustomization' {} + | xargs -0 -n 1 dirname | sort)
 for root in "${roots[@]}"; do
     if rendered=$("$tools/bin/kubectl" kustomize "$root"); then
         "$tools/bin/python" Tests/Kubernetes/validate.py all - <<<"$rendered" >/dev/null || failed=1
