@@ -32,7 +32,7 @@ internal import Telemetry
         let start = Startup.decide(
             arguments: Array(CommandLine.arguments.dropFirst()), environment: environment,
             grammar: CommandGrammar(program: "jobqueue-worker", summary: "Runs the jobs of jobqueue."),
-            version: ProductVersion.text, prefixes: ["WORKER_", "JOBQUEUE_"]
+            version: ProductVersion.text, prefixes: ["WORKER_", "POOL_", "JOBQUEUE_"]
         ) { reader, _ in
             WorkerSettings(reading: &reader, environment: environment, on: loop)
         }

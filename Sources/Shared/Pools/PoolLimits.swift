@@ -7,7 +7,7 @@ public enum PoolLimits {
     public static let workloadsMax = 1_000
     /// Of the name of a pool, a workload and a handler: `[A-Za-z0-9._:/-]{1,128}`.
     public static let nameBytesMax = 128
-    /// What is kept of an error, from its end.
+    /// What is kept of a process's standard error, from its end.
     public static let errorBytesMax = 4_096
 
     /// For how long the members of a pool of the size `auto` must have stayed as many as they are.
