@@ -161,6 +161,7 @@ final class PoolMember: Sendable {
             )
         }
         perform(steps)
+        limitRuns()
         if mustRenew { renewAll() }
         if !steps.strays.isEmpty { try await store.release(steps.strays, ofPool: membership.poolID) }
         guard view.isMember else { return lost(membership) }
@@ -199,6 +200,7 @@ final class PoolMember: Sendable {
                 return (lease, run)
             }
         }
+        limitRuns()
         for (lease, run) in started {
             logger.info("a workload begins here", fields(of: lease))
             loop.spawn { [self] in
@@ -270,6 +272,16 @@ final class PoolMember: Sendable {
     private func renewAll() {
         let runs = state.withLock { state in state.stopping(Array(state.book.held.keys)) }
         for (run, grace) in runs { run.renew(within: grace) }
+    }
+
+    /// Tells the guard how long each may go on without this worker.
+    private func limitRuns() {
+        let limits = state.withLock { state in
+            state.book.held.values.compactMap { workload in
+                state.runs[workload.lease].map { (run: $0, guardAt: workload.guardAt) }
+            }
+        }
+        for limit in limits { limit.run.limit(to: limit.guardAt) }
     }
 
     private func watchClocks() async {

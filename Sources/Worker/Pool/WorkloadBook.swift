@@ -24,6 +24,9 @@ struct HeldWorkload {
     /// When it is killed for want of a renewal: before anybody else can have the lease.
     var killAt: MonotonicInstant { clock.stopAt }
 
+    /// When the guard kills it, should this worker be frozen.
+    var guardAt: MonotonicInstant { killAt + clock.duration / (2 * LeaseClock.safetyPart) }
+
     /// When it is asked to stop for want of a renewal: early enough for its grace, if that leaves time to renew.
     var askAt: MonotonicInstant { killAt - min(grace, clock.duration / LeaseClock.renewalPart) }
 }

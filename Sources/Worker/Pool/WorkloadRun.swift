@@ -33,6 +33,7 @@ final class WorkloadRun: Sendable {
     private struct State {
         var wish = Wish.run
         var attempt: ExecAttempt?
+        var limit = MonotonicInstant.distantFuture
     }
 
     /// What is kept of the outputs: nobody waits for a result.
@@ -48,6 +49,15 @@ final class WorkloadRun: Sendable {
         self.surroundings = surroundings
         self.loop = loop
         wakeUp = WakeUp(on: loop)
+    }
+
+    /// Its process is killed at `instant`, even if this worker is frozen, unless that is put off before.
+    func limit(to instant: MonotonicInstant) {
+        let attempt = state.withLock { state in
+            state.limit = instant
+            return state.attempt
+        }
+        attempt?.limit(to: instant)
     }
 
     /// Nothing is started any more; the whole process group is asked to end, and killed when the grace is over.
@@ -111,7 +121,11 @@ final class WorkloadRun: Sendable {
         } catch {
             return "cannot start: \(error)"
         }
-        state.withLock { $0.attempt = attempt }
+        let limit = state.withLock { state in
+            state.attempt = attempt
+            return state.limit
+        }
+        attempt.limit(to: limit)
         surroundings.report(WorkloadReport(isRunning: true, restarts: restarts))
         let outcome = await attempt.run(
             payload: [], resultBytesMax: Self.resultBytesMax, errorTailBytesMax: PoolLimits.errorBytesMax

@@ -42,6 +42,11 @@ final class ExecAttempt: Sendable {
         loop.schedule(at: .now() + grace) { [weak self] in self?.kill() }
     }
 
+    /// The whole group is killed at `instant`, whatever becomes of this process, unless that is put off before.
+    func limit(to instant: MonotonicInstant) {
+        if phase.withLock({ $0 != .over }) { child.killAt(instant) }
+    }
+
     private func kill() {
         if phase.withLock({ $0 != .over }) { child.signalGroup(Signals.kill) }
     }
