@@ -2,7 +2,7 @@
 # A workload that runs for ever: it appends a line to its file each second, and says so when it stops.
 set -euo pipefail
 
-file=${STREAM_DIRECTORY:-/tmp}/$(tr -c 'A-Za-z0-9._-' _ <<<"$JOBQUEUE_WORKLOAD").log
+file=${STREAM_DIRECTORY:-/tmp}/${JOBQUEUE_WORKLOAD//[^A-Za-z0-9._-]/_}.log
 note() { printf '%(%T)T member %s, lease %s: %s\n' -1 "$JOBQUEUE_ORDINAL" "$JOBQUEUE_LEASE_TOKEN" "$1" >>"$file"; }
 
 trap 'note "stopped"; exit 0' TERM
