@@ -145,6 +145,38 @@ import Testing
         }
     }
 
+    @Test func `after a rolling restart everything is where it was`() async throws {
+        try await Swarm.use { swarm in
+            var members = try await swarm.startThree(lease: "300")
+            let before = try await swarm.running().mapValues(Set.init)
+            for ordinal in 0..<3 {
+                members[ordinal].signal(SIGTERM)
+                #expect(try await members[ordinal].waitForExit() == .code(0))
+                members[ordinal] = try await swarm.startMember(ordinal, lease: "300")
+                try await swarm.waitUntilRunning([0: 2, 1: 2, 2: 2])
+            }
+            #expect(try await swarm.running().mapValues(Set.init) == before)
+            // Two away and two back for each member at most; a fast pod is back before anybody has looked.
+            #expect(swarm.starts().count <= 6 + 3 * 4)
+        }
+    }
+
+    @Test func `a member runs jobs only of the queues that it is told`() async throws {
+        try await Swarm.use { swarm in
+            try await swarm.put(["camera", "mic"], size: 2)
+            _ = try await swarm.startMember(0)
+            let job = try await swarm.api.post(["type": "echo"])
+            try await waitUntil("nobody takes the job, and it says so") {
+                try JSONValue(parsing: try await swarm.api.client.get("/api/jobs/\(job)/why").body)["reasons"]?[0]?[
+                    "code"]
+                    == "no_worker_for_queue"
+            }
+            _ = try await swarm.startMember(1, ["WORKER_QUEUES": "default"])
+            try await swarm.api.wait(for: job, toBe: "succeeded")
+            try await swarm.waitUntilRunning([0: 1, 1: 1])
+        }
+    }
+
     @Test func `a pause leaves pools alone`() async throws {
         try await Swarm.use { swarm in
             _ = try await swarm.startThree()

@@ -145,6 +145,23 @@ import Testing
         }
     }
 
+    @Test func `of the size auto are those who have been there for ten seconds`() async throws {
+        try await Scene.use { scene in
+            try await scene.configure(size: nil)
+            for ordinal in [0, 1, 3] as [Int32] { _ = try await scene.join(ordinal) }
+            _ = try await scene.pools.balance()
+            #expect(try await scene.version() == 0)
+            try await scene.sql("UPDATE pool SET observed_since = observed_since - interval '10 s'")
+            #expect(try await scene.pools.balance().changes.map(\.sharing) == [[0, 1]])
+            let pool = try #require(try await scene.pools.find("swarm"))
+            #expect(pool.effectiveSize == 2 && pool.isComplete && pool.missing.isEmpty)
+            #expect(pool.members.map { pool.state(of: $0) } == [.alive, .alive, .surplus])
+            // A fixed size in its place counts at once.
+            try await scene.configure(size: 4)
+            #expect(try await scene.owners().keys.compactMap { $0 }.sorted() == [0, 1, 3])
+        }
+    }
+
     @Test func `after an outage nothing moves for half a minute`() async throws {
         try await Scene.use { scene in
             let memberships = try await scene.start()

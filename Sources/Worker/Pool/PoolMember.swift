@@ -15,7 +15,7 @@ final class PoolMember: Sendable {
     private static let clockInterval = Duration.milliseconds(100)
     /// After an error; a lease allows for some of them.
     private static let retryPause = Duration.seconds(1)
-    /// For leases to be given back while the member leaves and PostgreSQL does not answer.
+    /// For what the member leaves behind: a process that even SIGKILL does not end, a PostgreSQL that does not answer.
     private static let settlingTime = Duration.seconds(5)
     /// Beside the instant at which somebody's lease ends, so that it has ended.
     private static let expiryMargin = Duration.milliseconds(10)
@@ -26,6 +26,8 @@ final class PoolMember: Sendable {
         var membership: Membership?
         var handler = ""
         var isLeaving = false
+        /// When it leaves whatever is left: that is free when its leases have expired.
+        var giveUpAt = MonotonicInstant.distantFuture
     }
 
     private let settings: PoolSettings
@@ -79,7 +81,9 @@ final class PoolMember: Sendable {
             state.isLeaving = true
             return state.stopping(state.book.leave())
         }
-        for (run, grace) in runs { run.stop(within: min(grace, shutdownGrace)) }
+        let graces = runs.map { min($0.grace, shutdownGrace) }
+        for (run, grace) in zip(runs.map(\.run), graces) { run.stop(within: grace) }
+        state.withLock { $0.giveUpAt = .now() + (graces.max() ?? .zero) + Self.settlingTime }
         wakeUp.wake()
     }
 
@@ -89,12 +93,9 @@ final class PoolMember: Sendable {
     func run() async {
         let clocks = loop.spawn { await self.watchClocks() }
         var hasSaidSo = false
-        var giveUpAt = MonotonicInstant.distantFuture
         while true {
-            let (membership, isLeaving, isEmpty, hasRuns) = state.withLock {
-                ($0.membership, $0.isLeaving, $0.book.isEmpty, !$0.runs.isEmpty)
-            }
-            var pause: Duration?
+            let (membership, isLeaving, giveUpAt) = state.withLock { ($0.membership, $0.isLeaving, $0.giveUpAt) }
+            var pause: Duration
             do throws(PostgresError) {
                 if let membership {
                     if isLeaving, !hasSaidSo {
@@ -116,12 +117,11 @@ final class PoolMember: Sendable {
                 tell(.warning, "the pool cannot be reached", ["error": .error(error)])
                 pause = Self.retryPause
             }
-            // Everything has stopped, and PostgreSQL does not take it back: it will when the leases have expired.
-            if isLeaving, !hasRuns || isEmpty {
-                giveUpAt = min(giveUpAt, .now() + Self.settlingTime)
-                if giveUpAt <= .now() { break }
+            guard .now() < giveUpAt else {
+                logger.error("left the pool without giving everything back: the leases will expire")
+                break
             }
-            await wakeUp.wait(until: min(giveUpAt, .now() + (pause ?? Self.retryPause)))
+            await wakeUp.wait(until: min(giveUpAt, .now() + pause))
         }
         clocks.cancel()
     }
