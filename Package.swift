@@ -56,21 +56,22 @@ let package = Package(
         shared("Fleet", ["Postgres", "EventLoop", "Telemetry", "Configuration"]),
         shared("Jobs", ["Postgres", "EventLoop", "JSON", "Fleet", "Telemetry"]),
         shared("Control", ["Postgres", "TLS", "Telemetry"]),
+        shared("Pools", ["Postgres", "EventLoop", "Telemetry"]),
 
         // Binaries
         binary(
             "Api",
             [
                 "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs",
-                "Control",
+                "Control", "Pools",
             ]),
         binary(
             "Worker",
             [
                 "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs",
-                "Control",
+                "Control", "Pools",
             ]),
-        binary("Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Fleet", "Jobs", "Control"]),
+        binary("Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Fleet", "Jobs", "Control", "Pools"]),
 
         // Tests
         .target(
@@ -86,13 +87,17 @@ let package = Package(
         tests("FleetTests", ["Fleet", "Postgres", "EventLoop", "Configuration", "TestKit"]),
         tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
         tests("ControlTests", ["Control", "Jobs", "Fleet", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
-        tests("WorkerTests", ["Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs"]),
+        tests("PoolsTests", ["Pools", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
+        tests("WorkerTests", ["Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
         tests(
             "ApiTests",
-            ["Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Jobs", "TestKit"]),
+            [
+                "Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Jobs", "Pools",
+                "TestKit",
+            ]),
         tests(
             "ReaperTests",
-            ["Reaper", "Jobs", "Fleet", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
+            ["Reaper", "Jobs", "Fleet", "Pools", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("TestKitTests", ["TestKit", "EventLoop"]),
         tests("Integration", ["TestKit", "Postgres", "EventLoop", "JSON"]),
         tests("Tidy", ["TestKit"]),

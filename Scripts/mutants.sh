@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Breaks one guard after the other in a copy of what is committed, and runs the tests of the modules Jobs and Control: each
+# Breaks one guard after the other in a copy of what is committed, and runs the tests of the modules Jobs, Control and Pools: each
 # time some test must fail. A mutant that no test kills is a guard that nobody would miss. ONLY=text takes those whose name contains it.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
@@ -30,6 +30,16 @@ mutants=(
     'limits are judged without a lock | Migrations/0008_turns.sql | PERFORM pg_advisory_xact_lock | PERFORM abs'
     'a key has no limit | Migrations/0008_turns.sql | limited.max_running_per_key IS NOT NULL | false'
     'a snooze spends an attempt | Sources/Shared/Jobs/FinishJobs.swift | attempt - (step = '"'snoozed'"')::int | attempt'
+    'a workload is given to whoever asks | Sources/Shared/Pools/AcquireWorkloads.swift | AND w.owner = $2 AND NOT w.removed | '
+    'a workload is given while another holds it | Sources/Shared/Pools/AcquireWorkloads.swift | OR w.expires_at < clock_timestamp()) | OR true)'
+    'who is no member takes workloads | Sources/Shared/Pools/AcquireWorkloads.swift | AND m.expires_at > clock_timestamp() | '
+    'a release ignores the token | Sources/Shared/Pools/ReleaseWorkloads.swift | AND w.token = g.token | '
+    'a renewal of workloads ignores the token | Sources/Shared/Pools/RenewWorkloads.swift | AND w.token = g.token | '
+    'a report ignores the token | Sources/Shared/Pools/ReportWorkloads.swift | AND w.token = g.token | '
+    'an ordinal is taken from its member | Sources/Shared/Pools/JoinPool.swift | OR m.expires_at < clock_timestamp() | OR true'
+    'whoever leaves gives back what is another'"'"'s | Sources/Shared/Pools/JoinPool.swift | AND incarnation = $3 RETURNING | RETURNING'
+    'two balance at once | Sources/Shared/Pools/BalancePools.swift | FOR NO KEY UPDATE SKIP LOCKED | '
+    'the token of workloads does not grow | Sources/Shared/Pools/AcquireWorkloads.swift | nextval('"'pool_token'"') | 1::bigint'
     'crashes do not count as attempts | Sources/Shared/Jobs/ReclaimLeases.swift | e.attempt >= COALESCE(j.max_attempts, 0) | false'
 )
 
@@ -48,7 +58,7 @@ mutated = source.replace(os.environ["TEXT"], os.environ["REPLACEMENT"])
 if mutated == source: sys.exit(1)
 open(path, "w").write(mutated)
 PYTHON
-    if (cd "$copy" && FILTER='^(JobsTests|ControlTests)' timeout 900 Scripts/test.sh) >"$copy/mutant.log" 2>&1; then
+    if (cd "$copy" && FILTER='^(JobsTests|ControlTests|PoolsTests)' timeout 900 Scripts/test.sh) >"$copy/mutant.log" 2>&1; then
         echo "SURVIVED  $name"
         survivors=$((survivors + 1))
     elif grep -q 'Test run with' "$copy/mutant.log"; then

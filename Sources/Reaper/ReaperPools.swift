@@ -2,6 +2,7 @@ internal import Configuration
 internal import EventLoop
 internal import Fleet
 internal import Jobs
+internal import Pools
 internal import Postgres
 internal import Telemetry
 
@@ -9,6 +10,7 @@ internal import Telemetry
 final class ReaperPools: Sendable {
     let store: JobStore
     let registry: WorkerRegistry
+    let workloads: PoolStore
     /// For what takes long, and needs no plan that is forced: partitions.
     let general: DatabasePool
     private let hot: DatabasePool
@@ -34,6 +36,7 @@ final class ReaperPools: Sendable {
         let notifier = ReadyNotifier(pool: notifying, schema: settings.schema, logger: logger)
         store = JobStore(hot: hot, general: general, bands: BandDirectory(), notifier: notifier)
         registry = WorkerRegistry(pool: hot)
+        workloads = PoolStore(pool: hot)
     }
 
     /// Looks for rotated credentials until it is cancelled.

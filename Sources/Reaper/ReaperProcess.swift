@@ -2,6 +2,7 @@ internal import Control
 internal import EventLoop
 internal import Fleet
 internal import Jobs
+internal import Pools
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
@@ -66,6 +67,9 @@ final class ReaperProcess: Sendable {
             Duty(
                 task: PauseEnder(control: ControlStore(pool: pools.general)), interval: PauseEnder.interval,
                 pauseMin: PauseEnder.pauseMin),
+            Duty(
+                task: PoolBalancer(pools: pools.workloads, logger: logger), interval: PoolBalancer.interval,
+                pauseMin: PoolBalancer.pauseMin),
             Duty(
                 task: TallyFolder(store: store, activity: activity), interval: TallyFolder.interval,
                 pauseMin: TallyFolder.pauseMin),

@@ -7,6 +7,8 @@ struct HandlerSource: Sendable {
     private let surroundings: HandlerSurroundings
     /// Those that the worker begins with.
     let initial: HandlerTable
+    /// Whether there are others than the built-in ones.
+    var hasFile: Bool { path != nil }
 
     /// A file that is wrong is a problem of the configuration, as is any other wrong setting.
     init(reading reader: inout SettingsReader, environment: ProcessEnvironment, on loop: Loop) {

@@ -47,7 +47,7 @@ internal import Telemetry
         let loop = try Loop(label: "worker")
         let start = Startup.decide(
             arguments: arguments, environment: environment, grammar: grammar, version: ProductVersion.text,
-            prefixes: ["WORKER_", "JOBQUEUE_"]
+            prefixes: ["WORKER_", "POOL_", "JOBQUEUE_"]
         ) { reader, command in
             if let command, command.name == HealthCommand.name {
                 return Settings.health(HealthCommand(reading: &reader, "WORKER_STATUS_FILE", command))

@@ -20,11 +20,16 @@ struct WorkerSettings: Sendable {
     let handlers: HandlerSource
     /// nil: nobody probes this process.
     let statusFile: StatusFile?
+    /// nil: the worker is no member of a pool.
+    let pool: PoolSettings?
     let database: DatabaseAccess
     let schema: String
     let poolSize: Int
     let logLevel: LogLevel
     let logFormat: LogFormatChoice
+
+    /// A member of a pool runs jobs besides only if it is told of which queues.
+    var runsJobs: Bool { pool == nil || queues != nil }
 
     enum LogFormatChoice: String, CaseIterable, Sendable {
         case json, console
@@ -33,7 +38,8 @@ struct WorkerSettings: Sendable {
     init(reading reader: inout SettingsReader, environment: ProcessEnvironment, on loop: Loop) {
         name = reader.optionalString("WORKER_NAME", help: "What people call this worker; the host's name by default.")
         let names = reader.list(
-            "WORKER_QUEUES", help: "The queues to take jobs from, by name; all by default.",
+            "WORKER_QUEUES",
+            help: "The queues to take jobs from, by name; all by default, but none for a member of a pool.",
             accepts: "names of A-Z a-z 0-9 . _ : / -, separated by commas", whereEach: JobLimits.isName)
         queues = names.isEmpty ? nil : names
         concurrency = reader.integer(
@@ -67,6 +73,12 @@ struct WorkerSettings: Sendable {
         hearsOfControl = reader.boolean(
             "ENABLE_CHANGE_STREAMS", default: true, help: "Whether changes of control are told by LISTEN and NOTIFY.")
         handlers = HandlerSource(reading: &reader, environment: environment, on: loop)
+        pool = PoolSettings(reading: &reader, host: Host.name)
+        // A path that cannot be read is a problem already.
+        let hasHandlers = handlers.hasFile || reader.problems.contains { $0.place.hasPrefix("WORKER_HANDLERS_FILE") }
+        reader.require(
+            pool == nil || hasHandlers, of: "POOL_NAME", "WORKER_HANDLERS_FILE",
+            otherwise: "a pool's workloads run by a program of the handlers file, and there is none")
         statusFile = StatusFile(reading: &reader, "WORKER_STATUS_FILE")
         database = DatabaseAccess(reading: &reader)
         schema = reader.databaseSchema()

@@ -1,6 +1,7 @@
 import HTTP
 import JSON
 import Jobs
+import Pools
 import TLS
 import Testing
 
@@ -26,7 +27,7 @@ import Testing
             (path.value.object ?? []).map { "\($0.name.uppercased()) \(path.name)" }
         }
         #expect(described.sorted() == routes.map { "\($0.method) \($0.pattern)" }.sorted())
-        #expect(described.count == 23)
+        #expect(described.count == 29)
     }
 
     @Test func `open routes need no key, and all others do`() {
@@ -140,6 +141,35 @@ import Testing
         }
         let ids = document["components"]?["schemas"]?["JobFilter"]?["properties"]?["ids"]
         #expect(ids?["maxItems"]?.integer == BulkChange.idsMax)
+    }
+
+    @Test func `the bounds, the states and the example of a pool are those that are kept`() throws {
+        let schemas = document["components"]?["schemas"]
+        let size = schemas?["PoolSize"]?["oneOf"]?[0]
+        #expect(size?["minimum"]?.integer == Int(PoolLimits.size.lowerBound))
+        #expect(size?["maximum"]?.integer == Int(PoolLimits.size.upperBound))
+        let settings = schemas?["PoolSettings"]?["properties"]
+        #expect(settings?["workloads"]?["maxItems"]?.integer == PoolLimits.workloadsMax)
+        #expect(PoolLimits.nameBytesMax == JobLimits.nameBytesMax)
+        #expect(
+            schemas?["PoolAssignment"]?["properties"]?["state"]?["enum"]?.array?.compactMap(\.string)
+                == Workload.State.allCases.map(\.rawValue))
+        #expect(
+            schemas?["PoolMember"]?["properties"]?["state"]?["enum"]?.array?.compactMap(\.string)
+                == Pool.MemberState.allCases.map(\.rawValue).filter { $0 != "missing" })
+        let put = document["paths"]?["/api/pools/{name}"]?["put"]?["requestBody"]?["content"]?["application/json"]
+        let example = try #require(put?["example"]).text
+        let input = try BodyReader.pool(try request("PUT /api/pools/a HTTP/1.1", body: example))
+        #expect(input.size == 3 && input.workloads.count == 3)
+        for name in ["Pool", "PoolMember", "PoolAssignments", "PoolAssignment"] {
+            let schema = schemas?[name]
+            #expect(
+                schema?["required"]?.array?.compactMap(\.string).sorted()
+                    == schema?["properties"]?.object?.map(\.name).sorted(), "\(name)")
+        }
+        let shown = document["components"]?["responses"]?["Pool"]?["content"]?["application/json"]?["example"]?.object
+        #expect(
+            shown?.map(\.name).sorted() == schemas?["Pool"]?["required"]?.array?.compactMap(\.string).sorted())
     }
 
     @Test func `the query of the events is described`() {

@@ -136,3 +136,14 @@ final class ScratchDirectory: Sendable {
         return file
     }
 }
+
+enum TextOf {
+    /// nil when it cannot be opened.
+    static func file(_ path: String) -> String? {
+        guard let handle = fopen(path, "re") else { return nil }
+        defer { fclose(handle) }
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let count = fread(&bytes, 1, bytes.count, handle)
+        return String(decoding: bytes[..<count], as: UTF8.self)
+    }
+}

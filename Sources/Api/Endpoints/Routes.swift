@@ -1,5 +1,6 @@
 internal import HTTP
 internal import Jobs
+internal import Pools
 internal import Postgres
 
 extension Endpoints {
@@ -15,6 +16,9 @@ extension Endpoints {
         // A reason of escapes is six times as long as what it means.
         let actor = Route.Body.json(bytesMax: 8 * 1_024)
         let many = Route.Body.json(bytesMax: 8 * 1_024 + 64 * BulkChange.idsMax)
+        // The same holds for its names, though none needs an escape.
+        let pool = Route.Body.json(
+            bytesMax: 8 * 1_024 + (6 * PoolLimits.nameBytesMax + 16) * PoolLimits.workloadsMax)
 
         router.on(.post, "/api/jobs", access: write, body: oneJob, createJob)
         router.on(.post, "/api/jobs/batch", access: write, body: .json(bytesMax: JobLimits.bulkBytesMax), createJobs)
@@ -35,6 +39,12 @@ extension Endpoints {
         router.on(.get, "/api/worker/control-history", access: read, showControlHistory)
         router.on(.post, "/api/queues/{name}/pause", access: control, body: actor, pauseQueue)
         router.on(.post, "/api/queues/{name}/resume", access: control, body: actor, resumeQueue)
+        router.on(.get, "/api/pools", access: read, listPools)
+        router.on(.get, "/api/pools/{name}", access: read, showPool)
+        router.on(.put, "/api/pools/{name}", access: control, body: pool, configurePool)
+        router.on(.delete, "/api/pools/{name}", access: control, removePool)
+        router.on(.get, "/api/pools/{name}/assignments", access: read, listAssignments)
+        router.on(.get, "/api/pools/{name}/config.yml", access: read, showPoolConfig)
         router.on(.get, "/openapi.json", access: read, showOpenAPI)
 
         router.on(.get, "/health", access: .open, showHealth)

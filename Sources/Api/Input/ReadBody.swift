@@ -66,6 +66,11 @@ enum BodyReader {
         }
     }
 
+    /// What a pool is to run.
+    static func pool(_ request: Request) throws(Problem) -> PoolInput {
+        try whole(request) { reader, errors throws(JSONError) in try PoolInput.read(&reader, into: &errors) }
+    }
+
     private static func whole<Value>(
         _ request: Request, _ read: (inout JSONReader, inout InputErrors) throws(JSONError) -> Value
     ) throws(Problem) -> Value {

@@ -1,5 +1,6 @@
 internal import Fleet
 internal import Jobs
+internal import Pools
 internal import Postgres
 internal import Telemetry
 
@@ -19,7 +20,7 @@ final class MetricsPage: Sendable {
     /// All that PostgreSQL tells.
     static let declarations =
         JobFamilies.declarations + DatabaseFamilies.declarations + WorkerMetrics.all + ControlFamilies.declarations
-        + [WatchdogMetrics.jobs, alive]
+        + PoolFamilies.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive]
 
     private let registry: MetricRegistry
     private let fromDatabase: SharedAnswer<[MetricFamily]>
@@ -51,8 +52,9 @@ final class MetricsPage: Sendable {
             let workers = try await database.workers.alive()
             let fleet = try await readFleet(database.workers, workers)
             let control = try await ControlFamilies.read(database.control, workers)
+            let pools = try await PoolFamilies.read(database.pools)
             let statistics = try await DatabaseFamilies.read(database.general, timeout: limit)
-            return jobs + fleet + control + statistics + [DatabaseFamilies.isUp(true)]
+            return jobs + fleet + control + pools + statistics + [DatabaseFamilies.isUp(true)]
         } catch {
             return missing
         }
@@ -65,6 +67,6 @@ final class MetricsPage: Sendable {
         living.add(Double(workers.count))
         let counted = MetricSnapshot(
             entries: try await registry.series().map { MetricSnapshot.Entry(series: $0.series, value: $0.value) })
-        return counted.families(WorkerMetrics.all + [WatchdogMetrics.jobs]) + [living]
+        return counted.families(WorkerMetrics.all + [WatchdogMetrics.jobs, WorkloadMetrics.restarts]) + [living]
     }
 }

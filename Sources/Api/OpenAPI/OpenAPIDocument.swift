@@ -17,11 +17,12 @@ enum OpenAPIDocument {
             {"name": "queues", "description": "What waits where."},
             {"name": "workers", "description": "Who works."},
             {"name": "control", "description": "Pause and resume what workers take."},
+            {"name": "pools", "description": "Long-lived workloads, shared out among an ordered set of workers."},
             {"name": "operations", "description": "Probes, metrics, and this document."}
           ],
           "security": [{"rootKey": []}],
           "paths": {
-        \#([jobPaths, oneJobPaths, bulkPaths, storyPaths, fleetPaths, controlPaths, probePaths].joined(separator: ",\n"))
+        \#([jobPaths, oneJobPaths, bulkPaths, storyPaths, fleetPaths, controlPaths, poolPaths, probePaths].joined(separator: ",\n"))
           },
           "components": {
             "securitySchemes": {

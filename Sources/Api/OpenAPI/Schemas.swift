@@ -5,6 +5,7 @@ extension OpenAPIDocument {
         \#(storySchemas)
         \#(bulkSchemas)
         \#(controlSchemas)
+        \#(poolSchemas)
           "JobStatus": {
             "type": "string",
             "description": "`scheduled`: its time lies ahead. `queued`: may be taken by a worker now. `running`: a worker has it. `ending`: asked to stop while it ran. `succeeded`, `failed` (out of attempts, or for good) and `cancelled`: ended.",

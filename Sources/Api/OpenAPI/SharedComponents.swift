@@ -12,6 +12,11 @@ extension OpenAPIDocument {
             "schema": {"$ref": "#/components/schemas/Name"},
             "example": "mail"
           },
+          "PoolName": {
+            "name": "name", "in": "path", "required": true, "description": "Of a pool, with `/` written as `%2F`.",
+            "schema": {"$ref": "#/components/schemas/Name"},
+            "example": "swarm"
+          },
           "RequestID": {
             "name": "X-Request-Id", "in": "header", "required": false,
             "description": "Names the request in the answer and in the log, if it is of the form `[A-Za-z0-9._-]{1,128}`; else one is made.",
@@ -92,6 +97,28 @@ extension OpenAPIDocument {
               }
             }
           },
+          "Pool": {
+            "description": "The pool as it is now.",
+            "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestID"}},
+            "content": {
+              "application/json": {
+                "schema": {"$ref": "#/components/schemas/Pool"},
+                "example": {
+                  "name": "swarm", "size": 3, "handler": "stream", "workloads": ["stream:a", "stream:b"], "version": 4,
+                  "complete": false, "gathering": false, "effective_size": 3,
+                  "members": [
+                    {
+                      "ordinal": 0, "name": "swarm-worker-0", "host": "swarm-worker-0",
+                      "incarnation": "01a1f9d1-600b-7408-9921-518e3543629d", "state": "alive",
+                      "joined_at": "2030-01-31T09:00:00.000000Z", "expires_at": "2030-01-31T09:30:30.000000Z"
+                    }
+                  ],
+                  "missing": [1, 2], "created_at": "2030-01-31T09:00:00.000000Z",
+                  "updated_at": "2030-01-31T09:00:00.000000Z", "updated_by": "ada", "reason": null
+                }
+              }
+            }
+          },
           "BulkReport": {
             "description": "What was done, or would be.",
             "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestID"}},
@@ -125,6 +152,9 @@ extension OpenAPIDocument {
         problem(
             "UnknownJob", 404, "Not Found", "There is no job with this id.",
             #""detail": "there is no job with this id""#),
+        problem(
+            "UnknownPool", 404, "Not Found", "There is no pool with this name.",
+            #""detail": "there is no pool with this name""#),
         problem(
             "Conflict", 409, "Conflict", "The state of the job does not allow it.",
             #""detail": "the job is succeeded; only a job that is queued, scheduled or running can be cancelled", "job_status": "succeeded""#

@@ -2,6 +2,7 @@ internal import Control
 internal import EventLoop
 internal import Fleet
 internal import Jobs
+internal import Pools
 internal import Postgres
 internal import Telemetry
 
@@ -12,11 +13,12 @@ final class LoopDatabase: Sendable {
     let jobs: JobStore
     let workers: WorkerRegistry
     let control: ControlStore
+    let pools: PoolStore
     /// For short statements only, which find their rows by index.
     let hot: DatabasePool
     /// For what may take longer: its sessions plan as PostgreSQL sees fit.
     let general: DatabasePool
-    private let pools: [DatabasePool]
+    private let connections: [DatabasePool]
 
     /// What all loops share.
     struct Surroundings: Sendable {
@@ -39,7 +41,7 @@ final class LoopDatabase: Sendable {
         hot = pool(.hot, size: connections - 2)
         let notifying = pool(.notifying, size: 1)
         general = pool(.general, size: 1)
-        pools = [hot, general, notifying]
+        self.connections = [hot, general, notifying]
         self.loop = loop
         jobs = JobStore(
             hot: hot, general: general, bands: surroundings.bands, inserts: surroundings.inserts,
@@ -47,21 +49,22 @@ final class LoopDatabase: Sendable {
             stopNotifier: StopNotifier(pool: notifying, schema: surroundings.schema, logger: surroundings.logger))
         workers = WorkerRegistry(pool: hot)
         control = ControlStore(pool: general)
+        self.pools = PoolStore(pool: general)
     }
 
     /// Opens a first connection of each kind, so that the first request finds them.
     func start() {
-        loop.execute { [pools] in for pool in pools { pool.start() } }
+        loop.execute { [connections] in for pool in connections { pool.start() } }
     }
 
     /// Replaces every connection as soon as nobody uses it: they log in with the credentials of the moment.
     func retireConnections() {
-        loop.execute { [pools] in for pool in pools { pool.retireAll() } }
+        loop.execute { [connections] in for pool in connections { pool.retireAll() } }
     }
 
     /// Ends the sessions.
     func close() async {
-        await loop.spawn { [pools] in for pool in pools { pool.close() } }.value
+        await loop.spawn { [connections] in for pool in connections { pool.close() } }.value
     }
 }
 

@@ -131,6 +131,12 @@ public final class ChildProcess: Sendable {
         Glibc.kill(-pid, number)
     }
 
+    /// The guard of `ProcessGuard` kills the process group at `instant`, unless that is put off before: also when this
+    /// process is stopped, or hangs. Without a guard nothing happens.
+    public func killAt(_ instant: MonotonicInstant) {
+        clinux_guard_deadline(guardSlot, instant.nanoseconds)
+    }
+
     /// Closes this side of all four descriptors.
     public func closeDescriptors() {
         standardInput.close()

@@ -40,6 +40,12 @@ struct HandlerTable: Sendable {
         return prefixes.first { type.utf8.starts(with: $0.prefix.utf8) }?.handler
     }
 
+    /// The program of the handler with exactly this name, or with the longest prefix of it; nil if there is none, or it
+    /// is no program.
+    func command(for name: String) -> ExecCommand? {
+        (handler(for: name) as? ExecHandler)?.command
+    }
+
     /// Everything that it has a handler for: `types` and `patterns`.
     var names: [String] { types + patterns }
 

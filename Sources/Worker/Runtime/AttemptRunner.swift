@@ -80,6 +80,9 @@ final class AttemptRunner: Sendable {
         handlers.withLock { $0 = table }
     }
 
+    /// The handlers of the moment.
+    var table: HandlerTable { handlers.withLock { $0 } }
+
     /// What it can run, by the names of the handlers.
     var typeNames: [String] { handlers.withLock { $0.names } }
 

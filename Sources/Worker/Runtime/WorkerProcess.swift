@@ -3,6 +3,7 @@ internal import Control
 internal import EventLoop
 internal import Fleet
 internal import Jobs
+internal import Pools
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
@@ -22,9 +23,13 @@ final class WorkerProcess: Sendable {
     private let stopWatch: StopWatch
     private let controlWatch: ControlWatch
     private let heartbeat: Heartbeat
+    /// nil: the worker is no member of a pool.
+    private let member: PoolMember?
     private let loop: Loop
     private let logger: Logger
     private let describe: @Sendable () -> WorkerDescription
+    /// Of this process, until it is taken for dead.
+    private let incarnation: UUID
     /// Woken by signals.
     private let stopSignal: WakeUp
     private let state = Mutex(ServiceState.waiting("starting"))
@@ -57,6 +62,7 @@ final class WorkerProcess: Sendable {
             reporter: ProgressReporter(store: store, on: loop, logger: logger), on: loop, registry: metrics,
             logger: logger)
         describe = Self.describer(settings, runner)
+        incarnation = describe().incarnation
         let options = LeaseLoop.Options(
             queues: settings.queues, pollInterval: settings.pollInterval, leaseDuration: settings.leaseDuration)
         leaseLoop = LeaseLoop(
@@ -71,6 +77,11 @@ final class WorkerProcess: Sendable {
         heartbeat = Heartbeat(
             registry: registry, metrics: metrics, identity: identity, runner: runner, on: loop, logger: logger,
             describe: describe)
+        member = settings.pool.map { [runner, hot, incarnation] pool in
+            PoolMember(
+                pool, incarnation: incarnation, store: PoolStore(pool: hot), handlers: { runner.table },
+                shutdownGrace: settings.shutdownGrace, metrics: metrics, on: loop, logger: logger)
+        }
     }
 
     private static func describer(
@@ -82,7 +93,7 @@ final class WorkerProcess: Sendable {
             var random = SystemRandomNumberGenerator()
             return WorkerDescription(
                 incarnation: generator.next(at: .now(), using: &random), name: settings.name ?? host, host: host,
-                version: ProductVersion.text, queues: settings.queues, types: runner.typeNames,
+                version: ProductVersion.text, queues: settings.runsJobs ? settings.queues : [], types: runner.typeNames,
                 concurrency: Int32(settings.concurrency))
         }
     }
@@ -117,7 +128,8 @@ final class WorkerProcess: Sendable {
             loop.spawn { await self.controlWatch.run() }, loop.spawn { await self.controlWatch.watchFile() },
             loop.spawn { await self.heartbeat.run() }, loop.spawn { await self.watchCredentials() },
         ]
-        let leasing = loop.spawn { await self.leaseLoop.run() }
+        let leasing = settings.runsJobs ? loop.spawn { await self.leaseLoop.run() } : nil
+        let membership = member.map { member in loop.spawn { await member.run() } }
         logger.info(
             "working", ["worker_id": .integer(identity.id), "concurrency": .integer(settings.concurrency)])
 
@@ -125,9 +137,11 @@ final class WorkerProcess: Sendable {
         became(.stopping)
         logger.info("stopping: nothing more is leased", ["running": .integer(runner.runningCount)])
         leaseLoop.stop()
+        member?.leave()
         listener.close()
-        await leasing.value
+        await leasing?.value
         await drain()
+        await membership?.value
 
         for task in tasks { task.cancel() }
         await heartbeat.depart()
@@ -158,7 +172,9 @@ final class WorkerProcess: Sendable {
             if let lead = SchemaVersion.lead(current: version) {
                 logger.warning("the schema is newer than this release", ["reason": .string(lead)])
             }
-            identity.became(try await registry.join(describe()))
+            var description = describe()
+            description.incarnation = incarnation
+            identity.became(try await registry.join(description))
             return nil
         } catch {
             return "\(error)"
@@ -184,25 +200,29 @@ final class WorkerProcess: Sendable {
         let ready = ReadyNotifier.channel(schema: settings.schema)
         let stop = StopNotifier.channel(schema: settings.schema)
         let control = ControlStore.channel(schema: settings.schema)
+        let pools = PoolStore.channel(schema: settings.schema)
         // Its address was accepted when the pools were made.
         let sessions = try? database.settings(schema: settings.schema, applicationName: "jobqueue-worker listening")
         guard let sessions else { preconditionFailure("the database's address has become invalid") }
         let listener = NotificationListener(
-            sessions, channels: [ready, stop] + (settings.hearsOfControl ? [control] : []), on: loop,
-            credentials: database.credentials
-        ) { [leaseLoop, stopWatch, controlWatch, logger] event in
+            sessions,
+            channels: [ready, stop] + (settings.hearsOfControl ? [control] : []) + (member == nil ? [] : [pools]),
+            on: loop, credentials: database.credentials
+        ) { [leaseLoop, stopWatch, controlWatch, member, logger] event in
             switch event {
             case .notification(let notification):
                 let names = notification.payload.split(separator: ",")
                 switch notification.channel {
                 case stop: stopWatch.notified(of: names)
                 case control: controlWatch.lookAgain()
+                case pools: member?.notified(of: names)
                 default: leaseLoop.notified(of: names)
                 }
             case .listening:
                 leaseLoop.lookAgain()
                 stopWatch.lookAgain()
                 controlWatch.lookAgain()
+                member?.lookAgain()
             case .interrupted(let reason):
                 logger.warning("notifications are interrupted; polling goes on", ["reason": .string(reason)])
             }

@@ -43,6 +43,10 @@ int clinux_guard_enter(pid_t group);
 /// Takes a group out again, by its place; -1 does nothing.
 void clinux_guard_leave(int slot);
 
+/// The guard kills the group at this place at `deadline`, in nanoseconds of CLOCK_MONOTONIC, unless it is put off by
+/// another call before; 0: never. -1 does nothing.
+void clinux_guard_deadline(int slot, int64_t deadline);
+
 /// Names the calling thread, cut to 15 bytes.
 void clinux_name_thread(const char *name);
 

@@ -1,5 +1,4 @@
 internal import EventLoop
-internal import Jobs
 internal import Synchronization
 
 /// One child process of a handler, from its start until its process group is gone.
@@ -23,9 +22,9 @@ final class ExecAttempt: Sendable {
     private let command: ExecCommand
     private let phase = Mutex(Phase.running)
 
-    /// Starts the command for a job. Throws why it could not be started.
-    init(_ command: ExecCommand, for job: LeasedJob, on loop: Loop) throws(SystemError) {
-        child = try ChildProcess(command.processSpec(for: job), on: loop)
+    /// Starts the command with the variables that tell it what it is to do. Throws why it could not be started.
+    init(_ command: ExecCommand, _ variables: [String: String], on loop: Loop) throws(SystemError) {
+        child = try ChildProcess(command.processSpec(variables), on: loop)
         self.command = command
         self.loop = loop
     }
@@ -43,17 +42,23 @@ final class ExecAttempt: Sendable {
         loop.schedule(at: .now() + grace) { [weak self] in self?.kill() }
     }
 
+    /// The whole group is killed at `instant`, whatever becomes of this process, unless that is put off before.
+    func limit(to instant: MonotonicInstant) {
+        if phase.withLock({ $0 != .over }) { child.killAt(instant) }
+    }
+
     private func kill() {
         if phase.withLock({ $0 != .over }) { child.signalGroup(Signals.kill) }
     }
 
     /// Hands over the payload, reads all outputs, and returns when the group is gone.
     func run(
-        payload: [UInt8], resultBytesMax: Int, progress: @escaping ProgressSink
+        payload: [UInt8], resultBytesMax: Int, errorTailBytesMax: Int = ExecLimits.errorTailBytesMax,
+        progress: @escaping ProgressSink
     ) async -> ExecOutcome {
         async let fed: Void = feed(payload)
         async let output = drain(child.standardOutput, into: LastLine(bytesMax: resultBytesMax))
-        async let errors = drain(child.standardError, into: OutputTail(bytesMax: ExecLimits.errorTailBytesMax))
+        async let errors = drain(child.standardError, into: OutputTail(bytesMax: errorTailBytesMax))
         let reporting = ReportingOutput(bytesMax: resultBytesMax, report: progress)
         async let result = drain(child.result, into: reporting)
 

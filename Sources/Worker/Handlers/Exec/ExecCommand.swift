@@ -2,7 +2,8 @@ internal import EventLoop
 internal import Jobs
 
 /// What an `exec` handler starts, with all that its file says about it. A job adds its payload and the variables that
-/// tell which job it is; nothing of it reaches the program's path, its arguments, or a shell.
+/// tell which job it is, and so does a workload of a pool; nothing of it reaches the program's path, its arguments, or a
+/// shell.
 struct ExecCommand: Hashable, Sendable {
     /// Where programs are looked for, and the child's `PATH`: fixed, so that neither the worker's own environment nor
     /// a handlers file decides what `python3` is.
@@ -34,17 +35,24 @@ struct ExecCommand: Hashable, Sendable {
         return nil
     }
 
-    func processSpec(for job: LeasedJob) -> ProcessSpec {
-        var environment = environment
+    /// With the variables of what it is started for.
+    func processSpec(_ variables: [String: String]) -> ProcessSpec {
+        var environment = environment.merging(variables) { $1 }
         environment["PATH"] = ExecCommand.searchPath
-        environment["JOBQUEUE_JOB_ID"] = "\(job.id)"
-        environment["JOBQUEUE_TYPE"] = job.type
-        environment["JOBQUEUE_QUEUE"] = job.queue
-        environment["JOBQUEUE_ATTEMPT"] = "\(job.attempt)"
-        environment["JOBQUEUE_MAX_ATTEMPTS"] = "\(job.maxAttempts)"
-        environment["JOBQUEUE_LEASE_TOKEN"] = "\(job.token)"
-        environment["TRACEPARENT"] = job.traceParent
         return ProcessSpec(
             executable: executable, arguments: arguments, environment: environment, workingDirectory: workingDirectory)
+    }
+}
+
+extension LeasedJob {
+    /// What tells a program which job it has.
+    var variables: [String: String] {
+        var variables = [
+            "JOBQUEUE_JOB_ID": "\(id)", "JOBQUEUE_TYPE": type, "JOBQUEUE_QUEUE": queue,
+            "JOBQUEUE_ATTEMPT": "\(attempt)", "JOBQUEUE_MAX_ATTEMPTS": "\(maxAttempts)",
+            "JOBQUEUE_LEASE_TOKEN": "\(token)",
+        ]
+        variables["TRACEPARENT"] = traceParent
+        return variables
     }
 }

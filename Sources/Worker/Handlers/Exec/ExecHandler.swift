@@ -9,7 +9,7 @@ struct ExecHandler: Handler {
     func run(_ job: LeasedJob, stop: StopRequest, progress: @escaping ProgressSink) async -> AttemptResult {
         let attempt: ExecAttempt
         do throws(SystemError) {
-            attempt = try ExecAttempt(command, for: job, on: loop)
+            attempt = try ExecAttempt(command, job.variables, on: loop)
         } catch {
             // Out of processes, descriptors or memory, or the program is being replaced: all of it passes.
             return .retry(error: "cannot start \(command.executable): \(error)", afterSeconds: nil)

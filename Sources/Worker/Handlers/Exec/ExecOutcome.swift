@@ -30,7 +30,7 @@ struct ExecOutcome {
     }
 
     /// `exit code 1: Traceback ...`
-    private var error: String {
+    var error: String {
         var text = errors.text
         text = text.isEmpty ? "\(exit)" : "\(exit): \(text)"
         guard let timedOutAfter else { return text }

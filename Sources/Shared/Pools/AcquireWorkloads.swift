@@ -1,0 +1,49 @@
+public import Postgres
+
+/// A workload and the token of the lease under which a member has it.
+public struct WorkloadLease: Hashable, Sendable {
+    public let name: String
+    public let token: Int64
+
+    public init(name: String, token: Int64) {
+        self.name = name
+        self.token = token
+    }
+}
+
+extension PoolStore {
+    /// The only way in which a workload gets a holder. The row is locked before its conditions are looked at for good, so
+    /// of two who ask at once only one finds it free. A lease that this incarnation has already is given anew: then its
+    /// answer was lost, and nothing runs under it.
+    static let acquire = Statement(
+        "acquire_workloads",
+        """
+        WITH given AS MATERIALIZED (
+            SELECT name FROM unnest($4::text[]) AS g (name) ORDER BY name COLLATE "C")
+        UPDATE pool_workload w
+        SET token = nextval('pool_token'), holder = $3, holder_ordinal = $2, acquired_at = clock_timestamp(),
+            expires_at = clock_timestamp() + make_interval(secs => $5), state = 'starting', started_at = NULL,
+            restarts = 0
+        FROM given g
+        WHERE w.pool_id = $1 AND w.name = g.name AND w.owner = $2 AND NOT w.removed
+          AND (w.holder IS NULL OR w.holder = $3 OR w.expires_at < clock_timestamp())
+          AND EXISTS (SELECT FROM pool_member m
+                      WHERE m.pool_id = $1 AND m.ordinal = $2 AND m.incarnation = $3 AND NOT m.leaving
+                        AND m.expires_at > clock_timestamp())
+        RETURNING w.name, w.token
+        """, [.int4, .int4, .uuid, .textArray, .float8])
+
+    /// Takes workloads that are assigned to this member and that nobody holds, for `leaseSeconds`. The others are left out.
+    public func acquire(
+        _ names: [String], as membership: Membership, leaseSeconds: Double
+    ) async throws(PostgresError) -> [WorkloadLease] {
+        var parameters = membership.parameters
+        parameters.append(names)
+        parameters.append(leaseSeconds)
+        var leases: [WorkloadLease] = []
+        for row in try await database.execute(Self.acquire, parameters) {
+            leases.append(WorkloadLease(name: try row.text(0), token: try row.int8(1)))
+        }
+        return leases
+    }
+}

@@ -1,0 +1,116 @@
+public import Postgres
+
+/// What a renewal tells a member.
+public struct PoolView: Sendable {
+    /// A workload that is this member's, or that it holds.
+    public struct Entry: Hashable, Sendable {
+        public let name: String
+        /// It is assigned to this member, and is to run.
+        public let isOwn: Bool
+        /// Its lease is this incarnation's: the token.
+        public let heldToken: Int64?
+        /// How long somebody else holds it still, unless he renews his lease.
+        public let othersRemaining: Duration?
+
+        public init(name: String, isOwn: Bool, heldToken: Int64? = nil, othersRemaining: Duration? = nil) {
+            self.name = name
+            self.isOwn = isOwn
+            self.heldToken = heldToken
+            self.othersRemaining = othersRemaining
+        }
+    }
+
+    /// False: another incarnation has the ordinal, or the pool has gone.
+    public var isMember: Bool
+    /// By whose handler the workloads run.
+    public var handler: String
+    /// Of the assignment.
+    public var version: Int64
+    /// In the order of the names.
+    public var entries: [Entry]
+    /// Of those that were renewed: which are still held.
+    public var renewed: [WorkloadLease]
+
+    public init(
+        isMember: Bool, handler: String, version: Int64, entries: [Entry], renewed: [WorkloadLease]
+    ) {
+        self.isMember = isMember
+        self.handler = handler
+        self.version = version
+        self.entries = entries
+        self.renewed = renewed
+    }
+}
+
+extension PoolStore {
+    /// In the order of the names, and before the member's own row: as everywhere, so that nobody waits in a circle.
+    static let renewWorkloads = Statement(
+        "renew_workloads",
+        """
+        WITH given AS MATERIALIZED (
+            SELECT name, token FROM unnest($2::text[], $3::bigint[]) AS g (name, token) ORDER BY name COLLATE "C")
+        UPDATE pool_workload w SET expires_at = clock_timestamp() + make_interval(secs => $4)
+        FROM given g
+        WHERE w.pool_id = $1 AND w.name = g.name AND w.token = g.token AND w.holder IS NOT NULL
+        RETURNING w.name, w.token
+        """, [.int4, .textArray, .int8Array, .float8], isIdempotent: true)
+
+    static let renewMember = Statement(
+        "renew_pool_member",
+        """
+        UPDATE pool_member SET expires_at = clock_timestamp() + make_interval(secs => $4)
+        WHERE pool_id = $1 AND ordinal = $2 AND incarnation = $3
+        RETURNING leaving
+        """, [.int4, .int4, .uuid, .float8], isIdempotent: true)
+
+    static let view = Statement(
+        "view_pool",
+        """
+        SELECT p.handler, p.version, e.*
+        FROM pool p
+        LEFT JOIN LATERAL (
+            SELECT w.name, w.owner = $2 AND NOT w.removed, CASE WHEN w.holder = $3 THEN w.token END,
+                   CASE WHEN w.holder <> $3 AND w.expires_at > clock_timestamp()
+                        THEN extract(epoch FROM w.expires_at - clock_timestamp())::float8 END
+            FROM pool_workload w WHERE w.pool_id = p.id AND w.owner = $2
+            UNION ALL
+            SELECT w.name, false, w.token, NULL
+            FROM pool_workload w WHERE w.pool_id = p.id AND w.holder = $3 AND w.owner IS DISTINCT FROM $2) e ON true
+        WHERE p.id = $1 AND p.removed_at IS NULL
+        """, [.int4, .int4, .uuid], isIdempotent: true)
+
+    /// Renews a membership and what is held under it, by PostgreSQL's clock, and tells what the member has to do now: all
+    /// in one round trip. A lease is renewed if its token is still that of the workload, also if it had expired meanwhile:
+    /// then nobody has taken it.
+    public func renew(
+        _ membership: Membership, _ leases: [WorkloadLease], leaseSeconds: Double
+    ) async throws(PostgresError) -> PoolView {
+        let sorted = leases.sorted { $0.name < $1.name }
+        var workloads = Parameters()
+        workloads.append(membership.poolID)
+        workloads.append(sorted.map(\.name))
+        workloads.append(sorted.map(\.token))
+        workloads.append(leaseSeconds)
+        var member = membership.parameters
+        member.append(leaseSeconds)
+        let rows = try await database.executeGroup([
+            (Self.renewWorkloads, workloads), (Self.renewMember, member), (Self.view, membership.parameters),
+        ])
+        var view = PoolView(
+            isMember: !rows[1].isEmpty && !rows[2].isEmpty, handler: "", version: 0, entries: [], renewed: [])
+        for row in rows[0] {
+            view.renewed.append(WorkloadLease(name: try row.text(0), token: try row.int8(1)))
+        }
+        for row in rows[2] {
+            view.handler = try row.text(0)
+            view.version = try row.int8(1)
+            guard let name = try row.optionalText(2) else { continue }
+            view.entries.append(
+                PoolView.Entry(
+                    name: name, isOwn: try row.bool(3), heldToken: try row.optionalInt8(4),
+                    othersRemaining: try row.optionalFloat8(5).map { .seconds($0) }))
+        }
+        view.entries.sort { $0.name < $1.name }
+        return view
+    }
+}

@@ -1,0 +1,60 @@
+import EventLoop
+import Postgres
+import Synchronization
+import TestKit
+import Testing
+
+@testable import Pools
+
+@Suite struct PoolNotificationTests {
+    private final class Heard: Sendable {
+        private let events = Mutex<[NotificationListener.Event]>([])
+
+        func accept(_ event: NotificationListener.Event) { events.withLock { $0.append(event) } }
+
+        var isListening: Bool { events.withLock { $0.contains(.listening) } }
+        var payloads: [String] {
+            events.withLock { events in
+                events.compactMap { if case .notification(let notification) = $0 { notification.payload } else { nil } }
+            }
+        }
+    }
+
+    private func waitUntil(_ what: String, _ condition: () -> Bool) async throws {
+        let deadline = MonotonicInstant.now() + .seconds(20)
+        while !condition() {
+            try #require(MonotonicInstant.now() < deadline, "waited in vain until \(what)")
+            try await TestLoop.shared.sleep(for: .milliseconds(5))
+        }
+    }
+
+    @Test func `each change is told once, by the pool's name`() async throws {
+        try await Scene.use { scene in
+            let heard = Heard()
+            let channel = PoolStore.channel(schema: "jobqueue")
+            let listener = NotificationListener(scene.database.settings, channels: [channel], on: TestLoop.shared) {
+                heard.accept($0)
+            }
+            listener.start()
+            defer { listener.close() }
+            try await waitUntil("it listens") { heard.isListening }
+
+            try await scene.configure()
+            var memberships: [Membership] = []
+            for ordinal in 0..<3 as Range<Int32> { memberships.append(try await scene.join(ordinal)) }
+            try await waitUntil("a definition and three members are told") { heard.payloads.count == 4 }
+            _ = try await scene.pools.balance()
+            _ = try await scene.pools.balance()
+            let lease = try await scene.takeAll(memberships[0])[0]
+            try await scene.members.release([lease], ofPool: memberships[0].poolID)
+            try await scene.members.release([lease], ofPool: memberships[0].poolID)
+            try await scene.members.leave(memberships[0])
+            try await scene.members.depart(memberships[0])
+            try await scene.members.depart(memberships[0])
+            try await waitUntil("an assignment, a release, and who leaves are told") { heard.payloads.count >= 8 }
+            #expect(try await scene.pools.remove("swarm"))
+            try await waitUntil("the end is told") { heard.payloads.count >= 9 }
+            #expect(heard.payloads == Array(repeating: "swarm", count: 9))
+        }
+    }
+}
