@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The format of the Swift code (.swift-format), the traps in the scripts, and the rules for Prometheus. Exits 1 on any
-# finding.
+# The format of the Swift code (.swift-format), the traps in the scripts, the rules for Prometheus, and the manifests and
+# Dockerfiles. Exits 1 on any finding.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
@@ -16,6 +16,7 @@ mapfile -t scripts < <(find . \( -name .build -o -name .local -o -name .git \) -
 shellcheck --external-sources --source-path=SCRIPTDIR "${scripts[@]}" || failed=1
 
 Scripts/check-rules.sh || failed=1
+Scripts/check-manifests.sh || failed=1
 
 ((failed == 0)) || fail "lint found something."
 say "lint: nothing found."

@@ -80,6 +80,9 @@ final class ReaperProcess: Sendable {
                 task: WorkerPruner(registry: pools.registry, policy: settings.retention, logger: logger),
                 interval: WorkerPruner.interval, pauseMin: WorkerPruner.pauseMin),
             Duty(
+                task: RoundNoter(registry: pools.registry), interval: RoundNoter.interval,
+                pauseMin: RoundNoter.pauseMin),
+            Duty(
                 task: RequestForgetter(store: store), interval: RequestForgetter.interval,
                 pauseMin: RequestForgetter.pauseMin),
             Duty(

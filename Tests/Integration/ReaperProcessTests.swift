@@ -37,6 +37,20 @@ import Testing
         }
     }
 
+    @Test func `the page of metrics tells whether there is a reaper`() async throws {
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            try await deployment.sql("UPDATE reaper_round SET at = clock_timestamp() - interval '1 hour'")
+            try await waitUntil("it shows") {
+                try await api.metrics().sum("jobqueue_reaper_round_age_seconds") ?? 0 > 3_500
+            }
+            _ = try await deployment.startReaper()
+            try await waitUntil("it shows that there is one") {
+                try await api.metrics().sum("jobqueue_reaper_round_age_seconds") ?? 3_600 < 60
+            }
+        }
+    }
+
     @Test func `it answers for itself on the command line`() async throws {
         try await withServices { services in
             let help = try await services.start(Self.name, ["--help"])

@@ -16,11 +16,13 @@ final class MetricsPage: Sendable {
 
     static let alive = MetricDeclaration(
         .gauge, "worker_alive", help: "Workers whose heartbeat has not run out.")
+    static let reaperRound = MetricDeclaration(
+        .gauge, "jobqueue_reaper_round_age_seconds", help: "How long ago a reaper last went its rounds.")
 
     /// All that PostgreSQL tells.
     static let declarations =
         JobFamilies.declarations + DatabaseFamilies.declarations + WorkerMetrics.all + ControlFamilies.declarations
-        + PoolFamilies.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive]
+        + PoolFamilies.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive, reaperRound]
 
     private let registry: MetricRegistry
     private let fromDatabase: SharedAnswer<[MetricFamily]>
@@ -67,6 +69,9 @@ final class MetricsPage: Sendable {
         living.add(Double(workers.count))
         let counted = MetricSnapshot(
             entries: try await registry.series().map { MetricSnapshot.Entry(series: $0.series, value: $0.value) })
-        return counted.families(WorkerMetrics.all + [WatchdogMetrics.jobs, WorkloadMetrics.restarts]) + [living]
+        var round = MetricFamily(reaperRound)
+        round.add(try await registry.secondsSinceRound())
+        return counted.families(WorkerMetrics.all + [WatchdogMetrics.jobs, WorkloadMetrics.restarts])
+            + [living, round]
     }
 }

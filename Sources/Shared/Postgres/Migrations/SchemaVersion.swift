@@ -1,7 +1,7 @@
 /// Which migration a database is at: what a process asks before it works with it.
 public enum SchemaVersion {
     /// The last migration that this release brings, and needs.
-    public static let required: Int32 = 11
+    public static let required: Int32 = 12
 
     private static let statement = Statement(
         "schema_version", "SELECT max(version) FROM schema_migration", isIdempotent: true)
