@@ -1,7 +1,7 @@
 -- When a reaper last went its rounds: reapers have no port, and what they leave undone shows late. One row, which each
 -- of them writes every few seconds.
 CREATE TABLE reaper_round (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     at timestamptz NOT NULL
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 

@@ -45,6 +45,8 @@ import Testing
                     }
                     variables[name] = scratch.file(file)
                 }
+                // A pod of a StatefulSet has its ordinal from its name.
+                if container.manifest.kind == "StatefulSet" { variables["POOL_ORDINAL"] = "0" }
                 variables["MIGRATIONS_DIR"] = program == "jobqueue-api" ? TestDatabase.migrationsDirectory : nil
                 let check = try await run(services, program, container.arguments + ["--check-config"], variables)
                 #expect(check.exit == .code(0), "\(container.title): \(check.lines)")
@@ -69,7 +71,9 @@ import Testing
             let api = try await services.startApi(database.url)
             try await api.waitUntilReady()
             for container in manifests.containers {
-                guard let program = container.program, container.manifest.kind == "Deployment" else { continue }
+                guard let program = container.program,
+                    ["Deployment", "StatefulSet"].contains(container.manifest.kind)
+                else { continue }
                 for kind in ["livenessProbe", "readinessProbe"] {
                     let title = "\(container.title), \(kind)"
                     let probe = try #require(container.value[kind], "\(title)")
@@ -98,7 +102,8 @@ import Testing
         try await withManifests { manifests, _ in
             let port = try manifests.named("Service", "jobqueue-api")["spec"]?["ports"]?[0]
             #expect(port?["port"] == 80 && port?["targetPort"] == "http")
-            let container = try #require(manifests.containers.first { $0.manifest.title.hasSuffix("Deployment jobqueue-api") })
+            let container = try #require(
+                manifests.containers.first { $0.manifest.title.hasSuffix("Deployment jobqueue-api") })
             let named = container.value["ports"]?.array?.first { $0["name"] == "http" }
             #expect(named?["containerPort"] == 8_000)
             #expect(try manifests.environment(container)["API_PORT"] == "8000")
@@ -157,12 +162,15 @@ import Testing
             for member in try manifests.named("Secret", "jobqueue-postgres-example")["stringData"]?.object ?? [] {
                 try scratch.write(member.name, member.value.string ?? "")
             }
-            let sql = try #require(try manifests.named("ConfigMap", "jobqueue-postgres-init")["data"]?["roles.sql"]?.string)
-            try scratch.write(
-                "roles.sql", sql.replacing("/etc/jobqueue/secrets", with: scratch.path))
+            let map = try manifests.named("ConfigMap", "jobqueue-postgres-init")
+            let sql = try #require(map["data"]?["roles.sql"]?.string)
+            try scratch.write("roles.sql", sql.replacing("/etc/jobqueue/secrets", with: scratch.path))
             let prepared = try await run(
                 services, "psql",
-                ["-qX", "-v", "ON_ERROR_STOP=1", "-d", server.url(database: "postgres"), "-f", scratch.file("roles.sql")])
+                [
+                    "-qX", "-v", "ON_ERROR_STOP=1", "-d", server.url(database: "postgres"), "-f",
+                    scratch.file("roles.sql"),
+                ])
             #expect(prepared.exit == .code(0), "\(prepared.lines)")
             func url(_ role: String) -> String {
                 server.url(database: "jobqueue").replacing("//postgres@", with: "//\(role)@")
@@ -177,7 +185,8 @@ import Testing
             let reaper = try await services.start(
                 "jobqueue-reaper", environment: ["DATABASE_URL": url("jobqueue"), "REAPER_INTERVAL_SECONDS": "1"])
             let worker = try await services.start(
-                "jobqueue-worker", environment: ["DATABASE_URL": url("jobqueue"), "WORKER_POLL_INTERVAL_SECONDS": "0.1"])
+                "jobqueue-worker",
+                environment: ["DATABASE_URL": url("jobqueue"), "WORKER_POLL_INTERVAL_SECONDS": "0.1"])
             try await worker.waitForLine(containing: "\"working\"", within: .seconds(30))
             for job: JSONValue in [
                 ["type": "echo"], ["type": "echo", "queue": "other", "concurrency_key": "a", "unique_key": "b"],

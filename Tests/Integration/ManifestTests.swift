@@ -56,9 +56,10 @@ import Testing
                         _ = try manifests.named("ConfigMap", map["name"]?.string ?? "")
                     }
                 }
-                let names = (template["spec"]?["volumes"]?.array ?? []).compactMap { $0["name"]?.string }
-                    + (manifest.value["spec"]?["volumeClaimTemplates"]?.array ?? [])
-                    .compactMap { $0["metadata"]?["name"]?.string }
+                let claims = manifest.value["spec"]?["volumeClaimTemplates"]?.array ?? []
+                let names =
+                    (template["spec"]?["volumes"]?.array ?? []).compactMap { $0["name"]?.string }
+                    + claims.compactMap { $0["metadata"]?["name"]?.string }
                 let mounted = (template["spec"]?["containers"]?.array ?? [])
                     .flatMap { $0["volumeMounts"]?.array ?? [] }.compactMap { $0["name"]?.string }
                 #expect(Set(names) == Set(mounted), "\(manifest.title): volumes and their mounts")
@@ -89,12 +90,9 @@ import Testing
     @Test func `each Kustomization names every file of its folder`() async throws {
         try await withManifests { manifests, services in
             for folder in ["k8s", "k8s/control", "k8s/ingress", "k8s/watchdog", "k8s/pools", "k8s/keda"] {
+                let program = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"
                 let reading = try await services.start(
-                    "/usr/bin/python3",
-                    [
-                        "-c", "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin if 0 else open(sys.argv[1]))))",
-                        folder + "/Kustomization",
-                    ], workingDirectory: Manifests.root)
+                    "/usr/bin/python3", ["-c", program, folder + "/Kustomization"], workingDirectory: Manifests.root)
                 try #require(try await reading.waitForExit() == .code(0), "\(reading.lines)")
                 let kustomization = try JSONValue(parsing: reading.lines.joined())
                 let named = Set(kustomization["resources"]?.array?.compactMap(\.string) ?? [])

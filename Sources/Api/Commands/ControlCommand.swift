@@ -20,8 +20,9 @@ struct ControlCommand: Sendable {
 
     static let grammar = CommandGrammar.Command(
         "control",
-        summary: "Pause or resume what workers take, or show what is paused (state), and exit: 0 when it is done, 2 when\n"
-            + "      some workers have not obeyed in time or the version is another than the one expected, 1 on an error.",
+        summary: "Pause or resume what workers take, or show what is paused (state), and exit: 0 when it is done, 2\n"
+            + "      when some workers have not obeyed in time or the version is another than the one expected, 1 on an\n"
+            + "      error.",
         actions: ["state", "pause", "resume"],
         options: [
             .init("--scope", value: "all|queue:NAME|type:NAME", summary: "What to pause or resume; all by default."),
