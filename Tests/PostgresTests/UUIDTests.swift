@@ -1,24 +1,7 @@
 import Postgres
 import Telemetry
+import TestKit
 import Testing
-
-/// The same numbers in every run.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    /// SplitMix64.
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
-    }
-}
 
 @Suite struct UUIDTests {
     @Test func `an identifier is read in either case and printed in lower case`() {
@@ -40,7 +23,7 @@ struct SeededRandom: RandomNumberGenerator {
 
     @Test func `an identifier tells its version, its variant and its millisecond`() {
         var generator = UUIDv7Generator()
-        var random = SeededRandom(seed: 1)
+        var random = SeededGenerator(seed: 1)
         // RFC 9562, appendix A.6: 2022-02-22 19:22:22.000 UTC.
         let uuid = generator.next(at: WallInstant(microseconds: 1_645_557_742_000_000), using: &random)
         #expect(uuid.description.hasPrefix("017f22e2-79b0-7000-"))
@@ -49,7 +32,7 @@ struct SeededRandom: RandomNumberGenerator {
 
     @Test func `identifiers only grow, also within one instant and while the clock goes back`() {
         var generator = UUIDv7Generator()
-        var random = SeededRandom(seed: 2)
+        var random = SeededGenerator(seed: 2)
         var clock = WallInstant(microseconds: 1_700_000_000_000_000)
         var last = UUID(high: 0, low: 0)
         for turn in 0..<20_000 {
@@ -62,7 +45,7 @@ struct SeededRandom: RandomNumberGenerator {
 
     @Test func `a clock that was far ahead is followed back`() {
         var generator = UUIDv7Generator()
-        var random = SeededRandom(seed: 3)
+        var random = SeededGenerator(seed: 3)
         let now = WallInstant(microseconds: 1_700_000_000_000_000)
         let ahead = generator.next(at: WallInstant(microseconds: now.microseconds + 86_400_000_000), using: &random)
         let after = generator.next(at: now, using: &random)

@@ -1,5 +1,4 @@
 import EventLoop
-import Pools
 import Synchronization
 import Testing
 
@@ -85,19 +84,5 @@ import Testing
             await stopped.run()
             #expect(reports.all.isEmpty)
         }
-    }
-
-    @Test func `a copy of config.yml takes its name when it is whole`() throws {
-        let scratch = try ScratchDirectory()
-        let path = "\(scratch.path)/config.yml"
-        let lists = [MemberList(member: "a-0", version: 1, workloads: ["w"])]
-        try scratch.write("config.yml", "what was there before, and is much longer than what comes now, by far")
-        try ConfigCopy(path: path).write(lists)
-        #expect(TextOf.file(path) == PoolConfig.yaml(lists))
-        #expect(FilePath.kind(of: "\(path).new") == nil)
-        let failure = #expect(throws: ConfigCopy.Failure.self) {
-            try ConfigCopy(path: "\(scratch.path)/no/config.yml").write(lists)
-        }
-        #expect("\(try #require(failure))".contains("no/config.yml.new: No such file or directory"))
     }
 }

@@ -1,3 +1,4 @@
+internal import Configuration
 internal import EventLoop
 internal import Pools
 internal import Postgres
@@ -303,8 +304,8 @@ final class PoolMember: Sendable {
         let lists = try await store.lists(of: settings.pool)
         let before = copied.withLock { $0 }
         guard lists != before.lists else { return }
-        do throws(ConfigCopy.Failure) {
-            try ConfigCopy(path: path).write(lists)
+        do throws(SmallFileError) {
+            try SmallFile.replace(path, with: Array(PoolConfig.yaml(lists).utf8), isDurable: true)
             copied.withLock { $0 = (lists, false) }
         } catch {
             logger.log(

@@ -30,8 +30,11 @@ public enum SmallFile {
     }
 
     /// Puts a file with these bytes in the place of what is there, if anything: whoever reads it finds the one or the
-    /// other, never a part. For files that are written anew when the machine has crashed, since nothing waits for the disk.
-    public static func replace(_ path: String, with bytes: [UInt8]) throws(SmallFileError) {
+    /// other, never a part.
+    /// - Parameter isDurable: waits for the disk, so that the same holds after a crash of the machine.
+    public static func replace(
+        _ path: String, with bytes: [UInt8], isDurable: Bool = false
+    ) throws(SmallFileError) {
         let draft = "\(path).\(getpid()).new"
         let descriptor = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
         guard descriptor >= 0 else { throw SmallFileError(path: draft, errno: errno) }
@@ -42,17 +45,13 @@ public enum SmallFile {
             guard count > 0 else { break }
             written += count
         }
-        let number = errno
+        let isWhole = written == bytes.count && (!isDurable || fsync(descriptor) == 0)
+        let error = isWhole ? nil : SmallFileError(path: draft, errno: errno)
         close(descriptor)
-        guard written == bytes.count else {
-            unlink(draft)
-            throw SmallFileError(path: draft, errno: number)
-        }
-        guard rename(draft, path) == 0 else {
-            let number = errno
-            unlink(draft)
-            throw SmallFileError(path: path, errno: number)
-        }
+        if error == nil, rename(draft, path) == 0 { return }
+        let failure = error ?? SmallFileError(path: path, errno: errno)
+        unlink(draft)
+        throw failure
     }
 
     /// Whether there is anything by this name.
