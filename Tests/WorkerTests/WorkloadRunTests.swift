@@ -1,4 +1,5 @@
 import EventLoop
+import Pools
 import Synchronization
 import Testing
 
