@@ -14,7 +14,6 @@ import Testing
         var succeeded: [HeldLease] = []
         var reclaimed: [HeldLease] = []
         var errors: [String] = []
-        var calls = 0
 
         mutating func add(_ other: Account) {
             leased += other.leased
@@ -22,7 +21,6 @@ import Testing
             succeeded += other.succeeded
             reclaimed += other.reclaimed
             errors += other.errors
-            calls += other.calls
         }
     }
 
@@ -32,13 +30,14 @@ import Testing
                 job.backoff = .none
                 job.maxAttempts = 3
             }
-            let end = MonotonicInstant.now() + .seconds(2)
+            // A number of calls and not a time: a slow machine is as good a witness.
+            let calls = 200
             let account = try await jobs.withStores(16) { stores in
                 await withTaskGroup(of: Account.self) { tasks in
                     for (index, store) in stores.enumerated() {
                         tasks.addTask {
                             var session = Session(store: store, ids: ids, seed: UInt64(index))
-                            while .now() < end { await session.act() }
+                            for _ in 0..<calls { await session.act() }
                             return session.account
                         }
                     }
@@ -46,7 +45,6 @@ import Testing
                 }
             }
             #expect(account.errors == [])
-            #expect(account.calls > 1_000)
             #expect(!account.leased.isEmpty && !account.finished.isEmpty && !account.reclaimed.isEmpty)
             expectOrder(account)
             let rows = try await jobs.number("SELECT count(*) FROM jobs")
@@ -84,7 +82,6 @@ import Testing
         }
 
         mutating func act() async {
-            account.calls += 1
             do throws(PostgresError) {
                 try await actOnce()
             } catch {
