@@ -233,6 +233,9 @@ final class PoolMember: Sendable {
                 }
                 reporter.report(report, of: lease, inPool: membership.poolID)
             },
+            hear: { [self] line in
+                logger.info("a workload says", fields(of: lease).merged(with: ["line": .string(line)]))
+            },
             variables: [
                 "JOBQUEUE_POOL": settings.pool, "JOBQUEUE_WORKLOAD": lease.name,
                 "JOBQUEUE_LEASE_TOKEN": "\(lease.token)", "JOBQUEUE_ORDINAL": "\(settings.ordinal)",
