@@ -151,7 +151,9 @@ final class PoolMember: Sendable {
     private func look(_ membership: Membership) async throws(PostgresError) -> Duration {
         let asked = state.withLock { $0.book.leases }
         let sentAt = MonotonicInstant.now()
-        let view = try await store.renew(membership, asked, leaseSeconds: settings.leaseDuration.inSeconds)
+        let view = try await store.renew(
+            membership, asked, leaseSeconds: settings.leaseDuration.inSeconds,
+            timeout: settings.leaseDuration / LeaseClock.renewalPart)
         let (steps, mustRenew) = state.withLock { state in
             let before = state.handler
             state.handler = view.handler
