@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Breaks one guard after the other in a copy of what is committed, and runs the tests of the modules Jobs, Control and Pools: each
-# time some test must fail. A mutant that no test kills is a guard that nobody would miss. ONLY=text takes those whose name contains it.
+# Breaks one guard after the other in a copy of what is committed, and runs the tests of the modules Jobs, Control and
+# Pools: each time some test must fail. A mutant that no test kills is a guard that nobody would miss. ONLY=text takes
+# those whose name contains it.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 

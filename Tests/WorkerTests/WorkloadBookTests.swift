@@ -126,9 +126,13 @@ import Testing
     }
 
     @Test func `who leaves stops everything, and what is given to it then is given back`() {
-        var book = book(lease("a"), lease("b"))
+        var book = book(lease("a"), lease("b"), lease("moved"))
         book.ended(lease("b"))
-        #expect(book.leave() == ["a"])
+        _ = book.see(
+            view([.init(name: "a", isOwn: true, heldToken: 1)], renewed: [lease("moved")]), asked: [lease("moved")],
+            sentAt: at(1))
+        #expect(book.held["moved"]?.phase == .stopping)
+        #expect(book.leave() == ["a", "moved"])
         #expect(book.granted([lease("c")], sentAt: at(1), duration: .seconds(30), grace: .zero).isEmpty)
         #expect(Set(book.ended.map(\.name)) == ["b", "c"])
         #expect(!book.mayStart(lease("a"), at: at(1)))

@@ -14,11 +14,12 @@ import Testing
     }
 
     private func run(
-        _ script: String, _ reports: Reports, mayStart: @escaping @Sendable () -> Bool = { true }, on loop: Loop
+        _ script: String, _ reports: Reports, hear: @escaping @Sendable (String) -> Void = { _ in },
+        mayStart: @escaping @Sendable () -> Bool = { true }, on loop: Loop
     ) -> WorkloadRun {
         let command = shell(script, killGrace: .milliseconds(200), on: loop).command
         let surroundings = WorkloadRun.Surroundings(
-            command: { .success(command) }, mayStart: mayStart, report: { reports.add($0) },
+            command: { .success(command) }, mayStart: mayStart, report: { reports.add($0) }, hear: hear,
             variables: ["JOBQUEUE_WORKLOAD": "camera"])
         return WorkloadRun(surroundings, on: loop)
     }
@@ -38,6 +39,29 @@ import Testing
                     WorkloadReport(isRunning: false, restarts: 0, error: "exit code 4: camera 0"),
                 ])
         }
+    }
+
+    @Test func `what it says on standard error is heard line by line`() async throws {
+        try await onLoop { loop in
+            let reports = Reports()
+            let lines = Mutex<[String]>([])
+            let script = "printf 'one\\n\\n  \\ntwo' >&2; sleep 0.1; printf ' three\\nlast' >&2; echo unheard"
+            let run = run(script, reports, hear: { line in lines.withLock { $0.append(line) } }, on: loop)
+            let task = loop.spawn { await run.run() }
+            let isSeen = try await eventually(loop) { reports.all.count == 2 }
+            #expect(isSeen)
+            run.stop(within: .zero)
+            await task.value
+            #expect(lines.withLock { $0 } == ["one", "two three", "last"])
+        }
+    }
+
+    @Test func `lines that are too long are heard in pieces, and the end of all is kept`() {
+        let lines = Mutex<[String]>([])
+        var output = ToldOutput(bytesMax: 8) { line in lines.withLock { $0.append(line) } }
+        output.append(Array((String(repeating: "a", count: 5_000) + "\nb\n").utf8)[...])
+        #expect(lines.withLock { $0.map(\.utf8.count) } == [4_096, 904, 1])
+        #expect(output.tail.text.hasSuffix("aaaaa\nb"))
     }
 
     @Test func `a stop ends the process, by force if need be, and it is no failure`() async throws {

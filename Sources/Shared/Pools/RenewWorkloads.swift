@@ -82,8 +82,9 @@ extension PoolStore {
     /// Renews a membership and what is held under it, by PostgreSQL's clock, and tells what the member has to do now: all
     /// in one round trip. A lease is renewed if its token is still that of the workload, also if it had expired meanwhile:
     /// then nobody has taken it.
+    /// - Parameter timeout: for the answer. A connection that has gone silent must not use up the whole lease.
     public func renew(
-        _ membership: Membership, _ leases: [WorkloadLease], leaseSeconds: Double
+        _ membership: Membership, _ leases: [WorkloadLease], leaseSeconds: Double, timeout: Duration? = nil
     ) async throws(PostgresError) -> PoolView {
         let sorted = leases.sorted { $0.name < $1.name }
         var workloads = Parameters()
@@ -93,9 +94,9 @@ extension PoolStore {
         workloads.append(leaseSeconds)
         var member = membership.parameters
         member.append(leaseSeconds)
-        let rows = try await database.executeGroup([
-            (Self.renewWorkloads, workloads), (Self.renewMember, member), (Self.view, membership.parameters),
-        ])
+        let rows = try await database.executeGroup(
+            [(Self.renewWorkloads, workloads), (Self.renewMember, member), (Self.view, membership.parameters)],
+            timeout: timeout)
         var view = PoolView(
             isMember: !rows[1].isEmpty && !rows[2].isEmpty, handler: "", version: 0, entries: [], renewed: [])
         for row in rows[0] {

@@ -152,7 +152,9 @@ final class PoolMember: Sendable {
     private func look(_ membership: Membership) async throws(PostgresError) -> Duration {
         let asked = state.withLock { $0.book.leases }
         let sentAt = MonotonicInstant.now()
-        let view = try await store.renew(membership, asked, leaseSeconds: settings.leaseDuration.inSeconds)
+        let view = try await store.renew(
+            membership, asked, leaseSeconds: settings.leaseDuration.inSeconds,
+            timeout: settings.leaseDuration / LeaseClock.renewalPart)
         let (steps, mustRenew) = state.withLock { state in
             let before = state.handler
             state.handler = view.handler
@@ -233,6 +235,9 @@ final class PoolMember: Sendable {
                         fields(of: lease).merged(with: ["error": .string(error)]))
                 }
                 reporter.report(report, of: lease, inPool: membership.poolID)
+            },
+            hear: { [self] line in
+                logger.info("a workload says", fields(of: lease).merged(with: ["line": .string(line)]))
             },
             variables: [
                 "JOBQUEUE_POOL": settings.pool, "JOBQUEUE_WORKLOAD": lease.name,

@@ -143,10 +143,10 @@ struct WorkloadBook {
         for lease in leases where held[lease.name]?.lease == lease { held[lease.name] = nil }
     }
 
-    /// The member leaves: everything stops, and nothing more is taken.
+    /// The member leaves: everything stops, also what was asked to before and has longer, and nothing more is taken.
     mutating func leave() -> [String] {
         isLeaving = true
-        let names = held.filter { $0.value.phase == .running }.map(\.key)
+        let names = held.filter { $0.value.phase != .ended }.map(\.key)
         for name in names { held[name]?.phase = .stopping }
         return names.sorted()
     }

@@ -13,6 +13,8 @@ final class WorkloadRun: Sendable {
         var mayStart: @Sendable () -> Bool
         /// Told on the loop.
         var report: @Sendable (WorkloadReport) -> Void
+        /// A line of the process's standard error.
+        var hear: @Sendable (String) -> Void
         /// Of the process, besides those of the handler and the number of restarts.
         var variables: [String: String]
     }
@@ -128,7 +130,8 @@ final class WorkloadRun: Sendable {
         attempt.limit(to: limit)
         surroundings.report(WorkloadReport(isRunning: true, restarts: restarts))
         let outcome = await attempt.run(
-            payload: [], resultBytesMax: Self.resultBytesMax, errorTailBytesMax: PoolLimits.errorBytesMax
+            payload: [], resultBytesMax: Self.resultBytesMax, errorTailBytesMax: PoolLimits.errorBytesMax,
+            errorLine: surroundings.hear
         ) { _ in }
         state.withLock { $0.attempt = nil }
         return outcome.error

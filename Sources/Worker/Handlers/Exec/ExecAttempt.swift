@@ -52,13 +52,14 @@ final class ExecAttempt: Sendable {
     }
 
     /// Hands over the payload, reads all outputs, and returns when the group is gone.
+    /// - Parameter errorLine: told each line of standard error.
     func run(
         payload: [UInt8], resultBytesMax: Int, errorTailBytesMax: Int = ExecLimits.errorTailBytesMax,
-        progress: @escaping ProgressSink
+        errorLine: (@Sendable (String) -> Void)? = nil, progress: @escaping ProgressSink
     ) async -> ExecOutcome {
         async let fed: Void = feed(payload)
         async let output = drain(child.standardOutput, into: LastLine(bytesMax: resultBytesMax))
-        async let errors = drain(child.standardError, into: OutputTail(bytesMax: errorTailBytesMax))
+        async let errors = drain(child.standardError, into: ToldOutput(bytesMax: errorTailBytesMax, tell: errorLine))
         let reporting = ReportingOutput(bytesMax: resultBytesMax, report: progress)
         async let result = drain(child.result, into: reporting)
 
@@ -70,7 +71,10 @@ final class ExecAttempt: Sendable {
         let closing = loop.schedule(at: end + ExecLimits.drainAfterKill) { [child] in child.closeDescriptors() }
         var reported = await result
         reported.end()
-        let outcome = await ExecOutcome(exit: exit, lastLine: output.line, result: reported.result, errors: errors)
+        var told = await errors
+        told.end()
+        let outcome = await ExecOutcome(
+            exit: exit, lastLine: output.line, result: reported.result, errors: told.tail)
         killing.cancel()
         closing.cancel()
         // Also when all outputs have ended: what was left in the background may have closed them.

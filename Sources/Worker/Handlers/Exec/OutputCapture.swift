@@ -105,6 +105,37 @@ struct OutputTail: OutputCapture {
     }
 }
 
+/// The end of an output, whose lines are told as they come: without blank ones, and long ones in pieces.
+struct ToldOutput: OutputCapture {
+    private static let lineBytesMax = 4_096
+
+    private(set) var tail: OutputTail
+    /// nil: nobody listens.
+    private let tell: (@Sendable (String) -> Void)?
+    /// The line that has begun.
+    private var line: [UInt8] = []
+
+    init(bytesMax: Int, tell: (@Sendable (String) -> Void)?) {
+        tail = OutputTail(bytesMax: bytesMax)
+        self.tell = tell
+    }
+
+    mutating func append(_ bytes: ArraySlice<UInt8>) {
+        tail.append(bytes)
+        guard tell != nil else { return }
+        for byte in bytes {
+            if byte == UInt8(ascii: "\n") || line.count == Self.lineBytesMax { end() }
+            if byte != UInt8(ascii: "\n") { line.append(byte) }
+        }
+    }
+
+    /// The line that has begun, or the output, has ended.
+    mutating func end() {
+        if line.contains(where: { $0 > 0x20 }) { tell?(String(decoding: line, as: UTF8.self)) }
+        line.removeAll(keepingCapacity: true)
+    }
+}
+
 extension String {
     /// With U+FFFD in the place of each U+0000.
     fileprivate var replacingNUL: String {
