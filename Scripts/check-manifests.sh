@@ -44,7 +44,7 @@ mapfile -t manifests < <(find k8s -name '*.yaml' ! -path k8s/vault/credentials.y
 mapfile -t roots < <(find k8s examples -name Kustomization -exec grep -lZ '^kind: Kustomization' {} + | xargs -0 -n 1 dirname | sort)
 for root in "${roots[@]}"; do
     if rendered=$("$tools/bin/kubectl" kustomize "$root"); then
-        "$tools/bin/python" Tests/Kubernetes/validate.py all - <<<"$rendered" >/dev/null || failed=1
+        "$tools/bin/python" Tests/Kubernetes/validate.py ends - <<<"$rendered" >/dev/null || failed=1
     else
         failed=1
     fi
@@ -52,12 +52,12 @@ done
 say "kustomize: ${#roots[@]} sets of manifests."
 
 mapfile -t dockerfiles < <(find . \( -name .build -o -name .local -o -name .git \) -prune -o -name 'Dockerfile*' -print | sort)
-checked=(--directory k8s)
-if ((${#dockerfiles[@]} > 0)); then
-    "$tools/bin/hadolint" "${dockerfiles[@]}" || failed=1
-    say "hadolint: ${#dockerfiles[@]} Dockerfiles."
-fi
-"$tools/bin/checkov" --config-file Tests/Kubernetes/checkov.yaml "${checked[@]}" 2>&1 || failed=1
+"$tools/bin/hadolint" "${dockerfiles[@]}" || failed=1
+say "hadolint: ${#dockerfiles[@]} Dockerfiles."
+
+checkov=("$tools/bin/checkov" --config-file Tests/Kubernetes/checkov.yaml)
+"${checkov[@]}" --framework kubernetes --directory k8s || failed=1
+"${checkov[@]}" --framework dockerfile --file "${dockerfiles[@]}" || failed=1
 
 ((failed == 0)) || fail "the manifests or Dockerfiles have faults."
 say "manifests: nothing found."

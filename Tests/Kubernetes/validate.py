@@ -1,6 +1,7 @@
 """Holds manifests against the schemas of Kubernetes, strictly: an unknown field is an error.
 
-validate.py VERSION[,VERSION...|all] FILE... ; `-` for what stands on standard input.
+validate.py VERSION|all|ends FILE... ; `all` versions that the schemas are there for, or the first and the last of them;
+`-` for what stands on standard input.
 """
 
 import re
@@ -18,10 +19,12 @@ WAITING = re.compile(r"^( *)# (- type: External|  +\S.*)$", re.MULTILINE)
 
 
 def versions(wanted):
-    if wanted != "all":
-        return wanted.split(",")
+    if wanted not in ("all", "ends"):
+        return [wanted]
     names = [entry.name for entry in (files("kubernetes_validate") / "kubernetes-json-schema").iterdir()]
-    return sorted({m.group(1) for n in names if (m := re.match(r"v(\d+\.\d+)", n))}, key=lambda v: int(v.split(".")[1]))
+    known = {m.group(1) for name in names if (m := re.match(r"v(\d+\.\d+)", name))}
+    ordered = sorted(known, key=lambda version: int(version.split(".")[1]))
+    return ordered if wanted == "all" else [ordered[0], ordered[-1]]
 
 
 def variants(text):
