@@ -15,7 +15,7 @@ final class MetricsPage: Sendable {
     private static let limit = Duration.seconds(3)
 
     static let alive = MetricDeclaration(
-        .gauge, "worker_alive", help: "Workers whose heartbeat has not run out.")
+        .gauge, "worker_alive", help: "Workers that take jobs, and whose heartbeat has not run out.")
     static let reaperRound = MetricDeclaration(
         .gauge, "jobqueue_reaper_round_age_seconds", help: "How long ago a reaper last went its rounds.")
 
@@ -66,7 +66,8 @@ final class MetricsPage: Sendable {
         _ registry: WorkerRegistry, _ workers: [LiveWorker]
     ) async throws(PostgresError) -> [MetricFamily] {
         var living = MetricFamily(alive)
-        living.add(Double(workers.count))
+        // Members of pools that take no jobs besides are workers too: `pool_members` has them.
+        living.add(Double(workers.count { $0.description.queues != [] }))
         let counted = MetricSnapshot(
             entries: try await registry.series().map { MetricSnapshot.Entry(series: $0.series, value: $0.value) })
         var round = MetricFamily(reaperRound)
