@@ -39,7 +39,7 @@ import Testing
                 "DATABASE_URL": "postgresql+asyncpg://me:mine@db:6432/jobs", "DATABASE_CREDENTIALS_FILE": file,
             ]))
         let settings = try source.settings(schema: "jobqueue", applicationName: "test")
-        let parameters = settings.parameters(profile: .general, credentials: nil)
+        let parameters = settings.parameters(credentials: nil)
         func value(_ keyword: String) -> [String] { parameters.filter { $0.keyword == keyword }.map(\.value) }
         #expect(value("user") == ["v-1"] && value("password") == ["pw-1"])
         #expect(value("host") == ["db"] && value("port") == ["6432"] && value("dbname") == ["jobs"])

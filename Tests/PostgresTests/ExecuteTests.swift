@@ -19,6 +19,25 @@ import Testing
         }
     }
 
+    @Test func `a session is set as its profile and its schema say before anybody is given it`() async throws {
+        var settings = try await TestDatabase.empty().settings
+        settings.schema = #"odd "na\me"#
+        settings.statementTimeout = .seconds(7)
+        let odd = settings
+        try await TestLoop.run {
+            let connection = try await DatabaseConnection.connect(odd, profile: .hot, on: TestLoop.shared)
+            defer { connection.close() }
+            func shown(_ name: String) async throws -> String {
+                try await connection.execute(sql: "SHOW \(name)").onlyRow().text(0)
+            }
+            #expect(try await shown("search_path") == #""odd ""na\me""#)
+            #expect(try await shown("statement_timeout") == "7s")
+            for (name, value) in SessionProfile.hot.parameters where name != "idle_in_transaction_session_timeout" {
+                #expect(try await shown(name) == value)
+            }
+        }
+    }
+
     @Test func `an error in the middle of a thousand pipelined statements hits only its own`() async throws {
         let divide = Statement("divide", "SELECT 1000000 / $1", [.int8])
         try await withConnection { connection in

@@ -20,12 +20,9 @@ import Testing
     }
 
     private func parameters(
-        _ url: String, profile: SessionProfile = .general, credentials: DatabaseCredentials? = nil,
-        schema: String = "jobqueue"
+        _ url: String, credentials: DatabaseCredentials? = nil
     ) throws -> [String: String] {
-        var settings = try DatabaseSettings(url: url)
-        settings.schema = schema
-        let list = settings.parameters(profile: profile, credentials: credentials)
+        let list = try DatabaseSettings(url: url).parameters(credentials: credentials)
         return Dictionary(list.map { ($0.keyword, $0.value) }, uniquingKeysWith: { first, _ in first + " twice" })
     }
 
@@ -52,13 +49,9 @@ import Testing
         #expect(parameters["password"] == "rotated")
     }
 
-    @Test func `the settings of the session follow those of the URL, with words kept whole`() throws {
-        let url = "postgresql://db/jobs?options=-c%20work_mem%3D8MB"
-        let options = try #require(try parameters(url, profile: .hot, schema: #"odd "na\me"#)["options"])
-        #expect(options.hasPrefix("-c work_mem=8MB -c search_path="))
-        #expect(options.contains(#"-c search_path="odd\ ""na\\me" "#))
-        #expect(options.contains("-c plan_cache_mode=force_generic_plan"))
-        #expect(options.contains("-c statement_timeout=30000ms"))
+    @Test func `poolers find nothing in the startup packet that they refuse, unless the URL has it`() throws {
+        #expect(try parameters("postgresql://db/jobs")["options"] == nil)
+        #expect(try parameters("postgresql://db/jobs?options=-c%20geqo%3Doff")["options"] == "-c geqo=off")
     }
 
     @Test(arguments: [

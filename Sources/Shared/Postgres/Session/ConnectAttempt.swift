@@ -10,14 +10,34 @@ extension DatabaseConnection {
     ) async throws(PostgresError) -> DatabaseConnection {
         loop.preconditionCurrent()
         let attempt = ConnectAttempt(on: loop, deadline: .now() + settings.connectTimeout)
-        let parameters = settings.parameters(profile: profile, credentials: credentials)
-        let handle = try await attempt.run(parameters).get()
+        let handle = try await attempt.run(settings.parameters(credentials: credentials)).get()
+        let connection: DatabaseConnection
         do throws(PostgresError) {
-            return try DatabaseConnection(handle: handle, settings: settings, loop: loop)
+            connection = try DatabaseConnection(handle: handle, settings: settings, loop: loop)
         } catch {
             handle.close()
             throw error
         }
+        do throws(PostgresError) {
+            try await connection.set(settings.sessionParameters(profile), timeout: attempt.deadline - .now())
+        } catch {
+            connection.close()
+            throw .connectionFailed(reason: "\(error)")
+        }
+        return connection
+    }
+
+    private func set(_ values: [(name: String, value: String)], timeout: Duration) async throws(PostgresError) {
+        var parameters = Parameters()
+        parameters.appendArray(of: .text) { names in
+            for (name, _) in values { names.append(text: name) }
+        }
+        parameters.appendArray(of: .text) { texts in
+            for (_, value) in values { texts.append(text: value) }
+        }
+        _ = try await execute(
+            sql: "SELECT set_config(name, value, false) FROM unnest($1, $2) AS given (name, value)",
+            parameters, timeout: timeout)
     }
 }
 
@@ -26,7 +46,7 @@ extension DatabaseConnection {
 /// Why `@unchecked Sendable`: confined to its loop's thread.
 private final class ConnectAttempt: @unchecked Sendable {
     private let loop: Loop
-    private let deadline: MonotonicInstant
+    let deadline: MonotonicInstant
     private var timer: LoopTimer?
     private var watch: Watch?
     private var handle: ConnectionHandle?

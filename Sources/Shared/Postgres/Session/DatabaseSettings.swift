@@ -80,8 +80,9 @@ public struct DatabaseSettings: Sendable {
         return parameters
     }
 
-    /// The parameters of one connection, host names not yet resolved.
-    func parameters(profile: SessionProfile, credentials: DatabaseCredentials?) -> [ConnectionParameter] {
+    /// The parameters of one connection, host names not yet resolved. No setting of the session is among them: a pooler
+    /// such as PgBouncer refuses `options`, or is told to drop them unseen.
+    func parameters(credentials: DatabaseCredentials?) -> [ConnectionParameter] {
         var parameters = DatabaseSettings.defaults
         func set(_ keyword: String, _ value: String) {
             parameters.removeAll { $0.keyword == keyword }
@@ -92,8 +93,6 @@ public struct DatabaseSettings: Sendable {
         set("client_encoding", "UTF8")
         if let user = credentials?.user { set("user", user) }
         if let password = credentials?.password { set("password", password) }
-        let fromURL = urlParameters.first { $0.keyword == "options" }.map { [$0.value] } ?? []
-        set("options", (fromURL + sessionOptions(profile)).joined(separator: " "))
         return parameters
     }
 
@@ -107,15 +106,11 @@ public struct DatabaseSettings: Sendable {
         ConnectionParameter(keyword: "gssencmode", value: "disable"),
     ]
 
-    /// `-c name=value`, with a backslash before what would end a word (documentation, "options").
-    private func sessionOptions(_ profile: SessionProfile) -> [String] {
-        let own = [
+    /// What the session is set to once it is connected: names and values of PostgreSQL's parameters.
+    func sessionParameters(_ profile: SessionProfile) -> [(name: String, value: String)] {
+        [
             (name: "search_path", value: SQLIdentifier.quoted(schema)),
             (name: "statement_timeout", value: "\(statementTimeout.clampedNanoseconds / 1_000_000)ms"),
-        ]
-        return (own + profile.parameters).map { name, value in
-            let escaped = value.flatMap { $0 == " " || $0 == "\\" ? ["\\", $0] : [$0] }
-            return "-c \(name)=" + String(escaped)
-        }
+        ] + profile.parameters
     }
 }

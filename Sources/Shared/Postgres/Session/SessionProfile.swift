@@ -1,5 +1,5 @@
-/// The settings that a session starts with, sent in the startup packet (`options`), so that they cost no round
-/// trip and hold before the first statement.
+/// The settings that a session starts with. One statement sets them as soon as it is connected, before anybody is given
+/// the connection: in the startup packet (`options`) they would save its round trip, and be lost behind a pooler.
 ///
 /// The hot statements count on theirs: a connection that lacks them must not run them, since with default settings
 /// and stale statistics their plans flip.
