@@ -67,11 +67,13 @@ struct Swarm: Sendable {
         try await assignments().first { $0["workload"]?.string == workload }
     }
 
-    /// What runs where by now, as its holders say: workloads by ordinal.
+    /// What runs where by now, as its holders say and the workloads themselves have told: workloads by ordinal.
     func running() async throws -> [Int: [String]] {
         var running: [Int: [String]] = [:]
         for entry in try await assignments() where entry["state"] == "running" {
-            guard let holder = entry["holder"]?.integer, let name = entry["workload"]?.string else { continue }
+            guard let holder = entry["holder"]?.integer, let name = entry["workload"]?.string,
+                starts(of: name).contains(where: { $0.token == entry["lease_token"]?.integer })
+            else { continue }
             running[holder, default: []].append(name)
         }
         return running
