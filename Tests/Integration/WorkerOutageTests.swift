@@ -58,4 +58,29 @@ import Testing
             try await api.wait(for: try await api.post(["type": "echo"]), toBe: "succeeded")
         }
     }
+
+    @Test func `a PostgreSQL that takes no writes for a while fails no job that has succeeded`() async throws {
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            let worker = try await deployment.startWorker()
+            let id = try await api.post(["type": "sleep", "payload": 1])
+            try await api.wait(for: id, toBe: "running")
+            let name = deployment.database.name
+            // As after a failover to a standby: new sessions may only read.
+            try await deployment.sql("ALTER DATABASE \(name) SET default_transaction_read_only = on")
+            try await deployment.database.terminateSessions()
+            try await worker.waitForLine(containing: "ends of attempts are not written down yet")
+            #expect(try await api.client.post("/api/jobs", #"{"type":"echo"}"#).status == 503)
+            try await deployment.database.run(
+                "SET default_transaction_read_only = off",
+                "ALTER DATABASE \(name) RESET default_transaction_read_only")
+            // Nobody ends their sessions, and yet they do not stay with those that may only read.
+            let job = try await api.wait(for: id, toBe: "succeeded", within: .seconds(30))
+            #expect(job["attempt"] == 1)
+            let next = try await waitFor("a job is taken again") {
+                try await api.client.post("/api/jobs", #"{"type":"echo"}"#).status == 201 ? true : nil
+            }
+            #expect(next)
+        }
+    }
 }

@@ -45,7 +45,7 @@ enum DatabaseProblems {
                 "PostgreSQL accepts no writes now; nothing was done", retryAfterSeconds: retryAfterSeconds)
         default:
             // Data that the checks here have let through, and PostgreSQL did not.
-            guard ["22", "23", "54"].contains(state.category) else { return nil }
+            guard state.concernsData else { return nil }
             return Problem(.unprocessableContent, "PostgreSQL cannot store this (\(state.rawValue))")
         }
     }
@@ -54,5 +54,4 @@ enum DatabaseProblems {
 extension SQLState {
     static let undefinedFunction: SQLState = "42883"
     static let undefinedColumn: SQLState = "42703"
-    static let readOnlyTransaction: SQLState = "25006"
 }

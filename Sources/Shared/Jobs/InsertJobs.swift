@@ -150,19 +150,13 @@ struct InsertJobs: Sendable {
         case .success(let settlements):
             return settlements.map { .success($0) }
         case .failure(let error):
-            guard items.count > 1, Self.mayBeOneRowsFault(error) else {
+            guard items.count > 1, error.sqlState?.concernsData == true else {
                 return Array(repeating: .failure(error), count: items.count)
             }
         }
         var answers: [Answer] = []
         for item in items { answers.append(await insertOnce([item]).map { $0[0] }) }
         return answers
-    }
-
-    /// Data that PostgreSQL refuses (class 22), constraints (23) and limits (54); everything else would meet each row.
-    private static func mayBeOneRowsFault(_ error: PostgresError) -> Bool {
-        guard let state = error.sqlState else { return false }
-        return ["22", "23", "54"].contains(state.category)
     }
 
     /// All of `items`, or none. Sent again while its outcome is unknown.
@@ -185,7 +179,7 @@ struct InsertJobs: Sendable {
                 triesLeft -= 1
                 if triesLeft > 0, error.sqlState?.isRetryableConflict == true { continue }
                 guard error.isOutcomeUnknown else {
-                    return .failure(Self.mayBeOneRowsFault(error) ? error : unknown ?? error)
+                    return .failure(error.sqlState?.concernsData == true ? error : unknown ?? error)
                 }
                 guard triesLeft > 0 else { return .failure(error) }
                 unknown = error

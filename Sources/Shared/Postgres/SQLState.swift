@@ -21,6 +21,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, ExpressibleByStrin
     public static let foreignKeyViolation: SQLState = "23503"
     public static let uniqueViolation: SQLState = "23505"
     public static let checkViolation: SQLState = "23514"
+    /// The server takes no writes: it is a standby, or was made one (25006).
+    public static let readOnlyTransaction: SQLState = "25006"
     public static let inFailedTransaction: SQLState = "25P02"
     public static let invalidStatementName: SQLState = "26000"
     public static let serializationFailure: SQLState = "40001"
@@ -40,6 +42,12 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, ExpressibleByStrin
     /// The statement can succeed when the whole transaction is run again.
     public var isRetryableConflict: Bool {
         self == .serializationFailure || self == .deadlockDetected
+    }
+
+    /// What was to be stored is to blame, and will be refused again: data (class 22), constraints (23), limits (54).
+    /// Everything else would meet other data too, and may pass.
+    public var concernsData: Bool {
+        ["22", "23", "54"].contains(category)
     }
 
     /// The server is short of something, or going up or down (classes 08, 53, 57P and 58).

@@ -55,7 +55,7 @@ final class Finisher: Sendable {
                 return mayBeCommitted ? answers.map { $0 == .leaseLost ? .succeeded : $0 } : answers
             } catch {
                 if error.isOutcomeUnknown { mayBeCommitted = true }
-                if let state = error.sqlState, !state.isUnavailability, !state.isRetryableConflict {
+                if error.sqlState?.concernsData == true {
                     return await writeOneByOne(items, to: store, on: loop, error, logger)
                 }
                 logger.warning(

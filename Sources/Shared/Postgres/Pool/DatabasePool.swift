@@ -128,7 +128,14 @@ public final class DatabasePool: @unchecked Sendable {
     ) async throws(PostgresError) -> Value {
         let lease = try await lease(.shared)
         defer { release(lease, .shared) }
-        return try await body(lease.connection)
+        do throws(PostgresError) {
+            return try await body(lease.connection)
+        } catch {
+            // The server was made a standby, and its address may lead to another by now. One that is refused so again soon
+            // is replaced with the pauses of any that live shortly.
+            if error.sqlState == .readOnlyTransaction { state.retire(lease.id) }
+            throw error
+        }
     }
 
     // MARK: Exclusive use

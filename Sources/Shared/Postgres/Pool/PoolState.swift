@@ -189,6 +189,12 @@ struct PoolState {
         }
     }
 
+    /// This connection is closed as soon as nobody uses it.
+    mutating func retire(_ id: Int) {
+        guard let index = slots.firstIndex(where: { $0.id == id }) else { return }
+        slots[index].isRetiring = true
+    }
+
     /// Every connection that is open now is closed as soon as nobody uses it.
     mutating func retireAll() {
         for index in slots.indices {
