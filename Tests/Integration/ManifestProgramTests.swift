@@ -139,9 +139,8 @@ import Testing
                 let patch = try #require(container.arguments.first { $0.hasPrefix("--patch=") }?.dropFirst(8))
                 return try #require(try JSONValue(parsing: String(patch))["data"]?["state"]?.string)
             }
-            try scratch.write(
-                "state",
-                try #require(try manifests.named("ConfigMap", "jobqueue-worker-control")["data"]?["state"]?.string))
+            // The ConfigMap has no data at first, so there is no file.
+            #expect(try manifests.named("ConfigMap", "jobqueue-worker-control")["data"] == nil)
             let api = try await deployment.startApi()
             let worker = try await deployment.startWorker("worker", ["CONTROL_FILE": scratch.file("state")])
             try await api.wait(for: try await api.post(["type": "echo"]), toBe: "succeeded")

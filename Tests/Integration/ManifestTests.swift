@@ -135,9 +135,9 @@ import Testing
                 let scaler = try manifests.named("HorizontalPodAutoscaler", "jobqueue-\(component)")
                 return try #require(scaler["spec"]?["maxReplicas"]?.integer)
             }
-            // A worker listens on one more; a rollout runs a fourth more workers and one more of the others.
-            let workers = (try most("worker") * 5 + 3) / 4 * (try pool("worker") + 1)
-            let open = (try most("api") + 1) * (try pool("api")) + workers + 2 * (try pool("reaper"))
+            // A worker listens on one more. While a release is rolled out, all old pods may still drain beside the new.
+            let workers = try most("worker") * (pool("worker") + 1)
+            let open = try 2 * (most("api") * pool("api") + workers + pool("reaper"))
             let server = try #require(manifests.containers.first { $0.manifest.name == "jobqueue-postgres" })
             let limit = try #require(
                 server.arguments.first { $0.hasPrefix("max_connections=") }.flatMap { Int($0.dropFirst(16)) })
