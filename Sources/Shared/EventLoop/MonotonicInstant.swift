@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// An instant of `CLOCK_MONOTONIC`, in nanoseconds. It measures durations within one machine and one boot;
-/// it is never stored, sent, or compared with PostgreSQL's clock.
+/// An instant of `CLOCK_MONOTONIC`, in nanoseconds. It measures durations within one machine and one boot, so it is
+/// never sent or compared with PostgreSQL's clock, and stored only for probes on the same machine (`StatusFile`).
 public struct MonotonicInstant: Comparable, Hashable, Sendable {
     public var nanoseconds: Int64
 
