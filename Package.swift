@@ -2,9 +2,9 @@
 import Foundation
 import PackageDescription
 
-// One line for each target: its name, and what it may import. Imports point down only; the band
-// that a target belongs to is told by the heading above it. The build rejects an import that is not
-// written here, and `Tests/Tidy` rejects what the build lets through (an import of an import).
+// One line for each target: its name, and what it may import. Each layer is a folder of Sources, and imports
+// point to a lower layer only (within a layer, to what `Tests/Tidy` lists). The build rejects an import that is
+// not declared here; `Tests/Tidy` rejects what the build lets through: the import of an import.
 
 let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
@@ -13,11 +13,19 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-func shared(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: imports, path: "Sources/Shared/\(name)", swiftSettings: strict)
+func runtime(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: imports, path: "Sources/Runtime/\(name)", swiftSettings: strict)
 }
 
-func binary(_ name: String, _ imports: [Target.Dependency]) -> Target {
+func protocolTarget(_ name: String, _ imports: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: imports, path: "Sources/Protocols/\(name)", swiftSettings: strict)
+}
+
+func capability(_ name: String, _ imports: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: imports, path: "Sources/Capabilities/\(name)", swiftSettings: strict)
+}
+
+func program(_ name: String, _ imports: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict)
 }
 
@@ -37,41 +45,42 @@ let package = Package(
     ],
     targets: [
         // C boundary
-        .target(name: "CLinux", path: "Sources/Shared/CLinux"),
-        .systemLibrary(name: "CLibPQ", path: "Sources/Shared/CLibPQ", pkgConfig: "libpq"),
-        .systemLibrary(name: "COpenSSL", path: "Sources/Shared/COpenSSL", pkgConfig: "openssl"),
+        .target(name: "CLinux", path: "Sources/CBoundary/CLinux"),
+        .systemLibrary(name: "CLibPQ", path: "Sources/CBoundary/CLibPQ", pkgConfig: "libpq"),
+        .systemLibrary(name: "COpenSSL", path: "Sources/CBoundary/COpenSSL", pkgConfig: "openssl"),
 
         // Runtime
-        shared("EventLoop", ["CLinux"]),
-        shared("TLS", ["COpenSSL", "EventLoop"]),
-        shared("JSON"),
-        shared("Telemetry"),
-        shared("Configuration", ["EventLoop"]),
+        runtime("EventLoop", ["CLinux"]),
+        runtime("TLS", ["COpenSSL", "EventLoop"]),
+        runtime("JSON"),
+        runtime("Telemetry"),
+        runtime("Configuration", ["EventLoop"]),
 
         // Protocols
-        shared("HTTP", ["EventLoop", "TLS", "JSON", "Telemetry"]),
-        shared("Postgres", ["CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
+        protocolTarget("HTTP", ["EventLoop", "TLS", "JSON", "Telemetry"]),
+        protocolTarget("Postgres", ["CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
 
         // Capabilities
-        shared("Fleet", ["Postgres", "EventLoop", "Telemetry", "Configuration"]),
-        shared("Jobs", ["Postgres", "EventLoop", "JSON", "Fleet", "Telemetry"]),
-        shared("Control", ["Postgres", "TLS", "Telemetry"]),
-        shared("Pools", ["Postgres", "EventLoop", "Telemetry"]),
+        capability("Workers", ["Postgres", "EventLoop", "Telemetry", "Configuration"]),
+        capability("Jobs", ["Postgres", "EventLoop", "JSON", "Workers", "Telemetry"]),
+        capability("Pauses", ["Postgres", "TLS", "Telemetry"]),
+        capability("Pools", ["Postgres", "EventLoop", "Telemetry"]),
 
-        // Binaries
-        binary(
+        // Programs
+        program(
             "Api",
             [
-                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs",
-                "Control", "Pools",
+                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
+                "Pauses", "Pools",
             ]),
-        binary(
+        program(
             "Worker",
             [
-                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Fleet", "Jobs",
-                "Control", "Pools",
+                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
+                "Pauses", "Pools",
             ]),
-        binary("Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Fleet", "Jobs", "Control", "Pools"]),
+        program(
+            "Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Workers", "Jobs", "Pauses", "Pools"]),
 
         // Tests
         .target(
@@ -84,9 +93,9 @@ let package = Package(
         tests("ConfigurationTests", ["Configuration"]),
         tests("HTTPTests", ["HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
         tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
-        tests("FleetTests", ["Fleet", "Postgres", "EventLoop", "Configuration", "TestKit"]),
-        tests("JobsTests", ["Jobs", "Fleet", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("ControlTests", ["Control", "Jobs", "Fleet", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
+        tests("WorkersTests", ["Workers", "Postgres", "EventLoop", "Configuration", "TestKit"]),
+        tests("JobsTests", ["Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
+        tests("PausesTests", ["Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
         tests("PoolsTests", ["Pools", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
         tests("WorkerTests", ["Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
         tests(
@@ -97,7 +106,7 @@ let package = Package(
             ]),
         tests(
             "ReaperTests",
-            ["Reaper", "Jobs", "Fleet", "Pools", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
+            ["Reaper", "Jobs", "Workers", "Pools", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("TestKitTests", ["TestKit", "EventLoop"]),
         tests("Integration", ["TestKit", "Postgres", "EventLoop", "JSON"]),
         tests("Tidy", ["TestKit"]),

@@ -14,15 +14,15 @@ RETURN (lpad(to_hex(floor(extract(epoch FROM moment) * 1000)::bigint), 12, '0')
         || '00000000000000000000')::uuid;
 
 -- What was said at creation: insert-only. The id is a UUIDv7 made from server time, so the range
--- of ids of some days is a partition, and retention drops whole partitions (0006_spans.sql).
+-- of ids of some days is a partition, and retention drops whole partitions (0006_partitions.sql).
 -- Fixed-width columns stand first, which spares padding; NULL costs nothing and means the default.
 -- Nothing finds jobs here but their id: lists by queue, type and status are answered by the four
--- tables below, each of which is indexed by (band_id, id), so a job costs one index entry here.
+-- tables below, each of which is indexed by (subqueue_id, id), so a job costs one index entry here.
 CREATE TABLE job (
     id uuid NOT NULL,
     created_at timestamptz NOT NULL,
     run_at timestamptz,                      -- NULL: at once
-    band_id int NOT NULL,
+    subqueue_id int NOT NULL,
     timeout_seconds int NOT NULL DEFAULT 300 CHECK (timeout_seconds >= 0),   -- 0: none
     cancel_grace_seconds int CHECK (cancel_grace_seconds >= 0),
     max_attempts smallint NOT NULL DEFAULT 25 CHECK (max_attempts >= 1),
@@ -40,33 +40,33 @@ CREATE TABLE job (
 
 CREATE INDEX job_tags ON job USING gin (tags) WHERE tags IS NOT NULL;    -- GET /api/jobs by tag
 
--- Jobs that may be leased now, FIFO by seq within a band. Seq is drawn when a job becomes ready,
+-- Jobs that may be leased now, FIFO by seq within a subqueue. Seq is drawn when a job becomes ready,
 -- so one that comes back from a backoff stands behind those that waited meanwhile.
 CREATE SEQUENCE ready_seq;
 CREATE TABLE ready (
     id uuid NOT NULL,
     seq bigint NOT NULL DEFAULT nextval('ready_seq'),
     ready_at timestamptz NOT NULL,           -- since when it could have run
-    band_id int NOT NULL,
+    subqueue_id int NOT NULL,
     attempt smallint NOT NULL,               -- attempts spent so far
-    lane bigint                              -- of its concurrency key; NULL: it has none
+    partition_key bigint                              -- of its concurrency key; NULL: it has none
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
-CREATE INDEX ready_band_seq ON ready (band_id, seq);         -- the lease
-CREATE INDEX ready_band_id ON ready (band_id, id);           -- one job, lists newest first, retention
-CREATE INDEX ready_band_lane ON ready (band_id, lane, seq) WHERE lane IS NOT NULL;   -- the lease by turns
+CREATE INDEX ready_subqueue_seq ON ready (subqueue_id, seq);         -- the lease
+CREATE INDEX ready_subqueue_id ON ready (subqueue_id, id);           -- one job, lists newest first, retention
+CREATE INDEX ready_subqueue_partition_key ON ready (subqueue_id, partition_key, seq) WHERE partition_key IS NOT NULL;   -- the lease by turns
 
 -- Jobs whose time has not come: created with a run_at ahead, snoozed, or waiting out a backoff.
 CREATE TABLE scheduled (
     id uuid PRIMARY KEY,
     run_at timestamptz NOT NULL,
-    band_id int NOT NULL,
+    subqueue_id int NOT NULL,
     attempt smallint NOT NULL,
-    lane bigint
+    partition_key bigint
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 CREATE INDEX scheduled_run_at ON scheduled (run_at);         -- promotion
-CREATE INDEX scheduled_band_id ON scheduled (band_id, id);   -- lists newest first
+CREATE INDEX scheduled_subqueue_id ON scheduled (subqueue_id, id);   -- lists newest first
 
 -- Running jobs. The token only grows, over all jobs and for ever: a write must bring the token of
 -- the lease it was given, so whoever lost the lease can change nothing. There are as many rows as
@@ -80,35 +80,35 @@ CREATE TABLE lease (
     leased_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     cancel_requested_at timestamptz,         -- not NULL: the job is `ending`
-    band_id int NOT NULL,
+    subqueue_id int NOT NULL,
     attempt smallint NOT NULL,               -- this attempt, counted from 1
     queue_id int,                            -- of a queue with limits, which counts it; else NULL
-    lane bigint                              -- of its concurrency key; NULL: it has none
+    partition_key bigint                              -- of its concurrency key; NULL: it has none
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 -- A plain job is in none of these.
 CREATE INDEX lease_queue ON lease (queue_id) WHERE queue_id IS NOT NULL;             -- max_running
-CREATE INDEX lease_lane ON lease (lane) WHERE lane IS NOT NULL;                      -- max_running_per_key
+CREATE INDEX lease_partition_key ON lease (partition_key) WHERE partition_key IS NOT NULL;                      -- max_running_per_key
 CREATE INDEX lease_ending ON lease (worker_id) WHERE cancel_requested_at IS NOT NULL;    -- whom to stop
 
 -- How a job ended: insert-only, partitioned like job. A retry of a failed or cancelled job by a
--- person deletes its row, since the job is then alive again. The band leads the key so that one
--- index serves both a single job (whose band is in its job row) and lists by queue and type; a job
--- never changes its band, so the key is as unique as the id alone.
+-- person deletes its row, since the job is then alive again. The subqueue leads the key so that one
+-- index serves both a single job (whose subqueue is in its job row) and lists by queue and type; a job
+-- never changes its subqueue, so the key is as unique as the id alone.
 CREATE TABLE outcome (
     id uuid NOT NULL,
     token bigint,                            -- NULL: it never ran, or was cancelled while waiting
     worker_id bigint,
     started_at timestamptz,
     finished_at timestamptz NOT NULL,
-    band_id int NOT NULL,
+    subqueue_id int NOT NULL,
     attempt smallint NOT NULL,               -- attempts spent
     status job_status NOT NULL CHECK (status IN ('succeeded', 'failed', 'cancelled')),
     result json,
-    PRIMARY KEY (band_id, id)
+    PRIMARY KEY (subqueue_id, id)
 ) PARTITION BY RANGE (id);
 -- The dead letter, newest first; succeeded jobs, the many, are not in it.
-CREATE INDEX outcome_not_succeeded ON outcome (band_id, status, id) WHERE status <> 'succeeded';
+CREATE INDEX outcome_not_succeeded ON outcome (subqueue_id, status, id) WHERE status <> 'succeeded';
 
 -- Why attempts failed: one row a failed attempt, so the successful path pays nothing.
 -- A job's last error is the one of its highest attempt.

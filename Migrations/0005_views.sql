@@ -12,26 +12,26 @@ SELECT j.id, s.status, q.name AS queue, t.name AS type, b.priority, s.attempt,
        j.trace_parent, j.payload, s.result,
        (SELECT e.error FROM attempt_error e WHERE e.id = j.id ORDER BY e.attempt DESC LIMIT 1) AS last_error
 FROM (
-    SELECT id, band_id, 'queued'::job_status AS status, attempt, 1 AS further, NULL::timestamptz AS run_at,
+    SELECT id, subqueue_id, 'queued'::job_status AS status, attempt, 1 AS further, NULL::timestamptz AS run_at,
            NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at,
            NULL::bigint AS worker_id, NULL::bigint AS lease_token,
            NULL::timestamptz AS lease_expires_at, NULL::json AS result
     FROM ready
     UNION ALL
-    SELECT id, band_id, 'scheduled', attempt, 1, run_at, NULL, NULL, NULL, NULL, NULL, NULL
+    SELECT id, subqueue_id, 'scheduled', attempt, 1, run_at, NULL, NULL, NULL, NULL, NULL, NULL
     FROM scheduled
     UNION ALL
-    SELECT id, band_id, 'running', attempt, 0, NULL, leased_at, NULL, worker_id, token, expires_at, NULL
+    SELECT id, subqueue_id, 'running', attempt, 0, NULL, leased_at, NULL, worker_id, token, expires_at, NULL
     FROM lease WHERE cancel_requested_at IS NULL
     UNION ALL
-    SELECT id, band_id, 'ending', attempt, 0, NULL, leased_at, NULL, worker_id, token, expires_at, NULL
+    SELECT id, subqueue_id, 'ending', attempt, 0, NULL, leased_at, NULL, worker_id, token, expires_at, NULL
     FROM lease WHERE cancel_requested_at IS NOT NULL
     UNION ALL
-    SELECT id, band_id, status, attempt, 0, NULL, started_at, finished_at, worker_id, token, NULL, result
+    SELECT id, subqueue_id, status, attempt, 0, NULL, started_at, finished_at, worker_id, token, NULL, result
     FROM outcome
 ) s
-JOIN job j ON j.id = s.id AND j.band_id = s.band_id
-LEFT JOIN band b ON b.id = j.band_id
+JOIN job j ON j.id = s.id AND j.subqueue_id = s.subqueue_id
+LEFT JOIN subqueue b ON b.id = j.subqueue_id
 LEFT JOIN queue q ON q.id = b.queue_id
 LEFT JOIN type t ON t.id = b.type_id
 LEFT JOIN worker w ON w.id = s.worker_id;
@@ -42,22 +42,22 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN replace(error::text, '\u0000', '\ufffd')::json ->> 'message';
 
 -- Every change of a job's state: what its rows say by being there, and the table `event`. Ask for one
--- job (WHERE id = ...) and sort by (at, step). A lease is told by whatever ends it as well, in the same
--- words, hence the UNION. Outcomes are found by the band of their job, which leads their key.
--- `from_status` is what the step before has led to.
+-- job (WHERE id = ...) and sort by (at, transition). A lease is told by whatever ends it as well, in the same
+-- words, hence the UNION. Outcomes are found by the subqueue of their job, which leads their key.
+-- `from_status` is what the transition before has led to.
 CREATE VIEW job_event AS
 SELECT h.id, h.at,
-       COALESCE(lag(c.to_status) OVER (PARTITION BY h.id ORDER BY h.at, h.step), c.from_status) AS from_status,
-       c.to_status, h.step, h.attempt, h.worker_id, w.name AS worker, h.actor,
+       COALESCE(lag(c.to_status) OVER (PARTITION BY h.id ORDER BY h.at, h.transition), c.from_status) AS from_status,
+       c.to_status, h.transition, h.attempt, h.worker_id, w.name AS worker, h.actor,
        COALESCE(h.reason, error_message(f.error)) AS reason
 FROM (
-    SELECT id, created_at AS at, CASE WHEN run_at > created_at THEN 'delayed' ELSE 'enqueued' END::job_step AS step,
+    SELECT id, created_at AS at, CASE WHEN run_at > created_at THEN 'delayed' ELSE 'enqueued' END::job_transition AS transition,
            0::smallint AS attempt, NULL::bigint AS worker_id, NULL::text AS actor, NULL::text AS reason
     FROM job
     UNION ALL
-    SELECT id, at, step, attempt, worker_id, actor, reason FROM event
+    SELECT id, at, transition, attempt, worker_id, actor, reason FROM event
     UNION ALL
-    (SELECT id, leased_at, 'leased'::job_step, (attempt + (step IN ('snoozed', 'released'))::int)::smallint,
+    (SELECT id, leased_at, 'leased'::job_transition, (attempt + (transition IN ('snoozed', 'released'))::int)::smallint,
             worker_id, NULL, NULL
      FROM event WHERE leased_at IS NOT NULL
      UNION
@@ -65,21 +65,21 @@ FROM (
      UNION
      SELECT j.id, o.started_at, 'leased', o.attempt, o.worker_id, NULL, NULL
      FROM job j
-     CROSS JOIN LATERAL (SELECT * FROM outcome WHERE band_id = j.band_id AND id = j.id OFFSET 0) o
+     CROSS JOIN LATERAL (SELECT * FROM outcome WHERE subqueue_id = j.subqueue_id AND id = j.id OFFSET 0) o
      WHERE o.started_at IS NOT NULL)
     UNION ALL
     SELECT j.id, o.finished_at,
            CASE WHEN o.status <> 'cancelled' THEN o.status::text
-                WHEN o.token IS NULL THEN 'cancelled_queued' ELSE 'stopped' END::job_step,
+                WHEN o.token IS NULL THEN 'cancelled_queued' ELSE 'cancelled_running' END::job_transition,
            o.attempt, o.worker_id, NULL, NULL
     FROM job j
-    CROSS JOIN LATERAL (SELECT * FROM outcome WHERE band_id = j.band_id AND id = j.id OFFSET 0) o
+    CROSS JOIN LATERAL (SELECT * FROM outcome WHERE subqueue_id = j.subqueue_id AND id = j.id OFFSET 0) o
     WHERE o.status IS DISTINCT FROM (
-        SELECT c.to_status FROM event e JOIN lifecycle c ON c.step = e.step
+        SELECT c.to_status FROM event e JOIN state_machine c ON c.transition = e.transition
         WHERE e.id = j.id ORDER BY e.at DESC LIMIT 1)
 ) h
-JOIN lifecycle c ON c.step = h.step
+JOIN state_machine c ON c.transition = h.transition
 LEFT JOIN worker w ON w.id = h.worker_id
 LEFT JOIN attempt_error f
     ON f.id = h.id AND f.attempt = h.attempt
-       AND h.step IN ('failed', 'retried_now', 'retried_later', 'reclaimed', 'reclaimed_failed', 'abandoned');
+       AND h.transition IN ('failed', 'retried_now', 'retried_later', 'reclaimed', 'reclaimed_failed', 'abandoned');

@@ -216,10 +216,10 @@ DECLARE
     queue_name text;
     is_keyed boolean;
     urgency smallint;
-    found_band record;
+    found_subqueue record;
     first_run timestamptz;
     holder uuid;
-    job_lane bigint;
+    job_partition_key bigint;
 BEGIN
     payload := COALESCE(payload, 'null');
     options := COALESCE(options, '{}');
@@ -236,32 +236,32 @@ BEGIN
     urgency := COALESCE((options ->> 'priority')::numeric, 0);
     is_keyed := options ? 'concurrency_key';
     first_run := instant_of(options -> 'run_at');
-    SELECT b.id, b.queue_id INTO found_band
+    SELECT b.id, b.queue_id INTO found_subqueue
     FROM queue q
     JOIN type t ON t.name = type
-    JOIN band b ON b.queue_id = q.id AND b.type_id = t.id AND b.priority = urgency AND b.keyed = is_keyed
+    JOIN subqueue b ON b.queue_id = q.id AND b.type_id = t.id AND b.priority = urgency AND b.keyed = is_keyed
     WHERE q.name = queue_name;
-    IF found_band.id IS NULL THEN
-        SELECT r.band_id AS id, r.queue_id INTO found_band
-        FROM register_bands(ARRAY[queue_name], ARRAY[type], ARRAY[urgency], ARRAY[is_keyed]) r;
+    IF found_subqueue.id IS NULL THEN
+        SELECT r.subqueue_id AS id, r.queue_id INTO found_subqueue
+        FROM register_subqueues(ARRAY[queue_name], ARRAY[type], ARRAY[urgency], ARRAY[is_keyed]) r;
     END IF;
 
     IF options ? 'unique_key' THEN
-        PERFORM claim_keys(moment, ARRAY[job_id], ARRAY[found_band.id], ARRAY[options ->> 'unique_key'],
+        PERFORM hold_unique_keys(moment, ARRAY[job_id], ARRAY[found_subqueue.id], ARRAY[options ->> 'unique_key'],
                            ARRAY[CASE WHEN options -> 'unique_for' <> '"active"' THEN
                                  moment + make_interval(secs => (options ->> 'unique_for')::double precision) END]);
         SELECT c.id INTO holder
-        FROM band b JOIN unique_claim c ON c.type_id = b.type_id AND c.key = options ->> 'unique_key'
-        WHERE b.id = found_band.id;
+        FROM subqueue b JOIN unique_key_holder c ON c.type_id = b.type_id AND c.key = options ->> 'unique_key'
+        WHERE b.id = found_subqueue.id;
         IF holder <> job_id THEN
             RETURN holder;
         END IF;
     END IF;
 
-    INSERT INTO job (id, created_at, run_at, band_id, timeout_seconds, cancel_grace_seconds, max_attempts,
+    INSERT INTO job (id, created_at, run_at, subqueue_id, timeout_seconds, cancel_grace_seconds, max_attempts,
                      backoff_kind, backoff_base_seconds, backoff_max_seconds, payload, unique_key, concurrency_key,
                      tags, trace_parent, teardown)
-    VALUES (job_id, moment, first_run, found_band.id, COALESCE((options ->> 'timeout_seconds')::numeric, 300),
+    VALUES (job_id, moment, first_run, found_subqueue.id, COALESCE((options ->> 'timeout_seconds')::numeric, 300),
             (options ->> 'cancel_grace_seconds')::numeric, COALESCE((options ->> 'max_attempts')::numeric, 25),
             NULLIF(options #>> '{backoff,kind}', 'standard')::backoff_kind,
             (options #>> '{backoff,base_seconds}')::double precision,
@@ -273,15 +273,15 @@ BEGIN
                    GROUP BY e.tag) t),
             options ->> 'trace_parent', (options -> 'teardown')::json);
 
-    job_lane := lane_of(found_band.queue_id, options ->> 'concurrency_key');
+    job_partition_key := partition_key_of(found_subqueue.queue_id, options ->> 'concurrency_key');
     IF first_run > moment THEN
-        INSERT INTO scheduled (id, run_at, band_id, attempt, lane)
-        VALUES (job_id, first_run, found_band.id, 0, job_lane);
+        INSERT INTO scheduled (id, run_at, subqueue_id, attempt, partition_key)
+        VALUES (job_id, first_run, found_subqueue.id, 0, job_partition_key);
     ELSE
-        INSERT INTO ready (id, ready_at, band_id, attempt, lane) VALUES (job_id, moment, found_band.id, 0, job_lane);
+        INSERT INTO ready (id, ready_at, subqueue_id, attempt, partition_key) VALUES (job_id, moment, found_subqueue.id, 0, job_partition_key);
     END IF;
-    INSERT INTO tally (band_id, step, n)
-    VALUES (found_band.id, CASE WHEN first_run > moment THEN 'delayed' ELSE 'enqueued' END::job_step, 1);
+    INSERT INTO transition_delta (subqueue_id, transition, n)
+    VALUES (found_subqueue.id, CASE WHEN first_run > moment THEN 'delayed' ELSE 'enqueued' END::job_transition, 1);
     RETURN job_id;
 END $$;
 
@@ -306,7 +306,7 @@ END $$;
 -- Whatever runs as the owner is for those who are told so: the door for jobqueue_enqueue, and for the
 -- roles of the services what they need.
 REVOKE EXECUTE ON FUNCTION
-    enqueue(text, json, jsonb), assert_lease(uuid, bigint), ensure_spans(int, int), drop_span(date, int, int, int)
+    enqueue(text, json, jsonb), assert_lease(uuid, bigint), ensure_partitions(int, int), drop_partition(date, int, int, int)
     FROM PUBLIC;
 
 DO $$

@@ -12,8 +12,8 @@ CREATE TABLE pool (
     size int CHECK (size > 0),               -- NULL: auto
     handler text NOT NULL,
     version bigint NOT NULL DEFAULT 0,       -- of the assignment: one more with each change
-    settled int NOT NULL DEFAULT 0,          -- the size that it had when it was complete; 0: it never was
-    gathering boolean NOT NULL DEFAULT true, -- it waits for its members, and nothing is assigned
+    complete_size int NOT NULL DEFAULT 0,          -- the size that it had when it was complete; 0: it never was
+    waiting_for_members boolean NOT NULL DEFAULT true, -- it waits for its members, and nothing is assigned
     observed int NOT NULL DEFAULT 0,         -- how many members it seems to have
     observed_since timestamptz NOT NULL,     -- since when that many
     created_at timestamptz NOT NULL,
@@ -45,7 +45,7 @@ CREATE TABLE pool_workload (
     name text COLLATE "C" NOT NULL,
     removed boolean NOT NULL DEFAULT false,  -- it is to stop; the row goes when nobody holds it
     owner int,                               -- NULL: not assigned
-    home int,                                -- its owner when the pool was complete last
+    preferred_owner int,                                -- its owner when the pool was complete last
     token bigint NOT NULL DEFAULT 0,         -- of the latest lease
     holder uuid,                             -- NULL: nobody has it
     holder_ordinal int,

@@ -5,8 +5,8 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
-VERSION=$(sed -n 's/.*static let text = "\(.*\)"$/\1/p' Sources/Shared/Telemetry/ProductVersion.swift)
-[[ -n $VERSION ]] || fail "no version in Sources/Shared/Telemetry/ProductVersion.swift"
+VERSION=$(sed -n 's/.*static let text = "\(.*\)"$/\1/p' Sources/Runtime/Telemetry/ProductVersion.swift)
+[[ -n $VERSION ]] || fail "no version in Sources/Runtime/Telemetry/ProductVersion.swift"
 
 # Whether the program is there and can build: that of Docker needs its daemon.
 works() { has "$1" && "$1" info >/dev/null 2>&1; }

@@ -17,31 +17,31 @@ git -C "$copy" checkout --quiet --force --detach "$(git rev-parse HEAD)"
 # shellcheck disable=SC2016
 # name | file | text to be replaced, everywhere in the file | by what
 mutants=(
-    'a finish ignores the token | Sources/Shared/Jobs/FinishJobs.swift | AND l.token = g.token | '
-    'a renewal ignores the token | Sources/Shared/Jobs/RenewLeases.swift | AND l.token = g.token | '
-    'a reclaim takes leases that have not expired | Sources/Shared/Jobs/ReclaimLeases.swift | AND expires_at < (SELECT at FROM moment) | '
-    'a reclaim waits for rows that others hold | Sources/Shared/Jobs/ReclaimLeases.swift | LIMIT $1 FOR UPDATE SKIP LOCKED | LIMIT $1 FOR UPDATE'
-    'a lease waits for rows that others hold | Sources/Shared/Jobs/LeaseJobs.swift | FOR UPDATE SKIP LOCKED | FOR UPDATE'
-    'a lease locks no row | Sources/Shared/Jobs/LeaseJobs.swift | FOR UPDATE SKIP LOCKED | '
-    'the token does not grow | Sources/Shared/Jobs/LeaseJobs.swift | nextval('"'lease_token'"') | 1::bigint'
-    'the plain lease goes before what has limits | Sources/Shared/Jobs/LeaseJobs.swift | AND b.priority < COALESCE((SELECT priority FROM others), 32768) | '
-    'a lease takes what is paused | Sources/Shared/Jobs/LeaseJobs.swift | FROM open_band b | FROM band b'
-    'a pause does not wait for leases | Migrations/0010_control.sql | LOCK TABLE lease_gate IN EXCLUSIVE MODE; | '
-    'a lease passes the gate | Sources/Shared/Jobs/LeaseJobs.swift | NOT EXISTS (SELECT FROM lease_gate FOR KEY SHARE) | true'
-    'limits are judged without a lock | Migrations/0008_turns.sql | PERFORM pg_advisory_xact_lock | PERFORM abs'
-    'a key has no limit | Migrations/0008_turns.sql | limited.max_running_per_key IS NOT NULL | false'
-    'a snooze spends an attempt | Sources/Shared/Jobs/FinishJobs.swift | attempt - (step = '"'snoozed'"')::int | attempt'
-    'a workload is given to whoever asks | Sources/Shared/Pools/AcquireWorkloads.swift | AND w.owner = $2 AND NOT w.removed | '
-    'a workload is given while another holds it | Sources/Shared/Pools/AcquireWorkloads.swift | OR w.expires_at < clock_timestamp()) | OR true)'
-    'who is no member takes workloads | Sources/Shared/Pools/AcquireWorkloads.swift | AND m.expires_at > clock_timestamp() | '
-    'a release ignores the token | Sources/Shared/Pools/ReleaseWorkloads.swift | AND w.token = g.token | '
-    'a renewal of workloads ignores the token | Sources/Shared/Pools/RenewWorkloads.swift | AND w.token = g.token | '
-    'a report ignores the token | Sources/Shared/Pools/ReportWorkloads.swift | AND w.token = g.token | '
-    'an ordinal is taken from its member | Sources/Shared/Pools/JoinPool.swift | OR m.expires_at < clock_timestamp() | OR true'
-    'whoever leaves gives back what is another'"'"'s | Sources/Shared/Pools/JoinPool.swift | AND incarnation = $3 RETURNING | RETURNING'
-    'two balance at once | Sources/Shared/Pools/BalancePools.swift | FOR NO KEY UPDATE SKIP LOCKED | '
-    'the token of workloads does not grow | Sources/Shared/Pools/AcquireWorkloads.swift | nextval('"'pool_token'"') | 1::bigint'
-    'crashes do not count as attempts | Sources/Shared/Jobs/ReclaimLeases.swift | e.attempt >= COALESCE(j.max_attempts, 0) | false'
+    'a finish ignores the token | Sources/Capabilities/Jobs/Run/FinishJobs.swift | AND l.token = g.token | '
+    'a renewal ignores the token | Sources/Capabilities/Jobs/Run/RenewLeases.swift | AND l.token = g.token | '
+    'a reclaim takes leases that have not expired | Sources/Capabilities/Jobs/Maintain/ReclaimLeases.swift | AND expires_at < (SELECT at FROM moment) | '
+    'a reclaim waits for rows that others hold | Sources/Capabilities/Jobs/Maintain/ReclaimLeases.swift | LIMIT $1 FOR UPDATE SKIP LOCKED | LIMIT $1 FOR UPDATE'
+    'a lease waits for rows that others hold | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | FOR UPDATE SKIP LOCKED | FOR UPDATE'
+    'a lease locks no row | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | FOR UPDATE SKIP LOCKED | '
+    'the token does not grow | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | nextval('"'lease_token'"') | 1::bigint'
+    'the plain lease goes before what has limits | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | AND b.priority < COALESCE((SELECT priority FROM others), 32768) | '
+    'a lease takes what is paused | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | FROM leasable_subqueue b | FROM subqueue b'
+    'a pause does not wait for leases | Migrations/0010_pauses.sql | LOCK TABLE lease_gate IN EXCLUSIVE MODE; | '
+    'a lease passes the gate | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | NOT EXISTS (SELECT FROM lease_gate FOR KEY SHARE) | true'
+    'limits are decided without a lock | Migrations/0008_fairness.sql | PERFORM pg_advisory_xact_lock | PERFORM abs'
+    'a key has no limit | Migrations/0008_fairness.sql | limited.max_running_per_key IS NOT NULL | false'
+    'a snooze spends an attempt | Sources/Capabilities/Jobs/Run/FinishJobs.swift | attempt - (transition = '"'snoozed'"')::int | attempt'
+    'a workload is given to whoever asks | Sources/Capabilities/Pools/AcquireWorkloads.swift | AND w.owner = $2 AND NOT w.removed | '
+    'a workload is given while another holds it | Sources/Capabilities/Pools/AcquireWorkloads.swift | OR w.expires_at < clock_timestamp()) | OR true)'
+    'who is no member takes workloads | Sources/Capabilities/Pools/AcquireWorkloads.swift | AND m.expires_at > clock_timestamp() | '
+    'a release ignores the token | Sources/Capabilities/Pools/ReleaseWorkloads.swift | AND w.token = g.token | '
+    'a renewal of workloads ignores the token | Sources/Capabilities/Pools/RenewWorkloads.swift | AND w.token = g.token | '
+    'a report ignores the token | Sources/Capabilities/Pools/ReportWorkloads.swift | AND w.token = g.token | '
+    'an ordinal is taken from its member | Sources/Capabilities/Pools/JoinPool.swift | OR m.expires_at < clock_timestamp() | OR true'
+    'whoever leaves gives back what is another'"'"'s | Sources/Capabilities/Pools/JoinPool.swift | AND incarnation = $3 RETURNING | RETURNING'
+    'two balance at once | Sources/Capabilities/Pools/RebalancePools.swift | FOR NO KEY UPDATE SKIP LOCKED | '
+    'the token of workloads does not grow | Sources/Capabilities/Pools/AcquireWorkloads.swift | nextval('"'pool_token'"') | 1::bigint'
+    'crashes do not count as attempts | Sources/Capabilities/Jobs/Maintain/ReclaimLeases.swift | e.attempt >= COALESCE(j.max_attempts, 0) | false'
 )
 
 survivors=0
@@ -59,7 +59,7 @@ mutated = source.replace(os.environ["TEXT"], os.environ["REPLACEMENT"])
 if mutated == source: sys.exit(1)
 open(path, "w").write(mutated)
 PYTHON
-    if (cd "$copy" && FILTER='^(JobsTests|ControlTests|PoolsTests)' timeout 900 Scripts/test.sh) >"$copy/mutant.log" 2>&1; then
+    if (cd "$copy" && FILTER='^(JobsTests|PausesTests|PoolsTests)' timeout 900 Scripts/test.sh) >"$copy/mutant.log" 2>&1; then
         echo "SURVIVED  $name"
         survivors=$((survivors + 1))
     elif grep -q 'Test run with' "$copy/mutant.log"; then

@@ -1,8 +1,8 @@
 internal import Configuration
 internal import EventLoop
-internal import Fleet
 internal import Glibc
 internal import Telemetry
+internal import Workers
 
 @main
 struct Main {

@@ -1,9 +1,9 @@
 internal import Configuration
 internal import EventLoop
-internal import Fleet
 internal import Glibc
 internal import Postgres
 internal import Telemetry
+internal import Workers
 
 /// `jobqueue-reaper`: takes back what dead workers held, makes delayed jobs ready, and keeps the tables in order.
 @main struct Main {
@@ -29,7 +29,7 @@ internal import Telemetry
         ])
 
     /// What the process is there for.
-    private enum Errand {
+    private enum Mode {
         case serve, once
         case watchdog(WatchdogCommand)
     }
@@ -58,25 +58,25 @@ internal import Telemetry
         case .run(.health(let probe), _, _):
             return probe.run()
         case .run(.reaper(let settings), let command, let warnings):
-            let errand: Errand
+            let mode: Mode
             do throws(UsageError) {
-                errand = try Self.errand(command, settings)
+                mode = try Self.mode(command, settings)
             } catch {
                 StandardStream.error.write("\(grammar.program): \(error.description)\n\(grammar.usage)")
                 return UsageError.exitStatus
             }
-            return try run(settings, errand, warnings)
+            return try run(settings, mode, warnings)
         }
     }
 
-    private static func errand(
+    private static func mode(
         _ command: CommandLineArguments.Command?, _ settings: ReaperSettings
-    ) throws(UsageError) -> Errand {
+    ) throws(UsageError) -> Mode {
         guard let command else { return .serve }
         return command.name == "once" ? .once : .watchdog(try WatchdogCommand(command, settings))
     }
 
-    private static func run(_ settings: ReaperSettings, _ errand: Errand, _ warnings: [String]) throws -> Int32 {
+    private static func run(_ settings: ReaperSettings, _ mode: Mode, _ warnings: [String]) throws -> Int32 {
         let format = settings.logStyle == .json ? LogFormat.json : .console(for: STDOUT_FILENO)
         let log = try QueuedLog(format: format)
         let logger = Logger(component: "reaper", level: settings.logLevel, sink: log)
@@ -86,7 +86,7 @@ internal import Telemetry
         let reaper = try ReaperProcess(settings, on: loop, logger: logger)
         try Signals.handle([Signals.terminate, Signals.interrupt], on: loop) { _ in reaper.stop() }
         loop.spawn {
-            switch errand {
+            switch mode {
             case .serve: await reaper.run()
             case .once: await reaper.runOnce()
             case .watchdog(let command): await reaper.run(command)

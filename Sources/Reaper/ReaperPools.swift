@@ -1,10 +1,10 @@
 internal import Configuration
 internal import EventLoop
-internal import Fleet
 internal import Jobs
 internal import Pools
 internal import Postgres
 internal import Telemetry
+internal import Workers
 
 /// The connections of a reaper, and what it reaches by them.
 final class ReaperPools: Sendable {
@@ -12,9 +12,9 @@ final class ReaperPools: Sendable {
     let registry: WorkerRegistry
     let workloads: PoolStore
     /// For what takes long, and needs no plan that is forced: partitions.
-    let general: DatabasePool
-    private let hot: DatabasePool
-    private let notifying: DatabasePool
+    let general: ConnectionPool
+    private let hot: ConnectionPool
+    private let notifying: ConnectionPool
     private let database: DatabaseSource
     private let loop: Loop
     private let logger: Logger
@@ -25,16 +25,16 @@ final class ReaperPools: Sendable {
         self.logger = logger
         let sessions = try settings.sessions()
         let credentials = database.credentials
-        func pool(_ profile: SessionProfile, size: Int) -> DatabasePool {
-            DatabasePool(
-                sessions, profile: profile, options: DatabasePool.Options(size: size), on: loop,
+        func pool(_ profile: SessionProfile, size: Int) -> ConnectionPool {
+            ConnectionPool(
+                sessions, profile: profile, options: ConnectionPool.Options(size: size), on: loop,
                 credentials: credentials)
         }
         hot = pool(.reaping, size: settings.poolSize - 2)
         general = pool(.general, size: 1)
         notifying = pool(.notifying, size: 1)
         let notifier = ReadyNotifier(pool: notifying, schema: settings.schema, logger: logger)
-        store = JobStore(hot: hot, general: general, bands: BandDirectory(), notifier: notifier)
+        store = JobStore(hot: hot, general: general, subqueues: SubqueueDirectory(), notifier: notifier)
         registry = WorkerRegistry(pool: hot)
         workloads = PoolStore(pool: hot)
     }

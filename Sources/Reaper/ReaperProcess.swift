@@ -1,11 +1,11 @@
-internal import Control
 internal import EventLoop
-internal import Fleet
 internal import Jobs
+internal import Pauses
 internal import Pools
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Workers
 
 /// One reaper: its tasks, and its way from start to stop. Everything runs on one loop.
 ///
@@ -23,7 +23,7 @@ final class ReaperProcess: Sendable {
     private let loop: Loop
     private let logger: Logger
     /// Woken by signals, and by the end of the last task.
-    private let stopSignal: WakeUp
+    private let stopSignal: WakeSignal
     private let isFailed = Atomic(false)
     private let state = Mutex(ServiceState.waiting("starting"))
 
@@ -33,7 +33,7 @@ final class ReaperProcess: Sendable {
         self.logger = logger
         pools = try ReaperPools(settings, on: loop, logger: logger)
         reachability = Reachability(logger: logger)
-        stopSignal = WakeUp(on: loop)
+        stopSignal = WakeSignal(on: loop)
     }
 
     /// Whether `runOnce` could not begin, or has left a task undone.
@@ -45,60 +45,61 @@ final class ReaperProcess: Sendable {
     }
 
     /// A task, and how often it is done.
-    private struct Duty {
+    private struct ScheduledTask {
         let task: any PeriodicTask
         let interval: Duration
         /// Between two runs where the task asks for them sooner.
         let pauseMin: Duration
     }
 
-    private func duties() -> [Duty] {
+    private func scheduledTasks() -> [ScheduledTask] {
         let store = pools.store
         let activity = SharedActivity()
-        var duties = [
-            Duty(
-                task: PartitionKeeper(store: store, spanDays: settings.retention.spanDays),
+        var scheduledTasks = [
+            ScheduledTask(
+                task: PartitionKeeper(store: store, partitionDays: settings.retention.partitionDays),
                 interval: PartitionKeeper.interval, pauseMin: PartitionKeeper.retryPause),
-            Duty(
+            ScheduledTask(
                 task: LeaseReclaimer(store: store, logger: logger), interval: settings.reclaimInterval,
                 pauseMin: LeaseReclaimer.pauseMin),
-            Duty(
+            ScheduledTask(
                 task: JobPromoter(store: store), interval: settings.promoteInterval, pauseMin: JobPromoter.pauseMin),
-            Duty(
-                task: PauseEnder(control: ControlStore(pool: pools.general)), interval: PauseEnder.interval,
+            ScheduledTask(
+                task: PauseEnder(control: PauseStore(pool: pools.general)), interval: PauseEnder.interval,
                 pauseMin: PauseEnder.pauseMin),
-            Duty(
-                task: PoolBalancer(pools: pools.workloads, logger: logger), interval: PoolBalancer.interval,
-                pauseMin: PoolBalancer.pauseMin),
-            Duty(
-                task: TallyFolder(store: store, activity: activity), interval: TallyFolder.interval,
-                pauseMin: TallyFolder.pauseMin),
-            Duty(
-                task: MarkRaiser(store: store, activity: activity), interval: MarkRaiser.interval,
-                pauseMin: MarkRaiser.busyInterval),
-            Duty(
+            ScheduledTask(
+                task: PoolRebalancer(pools: pools.workloads, logger: logger), interval: PoolRebalancer.interval,
+                pauseMin: PoolRebalancer.pauseMin),
+            ScheduledTask(
+                task: TransitionRollup(store: store, activity: activity), interval: TransitionRollup.interval,
+                pauseMin: TransitionRollup.pauseMin),
+            ScheduledTask(
+                task: LowWaterMarkAdvancer(store: store, activity: activity), interval: LowWaterMarkAdvancer.interval,
+                pauseMin: LowWaterMarkAdvancer.busyInterval),
+            ScheduledTask(
                 task: WorkerPruner(registry: pools.registry, policy: settings.retention, logger: logger),
                 interval: WorkerPruner.interval, pauseMin: WorkerPruner.pauseMin),
-            Duty(
-                task: RoundNoter(registry: pools.registry), interval: RoundNoter.interval,
-                pauseMin: RoundNoter.pauseMin),
-            Duty(
-                task: RequestForgetter(store: store), interval: RequestForgetter.interval,
-                pauseMin: RequestForgetter.pauseMin),
-            Duty(
-                task: RetentionSweeper(store: store, policy: settings.retention),
-                interval: settings.retentionInterval, pauseMin: RetentionSweeper.pauseMin),
+            ScheduledTask(
+                task: ReaperHeartbeat(registry: pools.registry), interval: ReaperHeartbeat.interval,
+                pauseMin: ReaperHeartbeat.pauseMin),
+            ScheduledTask(
+                task: IdempotencyKeyPruner(store: store), interval: IdempotencyKeyPruner.interval,
+                pauseMin: IdempotencyKeyPruner.pauseMin),
+            ScheduledTask(
+                task: RetentionCleaner(store: store, policy: settings.retention),
+                interval: settings.retentionInterval, pauseMin: RetentionCleaner.pauseMin),
         ]
         if let interval = settings.watchdogInterval {
-            let sweep = WatchdogSweep(store: store, order: settings.watchdog, logger: logger)
-            duties.append(Duty(task: sweep, interval: interval, pauseMin: WatchdogSweep.pauseMin))
+            let sweep = WatchdogTask(store: store, order: settings.watchdog, logger: logger)
+            scheduledTasks.append(ScheduledTask(task: sweep, interval: interval, pauseMin: WatchdogTask.pauseMin))
         }
-        return duties
+        return scheduledTasks
     }
 
-    private func ticker<Work: PeriodicTask>(_ work: Work, _ duty: Duty) -> Ticker<Work> {
+    private func ticker<Work: PeriodicTask>(_ work: Work, _ scheduledTask: ScheduledTask) -> Ticker<Work> {
         Ticker(
-            work, every: duty.interval, pauseMin: duty.pauseMin, on: loop, reachability: reachability, logger: logger)
+            work, every: scheduledTask.interval, pauseMin: scheduledTask.pauseMin, on: loop, reachability: reachability,
+            logger: logger)
     }
 
     // MARK: Until it is stopped
@@ -109,7 +110,7 @@ final class ReaperProcess: Sendable {
         guard await waitForSchema() else { return }
         became(.working)
         logger.info("reaping", ["version": .string(ProductVersion.text)])
-        var running = duties().map { start($0.task, $0) }
+        var running = scheduledTasks().map { start($0.task, $0) }
         running.append(loop.spawn { await self.pools.watchCredentials() })
 
         await stopSignal.wait()
@@ -136,8 +137,8 @@ final class ReaperProcess: Sendable {
         }
     }
 
-    private func start(_ work: some PeriodicTask, _ duty: Duty) -> Task<Void, Never> {
-        let ticker = ticker(work, duty)
+    private func start(_ work: some PeriodicTask, _ scheduledTask: ScheduledTask) -> Task<Void, Never> {
+        let ticker = ticker(work, scheduledTask)
         return loop.spawn {
             var ticker = ticker
             await ticker.run()
@@ -175,7 +176,7 @@ final class ReaperProcess: Sendable {
             try await watchdog.run(on: pools.store)
         } catch {
             isFailed.store(true, ordering: .relaxed)
-            logger.error("the run failed", ["task": .string(WatchdogSweep.name), "error": .error(error)])
+            logger.error("the run failed", ["task": .string(WatchdogTask.name), "error": .error(error)])
         }
     }
 
@@ -195,13 +196,13 @@ final class ReaperProcess: Sendable {
             isFailed.store(true, ordering: .relaxed)
             return logger.error("the schema is not as it should be", ["reason": .string(obstacle)])
         }
-        for duty in duties() {
-            if await !finish(duty.task, duty) { isFailed.store(true, ordering: .relaxed) }
+        for scheduledTask in scheduledTasks() {
+            if await !finish(scheduledTask.task, scheduledTask) { isFailed.store(true, ordering: .relaxed) }
         }
     }
 
-    private func finish(_ work: some PeriodicTask, _ duty: Duty) async -> Bool {
-        var ticker = ticker(work, duty)
+    private func finish(_ work: some PeriodicTask, _ scheduledTask: ScheduledTask) async -> Bool {
+        var ticker = ticker(work, scheduledTask)
         return await ticker.finish()
     }
 

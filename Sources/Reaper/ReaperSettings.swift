@@ -1,8 +1,8 @@
 internal import Configuration
-internal import Fleet
 internal import Jobs
 internal import Postgres
 internal import Telemetry
+internal import Workers
 
 /// What the environment says, checked.
 struct ReaperSettings: Sendable {

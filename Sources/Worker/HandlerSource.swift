@@ -4,7 +4,7 @@ internal import EventLoop
 /// Where this worker's handlers come from: the built-in ones, and over them those of `WORKER_HANDLERS_FILE`.
 struct HandlerSource: Sendable {
     private let path: String?
-    private let surroundings: HandlerSurroundings
+    private let dependencies: HandlerDependencies
     /// Those that the worker begins with.
     let initial: HandlerTable
     /// Whether there are others than the built-in ones.
@@ -18,13 +18,13 @@ struct HandlerSource: Sendable {
             "WEBHOOK_ALLOW", help: "What webhooks may reach besides the public internet by https.",
             accepts: "host names, addresses and blocks such as 10.0.0.0/8, separated by commas",
             whereEach: WebhookAllowList.isEntry)
-        var surroundings = HandlerSurroundings(loop: loop)
-        surroundings.webhookAllow = WebhookAllowList(allowed) ?? .none
-        surroundings.environment = environment.values
+        var dependencies = HandlerDependencies(loop: loop)
+        dependencies.webhookAllow = WebhookAllowList(allowed) ?? .none
+        dependencies.environment = environment.values
         self.path = path
-        self.surroundings = surroundings
+        self.dependencies = dependencies
         do throws(HandlersFileError) {
-            initial = try Self.load(path, surroundings)
+            initial = try Self.load(path, dependencies)
         } catch {
             initial = HandlerTable([:], builtIn: HandlerTable.builtIn(on: loop))
             reader.add(
@@ -34,13 +34,13 @@ struct HandlerSource: Sendable {
 
     /// Reads the file again.
     func load() throws(HandlersFileError) -> HandlerTable {
-        try Self.load(path, surroundings)
+        try Self.load(path, dependencies)
     }
 
     private static func load(
-        _ path: String?, _ surroundings: HandlerSurroundings
+        _ path: String?, _ dependencies: HandlerDependencies
     ) throws(HandlersFileError) -> HandlerTable {
-        guard let path else { return HandlerTable([:], builtIn: HandlerTable.builtIn(on: surroundings.loop)) }
-        return try HandlersFile.load(path: path, for: surroundings)
+        guard let path else { return HandlerTable([:], builtIn: HandlerTable.builtIn(on: dependencies.loop)) }
+        return try HandlersFile.load(path: path, for: dependencies)
     }
 }

@@ -1,9 +1,9 @@
 internal import Configuration
 internal import EventLoop
-internal import Fleet
 internal import Glibc
 internal import Postgres
 internal import Telemetry
+internal import Workers
 
 /// `jobqueue-worker`: leases jobs, runs them, and writes down how they ended.
 @main struct Main {

@@ -1,8 +1,8 @@
 internal import Configuration
 internal import EventLoop
-internal import Fleet
 internal import Jobs
 internal import Telemetry
+internal import Workers
 
 /// What the environment says to a worker.
 struct WorkerSettings: Sendable {
@@ -14,9 +14,9 @@ struct WorkerSettings: Sendable {
     let pollInterval: Duration
     let leaseDuration: Duration
     let shutdownGrace: Duration
-    let control: ControlWatch.Options
+    let control: PauseWatcher.Options
     /// Whether changes of control are told by NOTIFY, or found by polling alone.
-    let hearsOfControl: Bool
+    let listensForPauses: Bool
     let handlers: HandlerSource
     /// nil: nobody probes this process.
     let statusFile: StatusFile?
@@ -58,7 +58,7 @@ struct WorkerSettings: Sendable {
         shutdownGrace = reader.seconds(
             "WORKER_SHUTDOWN_GRACE_SECONDS", default: .seconds(55), in: .zero...(.seconds(86_400)),
             help: "How long running jobs may go on after SIGTERM; below the pod's terminationGracePeriodSeconds.")
-        control = ControlWatch.Options(
+        control = PauseWatcher.Options(
             isEnabled: reader.boolean(
                 "ENABLE_DISTRIBUTED_CONTROL", default: true,
                 help: "Whether the worker learns what is paused and says that it has obeyed. No lease of what is"
@@ -69,8 +69,8 @@ struct WorkerSettings: Sendable {
             file: reader.optionalString(
                 "CONTROL_FILE",
                 help: "A file, read every 2 s, that can pause this worker: the word paused, or {\"paused\": true}."
-            ).map(ControlFile.init(path:)))
-        hearsOfControl = reader.boolean(
+            ).map(PauseFile.init(path:)))
+        listensForPauses = reader.boolean(
             "ENABLE_CHANGE_STREAMS", default: true, help: "Whether changes of control are told by LISTEN and NOTIFY.")
         handlers = HandlerSource(reading: &reader, environment: environment, on: loop)
         pool = PoolSettings(reading: &reader, host: Host.name)

@@ -103,7 +103,7 @@ import Testing
             }
             #expect(try await api.client.request("DELETE", "/api/jobs")["Allow"] == "GET, HEAD, POST, OPTIONS")
             #expect(try await database.integer("SELECT count(*) FROM job") == 0)
-            #expect(try await database.integer("SELECT count(*) FROM tally") == 0)
+            #expect(try await database.integer("SELECT count(*) FROM transition_delta") == 0)
             let errors = api.service.lines.filter { $0.contains(#""level":"ERROR""#) }
             #expect(errors.isEmpty, "\(errors)")
         }

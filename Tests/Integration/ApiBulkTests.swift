@@ -24,7 +24,8 @@ import Testing
             let job = try await api.client.get("/api/jobs/\(ids[0])").json
             #expect(job["status"]?.string == "scheduled")
             let events = try await api.client.get("/api/jobs/\(ids[0])/events").json["events"]
-            #expect(events?[2]?["step"]?.string == "redriven_cancelled" && events?[2]?["reason"]?.string == "again")
+            #expect(
+                events?[2]?["transition"]?.string == "cancelled_redriven" && events?[2]?["reason"]?.string == "again")
             #expect(try await database.integer("SELECT count(*) FROM scheduled") == 2)
         }
     }

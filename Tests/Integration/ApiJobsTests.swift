@@ -182,8 +182,8 @@ import Testing
             try await database.run(
                 """
                 WITH taken AS (DELETE FROM ready RETURNING *)
-                INSERT INTO lease (id, token, worker_id, leased_at, expires_at, band_id, attempt)
-                SELECT id, 7, 1, clock_timestamp(), clock_timestamp() + interval '1 hour', band_id, 1 FROM taken
+                INSERT INTO lease (id, token, worker_id, leased_at, expires_at, subqueue_id, attempt)
+                SELECT id, 7, 1, clock_timestamp(), clock_timestamp() + interval '1 hour', subqueue_id, 1 FROM taken
                 """)
             let refused = try await api.client.request("POST", "/api/jobs/\(id)/retry")
             #expect(refused.status == 409)
@@ -201,8 +201,8 @@ import Testing
             try await database.run(
                 """
                 WITH done AS (DELETE FROM lease RETURNING *)
-                INSERT INTO outcome (id, token, worker_id, started_at, finished_at, band_id, attempt, status, result)
-                SELECT id, token, worker_id, leased_at, clock_timestamp(), band_id, attempt, 'succeeded', '{"x":1.0}'
+                INSERT INTO outcome (id, token, worker_id, started_at, finished_at, subqueue_id, attempt, status, result)
+                SELECT id, token, worker_id, leased_at, clock_timestamp(), subqueue_id, attempt, 'succeeded', '{"x":1.0}'
                 FROM done
                 """)
             for verb in ["cancel", "retry"] {

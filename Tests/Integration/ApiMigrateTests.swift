@@ -19,11 +19,11 @@ import Testing
                 #expect(try await process.waitForExit(within: .seconds(30)) == .code(status))
                 return process.lines
             }
-            #expect(try await lines("status", status: 2).first == "pending  0001_names.sql")
-            #expect(try await lines("--dry-run").first == "would apply 0001_names.sql")
+            #expect(try await lines("status", status: 2).first == "pending  0001_queues.sql")
+            #expect(try await lines("--dry-run").first == "would apply 0001_queues.sql")
             #expect(try await database.integer("SELECT count(*) FROM pg_namespace WHERE nspname = 'jobqueue'") == 0)
             let applied = try await lines("up")
-            #expect(applied.first == "applying 0001_names.sql")
+            #expect(applied.first == "applying 0001_queues.sql")
             #expect(applied.last?.hasSuffix("the schema is up to date") == true)
             #expect(try await lines() == ["nothing to do: the schema is up to date"])
             #expect(try await lines("status").allSatisfy { $0.hasPrefix("applied  20") })
@@ -38,7 +38,7 @@ import Testing
             for process in processes {
                 #expect(try await process.waitForExit(within: .seconds(60)) == .code(0))
             }
-            #expect(processes.filter { $0.lines.contains("applying 0001_names.sql") }.count == 1)
+            #expect(processes.filter { $0.lines.contains("applying 0001_queues.sql") }.count == 1)
         }
     }
 

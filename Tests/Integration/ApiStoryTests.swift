@@ -11,7 +11,7 @@ import Testing
             _ = try await api.client.post("/api/jobs/\(id)/retry", "{}")
             let all = try await api.client.get("/api/jobs/\(id)/events").json
             let events = try #require(all["events"]?.array)
-            #expect(events.map { $0["step"]?.string } == ["delayed", "cancelled_scheduled", "revived_cancelled"])
+            #expect(events.map { $0["transition"]?.string } == ["delayed", "cancelled_scheduled", "cancelled_retried"])
             #expect(events.map { $0["to"]?.string } == ["scheduled", "cancelled", "queued"])
             #expect(events[0]["from"] == .null && events[1]["from"]?.string == "scheduled")
             #expect(events[1]["actor"]?.string == "ada" && events[1]["reason"]?.string == "not \"now\"")

@@ -143,17 +143,17 @@ enum ChaosInvariants {
         Rule(
             name: "I8, a depth is not the number of jobs",
             query: """
-                SELECT band_id || ' ' || status || ': counted ' || COALESCE(c.n, 0) || ', there are ' || COALESCE(p.n, 0)
-                FROM (SELECT band_id, status, n FROM depth WHERE n <> 0) c
-                FULL JOIN (SELECT j.band_id, s.status, count(*) AS n FROM jobs s JOIN job j USING (id) GROUP BY 1, 2) p
-                    USING (band_id, status)
+                SELECT subqueue_id || ' ' || status || ': counted ' || COALESCE(c.n, 0) || ', there are ' || COALESCE(p.n, 0)
+                FROM (SELECT subqueue_id, status, n FROM depth WHERE n <> 0) c
+                FULL JOIN (SELECT j.subqueue_id, s.status, count(*) AS n FROM jobs s JOIN job j USING (id) GROUP BY 1, 2) p
+                    USING (subqueue_id, status)
                 WHERE c.n IS DISTINCT FROM p.n
                 """),
         Rule(
             name: "I8, the leases that were counted are not those that were given",
             query: """
                 SELECT counted || ' counted, ' || given || ' given'
-                FROM (SELECT sum(n) AS counted FROM step_count WHERE step = 'leased') c,
+                FROM (SELECT sum(n) AS counted FROM transition_count WHERE transition = 'leased') c,
                      (SELECT count(*) AS given FROM witness.lease_change WHERE change = 'INSERT') g
                 WHERE counted IS DISTINCT FROM given
                 """),

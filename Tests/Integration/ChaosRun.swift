@@ -40,7 +40,7 @@ struct ChaosRun {
         try await deployment.database.migrate()
         let witness = ChaosWitness(deployment: deployment, effectsFile: scratch.file("effects"))
         try await witness.watch()
-        var fleet = ChaosFleet(
+        var fleet = ChaosProcesses(
             deployment, apiPort: FreePort.take(), handlersFile: try writeHandlers(scratch, witness), history: history)
         for role in ChaosRole.all { try await fleet.start(role) }
         let client = HTTPTestClient(port: fleet.apiPort, key: RunningApi.key)
@@ -96,7 +96,7 @@ struct ChaosRun {
 
     // MARK: Faults
 
-    private func carryOut(_ plan: ChaosPlan, _ fleet: inout ChaosFleet) async throws {
+    private func carryOut(_ plan: ChaosPlan, _ fleet: inout ChaosProcesses) async throws {
         let start = MonotonicInstant.now()
         for event in plan.events {
             let wait = start + event.at - .now()
@@ -105,7 +105,7 @@ struct ChaosRun {
         }
     }
 
-    private func carryOut(_ action: ChaosPlan.Action, _ fleet: inout ChaosFleet) async throws {
+    private func carryOut(_ action: ChaosPlan.Action, _ fleet: inout ChaosProcesses) async throws {
         switch action {
         case .kill(let role): try await fleet.kill(role)
         case .start(let role): try await fleet.start(role)
@@ -147,7 +147,7 @@ struct ChaosRun {
     }
 
     private func verdict(
-        _ deployment: Deployment, _ client: HTTPTestClient, _ promises: ChaosPromises, _ fleet: inout ChaosFleet
+        _ deployment: Deployment, _ client: HTTPTestClient, _ promises: ChaosPromises, _ fleet: inout ChaosProcesses
     ) async throws -> [String] {
         var found = try await ChaosInvariants.violations(in: deployment, promises)
         // The page shows figures that may be a second old.

@@ -10,7 +10,7 @@ import Testing
     {
         try await Swarm.use { swarm in
             let made = try await swarm.put()
-            #expect(made["complete"] == false && made["gathering"] == true && made["updated_by"] == "ada")
+            #expect(made["complete"] == false && made["waiting_for_members"] == true && made["updated_by"] == "ada")
             let copy = ["POOL_CONFIG_PATH": swarm.scratch.file("config.yml")]
             _ = try await swarm.startMember(2)
             _ = try await swarm.startMember(0, copy)

@@ -6,7 +6,7 @@ import Testing
 /// A migrated database on which reapers work, looked at by SQL alone: no code of theirs is used here.
 struct ReaperDatabase: Sendable {
     let database: TestDatabase
-    private let pool: DatabasePool
+    private let pool: ConnectionPool
 
     /// Runs `body` on the loop.
     static func use<Value: Sendable>(
@@ -16,8 +16,8 @@ struct ReaperDatabase: Sendable {
         if given == nil { given = try await TestDatabase.migrated() }
         let database = try #require(given)
         return try await TestLoop.run {
-            let pool = DatabasePool(
-                database.settings, options: DatabasePool.Options(size: 2), on: TestLoop.shared)
+            let pool = ConnectionPool(
+                database.settings, options: ConnectionPool.Options(size: 2), on: TestLoop.shared)
             defer { pool.close() }
             return try await body(ReaperDatabase(database: database, pool: pool))
         }
@@ -47,7 +47,7 @@ struct ReaperDatabase: Sendable {
 
     /// Inserts jobs that have been leased by a worker that is no more.
     func insertExpiredLeases(_ count: Int32) async throws {
-        try await sql("SELECT register_bands(ARRAY['default'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
+        try await sql("SELECT register_subqueues(ARRAY['default'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
         var parameters = Parameters()
         parameters.append(count)
         try await sql(
@@ -55,23 +55,23 @@ struct ReaperDatabase: Sendable {
             WITH made AS MATERIALIZED (
                 SELECT overlay(gen_random_uuid()::text
                                PLACING left(uuid_at(clock_timestamp())::text, 13) FROM 1 FOR 13)::uuid AS id,
-                       (SELECT min(id) FROM band) AS band_id, clock_timestamp() AS at
+                       (SELECT min(id) FROM subqueue) AS subqueue_id, clock_timestamp() AS at
                 FROM generate_series(1, $1::int)),
             stored AS (
-                INSERT INTO job (id, created_at, band_id, payload, backoff_kind)
-                SELECT id, at, band_id, 'null', 'none' FROM made),
+                INSERT INTO job (id, created_at, subqueue_id, payload, backoff_kind)
+                SELECT id, at, subqueue_id, 'null', 'none' FROM made),
             leased AS (
-                INSERT INTO lease (id, token, worker_id, leased_at, expires_at, band_id, attempt)
-                SELECT id, nextval('lease_token'), 1, at - interval '1 minute', at - interval '1 second', band_id, 1
+                INSERT INTO lease (id, token, worker_id, leased_at, expires_at, subqueue_id, attempt)
+                SELECT id, nextval('lease_token'), 1, at - interval '1 minute', at - interval '1 second', subqueue_id, 1
                 FROM made)
-            INSERT INTO tally (band_id, step, n)
-            SELECT band_id, unnest(ARRAY['enqueued', 'leased'])::job_step, count(*) FROM made GROUP BY 1
+            INSERT INTO transition_delta (subqueue_id, transition, n)
+            SELECT subqueue_id, unnest(ARRAY['enqueued', 'leased'])::job_transition, count(*) FROM made GROUP BY 1
             """, parameters)
     }
 
     /// Inserts jobs that are due so many milliseconds from now.
     func insertDelayed(_ count: Int32, milliseconds: Int32) async throws {
-        try await sql("SELECT register_bands(ARRAY['default'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
+        try await sql("SELECT register_subqueues(ARRAY['default'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
         var parameters = Parameters()
         parameters.append(count)
         parameters.append(Double(milliseconds) / 1_000)
@@ -80,14 +80,14 @@ struct ReaperDatabase: Sendable {
             WITH made AS MATERIALIZED (
                 SELECT overlay(gen_random_uuid()::text
                                PLACING left(uuid_at(clock_timestamp())::text, 13) FROM 1 FOR 13)::uuid AS id,
-                       (SELECT min(id) FROM band) AS band_id, clock_timestamp() AS at
+                       (SELECT min(id) FROM subqueue) AS subqueue_id, clock_timestamp() AS at
                 FROM generate_series(1, $1::int)),
             stored AS (
-                INSERT INTO job (id, created_at, band_id, payload) SELECT id, at, band_id, 'null' FROM made),
+                INSERT INTO job (id, created_at, subqueue_id, payload) SELECT id, at, subqueue_id, 'null' FROM made),
             later AS (
-                INSERT INTO scheduled (id, run_at, band_id, attempt)
-                SELECT id, at + make_interval(secs => $2), band_id, 0 FROM made)
-            INSERT INTO tally (band_id, step, n) SELECT band_id, 'delayed', count(*) FROM made GROUP BY 1
+                INSERT INTO scheduled (id, run_at, subqueue_id, attempt)
+                SELECT id, at + make_interval(secs => $2), subqueue_id, 0 FROM made)
+            INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'delayed', count(*) FROM made GROUP BY 1
             """, parameters)
     }
 
@@ -120,19 +120,19 @@ struct ReaperDatabase: Sendable {
                 """, parameters, is: 1)
     }
 
-    /// How many pairs of band and status the counts and the tables disagree on, in one snapshot.
+    /// How many pairs of subqueue and status the counts and the tables disagree on, in one snapshot.
     func countMismatches() async throws -> Int64 {
         try await number(
             """
-            WITH counted AS (SELECT band_id, status, n FROM depth WHERE n <> 0),
+            WITH counted AS (SELECT subqueue_id, status, n FROM depth WHERE n <> 0),
             present AS (
-                SELECT band_id, status, count(*) AS n
-                FROM (SELECT band_id, 'queued'::job_status AS status FROM ready
-                      UNION ALL SELECT band_id, 'scheduled' FROM scheduled
-                      UNION ALL SELECT band_id, 'running' FROM lease
-                      UNION ALL SELECT band_id, status FROM outcome) s
+                SELECT subqueue_id, status, count(*) AS n
+                FROM (SELECT subqueue_id, 'queued'::job_status AS status FROM ready
+                      UNION ALL SELECT subqueue_id, 'scheduled' FROM scheduled
+                      UNION ALL SELECT subqueue_id, 'running' FROM lease
+                      UNION ALL SELECT subqueue_id, status FROM outcome) s
                 GROUP BY 1, 2)
-            SELECT count(*) FROM counted c FULL JOIN present p USING (band_id, status)
+            SELECT count(*) FROM counted c FULL JOIN present p USING (subqueue_id, status)
             WHERE c.n IS DISTINCT FROM p.n
             """)
     }

@@ -40,13 +40,13 @@ import Testing
     @Test func `the page of metrics tells whether there is a reaper`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            try await deployment.sql("UPDATE reaper_round SET at = clock_timestamp() - interval '1 hour'")
+            try await deployment.sql("UPDATE reaper_heartbeat SET at = clock_timestamp() - interval '1 hour'")
             try await waitUntil("it shows") {
-                try await api.metrics().sum("jobqueue_reaper_round_age_seconds") ?? 0 > 3_500
+                try await api.metrics().sum("jobqueue_reaper_heartbeat_age_seconds") ?? 0 > 3_500
             }
             _ = try await deployment.startReaper()
             try await waitUntil("it shows that there is one") {
-                try await api.metrics().sum("jobqueue_reaper_round_age_seconds") ?? 3_600 < 60
+                try await api.metrics().sum("jobqueue_reaper_heartbeat_age_seconds") ?? 3_600 < 60
             }
         }
     }
@@ -114,7 +114,7 @@ import Testing
             try await withServices { services in
                 let reaper = try await services.start(Self.name, environment: jobs.environment())
                 try await reaper.waitForLine(containing: "reaping")
-                try await jobs.holding("LOCK TABLE tally IN ACCESS EXCLUSIVE MODE") {
+                try await jobs.holding("LOCK TABLE transition_delta IN ACCESS EXCLUSIVE MODE") {
                     try await jobs.waitUntilBlocked()
                     reaper.signal(SIGTERM)
                     try await reaper.waitForLine(containing: "stopping")
@@ -158,7 +158,7 @@ import Testing
                 let lines = reaper.lines.filter { $0.contains("a lease expired and was taken back") }
                 #expect(lines.count == 3)
                 #expect(lines.allSatisfy { $0.contains(#""job_id":""#) && $0.contains(#""attempt":1"#) })
-                try await jobs.wait(until: "SELECT count(*) FROM tally", is: 0)
+                try await jobs.wait(until: "SELECT count(*) FROM transition_delta", is: 0)
                 #expect(try await jobs.countMismatches() == 0)
             }
         }
@@ -238,8 +238,9 @@ import Testing
                 try await jobs.wait(until: "SELECT count(*) FROM ready", is: count)
             }
             #expect(try await jobs.number("SELECT count(*) FROM attempt_error") == count, "seed \(seed)")
-            let steps = try await jobs.sql("SELECT n FROM step_count WHERE step = 'reclaimed'").onlyRow()
-            #expect(try steps.int8(0) == count, "seed \(seed)")
+            let transitions = try await jobs.sql("SELECT n FROM transition_count WHERE transition = 'reclaimed'")
+                .onlyRow()
+            #expect(try transitions.int8(0) == count, "seed \(seed)")
         }
     }
 

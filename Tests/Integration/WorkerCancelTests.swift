@@ -88,8 +88,8 @@ import Testing
             // As a notification that was lost.
             try await deployment.sql(
                 """
-                WITH asked AS (UPDATE lease SET cancel_requested_at = clock_timestamp() RETURNING band_id)
-                INSERT INTO tally (band_id, step, n) SELECT band_id, 'stop_requested', 1 FROM asked
+                WITH asked AS (UPDATE lease SET cancel_requested_at = clock_timestamp() RETURNING subqueue_id)
+                INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'cancel_requested', 1 FROM asked
                 """)
             try await api.wait(for: id, toBe: "cancelled", within: .seconds(15))
         }

@@ -25,11 +25,11 @@ import Testing
             let api = try await deployment.startApi()
             let worker = try await deployment.startWorker("returning", ["WORKER_POLL_INTERVAL_SECONDS": "2"])
             // As the reaper does with a worker whose heartbeats have not come for long.
-            try await deployment.sql("UPDATE worker SET departed_at = clock_timestamp(), waiting = false")
+            try await deployment.sql("UPDATE worker SET deregistered_at = clock_timestamp(), waiting = false")
             try await worker.waitForLine(containing: "has joined anew", within: .seconds(20))
             try await waitUntil("it is known to wait again") {
                 try await deployment.database.integer(
-                    "SELECT count(*) FROM worker WHERE waiting AND departed_at IS NULL") == 1
+                    "SELECT count(*) FROM worker WHERE waiting AND deregistered_at IS NULL") == 1
             }
             let id = try await api.post(["type": "echo"])
             try await api.wait(for: id, toBe: "succeeded")

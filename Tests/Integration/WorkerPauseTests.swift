@@ -23,7 +23,7 @@ import Testing
                 _ = try await deployment.startWorker("worker \(number)", ["DATABASE_POOL_SIZE": "3"], waiting: false)
             }
             try await waitUntil("all have joined", within: .seconds(60)) {
-                try await deployment.database.integer("SELECT count(*) FROM worker WHERE departed_at IS NULL") == 20
+                try await deployment.database.integer("SELECT count(*) FROM worker WHERE deregistered_at IS NULL") == 20
             }
             try await api.post(3_000, of: ["type": "sleep", "payload": 0])
             let cutting = TestLoop.shared.spawn {
@@ -49,7 +49,7 @@ import Testing
                 let late = try await deployment.database.integer(
                     """
                     SELECT count(*) FROM (SELECT started_at FROM outcome UNION ALL SELECT leased_at FROM lease) l
-                    WHERE started_at > (SELECT updated_at FROM control WHERE scope = 'all')
+                    WHERE started_at > (SELECT updated_at FROM pause_state WHERE scope = 'all')
                     """)
                 #expect(late == 0)
                 if round == 1 { doomed.service.signal(Signals.kill) }
@@ -61,8 +61,8 @@ import Testing
             }
             cutting.cancel()
             #expect(try await verify(deployment) == (.code(0), "6 changes: the chain is whole"))
-            try await deployment.sql("ALTER TABLE control_history DISABLE TRIGGER append_only")
-            try await deployment.sql("UPDATE control_history SET updated_by = 'eve' WHERE version = 4")
+            try await deployment.sql("ALTER TABLE pause_history DISABLE TRIGGER append_only")
+            try await deployment.sql("UPDATE pause_history SET updated_by = 'eve' WHERE version = 4")
             let forged = try await verify(deployment)
             #expect(forged.0 == .code(2))
             #expect(forged.1.contains("version 4: its fields do not have its hash"))

@@ -72,7 +72,7 @@ import Testing
             // The newest of those that wait first.
             #expect(try await jobs.job(queued[0]).finishedAt != nil)
             #expect(try await run(jobs, .cancel) { $0.filter.type = "work" }.matched.isEmpty)
-            #expect(try await jobs.steps()["cancelled_queued"] == 600)
+            #expect(try await jobs.transitions()["cancelled_queued"] == 600)
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -115,7 +115,7 @@ import Testing
             #expect(try await run(jobs, .retry) { $0.filter.status = .failed }.matched == Set(failed))
             #expect(try await jobs.lease(10, seconds: 60).count == 3)
             #expect(try await run(jobs, .retry) { $0.filter.queue = "default" }.ids == [cancelled])
-            #expect(try await jobs.steps()["revived_failed"] == 3)
+            #expect(try await jobs.transitions()["failed_retried"] == 3)
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -131,7 +131,7 @@ import Testing
             let gaps = try await jobs.sql(
                 """
                 SELECT count(*), min(gap)::float8, max(gap)::float8,
-                       extract(epoch FROM min(run_at) - (SELECT min(at) FROM event WHERE step = 'redriven_failed'))::float8
+                       extract(epoch FROM min(run_at) - (SELECT min(at) FROM event WHERE transition = 'failed_redriven'))::float8
                 FROM (SELECT run_at, extract(epoch FROM run_at - lag(run_at) OVER (ORDER BY run_at)) AS gap
                       FROM scheduled) g
                 """
@@ -143,9 +143,9 @@ import Testing
             let first = try await jobs.sql("SELECT id FROM scheduled ORDER BY run_at LIMIT 1").onlyRow().uuid(0)
             #expect(first == failed.last)
             let events = try await jobs.store.events(of: failed[0], after: 0, limit: 10)
-            #expect(events.map(\.step) == ["enqueued", "leased", "failed", "redriven_failed"])
+            #expect(events.map(\.transition) == ["enqueued", "leased", "failed", "failed_redriven"])
             #expect(events.last?.to == .scheduled)
-            #expect(try await jobs.steps()["redriven_failed"] == 700)
+            #expect(try await jobs.transitions()["failed_redriven"] == 700)
             #expect(try await jobs.countMismatches() == 0)
         }
     }

@@ -1,9 +1,9 @@
-import Fleet
 import Jobs
 import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Workers
 
 /// Cancel and retry, by a person.
 @Suite struct ChangeJobsTests {
@@ -59,9 +59,9 @@ import Testing
             try await jobs.sql("UPDATE scheduled SET run_at = clock_timestamp()")
             #expect(try await jobs.store.promoteDue(atMost: 10, from: .earliest).count == 0)
             #expect(try await jobs.lease(10, seconds: 60).isEmpty)
-            let steps =
+            let transitions =
                 ["enqueued": 1, "delayed": 1, "cancelled_queued": 1, "cancelled_scheduled": 1] as [String: Int64]
-            #expect(try await jobs.steps() == steps)
+            #expect(try await jobs.transitions() == transitions)
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -94,7 +94,7 @@ import Testing
                     #expect(answers.filter { $0.refused == .cancelled }.count == 7)
                 }
             }
-            #expect(try await jobs.steps() == ["enqueued": 20, "cancelled_queued": 20])
+            #expect(try await jobs.transitions() == ["enqueued": 20, "cancelled_queued": 20])
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -172,7 +172,7 @@ import Testing
                 let job = try await jobs.job(id)
                 #expect(job.attempt == Int32(attempt) && job.maxAttempts == Int32(attempt) + 1)
             }
-            #expect(try await jobs.steps()["revived_failed"] == 3)
+            #expect(try await jobs.transitions()["failed_retried"] == 3)
         }
     }
 
@@ -185,7 +185,7 @@ import Testing
                 #expect(try await jobs.store.retry(id).done == .queued)
             }
             #expect(try await jobs.lease(10, seconds: 60).count == 2)
-            #expect(try await jobs.steps()["revived_cancelled"] == 2)
+            #expect(try await jobs.transitions()["cancelled_retried"] == 2)
             #expect(try await jobs.countMismatches() == 0)
         }
     }

@@ -133,7 +133,7 @@ import Testing
             case 20..<50: .retry(error: "e", afterSeconds: 0)
             case 50..<60: .retry(error: "e", afterSeconds: 0.001)
             case 60..<70: .snoozed(seconds: 0.001)
-            default: .interrupted
+            default: .released
             }
         }
     }

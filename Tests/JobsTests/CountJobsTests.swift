@@ -41,17 +41,17 @@ import Testing
             try await jobs.enqueue(10)
             for job in try await jobs.lease(4, seconds: 60) { _ = try await jobs.finish(job) }
             let depths = Set(try await jobs.store.depths())
-            let steps = Set(try await jobs.store.stepCounts())
+            let transitions = Set(try await jobs.store.transitionCounts())
             #expect(
-                steps == [
-                    StepCount(queue: "default", step: "enqueued", count: 10),
-                    StepCount(queue: "default", step: "leased", count: 4),
-                    StepCount(queue: "default", step: "succeeded", count: 4),
+                transitions == [
+                    TransitionCount(queue: "default", transition: "enqueued", count: 10),
+                    TransitionCount(queue: "default", transition: "leased", count: 4),
+                    TransitionCount(queue: "default", transition: "succeeded", count: 4),
                 ])
-            _ = try await jobs.store.foldTally(atMost: 100, from: 0)
-            #expect(try await jobs.number("SELECT count(*) FROM tally") == 0)
+            _ = try await jobs.store.rollUpDeltas(atMost: 100, from: 0)
+            #expect(try await jobs.number("SELECT count(*) FROM transition_delta") == 0)
             #expect(Set(try await jobs.store.depths()) == depths)
-            #expect(Set(try await jobs.store.stepCounts()) == steps)
+            #expect(Set(try await jobs.store.transitionCounts()) == transitions)
         }
     }
 
@@ -72,7 +72,7 @@ import Testing
             let oldest = Dictionary(
                 uniqueKeysWithValues: try await jobs.store.oldestReady().map { ($0.queue, $0.seconds) })
             #expect(Set(oldest.keys) == ["a", "b"])
-            // Within a band the first waits longest, whatever the test has made of it.
+            // Within a subqueue the first waits longest, whatever the test has made of it.
             #expect(oldest["a"]! >= 400 && oldest["a"]! < 460)
             #expect(oldest["b"]! >= 500 && oldest["b"]! < 560)
         }

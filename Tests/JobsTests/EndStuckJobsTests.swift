@@ -1,9 +1,9 @@
-import Fleet
 import JSON
 import Jobs
 import Postgres
 import TestKit
 import Testing
+import Workers
 
 /// Ending by force what does not stop.
 @Suite struct EndStuckJobsTests {
@@ -58,7 +58,7 @@ import Testing
             let ended = try #require(try await jobs.store.endStuck(order()).first)
             let job = try await jobs.job(held.id)
             #expect(job.status == .cancelled && job.attempt == 1 && job.finishedAt != nil && job.lastError == nil)
-            for result in [AttemptResult.succeeded(result: nil), .failed(error: "e"), .interrupted] {
+            for result in [AttemptResult.succeeded(result: nil), .failed(error: "e"), .released] {
                 #expect(try await jobs.finish(held, result) == .leaseLost)
             }
             #expect(try await jobs.store.renew([held.held], leaseSeconds: 60).isEmpty)
@@ -69,7 +69,7 @@ import Testing
             #expect(teardown.payload == Array(#"{"n":1.0}"#.utf8))
             #expect(teardown.tags == ["x"] && teardown.traceParent == trace)
             let event = try await jobs.sql(
-                "SELECT actor, reason, leased_at IS NOT NULL FROM event WHERE step = 'stopped'"
+                "SELECT actor, reason, leased_at IS NOT NULL FROM event WHERE transition = 'cancelled_running'"
             ).onlyRow()
             #expect(try event.text(0) == "watchdog")
             #expect(try event.text(1) == "asked to stop, and had not after 2700 s")
@@ -91,7 +91,7 @@ import Testing
             let error = try JSONValue(parsing: try #require(job.lastError))
             #expect(error["kind"] == "abandoned")
             #expect(try await jobs.finish(held) == .leaseLost)
-            #expect(try await jobs.steps()["abandoned"] == 1)
+            #expect(try await jobs.transitions()["abandoned"] == 1)
             #expect(try await jobs.countMismatches() == 0)
             #expect(try await jobs.store.retry(held.id).done == .queued)
             #expect(try await jobs.countMismatches() == 0)

@@ -117,7 +117,7 @@ import Testing
                     throw ChangedMyMind()
                 }
             }
-            for table in ["job", "ready", "tally", "unique_claim", "band"] {
+            for table in ["job", "ready", "transition_delta", "unique_key_holder", "subqueue"] {
                 let rows = try await jobs.number("SELECT count(*) FROM \(table)")
                 #expect(rows == 0, "\(table)")
             }
@@ -182,11 +182,12 @@ import Testing
                 #expect(await asRole("SELECT FROM \(table)")?.sqlState == "42501", "\(table)")
             }
             for sql in [
-                "SELECT ensure_spans(1, 3)", "SELECT drop_span('2030-01-01', 0, 0, 0)",
+                "SELECT ensure_partitions(1, 3)", "SELECT drop_partition('2030-01-01', 0, 0, 0)",
                 "SELECT assert_lease(gen_random_uuid(), 1)", "SELECT nextval('lease_token')",
                 "SELECT configure_queue('q', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL)",
-                "SELECT claim_keys(now(), '{}', '{}', '{}', '{}')", "SELECT register_bands('{q}', '{t}', '{0}', '{f}')",
-                "SELECT lease_by_turns(NULL, '{}', 1, 1, 60, '{}', '{}', 0)", "CREATE TABLE mine ()",
+                "SELECT hold_unique_keys(now(), '{}', '{}', '{}', '{}')",
+                "SELECT register_subqueues('{q}', '{t}', '{0}', '{f}')",
+                "SELECT lease_fairly(NULL, '{}', 1, 1, 60, '{}', '{}', 0)", "CREATE TABLE mine ()",
             ] {
                 #expect(await asRole(sql)?.sqlState == "42501", "\(sql)")
             }

@@ -33,7 +33,7 @@ import Testing
             let job = try await jobs.job(held.id)
             #expect(job.status == .failed && job.attempt == 1 && job.result == nil)
             #expect(try JSONValue(parsing: try #require(job.lastError))["message"] == .string(message))
-            #expect(try await jobs.steps() == ["enqueued": 1, "leased": 1, "failed": 1])
+            #expect(try await jobs.transitions() == ["enqueued": 1, "leased": 1, "failed": 1])
         }
     }
 
@@ -69,7 +69,7 @@ import Testing
             let second = try await jobs.leaseNew { $0.backoff = .fixed(baseSeconds: 1_000) }
             #expect(try await jobs.finish(second, .retry(error: "e", afterSeconds: 0)) == .retried)
             #expect(try await jobs.job(second.id).status == .queued)
-            #expect(try await jobs.steps()["retried_now"] == 1)
+            #expect(try await jobs.transitions()["retried_now"] == 1)
         }
     }
 
@@ -96,7 +96,7 @@ import Testing
     @Test func `a snooze and a release spend no attempt`() async throws {
         try await JobsDatabase.use { jobs in
             let held = try await jobs.leaseNew { $0.maxAttempts = 1 }
-            #expect(try await jobs.finish(held, .interrupted) == .released)
+            #expect(try await jobs.finish(held, .released) == .released)
             #expect(try await jobs.job(held.id).attempt == 0)
             let again = try #require(try await jobs.lease(1, seconds: 60).first)
             #expect(again.attempt == 1)
@@ -109,7 +109,7 @@ import Testing
             let wait = job.runAt - (try await now(jobs))
             #expect(wait > .seconds(440) && wait <= .milliseconds(500_500))
             #expect(
-                try await jobs.steps() == ["enqueued": 1, "leased": 3, "released": 2, "snoozed": 1])
+                try await jobs.transitions() == ["enqueued": 1, "leased": 3, "released": 2, "snoozed": 1])
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -117,7 +117,7 @@ import Testing
     @Test(arguments: [
         (AttemptResult.succeeded(result: nil), FinishAnswer.succeeded, JobStatus.succeeded),
         (.failed(error: "e"), .failed, .failed), (.retry(error: "e", afterSeconds: nil), .cancelled, .cancelled),
-        (.snoozed(seconds: 5), .cancelled, .cancelled), (.interrupted, .cancelled, .cancelled),
+        (.snoozed(seconds: 5), .cancelled, .cancelled), (.released, .cancelled, .cancelled),
     ])
     func `a job that was asked to stop ends`(result: AttemptResult, answer: FinishAnswer, status: JobStatus)
         async throws
@@ -137,7 +137,7 @@ import Testing
 
     @Test(arguments: [
         AttemptResult.succeeded(result: Array("1".utf8)), .failed(error: "e"), .retry(error: "e", afterSeconds: 0),
-        .snoozed(seconds: 5), .interrupted,
+        .snoozed(seconds: 5), .released,
     ])
     func `without the current token nothing is changed`(result: AttemptResult) async throws {
         try await JobsDatabase.use { jobs in
@@ -150,7 +150,7 @@ import Testing
             let nobody = FinishedAttempt(lease: HeldLease(id: UUID(high: 1, low: 1), token: held.token), result: result)
             #expect(try await jobs.store.finish([nobody]) == [.leaseLost])
             #expect(try await jobs.job(held.id).text == before)
-            #expect(try await jobs.steps() == ["enqueued": 1, "leased": 1])
+            #expect(try await jobs.transitions() == ["enqueued": 1, "leased": 1])
             #expect(
                 try await jobs.number("SELECT (SELECT count(*) FROM outcome) + (SELECT count(*) FROM attempt_error)")
                     == 0)
@@ -175,11 +175,11 @@ import Testing
         }
     }
 
-    @Test(arguments: [AttemptResult.succeeded(result: nil), .interrupted])
+    @Test(arguments: [AttemptResult.succeeded(result: nil), .released])
     func `of a lost and a current lease of one job only the current one ends it`(result: AttemptResult) async throws {
         try await JobsDatabase.use { jobs in
             let lost = try await jobs.leaseNew()
-            _ = try await jobs.finish(lost, .interrupted)
+            _ = try await jobs.finish(lost, .released)
             let current = try #require(try await jobs.lease(1, seconds: 60).first)
             let answers = try await jobs.store.finish([
                 FinishedAttempt(lease: lost.held, result: .succeeded(result: nil)),
@@ -203,7 +203,7 @@ import Testing
                     case 1: .failed(error: "\(index)")
                     case 2: .retry(error: "\(index)", afterSeconds: nil)
                     case 3: .snoozed(seconds: 60)
-                    default: .interrupted
+                    default: .released
                     }
                 let token = index % 6 == 5 ? job.token - 1 : job.token
                 return FinishedAttempt(lease: HeldLease(id: job.id, token: token), result: result)

@@ -44,15 +44,15 @@ import Testing
 
     private func group(
         itemsMax: Int, weightMax: Int = .max, inFlightMax: Int = 2, seen: Seen, gate: Gate? = nil
-    ) -> GroupCommit<Int, Int>.Entrance {
+    ) -> GroupCommit<Int, Int>.Submitter {
         let group = GroupCommit<Int, Int>(itemsMax: itemsMax, weightMax: weightMax, inFlightMax: inFlightMax)
-        return entrance(to: group, seen: seen, gate: gate)
+        return submitter(to: group, seen: seen, gate: gate)
     }
 
-    private func entrance(
+    private func submitter(
         to group: GroupCommit<Int, Int>, on loop: Loop = TestLoop.shared, seen: Seen, gate: Gate? = nil
-    ) -> GroupCommit<Int, Int>.Entrance {
-        group.entrance(on: loop) { items in
+    ) -> GroupCommit<Int, Int>.Submitter {
+        group.submitter(on: loop) { items in
             seen.begin(items)
             await gate?.wait()
             await Task.yield()
@@ -62,7 +62,8 @@ import Testing
     }
 
     /// Submits all numbers in one turn of the loop, and returns the answers in their places.
-    private func submit(_ numbers: Range<Int>, to group: GroupCommit<Int, Int>.Entrance, weight: Int = 0) async -> [Int]
+    private func submit(_ numbers: Range<Int>, to group: GroupCommit<Int, Int>.Submitter, weight: Int = 0) async
+        -> [Int]
     {
         await withTaskGroup(of: (Int, Int).self) { tasks in
             for number in numbers {
@@ -117,7 +118,7 @@ import Testing
         let gate = Gate()
         await TestLoop.run {
             let group = GroupCommit<Int, Int>(itemsMax: 3, inFlightMax: 2)
-            async let answers = submit(0..<9, to: entrance(to: group, seen: seen, gate: gate))
+            async let answers = submit(0..<9, to: submitter(to: group, seen: seen, gate: gate))
             while seen.batches.count < 2 { await Task.yield() }
             for _ in 0..<100 { await Task.yield() }
             #expect(seen.batches.count == 2)
@@ -154,8 +155,8 @@ import Testing
         let other = try Loop.start(label: "other")
         defer { other.stop() }
         let group = GroupCommit<Int, Int>(itemsMax: 1_000, inFlightMax: 1)
-        let here = entrance(to: group, seen: seen, gate: gate)
-        let there = entrance(to: group, on: other, seen: seen, gate: gate)
+        let here = submitter(to: group, seen: seen, gate: gate)
+        let there = submitter(to: group, on: other, seen: seen, gate: gate)
         await TestLoop.run {
             async let first = submit(0..<1, to: here)
             while seen.batches.count < 1 { await Task.yield() }

@@ -95,8 +95,8 @@ import Testing
             for number in 0..<5 { _ = try await jobs.store.insert(job, as: Self.request("\(number)")) }
             try await jobs.sql(
                 "UPDATE idempotency_key SET created_at = created_at - interval '24 hours' WHERE key <> 'r'")
-            #expect(try await jobs.store.forgetRequests(atMost: 3) == 3)
-            #expect(try await jobs.store.forgetRequests(atMost: 3) == 2)
+            #expect(try await jobs.store.pruneIdempotencyKeys(atMost: 3) == 3)
+            #expect(try await jobs.store.pruneIdempotencyKeys(atMost: 3) == 2)
             #expect(try await jobs.number("SELECT count(*) FROM idempotency_key") == 1)
         }
     }

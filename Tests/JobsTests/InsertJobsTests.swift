@@ -14,7 +14,7 @@ import Testing
             let age = try await jobs.number(
                 "SELECT (extract(epoch FROM clock_timestamp() - created_at) * 1000)::int8 FROM job")
             #expect(age >= 0 && age < 60_000)
-            #expect(try await jobs.steps() == ["enqueued": 1])
+            #expect(try await jobs.transitions() == ["enqueued": 1])
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -57,7 +57,7 @@ import Testing
             job.runAt = .latest
             #expect(try await jobs.store.insert(job).status == .scheduled)
             #expect(try await jobs.lease(10, seconds: 60).count == 2)
-            #expect(try await jobs.steps() == ["enqueued": 2, "delayed": 2, "leased": 2])
+            #expect(try await jobs.transitions() == ["enqueued": 2, "delayed": 2, "leased": 2])
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -134,7 +134,7 @@ import Testing
                 #expect(job.tags == many[index].tags && job.createdAt == createdAt)
                 #expect(job.status == (index % 5 == 0 ? .scheduled : .queued))
             }
-            #expect(try await jobs.steps() == ["enqueued": 800, "delayed": 200])
+            #expect(try await jobs.transitions() == ["enqueued": 800, "delayed": 200])
 
             many[500].payload = Array("{".utf8)
             let refused = await failure { _ = try await jobs.store.insertAll(many) }
@@ -144,7 +144,7 @@ import Testing
         }
     }
 
-    @Test func `sixteen processes agree on the ids of new bands`() async throws {
+    @Test func `sixteen processes agree on the ids of new subqueues`() async throws {
         try await JobsDatabase.use { jobs in
             try await jobs.withStores(16) { stores in
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -162,9 +162,10 @@ import Testing
                     try await tasks.waitForAll()
                 }
             }
-            #expect(try await jobs.number("SELECT count(*) FROM band") == 30)
+            #expect(try await jobs.number("SELECT count(*) FROM subqueue") == 30)
             #expect(try await jobs.number("SELECT count(*) FROM queue") == 10)
-            let wrong = "SELECT count(*) FROM (SELECT band_id FROM job GROUP BY band_id HAVING count(*) % 16 <> 0) b"
+            let wrong =
+                "SELECT count(*) FROM (SELECT subqueue_id FROM job GROUP BY subqueue_id HAVING count(*) % 16 <> 0) b"
             #expect(try await jobs.number(wrong) == 0)
         }
     }

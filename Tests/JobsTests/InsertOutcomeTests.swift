@@ -9,20 +9,20 @@ import Testing
 @Suite struct InsertOutcomeTests {
     /// A process that reaches the database by way of a network that fails. It has inserted one job already.
     private func withProxy(
-        _ body: @Sendable (JobsDatabase, JobStore, FaultyProxy, DatabasePool) async throws -> Void
+        _ body: @Sendable (JobsDatabase, JobStore, FaultyProxy, ConnectionPool) async throws -> Void
     ) async throws {
         try await JobsDatabase.use { jobs in
             let database = jobs.database
             let proxy = try FaultyProxy(to: .loopback(port: database.server.port))
             defer { proxy.close() }
-            var options = DatabasePool.Options(size: 1)
+            var options = ConnectionPool.Options(size: 1)
             options.waitTimeout = .seconds(1)
             options.reconnectPauseMax = .milliseconds(20)
             let settings = try DatabaseSettings(
                 url: database.server.tcpURL(database: database.name, port: proxy.port))
-            let pool = DatabasePool(settings, profile: .hot, options: options, on: TestLoop.shared)
+            let pool = ConnectionPool(settings, profile: .hot, options: options, on: TestLoop.shared)
             defer { pool.close() }
-            let store = JobStore(hot: pool, general: pool, bands: BandDirectory())
+            let store = JobStore(hot: pool, general: pool, subqueues: SubqueueDirectory())
             _ = try await store.insert(NewJob(type: "work"))
             try await body(jobs, store, proxy, pool)
         }
@@ -37,7 +37,7 @@ import Testing
             let made = try await inserting
             #expect(try await jobs.job(made.id).text == made.text)
             #expect(try await jobs.number("SELECT count(*) FROM job") == 2)
-            #expect(try await jobs.steps() == ["enqueued": 2])
+            #expect(try await jobs.transitions() == ["enqueued": 2])
             #expect(try await jobs.countMismatches() == 0)
         }
     }

@@ -1,39 +1,39 @@
-import Fleet
 import Jobs
 import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Workers
 
 /// What is told of a job, whichever of its rows tells it.
 @Suite struct JobEventsTests {
-    /// The steps of a job as `from>to step`, which must fit together.
-    private func steps(_ jobs: JobsDatabase, _ id: UUID) async throws -> [String] {
+    /// The transitions of a job as `from>to transition`, which must fit together.
+    private func transitions(_ jobs: JobsDatabase, _ id: UUID) async throws -> [String] {
         let events = try await jobs.store.events(of: id, after: 0, limit: 1_000)
         for (before, event) in zip(events, events.dropFirst()) {
-            #expect(event.from == before.to, "\(before.step), \(event.step)")
+            #expect(event.from == before.to, "\(before.transition), \(event.transition)")
             #expect(event.at >= before.at)
         }
         #expect(events.first?.from == nil)
         #expect(events.last?.to == (try await jobs.job(id).status))
-        return events.map(\.step)
+        return events.map(\.transition)
     }
 
-    @Test func `a job that succeeds writes no event, and all of its steps are told`() async throws {
+    @Test func `a job that succeeds writes no event, and all of its transitions are told`() async throws {
         try await JobsDatabase.use { jobs in
             let description = WorkerDescription(
                 incarnation: UUID(high: 1, low: 1), name: "worker-7", host: "h", version: "1", queues: nil,
                 concurrency: 1)
             let worker = try await jobs.registry.join(description)
             let id = try await jobs.create()
-            #expect(try await steps(jobs, id) == ["enqueued"])
+            #expect(try await transitions(jobs, id) == ["enqueued"])
             let held = try #require(try await jobs.lease(1, worker: worker, seconds: 60).first)
-            #expect(try await steps(jobs, id) == ["enqueued", "leased"])
+            #expect(try await transitions(jobs, id) == ["enqueued", "leased"])
             _ = try await jobs.finish(held)
-            #expect(try await steps(jobs, id) == ["enqueued", "leased", "succeeded"])
+            #expect(try await transitions(jobs, id) == ["enqueued", "leased", "succeeded"])
             #expect(try await jobs.number("SELECT count(*) FROM event") == 0)
             let events = try await jobs.store.events(of: id, after: 1, limit: 1)
-            #expect(events.map(\.step) == ["leased"])
+            #expect(events.map(\.transition) == ["leased"])
             #expect(events[0].worker == "worker-7" && events[0].attempt == 1 && events[0].actor == nil)
             #expect(try await jobs.store.events(of: UUID(high: 0, low: 1), after: 0, limit: 1).isEmpty)
         }
@@ -46,7 +46,7 @@ import Testing
                 $0.backoff = .none
             }
             let results: [AttemptResult] = [
-                .interrupted, .snoozed(seconds: 60), .retry(error: "first \u{0} try", afterSeconds: nil),
+                .released, .snoozed(seconds: 60), .retry(error: "first \u{0} try", afterSeconds: nil),
                 .retry(error: "second", afterSeconds: 60), .failed(error: "third"),
             ]
             for result in results {
@@ -56,7 +56,7 @@ import Testing
                 _ = try await jobs.finish(held, result)
             }
             #expect(
-                try await steps(jobs, id) == [
+                try await transitions(jobs, id) == [
                     "delayed", "promoted", "leased", "released", "leased", "snoozed", "promoted", "leased",
                     "retried_now", "leased", "retried_later", "promoted", "leased", "failed",
                 ])
@@ -75,8 +75,8 @@ import Testing
             _ = try await jobs.store.cancel(held.id, by: Actor(reason: "not needed"))
             _ = try await jobs.store.retry(held.id)
             #expect(
-                try await steps(jobs, held.id) == [
-                    "enqueued", "leased", "failed", "revived_failed", "cancelled_queued", "revived_cancelled",
+                try await transitions(jobs, held.id) == [
+                    "enqueued", "leased", "failed", "failed_retried", "cancelled_queued", "cancelled_retried",
                 ])
             let events = try await jobs.store.events(of: held.id, after: 0, limit: 100)
             #expect(events.prefix(3).map(\.at) == before.map(\.at))
@@ -97,28 +97,30 @@ import Testing
                 _ = try await jobs.store.promoteDue(atMost: 10, from: .earliest)
             }
             let told = ["enqueued", "leased", "reclaimed", "promoted", "leased", "reclaimed_failed"]
-            #expect(try await steps(jobs, id) == told)
+            #expect(try await transitions(jobs, id) == told)
             let end = try #require(try await jobs.store.events(of: id, after: 5, limit: 1).first)
             #expect(end.actor == "reaper" && end.reason?.hasPrefix("the lease expired") == true)
             _ = try await jobs.store.retry(id)
-            #expect(try await steps(jobs, id) == told + ["revived_failed"])
+            #expect(try await transitions(jobs, id) == told + ["failed_retried"])
         }
     }
 
     @Test func `a job that was asked to stop tells whether it has`() async throws {
         try await JobsDatabase.use { jobs in
-            for (result, end) in [(AttemptResult.interrupted, "stopped"), (.succeeded(result: nil), "succeeded")] {
+            for (result, end) in [
+                (AttemptResult.released, "cancelled_running"), (.succeeded(result: nil), "succeeded"),
+            ] {
                 let held = try await jobs.leaseNew()
                 try await jobs.requestStop(held.id)
                 var parameters = Parameters()
                 parameters.append(held.id)
                 try await jobs.sql(
                     """
-                    INSERT INTO event (id, at, step, attempt, actor)
-                    VALUES ($1, clock_timestamp(), 'stop_requested', 1, 'ada')
+                    INSERT INTO event (id, at, transition, attempt, actor)
+                    VALUES ($1, clock_timestamp(), 'cancel_requested', 1, 'ada')
                     """, parameters)
                 _ = try await jobs.finish(held, result)
-                #expect(try await steps(jobs, held.id) == ["enqueued", "leased", "stop_requested", end])
+                #expect(try await transitions(jobs, held.id) == ["enqueued", "leased", "cancel_requested", end])
             }
         }
     }

@@ -9,13 +9,13 @@ extension JobsDatabase {
     func withStores<Value: Sendable>(
         _ count: Int, _ body: @Sendable ([JobStore]) async throws -> Value
     ) async throws -> Value {
-        var options = DatabasePool.Options(size: 1)
+        var options = ConnectionPool.Options(size: 1)
         options.reconnectPauseMax = .milliseconds(20)
         let pools = (0..<count).map { _ in
-            DatabasePool(database.settings, profile: .hot, options: options, on: TestLoop.shared)
+            ConnectionPool(database.settings, profile: .hot, options: options, on: TestLoop.shared)
         }
         defer { for pool in pools { pool.close() } }
-        return try await body(pools.map { JobStore(hot: $0, general: general, bands: BandDirectory()) })
+        return try await body(pools.map { JobStore(hot: $0, general: general, subqueues: SubqueueDirectory()) })
     }
 
     /// Creates a job of type `work` in the queue `default`.
@@ -47,8 +47,8 @@ extension JobsDatabase {
         try await sql(
             """
             WITH asked AS (
-                UPDATE lease SET cancel_requested_at = clock_timestamp() WHERE id = $1 RETURNING band_id)
-            INSERT INTO tally (band_id, step, n) SELECT band_id, 'stop_requested', 1 FROM asked
+                UPDATE lease SET cancel_requested_at = clock_timestamp() WHERE id = $1 RETURNING subqueue_id)
+            INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'cancel_requested', 1 FROM asked
             """, parameters)
     }
 

@@ -1,26 +1,26 @@
 import EventLoop
-import Fleet
 import Jobs
 import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Workers
 
 /// A migrated database of a test's own, and a process's way to it.
 struct JobsDatabase: Sendable {
     let database: TestDatabase
-    let hot: DatabasePool
-    let general: DatabasePool
+    let hot: ConnectionPool
+    let general: ConnectionPool
     let store: JobStore
     let registry: WorkerRegistry
 
     private init(_ database: TestDatabase, connections: Int, notifier: ReadyNotifier?) {
         self.database = database
         let loop = TestLoop.shared
-        hot = DatabasePool(
-            database.settings, profile: .hot, options: DatabasePool.Options(size: connections), on: loop)
-        general = DatabasePool(database.settings, options: DatabasePool.Options(size: 2), on: loop)
-        store = JobStore(hot: hot, general: general, bands: BandDirectory(), notifier: notifier)
+        hot = ConnectionPool(
+            database.settings, profile: .hot, options: ConnectionPool.Options(size: connections), on: loop)
+        general = ConnectionPool(database.settings, options: ConnectionPool.Options(size: 2), on: loop)
+        store = JobStore(hot: hot, general: general, subqueues: SubqueueDirectory(), notifier: notifier)
         registry = WorkerRegistry(pool: hot)
     }
 
@@ -108,27 +108,27 @@ struct JobsDatabase: Sendable {
 
     // MARK: What must always hold
 
-    /// How many pairs of band and status the counts and the tables disagree on, in one snapshot.
+    /// How many pairs of subqueue and status the counts and the tables disagree on, in one snapshot.
     func countMismatches() async throws -> Int64 {
         try await number(
             """
-            WITH counted AS (SELECT band_id, status, n FROM depth WHERE n <> 0),
+            WITH counted AS (SELECT subqueue_id, status, n FROM depth WHERE n <> 0),
             present AS (
-                SELECT band_id, status, count(*) AS n
-                FROM (SELECT band_id, 'queued'::job_status AS status FROM ready
-                      UNION ALL SELECT band_id, 'scheduled' FROM scheduled
+                SELECT subqueue_id, status, count(*) AS n
+                FROM (SELECT subqueue_id, 'queued'::job_status AS status FROM ready
+                      UNION ALL SELECT subqueue_id, 'scheduled' FROM scheduled
                       UNION ALL
-                      SELECT band_id, CASE WHEN cancel_requested_at IS NULL THEN 'running' ELSE 'ending' END::job_status
+                      SELECT subqueue_id, CASE WHEN cancel_requested_at IS NULL THEN 'running' ELSE 'ending' END::job_status
                       FROM lease
-                      UNION ALL SELECT band_id, status FROM outcome) s
+                      UNION ALL SELECT subqueue_id, status FROM outcome) s
                 GROUP BY 1, 2)
-            SELECT count(*) FROM counted c FULL JOIN present p USING (band_id, status)
+            SELECT count(*) FROM counted c FULL JOIN present p USING (subqueue_id, status)
             WHERE c.n IS DISTINCT FROM p.n
             """)
     }
 
-    func steps() async throws -> [String: Int64] {
-        Dictionary(try await store.stepCounts().map { ($0.step, $0.count) }, uniquingKeysWith: +)
+    func transitions() async throws -> [String: Int64] {
+        Dictionary(try await store.transitionCounts().map { ($0.transition, $0.count) }, uniquingKeysWith: +)
     }
 }
 
@@ -150,7 +150,7 @@ extension JobStore {
 
     /// As a worker that begins anew.
     func lease(_ request: LeaseRequest) async throws(PostgresError) -> [LeasedJob] {
-        var turns = LeaseTurns()
-        return try await lease(request, turns: &turns).jobs
+        var cursor = FairnessCursor()
+        return try await lease(request, cursor: &cursor).jobs
     }
 }

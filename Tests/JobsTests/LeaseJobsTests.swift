@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func `a batch takes the most urgent jobs of several bands`() async throws {
+    @Test func `a batch takes the most urgent jobs of several subqueues`() async throws {
         try await JobsDatabase.use { jobs in
             for number in 0..<30 {
                 try await create(jobs, "\(number)") { job in
@@ -91,10 +91,10 @@ import Testing
     @Test func `types that the worker cannot run are left for others`() async throws {
         try await JobsDatabase.use { jobs in
             for name in ["a", "b", "c", "a"] { try await create(jobs, name) { $0.type = name } }
-            let bands = try await jobs.store.bands.all(on: jobs.hot)
-            let excluded = bands.filter { $0.type != "b" }.map(\.typeID)
+            let subqueues = try await jobs.store.subqueues.all(on: jobs.hot)
+            let excluded = subqueues.filter { $0.type != "b" }.map(\.typeID)
             #expect(try await drain(jobs, without: excluded) == ["\"b\""])
-            #expect(try await drain(jobs, without: [excluded[0]]).count == (bands[0].type == "a" ? 1 : 2))
+            #expect(try await drain(jobs, without: [excluded[0]]).count == (subqueues[0].type == "a" ? 1 : 2))
         }
     }
 
@@ -150,8 +150,8 @@ import Testing
             let id = try await jobs.create { $0.backoff = .none }
             var tokens: [Int64] = []
             let ends: [AttemptResult] = [
-                .interrupted, .snoozed(seconds: 0), .retry(error: "e", afterSeconds: nil), .failed(error: "e"),
-                .interrupted,
+                .released, .snoozed(seconds: 0), .retry(error: "e", afterSeconds: nil), .failed(error: "e"),
+                .released,
             ]
             for end in ends {
                 let leased = try #require(try await jobs.lease(1, seconds: 60).first)
@@ -168,7 +168,7 @@ import Testing
         try await JobsDatabase.use { jobs in
             let leased = try await jobs.lease(100, seconds: 60)
             #expect(leased.isEmpty)
-            #expect(try await jobs.number("SELECT count(*) FROM tally") == 0)
+            #expect(try await jobs.number("SELECT count(*) FROM transition_delta") == 0)
             #expect(try await jobs.number("SELECT count(*) FROM lease_token WHERE is_called") == 0)
         }
     }

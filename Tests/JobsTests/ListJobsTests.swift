@@ -1,9 +1,9 @@
-import Fleet
 import Jobs
 import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Workers
 
 @Suite struct ListJobsTests {
     /// What a list must hold, told from the view `jobs`.
@@ -64,7 +64,7 @@ import Testing
             case 2: _ = try await jobs.finish(job, .snoozed(seconds: 60))
             case 3: try await jobs.requestStop(job.id)
             case 4:
-                _ = try await jobs.finish(job, .interrupted)
+                _ = try await jobs.finish(job, .released)
                 _ = try await jobs.store.cancel(job.id)
             default: break
             }
@@ -162,7 +162,7 @@ import Testing
                     job.queue = "q0"
                     job.tags = ["five"]
                 }
-                for job in try await jobs.lease(3, seconds: 60) { _ = try await jobs.finish(job, .interrupted) }
+                for job in try await jobs.lease(3, seconds: 60) { _ = try await jobs.finish(job, .released) }
                 for job in try await jobs.lease(2, seconds: 60) { _ = try await jobs.finish(job) }
                 let others = try await jobs.sql("SELECT id FROM jobs ORDER BY random() LIMIT 4")
                 for row in others {

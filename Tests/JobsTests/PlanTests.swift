@@ -28,12 +28,13 @@ import Testing
         "insert_jobs": Array(repeating: "'{}'", count: 14).joined(separator: ", "),
         "insert_keyed_jobs": Array(repeating: "'{}'", count: 20).joined(separator: ", "),
         "lease_jobs": "NULL, '{}', 100, 1, 60", "renew_leases": "'{}', '{}', 60, 10",
-        "stop_jobs": "'{}', NULL, NULL", "list_stop_orders": "'{}', 10", "report_progress": "'{}', '{}', '{}', '{}'",
+        "request_cancel": "'{}', NULL, NULL", "list_cancel_requests": "'{}', 10",
+        "report_progress": "'{}', '{}', '{}', '{}'",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",
         "finish_jobs": "'{}', '{}', '{}', '{}', '{}'",
         "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'",
         "list_job_events": "'0190163d-8694-739b-aea5-966c26f8ad91', 0, 100", "cancel_waiting_jobs": "'{}', 'a', NULL",
-        "revive_jobs": "'{}', 'a', NULL, NULL, NULL, 0",
+        "retry_jobs": "'{}', 'a', NULL, NULL, NULL, 0",
     ]
 
     @Test(arguments: Statistics.allCases)
@@ -58,7 +59,7 @@ import Testing
         try await JobsDatabase.use { jobs in
             for sql in [
                 "SELECT FROM ready", "SELECT FROM job", "SELECT FROM lease WHERE token = 1",
-                "SELECT seq FROM ready WHERE seq >= 5", "SELECT id FROM outcome ORDER BY band_id",
+                "SELECT seq FROM ready WHERE seq >= 5", "SELECT id FROM outcome ORDER BY subqueue_id",
                 "SELECT FROM scheduled WHERE run_at < now() AND id IS NOT NULL",
             ] {
                 let row = try await jobs.hot.execute(sql: "EXPLAIN (FORMAT JSON, VERBOSE) \(sql)").onlyRow()
@@ -79,7 +80,7 @@ import Testing
                 END LOOP;
             END $$
             """)
-        let tables = "job, ready, scheduled, lease, outcome, attempt_error, event, band, tally"
+        let tables = "job, ready, scheduled, lease, outcome, attempt_error, event, subqueue, transition_delta"
         switch statistics {
         case .none: break
         case .outgrown: try await fill(jobs)
@@ -90,7 +91,9 @@ import Testing
             try await jobs.sql("VACUUM \(tables)")
         case .vacuumedEmpty, .vacuumedEmptyAndOutgrown:
             try await fill(jobs)
-            for table in ["job", "ready", "scheduled", "lease", "outcome", "attempt_error", "event", "tally"] {
+            for table in [
+                "job", "ready", "scheduled", "lease", "outcome", "attempt_error", "event", "transition_delta",
+            ] {
                 try await jobs.sql("DELETE FROM \(table)")
             }
             try await jobs.sql("VACUUM \(tables)")
@@ -98,35 +101,35 @@ import Testing
         }
     }
 
-    /// 8,000 jobs, a quarter in each of the four tables, in two bands.
+    /// 8,000 jobs, a quarter in each of the four tables, in two subqueues.
     private func fill(_ jobs: JobsDatabase) async throws {
         for type in ["a", "b"] { _ = try await jobs.create { $0.type = type } }
         try await jobs.sql(
             """
             WITH made AS MATERIALIZED (
                 SELECT overlay(gen_random_uuid()::text PLACING left(uuid_at(clock_timestamp())::text, 14)
-                               FROM 1)::uuid AS id, i, b.id AS band_id
-                FROM generate_series(1, 4000) i, band b),
+                               FROM 1)::uuid AS id, i, b.id AS subqueue_id
+                FROM generate_series(1, 4000) i, subqueue b),
             stored AS (
-                INSERT INTO job (id, created_at, band_id, payload)
-                SELECT id, clock_timestamp(), band_id, '{}' FROM made),
+                INSERT INTO job (id, created_at, subqueue_id, payload)
+                SELECT id, clock_timestamp(), subqueue_id, '{}' FROM made),
             queued AS (
-                INSERT INTO ready (id, ready_at, band_id, attempt)
-                SELECT id, clock_timestamp(), band_id, 0 FROM made WHERE i % 4 = 0),
+                INSERT INTO ready (id, ready_at, subqueue_id, attempt)
+                SELECT id, clock_timestamp(), subqueue_id, 0 FROM made WHERE i % 4 = 0),
             later AS (
-                INSERT INTO scheduled (id, run_at, band_id, attempt)
-                SELECT id, clock_timestamp() + interval '1 day', band_id, 0 FROM made WHERE i % 4 = 1),
+                INSERT INTO scheduled (id, run_at, subqueue_id, attempt)
+                SELECT id, clock_timestamp() + interval '1 day', subqueue_id, 0 FROM made WHERE i % 4 = 1),
             leased AS (
-                INSERT INTO lease (id, token, worker_id, leased_at, expires_at, band_id, attempt)
-                SELECT id, i, 1, clock_timestamp(), clock_timestamp() + interval '1 day', band_id, 1
+                INSERT INTO lease (id, token, worker_id, leased_at, expires_at, subqueue_id, attempt)
+                SELECT id, i, 1, clock_timestamp(), clock_timestamp() + interval '1 day', subqueue_id, 1
                 FROM made WHERE i % 4 = 2),
-            explained AS (
+            error_rows AS (
                 INSERT INTO attempt_error (id, token, worker_id, started_at, failed_at, attempt, error)
                 SELECT id, i, 1, clock_timestamp(), clock_timestamp(), 1, '{}' FROM made WHERE i % 4 = 3),
-            told AS (
-                INSERT INTO event (id, at, step, attempt) SELECT id, clock_timestamp(), 'promoted', 0 FROM made)
-            INSERT INTO outcome (id, token, worker_id, started_at, finished_at, band_id, attempt, status)
-            SELECT id, i, 1, clock_timestamp(), clock_timestamp(), band_id, 1,
+            event_rows AS (
+                INSERT INTO event (id, at, transition, attempt) SELECT id, clock_timestamp(), 'promoted', 0 FROM made)
+            INSERT INTO outcome (id, token, worker_id, started_at, finished_at, subqueue_id, attempt, status)
+            SELECT id, i, 1, clock_timestamp(), clock_timestamp(), subqueue_id, 1,
                    CASE WHEN i % 8 = 3 THEN 'failed' ELSE 'succeeded' END::job_status
             FROM made WHERE i % 4 = 3
             """)
@@ -141,8 +144,8 @@ import Testing
         _ = try await jobs.store.insert(full)
         _ = try await jobs.enqueue(2)
         let held = try await jobs.lease(2, seconds: 60)
-        _ = try await jobs.store.stop([held[1].id], by: .unnamed)
-        _ = try await jobs.store.stopOrders(workers: [1])
+        _ = try await jobs.store.requestCancel([held[1].id], by: .unnamed)
+        _ = try await jobs.store.cancelRequests(workers: [1])
         try await jobs.store.report([held[1].held: ProgressReport(percent: 1, message: nil)])
         _ = try await jobs.store.renew(held.map(\.held), leaseSeconds: 60)
         _ = try await jobs.finish(held[0])
@@ -164,11 +167,12 @@ extension JSONValue {
     /// The indexes by which rows may be visited, and the columns of each that must then be given.
     private static var ways: [(index: String, columns: [String])] {
         [
-            ("ready_band_seq", ["band_id", "seq"]), ("ready_band_id", ["band_id", "id"]), ("scheduled_pkey", ["id"]),
-            ("ready_band_lane", ["band_id", "lane"]),
-            ("scheduled_band_id", ["band_id", "id"]), ("lease_pkey", ["id"]), ("lease_ending", ["worker_id"]),
-            ("job_\\w+_pkey", ["id"]),
-            ("outcome_\\w+_pkey", ["band_id", "id"]), ("attempt_error_\\w+_pkey", ["id"]),
+            ("ready_subqueue_seq", ["subqueue_id", "seq"]), ("ready_subqueue_id", ["subqueue_id", "id"]),
+            ("scheduled_pkey", ["id"]),
+            ("ready_subqueue_partition_key", ["subqueue_id", "partition_key"]),
+            ("scheduled_subqueue_id", ["subqueue_id", "id"]), ("lease_pkey", ["id"]), ("lease_ending", ["worker_id"]),
+            ("job_(default|\\d+)_pkey", ["id"]),
+            ("outcome_\\w+_pkey", ["subqueue_id", "id"]), ("attempt_error_\\w+_pkey", ["id"]),
             ("event_\\w+_id_at_idx", ["id"]),
         ]
     }

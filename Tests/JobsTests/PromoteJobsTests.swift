@@ -30,7 +30,7 @@ import Testing
             }
             #expect(counts == [10, 10, 5, 0])
             #expect(leased == ids)
-            #expect(try await jobs.steps()["promoted"] == 25)
+            #expect(try await jobs.transitions()["promoted"] == 25)
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -86,7 +86,7 @@ import Testing
     /// The floor is a hint: it hides what became visible late, and a sweep finds it.
     @Test func `a job below the floor is found by the sweep`() async throws {
         try await JobsDatabase.use { jobs in
-            var floor = ScanFloor()
+            var floor = ScanCursor()
             for _ in 0..<3 {
                 floor.drained(at: try await jobs.store.promoteDue(atMost: 10, from: floor.lowerBound).moment)
             }
@@ -96,7 +96,7 @@ import Testing
             #expect(try await jobs.store.promoteDue(atMost: 10, from: floor.lowerBound).count == 0)
 
             var scans = 0
-            while try await jobs.number("SELECT count(*) FROM ready") == 0, scans < ScanFloor.sweepEvery {
+            while try await jobs.number("SELECT count(*) FROM ready") == 0, scans < ScanCursor.sweepEvery {
                 let batch = try await jobs.store.promoteDue(atMost: 10, from: floor.lowerBound)
                 floor.drained(at: batch.moment)
                 scans += 1
@@ -107,8 +107,8 @@ import Testing
 
     @Test func `workers that wait are notified of the queues that have become ready`() async throws {
         try await JobsDatabase.use { jobs in
-            let notifying = DatabasePool(
-                jobs.database.settings, profile: .notifying, options: DatabasePool.Options(size: 1),
+            let notifying = ConnectionPool(
+                jobs.database.settings, profile: .notifying, options: ConnectionPool.Options(size: 1),
                 on: TestLoop.shared)
             defer { notifying.close() }
             let log = Logger(component: "test", level: .error, sink: CollectedLog())
@@ -149,11 +149,11 @@ import Testing
 /// The events of a listener, for a task that waits for one of them.
 private final class Heard: Sendable {
     private let events = Mutex<[NotificationListener.Event]>([])
-    private let wakeUp = WakeUp(on: TestLoop.shared)
+    private let wakeSignal = WakeSignal(on: TestLoop.shared)
 
     func take(_ event: NotificationListener.Event) {
         events.withLock { $0.append(event) }
-        wakeUp.wake()
+        wakeSignal.wake()
     }
 
     /// False when no such event has come within five seconds.
@@ -161,7 +161,7 @@ private final class Heard: Sendable {
     func until(_ isMeant: (NotificationListener.Event) -> Bool) async -> Bool {
         let deadline = MonotonicInstant.now() + .seconds(5)
         while !events.withLock({ $0.contains(where: isMeant) }) {
-            guard await wakeUp.wait(until: deadline) else { return false }
+            guard await wakeSignal.wait(until: deadline) else { return false }
         }
         return true
     }

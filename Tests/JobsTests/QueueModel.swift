@@ -18,7 +18,7 @@ struct QueueModel {
         var attempt = 0
         /// Of the attempt that runs, or that ended the job.
         var token: Int64?
-        /// In the order of its band, while it is queued.
+        /// In the order of its subqueue, while it is queued.
         var place = 0
 
         var isLeased: Bool { status == .running || status == .ending }
@@ -32,8 +32,8 @@ struct QueueModel {
     private(set) var entries: [UUID: Entry] = [:]
     /// In the order of creation, so that one seed chooses the same jobs each time.
     private(set) var ids: [UUID] = []
-    /// How many jobs of a queue have taken each step of the life cycle.
-    private(set) var steps: [String: [String: Int64]] = [:]
+    /// How many jobs of a queue have taken each transition of the life cycle.
+    private(set) var transitions: [String: [String: Int64]] = [:]
     /// Leases that somebody has had.
     private(set) var lost: [HeldLease] = []
     private(set) var lastToken: Int64 = 0
@@ -65,14 +65,14 @@ struct QueueModel {
         if job.runAt == nil { move(id, to: .queued, "enqueued") } else { move(id, to: .scheduled, "delayed") }
     }
 
-    /// Which jobs the next lease takes: the most urgent bands first, of those the one whose first job waits longest,
-    /// and each band in its order.
+    /// Which jobs the next lease takes: the most urgent subqueues first, of those the one whose first job waits longest,
+    /// and each subqueue in its order.
     func nextToLease(queues: Set<String>?, without types: Set<String>, count: Int) -> Set<UUID> {
         let waiting = entries.values.filter { entry in
             entry.status == .queued && queues?.contains(entry.queue) != false && !types.contains(entry.type)
         }
-        let bands = Dictionary(grouping: waiting) { "\($0.queue) \($0.type) \($0.priority)" }
-        let ordered = bands.values.map { $0.sorted { $0.place < $1.place } }
+        let subqueues = Dictionary(grouping: waiting) { "\($0.queue) \($0.type) \($0.priority)" }
+        let ordered = subqueues.values.map { $0.sorted { $0.place < $1.place } }
             .sorted { ($0[0].priority, $0[0].place) < ($1[0].priority, $1[0].place) }
         return Set(ordered.joined().prefix(count).map(\.id))
     }
@@ -92,23 +92,23 @@ struct QueueModel {
         let isEnding = entry.status == .ending
         switch result {
         case .succeeded:
-            outrunStop(entry)
+            completedBeforeCancel(entry)
             move(lease.id, to: .succeeded, "succeeded")
             return .succeeded
         case .failed:
-            outrunStop(entry)
+            completedBeforeCancel(entry)
             move(lease.id, to: .failed, "failed")
             return .failed
-        case .retry, .snoozed, .interrupted:
+        case .retry, .snoozed, .released:
             if isEnding {
-                move(lease.id, to: .cancelled, "stopped")
+                move(lease.id, to: .cancelled, "cancelled_running")
                 return .cancelled
             }
         }
-        return giveBack(entry, result)
+        return release(entry, result)
     }
 
-    private mutating func giveBack(_ entry: Entry, _ result: AttemptResult) -> FinishAnswer {
+    private mutating func release(_ entry: Entry, _ result: AttemptResult) -> FinishAnswer {
         if case .retry(_, let delay) = result {
             if entry.attempt >= entry.maxAttempts {
                 move(entry.id, to: .failed, "failed")
@@ -128,12 +128,12 @@ struct QueueModel {
     }
 
     /// A job that ends by itself although it was asked to stop was running after all.
-    private mutating func outrunStop(_ entry: Entry) {
-        if entry.status == .ending { move(entry.id, to: .running, "stop_outrun") }
+    private mutating func completedBeforeCancel(_ entry: Entry) {
+        if entry.status == .ending { move(entry.id, to: .running, "completed_before_cancel") }
     }
 
     mutating func requestStop(_ id: UUID) {
-        if entries[id]!.status == .running { move(id, to: .ending, "stop_requested") }
+        if entries[id]!.status == .running { move(id, to: .ending, "cancel_requested") }
     }
 
     /// Whether it was done.
@@ -150,8 +150,8 @@ struct QueueModel {
     /// Whether it was done.
     mutating func retry(_ id: UUID) -> Bool {
         switch entries[id]!.status {
-        case .failed: move(id, to: .queued, "revived_failed")
-        case .cancelled: move(id, to: .queued, "revived_cancelled")
+        case .failed: move(id, to: .queued, "failed_retried")
+        case .cancelled: move(id, to: .queued, "cancelled_retried")
         default: return false
         }
         return true
@@ -162,7 +162,7 @@ struct QueueModel {
         guard let entry = entries[lease.id] else { return }
         lost.append(lease)
         if entry.status == .ending {
-            move(entry.id, to: .cancelled, "stopped")
+            move(entry.id, to: .cancelled, "cancelled_running")
         } else if entry.attempt >= entry.maxAttempts {
             move(entry.id, to: .failed, "reclaimed_failed")
         } else {
@@ -174,7 +174,7 @@ struct QueueModel {
         move(id, to: .queued, "promoted")
     }
 
-    private mutating func move(_ id: UUID, to status: JobStatus, _ step: String) {
+    private mutating func move(_ id: UUID, to status: JobStatus, _ transition: String) {
         var entry = entries[id]!
         let wasLeased = entry.isLeased
         entry.status = status
@@ -185,6 +185,6 @@ struct QueueModel {
         // An attempt that ended its job stays on record.
         if !entry.isLeased, !(wasLeased && status.isTerminal) { entry.token = nil }
         entries[id] = entry
-        steps[entry.queue, default: [:]][step, default: 0] += 1
+        transitions[entry.queue, default: [:]][transition, default: 0] += 1
     }
 }

@@ -6,7 +6,7 @@ import TestKit
 import Testing
 
 /// Random walks over everything that can happen to jobs, by several sessions, compared with a model in memory after
-/// each step. `JOBQUEUE_PROPERTY_SEEDS=200` takes the seeds 1 to 200, `JOBQUEUE_PROPERTY_SEEDS=17-17` that one alone.
+/// each transition. `JOBQUEUE_PROPERTY_SEEDS=200` takes the seeds 1 to 200, `JOBQUEUE_PROPERTY_SEEDS=17-17` that one alone.
 @Suite struct QueueModelTests {
     static let seeds: ClosedRange<UInt64> = {
         guard let value = getenv("JOBQUEUE_PROPERTY_SEEDS") else { return 1...4 }
@@ -22,10 +22,10 @@ import Testing
         try await JobsDatabase.use { jobs in
             try await jobs.withStores(3) { stores in
                 var walk = RandomWalk(jobs: jobs, stores: stores, seed: seed)
-                for step in 1...100 {
-                    let what = try await walk.step()
+                for transition in 1...100 {
+                    let what = try await walk.transition()
                     let difference = try await walk.difference()
-                    try #require(difference == nil, "seed \(seed), step \(step): after \(what)")
+                    try #require(difference == nil, "seed \(seed), transition \(transition): after \(what)")
                 }
             }
             #expect(try await jobs.countMismatches() == 0)
@@ -56,7 +56,7 @@ private struct RandomWalk {
     // MARK: Steps
 
     /// Does something at random, here and in the model, and says what.
-    mutating func step() async throws -> String {
+    mutating func transition() async throws -> String {
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<15: try await create()
         case 15..<40: try await lease()
@@ -96,10 +96,10 @@ private struct RandomWalk {
         let excluded: Set<String> = chance(20) ? ["rare"] : []
         let count = Int.random(in: 1...6, using: &random)
         let store = store()
-        let bands = try await store.bands.all(on: jobs.hot)
+        let subqueues = try await store.subqueues.all(on: jobs.hot)
         let request = LeaseRequest(
-            queues: queues.map { names in Array(Set(bands.filter { names.contains($0.queue) }.map(\.queueID))) },
-            excludedTypes: Array(Set(bands.filter { excluded.contains($0.type) }.map(\.typeID))), count: count,
+            queues: queues.map { names in Array(Set(subqueues.filter { names.contains($0.queue) }.map(\.queueID))) },
+            excludedTypes: Array(Set(subqueues.filter { excluded.contains($0.type) }.map(\.typeID))), count: count,
             worker: 1, leaseSeconds: 600)
         let leased = try await store.lease(request)
         let expected = model.nextToLease(queues: queues, without: excluded, count: count)
@@ -121,7 +121,7 @@ private struct RandomWalk {
         case 4: .retry(error: "e", afterSeconds: 3_600)
         case 5: .retry(error: "e", afterSeconds: 0)
         case 6: .snoozed(seconds: chance(50) ? 3_600 : 0)
-        default: .interrupted
+        default: .released
         }
     }
 
@@ -172,7 +172,7 @@ private struct RandomWalk {
 
     private mutating func requestStop() async throws -> String {
         guard let id = model.ids(in: .running).randomElement(using: &random) else { return "nothing" }
-        #expect(try await store().stop([id], by: .unnamed) == [id])
+        #expect(try await store().requestCancel([id], by: .unnamed) == [id])
         model.requestStop(id)
         return "asking \(id) to stop"
     }
@@ -236,8 +236,10 @@ private struct RandomWalk {
             depths[depth.queue, default: [:]][depth.status] = depth.count
         }
         if depths != model.depths { return "depths \(depths), expected \(model.depths)" }
-        var steps: [String: [String: Int64]] = [:]
-        for count in try await stores[1].stepCounts() { steps[count.queue, default: [:]][count.step] = count.count }
-        return steps == model.steps ? nil : "steps \(steps), expected \(model.steps)"
+        var transitions: [String: [String: Int64]] = [:]
+        for count in try await stores[1].transitionCounts() {
+            transitions[count.queue, default: [:]][count.transition] = count.count
+        }
+        return transitions == model.transitions ? nil : "transitions \(transitions), expected \(model.transitions)"
     }
 }

@@ -14,8 +14,8 @@ import Testing
     ) async throws {
         let database = try await TestDatabase.empty()
         try await TestLoop.run {
-            let pool = DatabasePool(
-                database.settings, profile: .notifying, options: DatabasePool.Options(size: 1), on: TestLoop.shared)
+            let pool = ConnectionPool(
+                database.settings, profile: .notifying, options: ConnectionPool.Options(size: 1), on: TestLoop.shared)
             defer { pool.close() }
             let heard = Heard()
             let channel = ReadyNotifier.channel(schema: "jobqueue")

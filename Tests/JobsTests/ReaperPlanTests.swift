@@ -41,7 +41,8 @@ import Testing
     }
 
     private static let tables = [
-        "job", "ready", "scheduled", "lease", "outcome", "attempt_error", "tally", "step_total", "band", "worker",
+        "job", "ready", "scheduled", "lease", "outcome", "attempt_error", "transition_delta", "transition_total",
+        "subqueue", "worker",
     ]
 
     private func fill(_ jobs: JobsDatabase) async throws {
@@ -71,19 +72,19 @@ import Testing
         }
     }
 
-    @Test func `a fold reads the tally from its block on`() async throws {
+    @Test func `a fold reads the delta from its block on`() async throws {
         try await withEitherStatistics { jobs in
             let plan = try await plan(JobStore.fold, "20000, 3", jobs)
-            #expect(plan.contains("Tid Range Scan on tally"), "\(plan)")
+            #expect(plan.contains("Tid Range Scan on transition_delta"), "\(plan)")
             #expect(!plan.contains("Seq Scan"), "\(plan)")
         }
     }
 
-    @Test func `raising a mark reads one row of ready for each band`() async throws {
+    @Test func `raising a mark reads one row of ready for each subqueue`() async throws {
         try await withEitherStatistics { jobs in
             for (statement, arguments) in [(JobStore.raise, "1000, '{1,2}'"), (JobStore.sweep, "")] {
                 let plan = try await plan(statement, arguments, jobs)
-                #expect(plan.contains("Index Only Scan using ready_band_seq on ready"), "\(plan)")
+                #expect(plan.contains("Index Only Scan using ready_subqueue_seq on ready"), "\(plan)")
                 #expect(!plan.contains("Seq Scan on ready"), "\(plan)")
             }
         }
@@ -94,7 +95,7 @@ import Testing
             let start = "0, '00000000-0000-0000-0000-000000000000', 1000, 24, 168, 24"
             let plan = try await plan(JobStore.remove, start, isRun: true, jobs)
             #expect(!plan.contains("Seq Scan on outcome") && !plan.contains("Seq Scan on job"), "\(plan)")
-            let today = try await jobs.sql("SELECT suffix FROM span ORDER BY starts LIMIT 1").onlyRow().text(0)
+            let today = try await jobs.sql("SELECT suffix FROM job_partition ORDER BY starts LIMIT 1").onlyRow().text(0)
             let walks = plan.split(separator: "\n").filter { $0.contains("Index Only Scan using outcome_") }
             #expect(walks.contains { $0.contains("outcome_default_pkey") && !$0.contains("never executed") }, "\(plan)")
             #expect(walks.contains { $0.contains(today) && $0.contains("never executed") }, "\(plan)")

@@ -127,7 +127,7 @@ import Testing
             #expect(taken.count + rest.count == count)
             #expect(Set(taken + rest) == Set(ids))
             #expect(try await jobs.number("SELECT count(*) FROM scheduled") == Int64(count))
-            #expect(try await jobs.steps()["reclaimed"] == Int64(count))
+            #expect(try await jobs.transitions()["reclaimed"] == Int64(count))
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -141,7 +141,7 @@ import Testing
             #expect(job.status == .failed && job.attempt == 1)
             let error = String(decoding: try #require(job.lastError), as: UTF8.self)
             #expect(error.contains("lease_expired"))
-            #expect(try await jobs.steps()["reclaimed_failed"] == 1)
+            #expect(try await jobs.transitions()["reclaimed_failed"] == 1)
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -151,7 +151,9 @@ import Testing
             let id = try await jobs.enqueue(1)[0]
             _ = try await jobs.leaseExpired(1)
             try await jobs.sql("UPDATE lease SET cancel_requested_at = clock_timestamp()")
-            try await jobs.sql("INSERT INTO tally (band_id, step, n) SELECT band_id, 'stop_requested', 1 FROM lease")
+            try await jobs.sql(
+                "INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'cancel_requested', 1 FROM lease"
+            )
             #expect(try await jobs.store.reclaimExpired(atMost: 10).leases.map(\.fate) == [.cancelled])
             #expect(try await jobs.status(of: id) == .cancelled)
             #expect(try await jobs.countMismatches() == 0)

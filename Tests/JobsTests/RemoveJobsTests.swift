@@ -13,7 +13,7 @@ extension JobsDatabase {
         _ count: Int32, as status: JobStatus, createdAgo: String, finishedAgo: String? = nil, queue: String = "old"
     ) async throws {
         try await sql(
-            "SELECT register_bands(ARRAY[$1], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])", texts: [queue])
+            "SELECT register_subqueues(ARRAY[$1], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])", texts: [queue])
         var parameters = Parameters()
         parameters.append(count)
         for text in [status.rawValue, createdAgo, finishedAgo ?? createdAgo, queue] { parameters.append(text: text) }
@@ -23,21 +23,21 @@ extension JobsDatabase {
                 SELECT overlay(gen_random_uuid()::text
                                PLACING left(uuid_at(clock_timestamp() - $3::interval)::text, 13) FROM 1 FOR 13)::uuid
                            AS id,
-                       b.id AS band_id
-                FROM generate_series(1, $1::int), band b JOIN queue q ON q.id = b.queue_id WHERE q.name = $5),
+                       b.id AS subqueue_id
+                FROM generate_series(1, $1::int), subqueue b JOIN queue q ON q.id = b.queue_id WHERE q.name = $5),
             stored AS (
-                INSERT INTO job (id, created_at, band_id, payload)
-                SELECT id, clock_timestamp() - $3::interval, band_id, 'null' FROM made),
-            kept AS (
-                INSERT INTO outcome (id, token, worker_id, finished_at, band_id, attempt, status)
-                SELECT id, 1, 1, clock_timestamp() - $4::interval, band_id, 1, $2::job_status FROM made),
-            explained AS (
+                INSERT INTO job (id, created_at, subqueue_id, payload)
+                SELECT id, clock_timestamp() - $3::interval, subqueue_id, 'null' FROM made),
+            outcome_rows AS (
+                INSERT INTO outcome (id, token, worker_id, finished_at, subqueue_id, attempt, status)
+                SELECT id, 1, 1, clock_timestamp() - $4::interval, subqueue_id, 1, $2::job_status FROM made),
+            error_rows AS (
                 INSERT INTO attempt_error (id, token, worker_id, started_at, failed_at, attempt, error)
                 SELECT id, 1, 1, clock_timestamp(), clock_timestamp(), 1, '{}' FROM made WHERE $2 = 'failed')
-            INSERT INTO tally (band_id, step, n)
-            SELECT band_id, unnest(CASE $2 WHEN 'succeeded' THEN ARRAY['enqueued', 'leased', 'succeeded']
+            INSERT INTO transition_delta (subqueue_id, transition, n)
+            SELECT subqueue_id, unnest(CASE $2 WHEN 'succeeded' THEN ARRAY['enqueued', 'leased', 'succeeded']
                                            WHEN 'failed' THEN ARRAY['enqueued', 'leased', 'failed']
-                                           ELSE ARRAY['enqueued', 'cancelled_queued'] END)::job_step, count(*)
+                                           ELSE ARRAY['enqueued', 'cancelled_queued'] END)::job_transition, count(*)
             FROM made GROUP BY 1
             """, parameters)
     }
@@ -85,7 +85,7 @@ extension JobsDatabase {
             #expect(try await jobs.outcomes() == ["succeeded": 3, "cancelled": 3, "failed": 8])
             #expect(try await jobs.number("SELECT count(*) FROM job") == 14)
             #expect(try await jobs.number("SELECT count(*) FROM attempt_error") == 8)
-            #expect(try await jobs.steps()["removed_failed"] == 7)
+            #expect(try await jobs.transitions()["removed_failed"] == 7)
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -136,12 +136,12 @@ extension JobsDatabase {
                 return try await group.reduce(0, +)
             }
             #expect(removed == 900)
-            #expect(try await jobs.steps()["removed_succeeded"] == 900)
+            #expect(try await jobs.transitions()["removed_succeeded"] == 900)
             #expect(try await jobs.countMismatches() == 0)
         }
     }
 
-    @Test func `a job that is revived while it is to be removed stays`() async throws {
+    @Test func `a job that is retried while it is to be removed stays`() async throws {
         try await JobsDatabase.use { jobs in
             try await jobs.insertEnded(1, as: .failed, createdAgo: "200 hours")
             let id = try #require(try await jobs.ids("SELECT id FROM outcome").first)
@@ -149,12 +149,12 @@ extension JobsDatabase {
                 var parameters = Parameters()
                 parameters.append(id)
                 // What a retry does first; it holds the row while the sweep comes by.
-                let band = try await transaction.execute(
-                    sql: "DELETE FROM outcome WHERE id = $1 RETURNING band_id", parameters
+                let subqueue = try await transaction.execute(
+                    sql: "DELETE FROM outcome WHERE id = $1 RETURNING subqueue_id", parameters
                 ).onlyRow().int4(0)
-                parameters.append(band)
+                parameters.append(subqueue)
                 _ = try await transaction.execute(
-                    sql: "INSERT INTO ready (id, ready_at, band_id, attempt) VALUES ($1, clock_timestamp(), $2, 1)",
+                    sql: "INSERT INTO ready (id, ready_at, subqueue_id, attempt) VALUES ($1, clock_timestamp(), $2, 1)",
                     parameters)
                 let removing = Task(executorPreference: TestLoop.shared) { try await jobs.sweep(policy) }
                 try await jobs.untilBlocked()
@@ -190,7 +190,7 @@ extension JobsDatabase {
         }
     }
 
-    @Test func `a sweep goes on in the middle of a band and over the end of one`() async throws {
+    @Test func `a sweep goes on in the middle of a subqueue and over the end of one`() async throws {
         try await JobsDatabase.use { jobs in
             try await jobs.insertEnded(7, as: .failed, createdAgo: "48 hours", queue: "a")
             try await jobs.insertEnded(5, as: .succeeded, createdAgo: "48 hours", queue: "b")
@@ -204,7 +204,7 @@ extension JobsDatabase {
     /// Jobs of the status that is kept longest go with their partition.
     @Test func `no job is removed by itself where all statuses are kept equally long`() async throws {
         try await JobsDatabase.use { jobs in
-            try await jobs.insertSpan(from: -3, to: 0)
+            try await jobs.insertPartition(from: -3, to: 0)
             try await jobs.insertEnded(3, as: .succeeded, createdAgo: "49 hours")
             let equal = RetentionPolicy(succeededHours: 48, failedHours: 48, cancelledHours: 48)
             #expect(try await jobs.sweep(equal).map(\.count) == [0])
@@ -216,9 +216,9 @@ extension JobsDatabase {
 
 @Suite struct RetentionPolicyTests {
     @Test(arguments: [(1, 1), (24, 1), (168, 1), (192, 2), (720, 7), (8_760, 91)] as [(Int32, Int32)])
-    func `a span is a quarter of the longest retention, and a day at least`(hours: Int32, days: Int32) {
+    func `a partition is a quarter of the longest retention, and a day at least`(hours: Int32, days: Int32) {
         let policy = RetentionPolicy(succeededHours: 1, failedHours: hours, cancelledHours: 1)
         #expect(policy.longestHours == hours)
-        #expect(policy.spanDays == days)
+        #expect(policy.partitionDays == days)
     }
 }

@@ -29,7 +29,7 @@ import Testing
             try await jobs.enqueue(40)
             let held = try await jobs.lease(40, seconds: 60).map(\.held)
             for index in 0..<10 { try await jobs.requestStop(held[index].id) }
-            let ended = held[10..<20].map { FinishedAttempt(lease: $0, result: .interrupted) }
+            let ended = held[10..<20].map { FinishedAttempt(lease: $0, result: .released) }
             _ = try await jobs.store.finish(ended)
             let stale = held[20..<30].map { HeldLease(id: $0.id, token: $0.token - 1) }
             let answer = try await jobs.store.renew((held[..<20] + stale + held[30...]).shuffled(), leaseSeconds: 600)
@@ -55,7 +55,7 @@ import Testing
     @Test func `who has lost a job and leased it again holds one lease and not two`() async throws {
         try await JobsDatabase.use { jobs in
             let lost = try await jobs.leaseNew { $0.backoff = .none }
-            _ = try await jobs.finish(lost, .interrupted)
+            _ = try await jobs.finish(lost, .released)
             let current = try #require(try await jobs.lease(1, seconds: 60).first)
             let answer = try await jobs.store.renew([lost.held, current.held], leaseSeconds: 60)
             #expect(answer == [current.held: .kept])

@@ -27,7 +27,7 @@ import Testing
     @Test func `without the current token nothing is written`() async throws {
         try await JobsDatabase.use { jobs in
             let lost = try await jobs.leaseNew { $0.backoff = .none }
-            _ = try await jobs.finish(lost, .interrupted)
+            _ = try await jobs.finish(lost, .released)
             #expect(try await jobs.store.report([lost.held: report(10)]) == 0)
             let current = try #require(try await jobs.lease(1, seconds: 60).first)
             for token in [lost.token, current.token + 1, -1] {

@@ -23,7 +23,7 @@ import Testing
             _ = try await jobs.finish(leased[0])
             let second = try await jobs.store.insert(Self.job("k"))
             #expect(second.id != first.id && second.status == .queued)
-            #expect(try await jobs.steps() == ["enqueued": 2, "leased": 1, "succeeded": 1])
+            #expect(try await jobs.transitions() == ["enqueued": 2, "leased": 1, "succeeded": 1])
             #expect(try await jobs.countMismatches() == 0)
         }
     }
@@ -48,7 +48,7 @@ import Testing
             _ = try await jobs.finish(leased[0])
             #expect(try await jobs.store.insert(Self.job("k", seconds: 1)).id == first.id)
             #expect(try await jobs.store.insert(Self.job("k")).id == first.id)
-            try await jobs.sql("UPDATE unique_claim SET expires_at = clock_timestamp()")
+            try await jobs.sql("UPDATE unique_key_holder SET expires_at = clock_timestamp()")
             let second = try await jobs.store.insert(Self.job("k"))
             #expect(second.id != first.id)
             // The one that waits has it until it ends.
@@ -146,16 +146,16 @@ import Testing
         }
     }
 
-    @Test func `a job is not revived while another has its key, and claims it again when that is over`() async throws {
+    @Test func `a job is not retried while another has its key, and claims it again when that is over`() async throws {
         try await JobsDatabase.use { jobs in
             let first = try await jobs.store.insert(Self.job("k"))
             #expect(try await jobs.store.cancel(first.id).done == .cancelled)
             let second = try await jobs.store.insert(Self.job("k"))
             #expect(try await jobs.store.retry(first.id).refused == .cancelled)
-            #expect(try await jobs.store.rival(of: first.id) == second.id)
+            #expect(try await jobs.store.conflictingJob(of: first.id) == second.id)
             #expect(try await jobs.store.cancel(second.id).done == .cancelled)
             #expect(try await jobs.store.retry(first.id).done == .queued)
-            #expect(try await jobs.store.rival(of: first.id) == nil)
+            #expect(try await jobs.store.conflictingJob(of: first.id) == nil)
             #expect(try await jobs.store.insert(Self.job("k")).id == first.id)
             #expect(try await jobs.store.retry(second.id).refused == .cancelled)
             #expect(try await jobs.countMismatches() == 0)
@@ -170,7 +170,7 @@ import Testing
             let policy = RetentionPolicy(succeededHours: 1, failedHours: 1, cancelledHours: 0)
             _ = try await jobs.store.removeEnded(policy, after: .start, atMost: 100)
             #expect(try await jobs.store.find(one.id) == nil)
-            #expect(try await jobs.ids("SELECT id FROM unique_claim") == [next.id])
+            #expect(try await jobs.ids("SELECT id FROM unique_key_holder") == [next.id])
         }
     }
 }

@@ -1,8 +1,8 @@
-import Fleet
 import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Workers
 
 @testable import Jobs
 
@@ -120,7 +120,7 @@ import Testing
             let other = try await join(jobs, queues: ["other", "default"], types: ["mail", "mail.send.*", "hook.*"])
             #expect(try await reasons(jobs, id) == [.noWorkerForType("mail.send", workers: 1)])
             let types = ["hook.*", "mail.*"]
-            #expect(try await jobs.registry.beat(id: other, running: 0, counters: Array("{}".utf8), types: types))
+            #expect(try await jobs.registry.heartbeat(id: other, running: 0, counters: Array("{}".utf8), types: types))
             #expect(try await isTakenNext(jobs, id))
         }
     }
@@ -186,16 +186,16 @@ import Testing
         }
     }
 
-    @Test func `other keys that take turns with it, and earlier jobs of its own`() async throws {
+    @Test func `other keys served round-robin with it, and earlier jobs of its own`() async throws {
         try await JobsDatabase.use { jobs in
             _ = try await join(jobs)
             let others = try await jobs.enqueue(2) { $0.concurrencyKey = "b" } + [jobs.create()]
             let earlier = try await jobs.create { $0.concurrencyKey = "a" }
             let id = try await jobs.create { $0.concurrencyKey = "a" }
             _ = try await jobs.create { $0.concurrencyKey = "a" }
-            #expect(try await reasons(jobs, id) == [.jobsAhead(1), .turns(2)])
+            #expect(try await reasons(jobs, id) == [.jobsAhead(1), .fairness(2)])
             _ = try await jobs.store.cancel(earlier)
-            #expect(try await reasons(jobs, id) == [.turns(2)])
+            #expect(try await reasons(jobs, id) == [.fairness(2)])
             for other in others { _ = try await jobs.store.cancel(other) }
             #expect(try await isTakenNext(jobs, id))
         }

@@ -29,30 +29,30 @@ import Testing
     }
 
     @Test func `each change is told once, by the pool's name`() async throws {
-        try await Scene.use { scene in
+        try await Fixture.use { fixture in
             let heard = Heard()
             let channel = PoolStore.channel(schema: "jobqueue")
-            let listener = NotificationListener(scene.database.settings, channels: [channel], on: TestLoop.shared) {
+            let listener = NotificationListener(fixture.database.settings, channels: [channel], on: TestLoop.shared) {
                 heard.accept($0)
             }
             listener.start()
             defer { listener.close() }
             try await waitUntil("it listens") { heard.isListening }
 
-            try await scene.configure()
+            try await fixture.configure()
             var memberships: [Membership] = []
-            for ordinal in 0..<3 as Range<Int32> { memberships.append(try await scene.join(ordinal)) }
+            for ordinal in 0..<3 as Range<Int32> { memberships.append(try await fixture.join(ordinal)) }
             try await waitUntil("a definition and three members are told") { heard.payloads.count == 4 }
-            _ = try await scene.pools.balance()
-            _ = try await scene.pools.balance()
-            let lease = try await scene.takeAll(memberships[0])[0]
-            try await scene.members.release([lease], ofPool: memberships[0].poolID)
-            try await scene.members.release([lease], ofPool: memberships[0].poolID)
-            try await scene.members.leave(memberships[0])
-            try await scene.members.depart(memberships[0])
-            try await scene.members.depart(memberships[0])
+            _ = try await fixture.pools.balance()
+            _ = try await fixture.pools.balance()
+            let lease = try await fixture.takeAll(memberships[0])[0]
+            try await fixture.members.release([lease], ofPool: memberships[0].poolID)
+            try await fixture.members.release([lease], ofPool: memberships[0].poolID)
+            try await fixture.members.leave(memberships[0])
+            try await fixture.members.deregister(memberships[0])
+            try await fixture.members.deregister(memberships[0])
             try await waitUntil("an assignment, a release, and who leaves are told") { heard.payloads.count >= 8 }
-            #expect(try await scene.pools.remove("swarm"))
+            #expect(try await fixture.pools.remove("swarm"))
             try await waitUntil("the end is told") { heard.payloads.count >= 9 }
             #expect(heard.payloads == Array(repeating: "swarm", count: 9))
         }

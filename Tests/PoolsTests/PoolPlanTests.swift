@@ -7,7 +7,7 @@ import Testing
 /// by key, whatever the statistics say.
 @Suite struct PoolPlanTests {
     private func plan(
-        _ statement: Statement, _ arguments: String, in pool: DatabasePool
+        _ statement: Statement, _ arguments: String, in pool: ConnectionPool
     ) async throws -> String {
         try await pool.withConnection { connection in
             let types = statement.parameterTypes.map(\.description).joined(separator: ", ")
@@ -18,55 +18,55 @@ import Testing
         }
     }
 
-    private func withEitherStatistics(_ body: @Sendable (Scene) async throws -> Void) async throws {
-        try await Scene.use { scene in
+    private func withEitherStatistics(_ body: @Sendable (Fixture) async throws -> Void) async throws {
+        try await Fixture.use { fixture in
             let tables = ["pool", "pool_member", "pool_workload"]
-            for table in tables { try await scene.sql(["VACUUM ANALYZE ", table].joined()) }
-            try await scene.sql(
+            for table in tables { try await fixture.sql(["VACUUM ANALYZE ", table].joined()) }
+            try await fixture.sql(
                 """
                 INSERT INTO pool (name, size, handler, observed_since, created_at, updated_at)
                 SELECT 'pool' || i, 10, 'h', clock_timestamp(), clock_timestamp(), clock_timestamp()
                 FROM generate_series(1, 50) i
                 """)
-            try await scene.sql(
+            try await fixture.sql(
                 """
                 INSERT INTO pool_member (pool_id, ordinal, name, host, incarnation, joined_at, expires_at)
                 SELECT p.id, i, 'm', 'h', gen_random_uuid(), clock_timestamp(), clock_timestamp()
                 FROM pool p, generate_series(0, 9) i
                 """)
-            try await scene.sql(
+            try await fixture.sql(
                 """
                 INSERT INTO pool_workload (pool_id, name, owner, holder, holder_ordinal, expires_at, state)
                 SELECT p.id, 'w' || i, i % 10, gen_random_uuid(), i % 10, clock_timestamp(), 'running'
                 FROM pool p, generate_series(1, 100) i
                 """)
-            try await body(scene)
-            for table in tables { try await scene.sql(["VACUUM ANALYZE ", table].joined()) }
-            try await body(scene)
+            try await body(fixture)
+            for table in tables { try await fixture.sql(["VACUUM ANALYZE ", table].joined()) }
+            try await body(fixture)
         }
     }
 
     @Test func `a member finds its rows by key`() async throws {
         let member = "1, 2, '0190163d-8694-739b-aea5-966c26f8ad91'"
-        try await withEitherStatistics { scene in
+        try await withEitherStatistics { fixture in
             for (statement, arguments) in [
                 (PoolStore.renewWorkloads, "1, '{a}', '{1}', 30"), (PoolStore.renewMember, "\(member), 30"),
                 (PoolStore.view, member), (PoolStore.acquire, "\(member), '{a}', 30"),
                 (PoolStore.release, "1, '{a}', '{1}'"), (PoolStore.report, "1, '{a}', '{1}', '{t}', '{1}', '{}'"),
             ] {
-                let plan = try await plan(statement, arguments, in: scene.hot)
+                let plan = try await plan(statement, arguments, in: fixture.hot)
                 #expect(plan.contains("Index Scan using pool_"), "\(plan)")
                 #expect(!plan.contains("Seq Scan"), "\(plan)")
             }
-            let view = try await plan(PoolStore.view, member, in: scene.hot)
+            let view = try await plan(PoolStore.view, member, in: fixture.hot)
             #expect(view.contains("pool_workload_owner") && view.contains("pool_workload_holder"), "\(view)")
         }
     }
 
     @Test func `a look at the pools reads each once`() async throws {
-        try await withEitherStatistics { scene in
-            _ = try await plan(PoolStore.look, "1", in: scene.pool)
-            #expect(try await scene.pools.pending().count == 50)
+        try await withEitherStatistics { fixture in
+            _ = try await plan(PoolStore.look, "1", in: fixture.pool)
+            #expect(try await fixture.pools.pending().count == 50)
         }
     }
 }

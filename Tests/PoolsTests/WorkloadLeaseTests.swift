@@ -8,107 +8,108 @@ import Testing
 
 @Suite struct WorkloadLeaseTests {
     @Test func `a workload is given to its owner alone, and to one at a time`() async throws {
-        try await Scene.use { scene in
-            let memberships = try await scene.start()
+        try await Fixture.use { fixture in
+            let memberships = try await fixture.start()
             #expect(
-                try await scene.members.acquire(Scene.names, as: memberships[1], leaseSeconds: 30).map(\.name).sorted()
+                try await fixture.members.acquire(Fixture.names, as: memberships[1], leaseSeconds: 30).map(\.name)
+                    .sorted()
                     == ["b", "e"])
-            let first = try await scene.takeAll(memberships[0])
-            try await scene.members.leave(memberships[0])
-            _ = try await scene.pools.balance()
+            let first = try await fixture.takeAll(memberships[0])
+            try await fixture.members.leave(memberships[0])
+            _ = try await fixture.pools.balance()
             // It is 1's now, and held by 0.
-            #expect(try await scene.owners()[1]?.contains("a") == true)
-            #expect(try await scene.members.acquire(["a"], as: memberships[1], leaseSeconds: 30).isEmpty)
-            let waiting = try await scene.members.renew(memberships[1], [], leaseSeconds: 30)
+            #expect(try await fixture.owners()[1]?.contains("a") == true)
+            #expect(try await fixture.members.acquire(["a"], as: memberships[1], leaseSeconds: 30).isEmpty)
+            let waiting = try await fixture.members.renew(memberships[1], [], leaseSeconds: 30)
             let entry = try #require(waiting.entries.first { $0.name == "a" })
             #expect(entry.isOwn && entry.heldToken == nil)
             #expect(try #require(entry.othersRemaining) > .seconds(20))
-            #expect(try await scene.pools.workloads(of: "swarm").first?.state == .moving)
+            #expect(try await fixture.pools.workloads(of: "swarm").first?.state == .moving)
 
-            #expect(try await scene.members.release([first[0]], ofPool: memberships[0].poolID) == 1)
-            let second = try await scene.members.acquire(["a"], as: memberships[1], leaseSeconds: 30)
+            #expect(try await fixture.members.release([first[0]], ofPool: memberships[0].poolID) == 1)
+            let second = try await fixture.members.acquire(["a"], as: memberships[1], leaseSeconds: 30)
             #expect(second.map(\.name) == ["a"] && second[0].token > first[0].token)
         }
     }
 
     @Test func `what has expired is given to the next owner, and the token only grows`() async throws {
-        try await Scene.use { scene in
-            let memberships = try await scene.start()
-            let first = try await scene.takeAll(memberships[0])
-            try await scene.expire(memberships[0])
-            _ = try await scene.pools.balance()
-            let second = try await scene.takeAll(memberships[1])
+        try await Fixture.use { fixture in
+            let memberships = try await fixture.start()
+            let first = try await fixture.takeAll(memberships[0])
+            try await fixture.expire(memberships[0])
+            _ = try await fixture.pools.balance()
+            let second = try await fixture.takeAll(memberships[1])
             #expect(second.map(\.name) == ["a", "b", "e"])
             #expect(second.allSatisfy { lease in first.allSatisfy { $0.token < lease.token } })
         }
     }
 
     @Test func `a token that is outdated changes nothing`() async throws {
-        try await Scene.use { scene in
-            let memberships = try await scene.start()
-            let old = try await scene.takeAll(memberships[0])
-            try await scene.expire(memberships[0])
-            _ = try await scene.pools.balance()
-            let owner = try #require(try await scene.pools.workloads(of: "swarm").first?.owner)
-            _ = try await scene.takeAll(memberships[Int(owner)])
+        try await Fixture.use { fixture in
+            let memberships = try await fixture.start()
+            let old = try await fixture.takeAll(memberships[0])
+            try await fixture.expire(memberships[0])
+            _ = try await fixture.pools.balance()
+            let owner = try #require(try await fixture.pools.workloads(of: "swarm").first?.owner)
+            _ = try await fixture.takeAll(memberships[Int(owner)])
             let row = "SELECT w::text || xmin FROM pool_workload w WHERE name = 'a'"
-            let before = try await scene.sql(row).onlyRow().text(0)
+            let before = try await fixture.sql(row).onlyRow().text(0)
 
-            #expect(try await scene.members.renew(memberships[0], [old[0]], leaseSeconds: 300).renewed.isEmpty)
-            #expect(try await scene.members.release([old[0]], ofPool: memberships[0].poolID) == 0)
+            #expect(try await fixture.members.renew(memberships[0], [old[0]], leaseSeconds: 300).renewed.isEmpty)
+            #expect(try await fixture.members.release([old[0]], ofPool: memberships[0].poolID) == 0)
             let report = WorkloadReport(isRunning: true, restarts: 9, error: "stale")
-            #expect(try await scene.members.report([old[0]: report], ofPool: memberships[0].poolID) == 0)
-            #expect(try await scene.members.acquire(["a"], as: memberships[0], leaseSeconds: 30).isEmpty)
-            #expect(try await scene.sql(row).onlyRow().text(0) == before)
+            #expect(try await fixture.members.report([old[0]: report], ofPool: memberships[0].poolID) == 0)
+            #expect(try await fixture.members.acquire(["a"], as: memberships[0], leaseSeconds: 30).isEmpty)
+            #expect(try await fixture.sql(row).onlyRow().text(0) == before)
         }
     }
 
     @Test func `a lease that has expired and that nobody has taken can be renewed`() async throws {
-        try await Scene.use { scene in
-            let memberships = try await scene.start()
-            let leases = try await scene.takeAll(memberships[0])
-            try await scene.expire(memberships[0])
-            let view = try await scene.members.renew(memberships[0], leases, leaseSeconds: 30)
+        try await Fixture.use { fixture in
+            let memberships = try await fixture.start()
+            let leases = try await fixture.takeAll(memberships[0])
+            try await fixture.expire(memberships[0])
+            let view = try await fixture.members.renew(memberships[0], leases, leaseSeconds: 30)
             #expect(view.isMember && view.renewed.sorted { $0.name < $1.name } == leases)
-            #expect(try await scene.pools.balance().changes.isEmpty)
+            #expect(try await fixture.pools.balance().changes.isEmpty)
         }
     }
 
     @Test func `a lease whose answer was lost is given anew, and one that was given back is not renewed`() async throws
     {
-        try await Scene.use { scene in
-            let memberships = try await scene.start()
-            let first = try await scene.takeAll(memberships[0])
-            let again = try await scene.takeAll(memberships[0])
+        try await Fixture.use { fixture in
+            let memberships = try await fixture.start()
+            let first = try await fixture.takeAll(memberships[0])
+            let again = try await fixture.takeAll(memberships[0])
             #expect(again.map(\.name) == first.map(\.name) && again[0].token > first[0].token)
-            try await scene.members.release(again, ofPool: memberships[0].poolID)
-            #expect(try await scene.members.renew(memberships[0], again, leaseSeconds: 30).renewed.isEmpty)
+            try await fixture.members.release(again, ofPool: memberships[0].poolID)
+            #expect(try await fixture.members.renew(memberships[0], again, leaseSeconds: 30).renewed.isEmpty)
         }
     }
 
     @Test func `who is no member any more is given nothing`() async throws {
-        try await Scene.use { scene in
-            let memberships = try await scene.start()
-            try await scene.members.leave(memberships[0])
-            #expect(try await scene.members.acquire(["a"], as: memberships[0], leaseSeconds: 30).isEmpty)
-            try await scene.sql("UPDATE pool_member SET expires_at = clock_timestamp(), leaving = false")
-            #expect(try await scene.members.acquire(["b"], as: memberships[1], leaseSeconds: 30).isEmpty)
+        try await Fixture.use { fixture in
+            let memberships = try await fixture.start()
+            try await fixture.members.leave(memberships[0])
+            #expect(try await fixture.members.acquire(["a"], as: memberships[0], leaseSeconds: 30).isEmpty)
+            try await fixture.sql("UPDATE pool_member SET expires_at = clock_timestamp(), leaving = false")
+            #expect(try await fixture.members.acquire(["b"], as: memberships[1], leaseSeconds: 30).isEmpty)
         }
     }
 
     @Test func `of two that own a workload one after the other, only one is given it however they race`() async throws {
-        try await Scene.use { scene in
-            let memberships = try await scene.start()
+        try await Fixture.use { fixture in
+            let memberships = try await fixture.start()
             for round in 0..<20 {
                 let owner = Int32(round % 3)
-                try await scene.sql("UPDATE pool_workload SET owner = \(owner), holder = NULL WHERE name = 'a'")
+                try await fixture.sql("UPDATE pool_workload SET owner = \(owner), holder = NULL WHERE name = 'a'")
                 async let moved: Void = {
-                    _ = try await scene.sql("UPDATE pool_workload SET owner = \((owner + 1) % 3) WHERE name = 'a'")
+                    _ = try await fixture.sql("UPDATE pool_workload SET owner = \((owner + 1) % 3) WHERE name = 'a'")
                 }()
                 let given = try await withThrowingTaskGroup(of: Int.self) { group in
                     for membership in memberships {
                         group.addTask(executorPreference: TestLoop.shared) {
-                            try await scene.members.acquire(["a"], as: membership, leaseSeconds: 30).count
+                            try await fixture.members.acquire(["a"], as: membership, leaseSeconds: 30).count
                         }
                     }
                     return try await group.reduce(0, +)
@@ -120,27 +121,27 @@ import Testing
     }
 
     @Test func `what is reported is shown while the lease lasts`() async throws {
-        try await Scene.use { scene in
-            let memberships = try await scene.start()
+        try await Fixture.use { fixture in
+            let memberships = try await fixture.start()
             let id = memberships[0].poolID
-            let lease = try await scene.takeAll(memberships[0])[0]
-            func shown() async throws -> Workload { try await scene.pools.workloads(of: "swarm")[0] }
+            let lease = try await fixture.takeAll(memberships[0])[0]
+            func shown() async throws -> Workload { try await fixture.pools.workloads(of: "swarm")[0] }
             #expect(try await shown().state == .starting)
-            try await scene.members.report([lease: WorkloadReport(isRunning: true, restarts: 0)], ofPool: id)
+            try await fixture.members.report([lease: WorkloadReport(isRunning: true, restarts: 0)], ofPool: id)
             let running = try await shown()
             #expect(running.state == .running && running.startedAt != nil && running.lastError == nil)
             #expect(running.member == "swarm-worker-0" && running.holder == 0 && running.token == lease.token)
             let failed = WorkloadReport(isRunning: false, restarts: 1, error: "exit code 1: no route")
-            try await scene.members.report([lease: failed], ofPool: id)
+            try await fixture.members.report([lease: failed], ofPool: id)
             let waiting = try await shown()
             #expect(waiting.state == .backoff && waiting.restarts == 1 && waiting.startedAt == nil)
             #expect(waiting.lastError == "exit code 1: no route" && waiting.lastErrorAt != nil)
-            try await scene.members.report([lease: WorkloadReport(isRunning: true, restarts: 1)], ofPool: id)
+            try await fixture.members.report([lease: WorkloadReport(isRunning: true, restarts: 1)], ofPool: id)
             #expect(try await shown().lastError == "exit code 1: no route")
-            let counts = try await scene.pools.workloadCounts()
+            let counts = try await fixture.pools.workloadCounts()
             #expect(counts.first { $0.state == .running }?.count == 1)
             #expect(counts.map(\.count).reduce(0, +) == 6)
-            try await scene.expire(memberships[0])
+            try await fixture.expire(memberships[0])
             #expect(try await shown().state == .waiting)
         }
     }

@@ -60,7 +60,7 @@ import Testing
             try access(["DATABASE_URL": database.url, "DATABASE_CREDENTIALS_FILE": file]))
         let settings = try source.settings(schema: "jobqueue", applicationName: "test")
         try await TestLoop.run {
-            let pool = DatabasePool(
+            let pool = ConnectionPool(
                 settings, options: .init(size: 1), on: TestLoop.shared, credentials: source.credentials)
             defer { pool.close() }
             func user() async throws -> String {

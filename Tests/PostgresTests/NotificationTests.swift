@@ -35,8 +35,8 @@ import Testing
             listener.start()
             #expect(await iterator.next() == .listening)
 
-            let pool = DatabasePool(
-                database.settings, profile: .notifying, options: DatabasePool.Options(size: 1), on: TestLoop.shared)
+            let pool = ConnectionPool(
+                database.settings, profile: .notifying, options: ConnectionPool.Options(size: 1), on: TestLoop.shared)
             defer { pool.close() }
             let notifier = Notifier(pool: pool)
             try await notifier.notify("jobs", "caf\u{e9}")

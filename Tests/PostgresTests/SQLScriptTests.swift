@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("0001_names.sql", 1), ("0042_a-b_C9.sql", 42), ("1_a.sql", nil), ("0000_a.sql", nil), ("00011_a.sql", nil),
+        ("0001_queues.sql", 1), ("0042_a-b_C9.sql", 42), ("1_a.sql", nil), ("0000_a.sql", nil), ("00011_a.sql", nil),
         ("0001_.sql", nil), ("0001-a.sql", nil), ("000a_b.sql", nil), ("0001_a b.sql", nil),
     ])
     func `a file's name gives its version`(name: String, version: Int32?) {

@@ -6,20 +6,20 @@ import Testing
 
 @testable import Reaper
 
-@Suite struct PoolBalancerTests {
+@Suite struct PoolRebalancerTests {
     @Test func `it looks often while there is a pool, and tells of what it has moved`() async throws {
         let database = try await TestDatabase.migrated()
         try await TestLoop.run {
-            let pool = DatabasePool(database.settings, profile: .hot, options: .init(size: 2), on: TestLoop.shared)
+            let pool = ConnectionPool(database.settings, profile: .hot, options: .init(size: 2), on: TestLoop.shared)
             defer { pool.close() }
             let store = PoolStore(pool: pool)
             let log = CollectedLog()
-            let balancer = PoolBalancer(pools: store, logger: Logger(component: "reaper", level: .info, sink: log))
+            let balancer = PoolRebalancer(pools: store, logger: Logger(component: "reaper", level: .info, sink: log))
             #expect(try await balancer.runOnce().dueIn == nil)
 
             try await store.configure(PoolSpec(name: "swarm", size: 1, workloads: ["a", "b"], handler: "h"))
             let quiet = try await balancer.runOnce()
-            #expect(quiet.dueIn == PoolBalancer.busyInterval && !quiet.isNotable)
+            #expect(quiet.dueIn == PoolRebalancer.busyInterval && !quiet.isNotable)
             let candidate = PoolCandidate(
                 pool: "swarm", ordinal: 0, incarnation: UUID(high: 1, low: 1), name: "m", host: "h")
             _ = try await store.join(candidate, leaseSeconds: 30)

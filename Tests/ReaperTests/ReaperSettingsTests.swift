@@ -36,7 +36,7 @@ import Testing
         #expect(settings.retentionInterval == .seconds(60))
         #expect(settings.retention.failedHours == 1_000)
         #expect(settings.retention.longestHours == 1_000)
-        #expect(settings.retention.spanDays == 10)
+        #expect(settings.retention.partitionDays == 10)
         #expect(settings.schema == "other_one")
         #expect(settings.logLevel == .debug && settings.logStyle == .console)
     }

@@ -1,10 +1,10 @@
 import EventLoop
-import Fleet
 import Jobs
 import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Workers
 
 @testable import Reaper
 
@@ -12,19 +12,19 @@ import Testing
 private struct Stored: Sendable {
     let store: JobStore
     let registry: WorkerRegistry
-    let general: DatabasePool
+    let general: ConnectionPool
 
     static func use<Value: Sendable>(_ body: @Sendable (Stored) async throws -> Value) async throws -> Value {
         let database = try await TestDatabase.migrated()
         return try await TestLoop.run {
-            let options = DatabasePool.Options(size: 2)
-            let hot = DatabasePool(database.settings, profile: .hot, options: options, on: TestLoop.shared)
-            let general = DatabasePool(database.settings, options: options, on: TestLoop.shared)
+            let options = ConnectionPool.Options(size: 2)
+            let hot = ConnectionPool(database.settings, profile: .hot, options: options, on: TestLoop.shared)
+            let general = ConnectionPool(database.settings, options: options, on: TestLoop.shared)
             defer {
                 hot.close()
                 general.close()
             }
-            let store = JobStore(hot: hot, general: general, bands: BandDirectory())
+            let store = JobStore(hot: hot, general: general, subqueues: SubqueueDirectory())
             return try await body(Stored(store: store, registry: WorkerRegistry(pool: hot), general: general))
         }
     }
@@ -42,8 +42,8 @@ private struct Stored: Sendable {
 
     func lease(_ count: Int, seconds: Double) async throws {
         let request = LeaseRequest(queues: nil, excludedTypes: [], count: count, worker: 5, leaseSeconds: seconds)
-        var turns = LeaseTurns()
-        _ = try await store.lease(request, turns: &turns)
+        var cursor = FairnessCursor()
+        _ = try await store.lease(request, cursor: &cursor)
     }
 
     func number(_ sql: String) async throws -> Int64 {
@@ -105,13 +105,13 @@ private struct Stored: Sendable {
         try await Stored.use { stored in
             try await stored.enqueue(1_000)
             let activity = SharedActivity()
-            var folder = TallyFolder(store: stored.store, activity: activity)
-            var raiser = MarkRaiser(store: stored.store, activity: activity)
+            var folder = TransitionRollup(store: stored.store, activity: activity)
+            var raiser = LowWaterMarkAdvancer(store: stored.store, activity: activity)
             #expect(try await raiser.runOnce().dueIn == nil)
             try await stored.lease(900, seconds: 60)
-            #expect(try await folder.runOnce().dueIn == TallyFolder.busyInterval)
+            #expect(try await folder.runOnce().dueIn == TransitionRollup.busyInterval)
             let busy = try await raiser.runOnce()
-            #expect(busy.raised == 1 && busy.dueIn == MarkRaiser.busyInterval)
+            #expect(busy.raised == 1 && busy.dueIn == LowWaterMarkAdvancer.busyInterval)
             #expect(try await folder.runOnce().dueIn == nil)
             let idle = try await raiser.runOnce()
             #expect(idle.raised == 0 && idle.dueIn == nil)
@@ -121,25 +121,25 @@ private struct Stored: Sendable {
     @Test func `a job that is hidden behind a mark is found, and told`() async throws {
         try await Stored.use { stored in
             try await stored.enqueue(1)
-            _ = try await stored.general.execute(sql: "UPDATE band SET low = 1000000")
-            var raiser = MarkRaiser(store: stored.store, activity: SharedActivity())
+            _ = try await stored.general.execute(sql: "UPDATE subqueue SET low_water_mark = 1000000")
+            var raiser = LowWaterMarkAdvancer(store: stored.store, activity: SharedActivity())
             let report = try await raiser.runOnce()
             #expect(report.lowered == 1 && report.isNotable)
-            #expect(try await stored.number("SELECT low FROM band") == 1)
+            #expect(try await stored.number("SELECT low_water_mark FROM subqueue") == 1)
         }
     }
 
     @Test func `counts are folded, run after run`() async throws {
         try await Stored.use { stored in
-            var folder = TallyFolder(store: stored.store, activity: SharedActivity())
+            var folder = TransitionRollup(store: stored.store, activity: SharedActivity())
             for _ in 0..<12 {
                 try await stored.enqueue(1)
                 _ = try await folder.runOnce()
             }
             // A sweep is among them, so no row that vacuum has let in below the floor is left for long.
-            for _ in 0..<TallyFloor.sweepEvery { _ = try await folder.runOnce() }
-            #expect(try await stored.number("SELECT count(*) FROM tally") == 0)
-            #expect(try await stored.number("SELECT sum(n)::bigint FROM step_count") == 12)
+            for _ in 0..<DeltaScanCursor.sweepEvery { _ = try await folder.runOnce() }
+            #expect(try await stored.number("SELECT count(*) FROM transition_delta") == 0)
+            #expect(try await stored.number("SELECT sum(n)::bigint FROM transition_count") == 12)
         }
     }
 
@@ -161,10 +161,10 @@ private struct Stored: Sendable {
 
     @Test func `partitions are made ahead once`() async throws {
         try await Stored.use { stored in
-            let keeper = PartitionKeeper(store: stored.store, spanDays: 1)
-            let spans = try await stored.number("SELECT count(*) FROM span")
+            let keeper = PartitionKeeper(store: stored.store, partitionDays: 1)
+            let partitions = try await stored.number("SELECT count(*) FROM job_partition")
             #expect(try await keeper.runOnce().made == 0)
-            _ = try await stored.general.execute(sql: "DELETE FROM span WHERE starts > current_date")
+            _ = try await stored.general.execute(sql: "DELETE FROM job_partition WHERE starts > current_date")
             _ = try await stored.general.execute(
                 sql: """
                     DO $$ DECLARE t regclass; BEGIN
@@ -177,20 +177,20 @@ private struct Stored: Sendable {
                     """)
             let report = try await keeper.runOnce()
             #expect(report.made == PartitionKeeper.daysAhead && report.isNotable && report.dueIn == nil)
-            #expect(try await stored.number("SELECT count(*) FROM span") == spans)
+            #expect(try await stored.number("SELECT count(*) FROM job_partition") == partitions)
         }
     }
 
     @Test func `a sweep over many jobs is spread over runs, and begins anew when it is through`() async throws {
         try await Stored.use { stored in
-            let perRun = Int(RetentionSweeper.batchMax) * RetentionSweeper.batchesMax
+            let perRun = Int(RetentionCleaner.batchMax) * RetentionCleaner.batchesMax
             var parameters = Parameters()
             parameters.append(Int32(perRun + 500))
             _ = try await stored.general.execute(
-                sql: "SELECT register_bands(ARRAY['old'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
+                sql: "SELECT register_subqueues(ARRAY['old'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
             _ = try await stored.general.execute(
                 sql: """
-                    INSERT INTO outcome (id, finished_at, band_id, attempt, status)
+                    INSERT INTO outcome (id, finished_at, subqueue_id, attempt, status)
                     SELECT overlay(gen_random_uuid()::text
                                    PLACING left(uuid_at(clock_timestamp() - interval '2 days')::text, 13) FROM 1 FOR 13)
                                ::uuid,
@@ -198,7 +198,7 @@ private struct Stored: Sendable {
                     FROM generate_series(1, $1::int)
                     """, parameters)
             let policy = RetentionPolicy(succeededHours: 24, failedHours: 168, cancelledHours: 24)
-            var sweeper = RetentionSweeper(store: stored.store, policy: policy)
+            var sweeper = RetentionCleaner(store: stored.store, policy: policy)
             let first = try await sweeper.runOnce()
             #expect(first.removed == perRun && first.dueIn == .zero)
             let second = try await sweeper.runOnce()
@@ -219,7 +219,7 @@ private struct Stored: Sendable {
                 sql: """
                     UPDATE idempotency_key SET created_at = created_at - interval '24 hours' WHERE key <> 'key 1'
                     """)
-            let forgetter = RequestForgetter(store: stored.store)
+            let forgetter = IdempotencyKeyPruner(store: stored.store)
             let report = try await forgetter.runOnce()
             #expect(report.forgotten == 2 && report.isNotable && report.dueIn == nil)
             #expect(try await forgetter.runOnce().forgotten == 0)

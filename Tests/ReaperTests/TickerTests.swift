@@ -105,7 +105,7 @@ private struct Scripted: PeriodicTask {
     }
 
     @Test func `a task goes on after errors, and never overlaps itself`() async throws {
-        let reached = WakeUp(on: TestLoop.shared)
+        let reached = WakeSignal(on: TestLoop.shared)
         var work = Scripted(script: [.failure(broken), .success(.init()), .failure(broken)])
         work.expected = 10
         work.reached = { reached.wake() }
@@ -119,7 +119,7 @@ private struct Scripted: PeriodicTask {
     }
 
     @Test func `a task that waits for its next run stops at once`() async {
-        let reached = WakeUp(on: TestLoop.shared)
+        let reached = WakeSignal(on: TestLoop.shared)
         var work = Scripted(script: [])
         work.expected = 1
         work.reached = { reached.wake() }

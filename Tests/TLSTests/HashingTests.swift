@@ -99,8 +99,8 @@ import Testing
         #expect(!isEqualInConstantTime(secret, Array(secret.dropLast())))
         #expect(!isEqualInConstantTime(secret, []))
         #expect(isEqualInConstantTime([], []))
-        let sameSpans = isEqualInConstantTime(secret[0..<8].span, Array(secret.prefix(8)).span)
-        #expect(sameSpans)
+        let samePartitions = isEqualInConstantTime(secret[0..<8].span, Array(secret.prefix(8)).span)
+        #expect(samePartitions)
     }
 
     @Test func `random bytes have the length asked for, and do not repeat`() {

@@ -11,7 +11,7 @@ public struct TestDatabase: Sendable {
     /// The URL by Unix socket.
     public var url: String { server.url(database: name) }
 
-    /// Settings for `DatabaseConnection` and `DatabasePool`.
+    /// Settings for `DatabaseConnection` and `ConnectionPool`.
     public var settings: DatabaseSettings {
         do {
             return try DatabaseSettings(url: url)

@@ -1,23 +1,23 @@
-/// What Package.swift says of each target: its band, and what it may import.
+/// What Package.swift says of each target: its layer, and what it may import.
 struct Manifest {
     struct Target: Equatable {
         var name: String
-        var band: Band
+        var layer: Layer
         var imports: [String]
     }
 
     /// In the order in which they stand on each other. The headings of Package.swift bear these names.
-    enum Band: String, CaseIterable, Comparable {
+    enum Layer: String, CaseIterable, Comparable {
         case boundary = "C boundary"
         case runtime = "Runtime"
         case protocols = "Protocols"
         case capabilities = "Capabilities"
-        case binaries = "Binaries"
+        case programs = "Programs"
         case tests = "Tests"
 
         private var height: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
-        static func < (left: Band, right: Band) -> Bool { left.height < right.height }
+        static func < (left: Layer, right: Layer) -> Bool { left.height < right.height }
     }
 
     /// By name.
@@ -25,28 +25,28 @@ struct Manifest {
 
     init(_ text: String) {
         var targets: [String: Target] = [:]
-        for band in Self.sections(text) {
-            for match in band.text.matches(of: Self.targetCall) {
+        for layer in Self.sections(text) {
+            for match in layer.text.matches(of: Self.targetCall) {
                 let imports = (match.output.2 ?? "").matches(of: /"(\w+)"/).map { String($0.output.1) }
                 let name = String(match.output.1)
-                targets[name] = Target(name: name, band: band.band, imports: imports)
+                targets[name] = Target(name: name, layer: layer.layer, imports: imports)
             }
         }
         self.targets = targets
     }
 
-    /// `shared("Name", [...])`, or `.target(name: "Name", dependencies: [...])`, on one line or several.
+    /// `runtime("Name", [...])`, or `.target(name: "Name", dependencies: [...])`, on one line or several.
     private static var targetCall: Regex<(Substring, Substring, Substring?)> {
-        /(?:shared|binary|tests|\.\w*[tT]arget|\.systemLibrary)\(\s*(?:name:\s*)?"(\w+)"(?:\s*,\s*(?:dependencies:\s*)?\[([^\]]*)\])?/
+        /(?:runtime|protocolTarget|capability|program|tests|\.\w*[tT]arget|\.systemLibrary)\(\s*(?:name:\s*)?"(\w+)"(?:\s*,\s*(?:dependencies:\s*)?\[([^\]]*)\])?/
     }
 
-    /// The text below each heading that is the name of a band.
-    private static func sections(_ text: String) -> [(band: Band, text: String)] {
-        var sections: [(band: Band, text: String)] = []
+    /// The text below each heading that is the name of a layer.
+    private static func sections(_ text: String) -> [(layer: Layer, text: String)] {
+        var sections: [(layer: Layer, text: String)] = []
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
             let content = line.drop { $0 == " " }
-            if content.hasPrefix("// "), let band = Band(rawValue: String(content.dropFirst(3))) {
-                sections.append((band, ""))
+            if content.hasPrefix("// "), let layer = Layer(rawValue: String(content.dropFirst(3))) {
+                sections.append((layer, ""))
             } else if !sections.isEmpty, !content.hasPrefix("//") {
                 sections[sections.count - 1].text += "\(line)\n"
             }

@@ -23,9 +23,9 @@ import Testing
     }
 
     @Test func `the manifest and the sources are found`() {
-        #expect(manifest.targets["Jobs"]?.band == .capabilities)
+        #expect(manifest.targets["Jobs"]?.layer == .capabilities)
         #expect(manifest.targets["Api"]?.imports.contains("HTTP") == true)
-        #expect(manifest.targets["Tidy"]?.band == .tests)
+        #expect(manifest.targets["Tidy"]?.layer == .tests)
         #expect(sources.contains { $0.target == "EventLoop" } && sources.contains { $0.target == "Worker" })
     }
 
@@ -83,7 +83,7 @@ import Testing
 
     @Test func `the images are built from what is there, on the same bases, and do not run as root`() throws {
         let version = try #require(
-            Repository.text("Sources/Shared/Telemetry/ProductVersion.swift").firstMatch(of: /let text = "([^"]+)"/))
+            Repository.text("Sources/Runtime/Telemetry/ProductVersion.swift").firstMatch(of: /let text = "([^"]+)"/))
         let dockerfiles = Repository.paths.filter { $0.contains(/(^|\/)Dockerfile[^\/]*$/) }
         #expect(dockerfiles.count { !$0.contains("/") } == 3)
         for path in dockerfiles {

@@ -9,41 +9,43 @@ import Testing
             .systemLibrary(name: "CLibPQ", path: "x", pkgConfig: "libpq"),
 
             // Runtime
-            shared("EventLoop"),
-            shared("JSON"),
+            runtime("EventLoop"),
+            runtime("JSON"),
 
             // Protocols
-            shared(
+            protocolTarget(
                 "Postgres", ["CLibPQ", "EventLoop"]),
 
             // Capabilities
-            shared("Fleet", ["Postgres"]),
-            shared("Jobs", ["Postgres", "Fleet"]),
+            runtime("Workers", ["Postgres"]),
+            runtime("Jobs", ["Postgres", "Workers"]),
 
             // Tests
-            // A heading is only what bears the name of a band.
+            // A heading is only what bears the name of a layer.
             .target(name: "TestKit", dependencies: ["Postgres", "EventLoop"], path: "x"),
             tests("Tidy", []),
         ]
         """)
 
-    private func source(_ text: String, at path: String = "Sources/Shared/Jobs/LeaseJobs.swift") -> SwiftSource {
+    private func source(_ text: String, at path: String = "Sources/Capabilities/Jobs/Run/LeaseJobs.swift")
+        -> SwiftSource
+    {
         SwiftSource(path: path, text: text)
     }
 
     // MARK: The manifest and the scanner
 
-    @Test func `the manifest is read with its bands and imports`() {
+    @Test func `the manifest is read with its layers and imports`() {
         let targets = Self.manifest.targets
         #expect(targets.count == 8)
-        #expect(targets["CLibPQ"] == .init(name: "CLibPQ", band: .boundary, imports: []))
-        #expect(targets["JSON"] == .init(name: "JSON", band: .runtime, imports: []))
-        #expect(targets["Postgres"] == .init(name: "Postgres", band: .protocols, imports: ["CLibPQ", "EventLoop"]))
-        #expect(targets["TestKit"] == .init(name: "TestKit", band: .tests, imports: ["Postgres", "EventLoop"]))
+        #expect(targets["CLibPQ"] == .init(name: "CLibPQ", layer: .boundary, imports: []))
+        #expect(targets["JSON"] == .init(name: "JSON", layer: .runtime, imports: []))
+        #expect(targets["Postgres"] == .init(name: "Postgres", layer: .protocols, imports: ["CLibPQ", "EventLoop"]))
+        #expect(targets["TestKit"] == .init(name: "TestKit", layer: .tests, imports: ["Postgres", "EventLoop"]))
     }
 
     @Test func `a target is the folder of a file`() {
-        #expect(source("", at: "Sources/Shared/Jobs/Rules/Backoff.swift").target == "Jobs")
+        #expect(source("", at: "Sources/Capabilities/Jobs/Model/Backoff.swift").target == "Jobs")
         #expect(source("", at: "Sources/Api/Main.swift").target == "Api")
         #expect(source("", at: "Tests/TestKit/FreePort.swift").target == "TestKit")
     }
@@ -82,11 +84,11 @@ import Testing
 
     @Test(arguments: [
         (
-            "// Runtime\nshared(\"JSON\", [\"Jobs\"])\n// Capabilities\nshared(\"Jobs\")",
+            "// Runtime\nruntime(\"JSON\", [\"Jobs\"])\n// Capabilities\ncapability(\"Jobs\")",
             "JSON (Runtime) may not import Jobs"
         ),
-        ("// Runtime\nshared(\"JSON\", [\"TLS\"])\nshared(\"TLS\")", "JSON (Runtime) may not import TLS (Runtime)"),
-        ("// Runtime\nshared(\"JSON\", [\"Gone\"])", "JSON imports Gone, which is no target"),
+        ("// Runtime\nruntime(\"JSON\", [\"TLS\"])\nruntime(\"TLS\")", "JSON (Runtime) may not import TLS (Runtime)"),
+        ("// Runtime\nruntime(\"JSON\", [\"Gone\"])", "JSON imports Gone, which is no target"),
     ])
     func `a declared import that points up, aside or nowhere is found`(text: String, message: String) {
         let findings = Layering.declared(Manifest(text))
@@ -107,7 +109,7 @@ import Testing
 
     @Test func `declared imports, the toolchain's, and the word elsewhere are accepted`() {
         let text =
-            "public import Postgres\ninternal import Fleet\nimport Glibc\nimport Synchronization\n// import JSON\nlet important = 1\n"
+            "public import Postgres\ninternal import Workers\nimport Glibc\nimport Synchronization\n// import JSON\nlet important = 1\n"
         #expect(Layering.imported([source(text)], Self.manifest) == [])
     }
 
@@ -123,7 +125,7 @@ import Testing
     ])
     func `unsafe code is found, except where it belongs`(line: String) {
         #expect(CodeStyle.unsafeCode(source("\n" + line)).map(\.line) == [2])
-        #expect(CodeStyle.unsafeCode(source(line, at: "Sources/Shared/TLS/Digest.swift")) == [])
+        #expect(CodeStyle.unsafeCode(source(line, at: "Sources/Runtime/TLS/Digest.swift")) == [])
         #expect(CodeStyle.unsafeCode(source("// \(line)")) == [])
     }
 

@@ -22,10 +22,11 @@ struct SwiftSource {
         literals = scanner.literals
     }
 
-    /// The folder that makes the target: `Jobs` of Sources/Shared/Jobs/Rules/X.swift, `Api` of Sources/Api/X.swift.
+    /// The folder that makes the target: `Jobs` of Sources/Capabilities/Jobs/Rules/X.swift, `Api` of Sources/Api/X.swift.
     var target: String {
         let parts = path.split(separator: "/").map(String.init)
-        return parts.count > 3 && parts[1] == "Shared" ? parts[2] : parts.count > 2 ? parts[1] : ""
+        let isInLayer = ["CBoundary", "Runtime", "Protocols", "Capabilities"].contains(parts.count > 3 ? parts[1] : "")
+        return isInLayer ? parts[2] : parts.count > 2 ? parts[1] : ""
     }
 
     var lineCount: Int { codeLines.count - (codeLines.last == "" ? 1 : 0) }

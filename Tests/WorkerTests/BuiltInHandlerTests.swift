@@ -34,12 +34,12 @@ import Testing
 
     @Test func `sleep ends at once when it is asked to stop, before it begins or later`() async throws {
         try await onLoop { loop in
-            let early = StopRequest()
+            let early = Cancellation()
             early.request(.shutdown)
-            #expect(await SleepHandler(loop: loop).run(leasedJob("86400"), stop: early) == .interrupted)
-            let late = StopRequest()
+            #expect(await SleepHandler(loop: loop).run(leasedJob("86400"), stop: early) == .released)
+            let late = Cancellation()
             loop.schedule(at: .now() + .milliseconds(20)) { late.request(.deadline) }
-            #expect(await SleepHandler(loop: loop).run(leasedJob("86400"), stop: late) == .interrupted)
+            #expect(await SleepHandler(loop: loop).run(leasedJob("86400"), stop: late) == .released)
         }
     }
 

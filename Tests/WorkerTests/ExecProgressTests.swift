@@ -77,7 +77,7 @@ import Testing
                 echo '{"files": 3}' >&3
                 """
             let handler = shell(script, environment: ["GO": "\(scratch.path)/go"], on: loop)
-            async let result = handler.run(leasedJob(), stop: StopRequest()) { reports.add($0) }
+            async let result = handler.run(leasedJob(), stop: Cancellation()) { reports.add($0) }
             #expect(try await eventually(loop) { reports.list == [report(50)] })
             try scratch.write("go", "")
             #expect(await result.resultText == "{\"files\": 3}")

@@ -9,11 +9,11 @@ import Testing
 @Suite struct ExecStopTests {
     /// Runs a script and stops it when it is ready.
     private func runAndStop(
-        _ script: String, killGrace: Duration = .seconds(20), by reasons: [StopRequest.Reason] = [.shutdown],
+        _ script: String, killGrace: Duration = .seconds(20), by reasons: [Cancellation.Reason] = [.shutdown],
         on loop: Loop
     ) async throws -> AttemptResult {
         let scratch = try ScratchDirectory()
-        let stop = StopRequest()
+        let stop = Cancellation()
         let handler = shell(script, environment: ["READY": "\(scratch.path)/ready"], killGrace: killGrace, on: loop)
         async let result = handler.run(leasedJob(), stop: stop)
         #expect(try await eventually(loop) { FilePath.kind(of: "\(scratch.path)/ready") == .file })
@@ -43,11 +43,11 @@ import Testing
     }
 
     @Test(arguments: [
-        [StopRequest.Reason.cancelled(grace: .milliseconds(100))], [.cancelled(grace: .seconds(3_600)), .shutdown],
+        [Cancellation.Reason.cancelled(grace: .milliseconds(100))], [.cancelled(grace: .seconds(3_600)), .shutdown],
         [.shutdown, .cancelled(grace: .seconds(3_600))],
     ])
     func `a cancelled job has its own grace, unless something more urgent leaves it less`(
-        reasons: [StopRequest.Reason]
+        reasons: [Cancellation.Reason]
     ) async throws {
         try await onLoop { loop in
             let script = "trap '' TERM; >$READY; while :; do sleep 0.01; done"
@@ -67,7 +67,7 @@ import Testing
 
     @Test func `an attempt that is to stop before it starts is stopped`() async throws {
         try await onLoop { loop in
-            let stop = StopRequest()
+            let stop = Cancellation()
             stop.request(.leaseLost)
             let result = await shell("exec sleep 3600", on: loop).run(leasedJob(), stop: stop)
             #expect(result == .retry(error: "signal 15 (Terminated)", afterSeconds: nil))

@@ -13,7 +13,7 @@ import Testing
     }()
 
     private func table(on loop: Loop) throws -> HandlerTable {
-        var worker = HandlerSurroundings(loop: loop)
+        var worker = HandlerDependencies(loop: loop)
         worker.webhookAllow = try #require(WebhookAllowList(["127.0.0.1"]))
         return try HandlersFile.load(path: "\(Self.folder)/handlers.json", for: worker)
     }

@@ -37,11 +37,11 @@ func shell(
 extension Handler {
     /// One attempt that nobody stops.
     func run(_ job: LeasedJob) async -> AttemptResult {
-        await run(job, stop: StopRequest())
+        await run(job, stop: Cancellation())
     }
 
     /// One attempt of which nobody asks how far it is.
-    func run(_ job: LeasedJob, stop: StopRequest) async -> AttemptResult {
+    func run(_ job: LeasedJob, stop: Cancellation) async -> AttemptResult {
         await run(job, stop: stop) { _ in }
     }
 }

@@ -9,7 +9,7 @@ import Testing
         _ text: String, in scratch: ScratchDirectory, allow: [String] = [], on loop: Loop
     ) throws -> HandlerTable {
         let path = try scratch.write("handlers.json", text)
-        var worker = HandlerSurroundings(loop: loop)
+        var worker = HandlerDependencies(loop: loop)
         worker.webhookAllow = try #require(WebhookAllowList(allow))
         worker.environment = ["SIGNING": "a secret from the environment, 40 letters", "SHORT": "too short"]
         return try HandlersFile.load(path: path, for: worker)
@@ -304,13 +304,13 @@ import Testing
                 ("\(scratch.path)/none.json", "No such file or directory"), (scratch.path, "Is a directory"),
             ] {
                 let error = #expect(throws: HandlersFileError.self) {
-                    try HandlersFile.load(path: path, for: HandlerSurroundings(loop: loop))
+                    try HandlersFile.load(path: path, for: HandlerDependencies(loop: loop))
                 }
                 #expect(error?.description == "\(path): \(reason)")
             }
             let long = try scratch.write("long.json", String(repeating: " ", count: HandlersFile.bytesMax + 1))
             let error = #expect(throws: HandlersFileError.self) {
-                try HandlersFile.load(path: long, for: HandlerSurroundings(loop: loop))
+                try HandlersFile.load(path: long, for: HandlerDependencies(loop: loop))
             }
             #expect(error?.description == "\(long): holds more than 1048576 bytes")
         }

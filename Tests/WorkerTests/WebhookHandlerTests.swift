@@ -205,13 +205,13 @@ func webhook(
             let receiver = try Receiver(on: loop) { _ in .silence }
             // Long enough that no timeout closes the connection.
             let handler = try webhook("http://127.0.0.1:\(receiver.port)/", timeout: .seconds(600), on: loop)
-            let stop = StopRequest()
+            let stop = Cancellation()
             var job = leasedJob()
             job.timeoutSeconds = 0
             async let result = handler.run(job, stop: stop)
             #expect(try await eventually(loop) { receiver.requests.count == 1 })
             stop.request(.shutdown)
-            #expect(await result == .interrupted)
+            #expect(await result == .released)
             #expect(try await eventually(loop) { receiver.ended == 1 })
             receiver.close()
         }

@@ -18,10 +18,10 @@ import Testing
         mayStart: @escaping @Sendable () -> Bool = { true }, on loop: Loop
     ) -> WorkloadRun {
         let command = shell(script, killGrace: .milliseconds(200), on: loop).command
-        let surroundings = WorkloadRun.Surroundings(
+        let dependencies = WorkloadRun.Dependencies(
             command: { .success(command) }, mayStart: mayStart, report: { reports.add($0) }, hear: hear,
             variables: ["JOBQUEUE_WORKLOAD": "camera"])
-        return WorkloadRun(surroundings, on: loop)
+        return WorkloadRun(dependencies, on: loop)
     }
 
     @Test func `what ends by itself is reported with its reason, and a stop ends the pause`() async throws {
@@ -58,7 +58,7 @@ import Testing
 
     @Test func `lines that are too long are heard in pieces, and the end of all is kept`() {
         let lines = Mutex<[String]>([])
-        var output = ToldOutput(bytesMax: 8) { line in lines.withLock { $0.append(line) } }
+        var output = ReportedOutput(bytesMax: 8) { line in lines.withLock { $0.append(line) } }
         output.append(Array((String(repeating: "a", count: 5_000) + "\nb\n").utf8)[...])
         #expect(lines.withLock { $0.map(\.utf8.count) } == [4_096, 904, 1])
         #expect(output.tail.text.hasSuffix("aaaaa\nb"))

@@ -101,7 +101,7 @@ def _webhook(context: Context) -> list[float]:
 
 def _post(context: Context, api: Service, type: str) -> tuple[dict[str, float], list[float]]:
     """When each id was sent, and the milliseconds until it was answered. Each at a random instant of its slot, so
-    that no timer of ours keeps step with the load."""
+    that no timer of ours keeps transition with the load."""
     chance = random.Random(1)
     sent: dict[str, float] = {}
     acknowledged: list[float] = []

@@ -1,5 +1,5 @@
 internal import Configuration
-internal import Control
+internal import Pauses
 internal import Postgres
 
 /// `jobqueue-api audit verify`: whether the history of pausing and resuming is as it was written.
@@ -12,10 +12,10 @@ struct AuditCommand: Sendable {
     func run() -> Int32 {
         CommandLoop(name: "audit").run { loop in
             let sessions = try settings.sessions()
-            let pool = DatabasePool(
+            let pool = ConnectionPool(
                 sessions, options: .init(size: 1), on: loop, credentials: settings.database.credentials)
             defer { pool.close() }
-            let check = try await verify(ControlStore(pool: pool))
+            let check = try await verify(PauseStore(pool: pool))
             for fault in check.faults {
                 StandardStream.output.write("version \(fault.version): \(fault.what)\n")
             }
@@ -27,7 +27,7 @@ struct AuditCommand: Sendable {
         }
     }
 
-    private func verify(_ control: ControlStore) async throws(PostgresError) -> HistoryCheck {
+    private func verify(_ control: PauseStore) async throws(PostgresError) -> HistoryCheck {
         var check = HistoryCheck()
         var last = Int64.min
         while true {

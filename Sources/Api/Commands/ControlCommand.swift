@@ -1,11 +1,11 @@
 internal import Configuration
-internal import Control
 internal import EventLoop
-internal import Fleet
 internal import JSON
 internal import Jobs
+internal import Pauses
 internal import Postgres
 internal import Telemetry
+internal import Workers
 
 /// `jobqueue-api control`: pauses, resumes, and tells what is paused, without an api: by PostgreSQL alone, as a Kubernetes
 /// Job that has the database's credentials and no key, or by hand while no api runs. The same order, the same history and
@@ -13,7 +13,7 @@ internal import Telemetry
 struct ControlCommand: Sendable {
     private enum Action: Sendable {
         case state
-        case order(ControlInput, isPause: Bool, minutes: Int?)
+        case order(PauseInput, isPause: Bool, minutes: Int?)
     }
 
     private static let minutesMax = 366 * 24 * 60
@@ -30,7 +30,7 @@ struct ControlCommand: Sendable {
             .init("--updated-by", value: "TEXT", summary: "Who says so; required to pause and to resume."),
             .init(
                 "--wait-seconds", value: "N",
-                summary: "Wait so long for the workers to obey, 0 to \(ControlInput.waitSecondsMax); 0 by default."),
+                summary: "Wait so long for the workers to obey, 0 to \(PauseInput.waitSecondsMax); 0 by default."),
             .init("--expected-version", value: "N", summary: "Only if the scope still has this version."),
             .init("--for-minutes", value: "N", summary: "The pause ends by itself after so long."),
             .init("--cancel-running", summary: "Also ask what runs in the scope to stop."),
@@ -56,13 +56,13 @@ struct ControlCommand: Sendable {
     /// The options as the body of a request, so that both are held to the same rules.
     private static func input(
         _ command: CommandLineArguments.Command, isPause: Bool
-    ) throws(UsageError) -> ControlInput {
+    ) throws(UsageError) -> PauseInput {
         var writer = JSONWriter()
         writer.beginObject()
         for (option, name) in [("--scope", "scope"), ("--reason", "reason"), ("--updated-by", "updated_by")] {
             if let text = command.text(option) { writer.member(name, text) }
         }
-        if let seconds = try command.integer("--wait-seconds", in: 0...ControlInput.waitSecondsMax) {
+        if let seconds = try command.integer("--wait-seconds", in: 0...PauseInput.waitSecondsMax) {
             writer.member("wait_seconds", seconds)
         }
         if let version = try command.integer("--expected-version", in: 0...Int.max) {
@@ -73,7 +73,7 @@ struct ControlCommand: Sendable {
         var errors = InputErrors()
         do throws(JSONError) {
             var reader = JSONReader(writer.finish())
-            let input = try ControlInput.read(&reader, isPause: isPause, takesScope: true, into: &errors)
+            let input = try PauseInput.read(&reader, isPause: isPause, takesScope: true, into: &errors)
             guard !errors.isEmpty else { return input }
         } catch {
             throw UsageError("\(error)")
@@ -90,11 +90,12 @@ struct ControlCommand: Sendable {
             let sessions = try settings.sessions()
             let log = try QueuedLog(format: settings.log.format)
             let logger = Logger(component: "api", level: .warning, sink: log)
-            let surroundings = LoopDatabase.Surroundings(
+            let dependencies = LoopDatabase.Dependencies(
                 sessions: sessions, credentials: settings.database.credentials, schema: sessions.schema,
-                bands: BandDirectory(), metrics: PoolMetrics(registry: MetricRegistry(logger: logger)), logger: logger)
+                subqueues: SubqueueDirectory(),
+                metrics: ConnectionPoolMetrics(registry: MetricRegistry(logger: logger)), logger: logger)
             let database = LoopDatabase(
-                surroundings, connections: ServingSettings.connectionsPerLoopMin, on: loop)
+                dependencies, connections: ServingSettings.connectionsPerLoopMin, on: loop)
             let status = try await perform(on: database)
             await database.close()
             return status
@@ -103,18 +104,18 @@ struct ControlCommand: Sendable {
 
     private func perform(on database: LoopDatabase) async throws -> Int32 {
         guard case .order(let input, let isPause, let minutes) = action else {
-            show(ControlDocument.states(try await database.control.states(), try await database.workers.alive()))
+            show(PauseDocument.states(try await database.control.states(), try await database.workers.alive()))
             return 0
         }
-        var order = ControlOrder(input, isPause: isPause)
+        var order = PauseOrder(input, isPause: isPause)
         if let minutes { order.change.resumeAt = try await database.control.now() + .seconds(60 * minutes) }
         switch try await order.carryOut(on: database) {
         case .outdated(let state):
-            show(ControlDocument.state(state))
+            show(PauseDocument.state(state))
             return 2
         case .carriedOut(let effect):
             show(effect.document)
-            return effect.isObeyed || order.patience == .zero ? 0 : 2
+            return effect.isAcknowledged || order.patience == .zero ? 0 : 2
         }
     }
 

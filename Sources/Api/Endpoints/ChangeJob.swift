@@ -25,18 +25,18 @@ extension Endpoints {
         case .done(let job): return Self.answer(job)
         case .refused(let job):
             if job.status == .failed || job.status == .cancelled,
-                let rival = try await jobs(context).rival(of: job.id)
+                let conflictingJob = try await jobs(context).conflictingJob(of: job.id)
             {
-                throw Self.rivalry(job, rival)
+                throw Self.rivalry(job, conflictingJob)
             }
             throw Self.conflict(job, "only a job that is failed or cancelled can be retried")
         case .unknown: throw Self.unknownJob
         }
     }
 
-    private static func rivalry(_ job: Job, _ rival: UUID) -> Problem {
+    private static func rivalry(_ job: Job, _ conflictingJob: UUID) -> Problem {
         var id: [UInt8] = []
-        rival.appendASCII(to: &id)
+        conflictingJob.appendASCII(to: &id)
         let other = String(decoding: id, as: UTF8.self)
         return Problem(.conflict, "the unique_key of the job belongs to the job \(other) now")
             .with("job_status", .string(job.status.rawValue)).with("existing_job", .string(other))

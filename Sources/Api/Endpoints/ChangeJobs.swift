@@ -33,7 +33,7 @@ extension Endpoints {
         guard report.changed > 0 else {
             return problem(error, unknownOutcome: "some of the jobs may have been changed")
         }
-        troubles.note(error)
+        rateLimitedLog.note(error)
         let words = "PostgreSQL has failed after \(report.changed) jobs were changed; ask again for the others"
         let problem = Problem.unavailable(words, retryAfterSeconds: 2).with("changed", .integer(report.changed))
         return error.isOutcomeUnknown ? problem.with("outcome", .string("unknown")) : problem

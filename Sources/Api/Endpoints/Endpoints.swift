@@ -8,7 +8,7 @@ struct Endpoints: Sendable {
     let databases: LoopDatabases
     let readiness: Readiness
     let metricsPage: MetricsPage
-    let troubles: TroubleLog
+    let rateLimitedLog: RateLimitedLog
     let payloadBytesMax: Int
 
     /// What a single job may say besides its payload.
@@ -21,7 +21,7 @@ struct Endpoints: Sendable {
     /// What a client hears of an error of PostgreSQL; the log hears more. The error itself where it is our own fault.
     func problem(_ error: PostgresError, unknownOutcome: String = "it may have been done") -> any Error {
         guard let problem = DatabaseProblems.problem(error, unknownOutcome: unknownOutcome) else { return error }
-        if problem.status == .serviceUnavailable { troubles.note(error) }
+        if problem.status == .serviceUnavailable { rateLimitedLog.note(error) }
         return problem
     }
 

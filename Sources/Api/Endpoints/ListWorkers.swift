@@ -1,7 +1,7 @@
-internal import Fleet
 internal import HTTP
 internal import JSON
 internal import Jobs
+internal import Workers
 
 extension Endpoints {
     /// `GET /api/workers`: those that live, in the order in which they joined.
@@ -29,7 +29,7 @@ extension Endpoints {
         write(worker.description.types, as: "types", to: &writer)
         writer.member("concurrency", worker.description.concurrency)
         writer.member("running", worker.running)
-        writer.member("control_version", worker.controlVersion)
+        writer.member("control_version", worker.pauseVersion)
         writer.key("started_at")
         writer.string(worker.startedAt)
         writer.key("heartbeat_at")

@@ -48,7 +48,7 @@ enum PoolDocument {
         writer.endArray()
         writer.member("version", pool.version)
         writer.member("complete", pool.isComplete)
-        writer.member("gathering", pool.quorum.isGathering)
+        writer.member("waiting_for_members", pool.membership.isWaitingForMembers)
         writer.member("effective_size", pool.effectiveSize)
         writer.key("members")
         writer.beginArray()

@@ -60,9 +60,9 @@ enum BodyReader {
     }
 
     /// What is to be paused or resumed, and why.
-    static func control(_ request: Request, isPause: Bool, takesScope: Bool) throws(Problem) -> ControlInput {
+    static func control(_ request: Request, isPause: Bool, takesScope: Bool) throws(Problem) -> PauseInput {
         try whole(request) { reader, errors throws(JSONError) in
-            try ControlInput.read(&reader, isPause: isPause, takesScope: takesScope, into: &errors)
+            try PauseInput.read(&reader, isPause: isPause, takesScope: takesScope, into: &errors)
         }
     }
 

@@ -1,8 +1,8 @@
-internal import Fleet
 internal import Jobs
 internal import Pools
 internal import Postgres
 internal import Telemetry
+internal import Workers
 
 /// The page of `GET /metrics`: what this process counts, and what PostgreSQL knows of the whole house.
 ///
@@ -16,20 +16,20 @@ final class MetricsPage: Sendable {
 
     static let alive = MetricDeclaration(
         .gauge, "worker_alive", help: "Workers that take jobs, and whose heartbeat has not run out.")
-    static let reaperRound = MetricDeclaration(
-        .gauge, "jobqueue_reaper_round_age_seconds", help: "How long ago a reaper last went its rounds.")
+    static let reaperHeartbeat = MetricDeclaration(
+        .gauge, "jobqueue_reaper_heartbeat_age_seconds", help: "How long ago a reaper last went its rounds.")
 
     /// All that PostgreSQL tells.
     static let declarations =
-        JobFamilies.declarations + DatabaseFamilies.declarations + WorkerMetrics.all + ControlFamilies.declarations
-        + PoolFamilies.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive, reaperRound]
+        JobCollector.declarations + DatabaseCollector.declarations + WorkerMetrics.all + PauseCollector.declarations
+        + PoolCollector.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive, reaperHeartbeat]
 
     private let registry: MetricRegistry
-    private let fromDatabase: SharedAnswer<[MetricFamily]>
+    private let fromDatabase: SingleFlightCache<[MetricFamily]>
 
     init(_ registry: MetricRegistry, _ database: LoopDatabase) {
         self.registry = registry
-        fromDatabase = SharedAnswer(
+        fromDatabase = SingleFlightCache(
             on: database.loop, keptFor: Self.keptFor, limit: Self.limit,
             whenLate: { Self.missing },
             find: { await Self.read(database) })
@@ -43,26 +43,26 @@ final class MetricsPage: Sendable {
 
     /// The families without a series, so that the page has the same names at any time.
     private static var missing: [MetricFamily] {
-        declarations.filter { $0 != DatabaseFamilies.up }.map { MetricFamily($0) } + [DatabaseFamilies.isUp(false)]
+        declarations.filter { $0 != DatabaseCollector.up }.map { MetricFamily($0) } + [DatabaseCollector.isUp(false)]
     }
 
     private static func read(_ database: LoopDatabase) async -> [MetricFamily] {
         do throws(PostgresError) {
-            let jobs = JobFamilies.families(
-                steps: try await database.jobs.stepCounts(), depths: try await database.jobs.depths(),
+            let jobs = JobCollector.families(
+                transitions: try await database.jobs.transitionCounts(), depths: try await database.jobs.depths(),
                 oldest: try await database.jobs.oldestReady())
             let workers = try await database.workers.alive()
-            let fleet = try await readFleet(database.workers, workers)
-            let control = try await ControlFamilies.read(database.control, workers)
-            let pools = try await PoolFamilies.read(database.pools)
-            let statistics = try await DatabaseFamilies.read(database.general, timeout: limit)
-            return jobs + fleet + control + pools + statistics + [DatabaseFamilies.isUp(true)]
+            let fleet = try await readWorkers(database.workers, workers)
+            let control = try await PauseCollector.read(database.control, workers)
+            let pools = try await PoolCollector.read(database.pools)
+            let statistics = try await DatabaseCollector.read(database.general, timeout: limit)
+            return jobs + fleet + control + pools + statistics + [DatabaseCollector.isUp(true)]
         } catch {
             return missing
         }
     }
 
-    private static func readFleet(
+    private static func readWorkers(
         _ registry: WorkerRegistry, _ workers: [LiveWorker]
     ) async throws(PostgresError) -> [MetricFamily] {
         var living = MetricFamily(alive)
@@ -70,8 +70,8 @@ final class MetricsPage: Sendable {
         living.add(Double(workers.count { $0.description.queues != [] }))
         let counted = MetricSnapshot(
             entries: try await registry.series().map { MetricSnapshot.Entry(series: $0.series, value: $0.value) })
-        var round = MetricFamily(reaperRound)
-        round.add(try await registry.secondsSinceRound())
+        var round = MetricFamily(reaperHeartbeat)
+        round.add(try await registry.secondsSinceReaperHeartbeat())
         return counted.families(WorkerMetrics.all + [WatchdogMetrics.jobs, WorkloadMetrics.restarts])
             + [living, round]
     }

@@ -22,7 +22,7 @@ enum OpenAPIDocument {
           ],
           "security": [{"rootKey": []}],
           "paths": {
-        \#([jobPaths, oneJobPaths, bulkPaths, storyPaths, fleetPaths, controlPaths, poolPaths, probePaths].joined(separator: ",\n"))
+        \#([jobPaths, oneJobPaths, bulkPaths, storyPaths, workerPaths, controlPaths, poolPaths, probePaths].joined(separator: ",\n"))
           },
           "components": {
             "securitySchemes": {

@@ -172,7 +172,7 @@ extension OpenAPIDocument {
           "Pool": {
             "type": "object",
             "required": [
-              "name", "size", "handler", "workloads", "version", "complete", "gathering", "effective_size", "members",
+              "name", "size", "handler", "workloads", "version", "complete", "waiting_for_members", "effective_size", "members",
               "missing", "created_at", "updated_at", "updated_by", "reason"
             ],
             "properties": {
@@ -184,7 +184,7 @@ extension OpenAPIDocument {
               },
               "version": {"type": "integer", "description": "Of the assignment: one more with each change."},
               "complete": {"type": "boolean", "description": "Every ordinal below `effective_size` is alive."},
-              "gathering": {
+              "waiting_for_members": {
                 "type": "boolean",
                 "description": "It waits for its members, and nothing is assigned: it never was complete, or had lost all of them."
               },

@@ -105,7 +105,7 @@ extension OpenAPIDocument {
                 "schema": {"$ref": "#/components/schemas/Pool"},
                 "example": {
                   "name": "swarm", "size": 3, "handler": "stream", "workloads": ["stream:a", "stream:b"], "version": 4,
-                  "complete": false, "gathering": false, "effective_size": 3,
+                  "complete": false, "waiting_for_members": false, "effective_size": 3,
                   "members": [
                     {
                       "ordinal": 0, "name": "swarm-worker-0", "host": "swarm-worker-0",

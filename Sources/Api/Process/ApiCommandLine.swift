@@ -1,5 +1,5 @@
 internal import Configuration
-internal import Fleet
+internal import Workers
 
 /// What may stand behind `jobqueue-api`.
 enum ApiCommandLine {

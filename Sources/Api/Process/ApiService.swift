@@ -19,7 +19,7 @@ final class ApiService: Sendable {
     private let databases: LoopDatabases
     private let readiness: Readiness
     private let server: Server
-    private let upkeep: Upkeep
+    private let maintenance: Maintenance
     private let settings: ServingSettings
     private let logger: Logger
     private let hasEnded = Atomic(false)
@@ -57,21 +57,21 @@ final class ApiService: Sendable {
         self.logger = logger
         let registry = MetricRegistry(logger: logger)
         let sessions = try settings.sessions()
-        let surroundings = LoopDatabase.Surroundings(
+        let dependencies = LoopDatabase.Dependencies(
             sessions: sessions, credentials: settings.database.credentials, schema: sessions.schema,
-            bands: BandDirectory(), metrics: PoolMetrics(registry: registry), logger: logger)
+            subqueues: SubqueueDirectory(), metrics: ConnectionPoolMetrics(registry: registry), logger: logger)
         databases = LoopDatabases(
             all: zip(loops, settings.serving.connectionsPerLoop).map { loop, connections in
-                LoopDatabase(surroundings, connections: connections, on: loop)
+                LoopDatabase(dependencies, connections: connections, on: loop)
             })
         readiness = Readiness(databases.first)
         let endpoints = Endpoints(
             databases: databases, readiness: readiness, metricsPage: MetricsPage(registry, databases.first),
-            troubles: TroubleLog(logger: logger), payloadBytesMax: settings.serving.payloadBytesMax)
+            rateLimitedLog: RateLimitedLog(logger: logger), payloadBytesMax: settings.serving.payloadBytesMax)
         server = Server(
             router: endpoints.router(authorizer: RootKeyAuthorizer(rootKey: settings.serving.rootKey)),
             limits: Self.limits(settings.serving), loops: loops, metrics: registry, logger: logger)
-        upkeep = Upkeep(
+        maintenance = Maintenance(
             database: settings.database, databases: databases, readiness: readiness, tls: settings.serving.tls,
             logger: logger)
     }
@@ -94,7 +94,7 @@ final class ApiService: Sendable {
                     "version": .string(ProductVersion.text),
                 ])
         }
-        loops[0].spawn { [upkeep, loops] in await upkeep.run(on: loops[0]) }
+        loops[0].spawn { [maintenance, loops] in await maintenance.run(on: loops[0]) }
     }
 
     private static func upgrade(to context: TLSServerContext) -> Server.StreamUpgrade {

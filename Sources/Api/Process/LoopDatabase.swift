@@ -1,10 +1,10 @@
-internal import Control
 internal import EventLoop
-internal import Fleet
 internal import Jobs
+internal import Pauses
 internal import Pools
 internal import Postgres
 internal import Telemetry
+internal import Workers
 
 /// The database as one loop has it: connections of its own, and what works with them. Its handlers use no other, so
 /// nothing here is shared between threads.
@@ -12,31 +12,31 @@ final class LoopDatabase: Sendable {
     let loop: Loop
     let jobs: JobStore
     let workers: WorkerRegistry
-    let control: ControlStore
+    let control: PauseStore
     let pools: PoolStore
     /// For short statements only, which find their rows by index.
-    let hot: DatabasePool
+    let hot: ConnectionPool
     /// For what may take longer: its sessions plan as PostgreSQL sees fit.
-    let general: DatabasePool
-    private let connections: [DatabasePool]
+    let general: ConnectionPool
+    private let connections: [ConnectionPool]
 
     /// What all loops share.
-    struct Surroundings: Sendable {
+    struct Dependencies: Sendable {
         let sessions: DatabaseSettings
-        let credentials: DatabasePool.CredentialsProvider
+        let credentials: ConnectionPool.CredentialsProvider
         let schema: String
-        let bands: BandDirectory
-        let inserts = MergedInserts()
-        let metrics: PoolMetrics
+        let subqueues: SubqueueDirectory
+        let inserts = InsertBatcher()
+        let metrics: ConnectionPoolMetrics
         let logger: Logger
     }
 
     /// - Parameter connections: 3 or more: one for what is not hot, one for NOTIFY, the others for the hot statements.
-    init(_ surroundings: Surroundings, connections: Int, on loop: Loop) {
-        func pool(_ profile: SessionProfile, size: Int) -> DatabasePool {
-            DatabasePool(
-                surroundings.sessions, profile: profile, options: .init(size: size), on: loop,
-                metrics: surroundings.metrics, credentials: surroundings.credentials)
+    init(_ dependencies: Dependencies, connections: Int, on loop: Loop) {
+        func pool(_ profile: SessionProfile, size: Int) -> ConnectionPool {
+            ConnectionPool(
+                dependencies.sessions, profile: profile, options: .init(size: size), on: loop,
+                metrics: dependencies.metrics, credentials: dependencies.credentials)
         }
         hot = pool(.hot, size: connections - 2)
         let notifying = pool(.notifying, size: 1)
@@ -44,11 +44,11 @@ final class LoopDatabase: Sendable {
         self.connections = [hot, general, notifying]
         self.loop = loop
         jobs = JobStore(
-            hot: hot, general: general, bands: surroundings.bands, inserts: surroundings.inserts,
-            notifier: ReadyNotifier(pool: notifying, schema: surroundings.schema, logger: surroundings.logger),
-            stopNotifier: StopNotifier(pool: notifying, schema: surroundings.schema, logger: surroundings.logger))
+            hot: hot, general: general, subqueues: dependencies.subqueues, inserts: dependencies.inserts,
+            notifier: ReadyNotifier(pool: notifying, schema: dependencies.schema, logger: dependencies.logger),
+            cancelNotifier: CancelNotifier(pool: notifying, schema: dependencies.schema, logger: dependencies.logger))
         workers = WorkerRegistry(pool: hot)
-        control = ControlStore(pool: general)
+        control = PauseStore(pool: general)
         self.pools = PoolStore(pool: general)
     }
 

@@ -1,4 +1,4 @@
-internal import Control
+internal import Pauses
 internal import Postgres
 internal import Synchronization
 
@@ -17,12 +17,12 @@ final class Readiness: Sendable {
     private static let keptFor = Duration.milliseconds(100)
 
     private let draining = Atomic(false)
-    private let database: SharedAnswer<State>
+    private let database: SingleFlightCache<State>
 
     init(_ database: LoopDatabase) {
         // A long list must not make the process look as if it could not work.
         let pool = database.hot
-        self.database = SharedAnswer(
+        self.database = SingleFlightCache(
             on: database.loop, keptFor: Self.keptFor, limit: Self.limit,
             whenLate: { Self.late(pool) },
             find: { await Self.ask(pool) })
@@ -40,11 +40,11 @@ final class Readiness: Sendable {
         return await database.value()
     }
 
-    private static func late(_ pool: DatabasePool) -> State {
+    private static func late(_ pool: ConnectionPool) -> State {
         .unready(pool.lastFailure == nil ? "PostgreSQL does not answer within 1 s" : "PostgreSQL cannot be reached")
     }
 
-    private static func ask(_ pool: DatabasePool) async -> State {
+    private static func ask(_ pool: ConnectionPool) async -> State {
         do throws(PostgresError) {
             let version = try await SchemaVersion.current { (statement) async throws(PostgresError) in
                 try await pool.execute(statement, timeout: limit)
@@ -53,7 +53,7 @@ final class Readiness: Sendable {
             guard case .ready(let version, _) = state else { return state }
             // Whoever only reads this page should learn why nothing runs. Requests are welcome all the same.
             return .ready(
-                schemaVersion: version, allIsPaused: try await ControlStore(pool: pool).latest().allIsPaused)
+                schemaVersion: version, allIsPaused: try await PauseStore(pool: pool).latest().allIsPaused)
         } catch {
             return .unready(reason(error))
         }

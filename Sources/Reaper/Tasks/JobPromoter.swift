@@ -16,7 +16,7 @@ struct JobPromoter: PeriodicTask {
     static let batchesMax = 20
 
     let store: JobStore
-    private var floor = ScanFloor()
+    private var floor = ScanCursor()
 
     init(store: JobStore) {
         self.store = store

@@ -14,7 +14,7 @@ struct PartitionKeeper: PeriodicTask {
     static let daysAhead: Int32 = 2
 
     let store: JobStore
-    let spanDays: Int32
+    let partitionDays: Int32
 
     struct Report: TaskReport {
         let made: Int64
@@ -22,11 +22,11 @@ struct PartitionKeeper: PeriodicTask {
 
         var isNotable: Bool { made > 0 }
         var message: String { "partitions of days to come were made" }
-        var fields: LogFields { ["spans": .integer(made)] }
+        var fields: LogFields { ["partitions": .integer(made)] }
     }
 
     func runOnce() async throws(PostgresError) -> Report {
-        switch try await store.ensureSpans(ofDays: spanDays, daysAhead: Self.daysAhead) {
+        switch try await store.ensurePartitions(ofDays: partitionDays, daysAhead: Self.daysAhead) {
         case .done(let made): Report(made: made, dueIn: nil)
         case .refused, .busy: Report(made: 0, dueIn: Self.retryPause)
         }

@@ -1,4 +1,4 @@
-internal import Control
+internal import Pauses
 internal import Postgres
 internal import Telemetry
 
@@ -9,10 +9,10 @@ struct PauseEnder: PeriodicTask {
     static let interval = Duration.seconds(1)
     static let pauseMin = Duration.milliseconds(100)
 
-    let control: ControlStore
+    let control: PauseStore
 
     struct Report: TaskReport {
-        var scopes: [ControlScope] = []
+        var scopes: [PauseScope] = []
 
         var isNotable: Bool { !scopes.isEmpty }
         var message: String { "pauses have ended" }

@@ -1,8 +1,8 @@
 internal import EventLoop
-internal import Fleet
 internal import Jobs
 internal import Postgres
 internal import Telemetry
+internal import Workers
 
 /// Says goodbye for workers that ended without doing so, and forgets those that no job names any more.
 struct WorkerPruner: PeriodicTask {
@@ -35,8 +35,8 @@ struct WorkerPruner: PeriodicTask {
             ]
             logger.warning("a worker is dead: its heartbeat has run out", fields)
         }
-        let forgotten = try await registry.forget(
-            departedHours: policy.longestHours, lateHours: policy.lateHours, atMost: Self.batchMax)
+        let forgotten = try await registry.pruneDeregistered(
+            deregisteredHours: policy.longestHours, lateHours: policy.lateHours, atMost: Self.batchMax)
         let isMore = dead.count == Self.batchMax || forgotten == Self.batchMax
         return Report(dead: dead.count, forgotten: forgotten, dueIn: isMore ? .zero : nil)
     }

@@ -12,5 +12,5 @@ protocol Handler: Sendable {
     ///
     /// Once `stop` is requested it ends the work and returns soon. What it returns then counts only if it is a
     /// success: the work was done after all.
-    func run(_ job: LeasedJob, stop: StopRequest, progress: @escaping ProgressSink) async -> AttemptResult
+    func run(_ job: LeasedJob, stop: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult
 }

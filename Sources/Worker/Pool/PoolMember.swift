@@ -22,7 +22,7 @@ final class PoolMember: Sendable {
     private static let expiryMargin = Duration.milliseconds(10)
 
     fileprivate struct State {
-        var book = WorkloadBook()
+        var tracker = WorkloadTracker()
         var runs: [WorkloadLease: WorkloadRun] = [:]
         var membership: Membership?
         var handler = ""
@@ -41,7 +41,7 @@ final class PoolMember: Sendable {
     private let shutdownGrace: Duration
     private let loop: Loop
     private let logger: Logger
-    private let wakeUp: WakeUp
+    private let wakeSignal: WakeSignal
     private let state = Mutex(State())
     /// Whom it waits for, and why it does not: told when it changes.
     private let told = Mutex<String?>(nil)
@@ -63,7 +63,7 @@ final class PoolMember: Sendable {
         self.logger = logger.with(["pool": .string(settings.pool), "ordinal": .integer(settings.ordinal)])
         reporter = WorkloadReporter(store: store, on: loop, logger: self.logger)
         restarts = metrics.counters(WorkloadMetrics.restarts).with(settings.pool)
-        wakeUp = WakeUp(on: loop)
+        wakeSignal = WakeSignal(on: loop)
     }
 
     /// Pools of these names were changed. Call it on the loop.
@@ -73,19 +73,19 @@ final class PoolMember: Sendable {
 
     /// Notifications may have been missed. Call it on the loop.
     func lookAgain() {
-        wakeUp.wake()
+        wakeSignal.wake()
     }
 
     /// Stops the workloads, gives each back as soon as it has stopped, and gives the ordinal back: `run` returns then.
     func leave() {
         let runs = state.withLock { state in
             state.isLeaving = true
-            return state.stopping(state.book.leave())
+            return state.stopping(state.tracker.leave())
         }
         let graces = runs.map { min($0.grace, shutdownGrace) }
         for (run, grace) in zip(runs.map(\.run), graces) { run.stop(within: grace) }
         state.withLock { $0.giveUpAt = .now() + (graces.max() ?? .zero) + Self.settlingTime }
-        wakeUp.wake()
+        wakeSignal.wake()
     }
 
     // MARK: Life
@@ -103,9 +103,9 @@ final class PoolMember: Sendable {
                         try await store.leave(membership)
                         hasSaidSo = true
                     }
-                    try await giveBack(membership)
-                    if isLeaving, state.withLock({ $0.book.isEmpty }) {
-                        try await store.depart(membership)
+                    try await release(membership)
+                    if isLeaving, state.withLock({ $0.tracker.isEmpty }) {
+                        try await store.deregister(membership)
                         logger.info("left the pool")
                         break
                     }
@@ -122,7 +122,7 @@ final class PoolMember: Sendable {
                 logger.error("left the pool without giving everything back: the leases will expire")
                 break
             }
-            await wakeUp.wait(until: min(giveUpAt, .now() + pause))
+            await wakeSignal.wait(until: min(giveUpAt, .now() + pause))
         }
         clocks.cancel()
     }
@@ -150,7 +150,7 @@ final class PoolMember: Sendable {
 
     /// Renews, and does what is to be done. The pause before the next look.
     private func look(_ membership: Membership) async throws(PostgresError) -> Duration {
-        let asked = state.withLock { $0.book.leases }
+        let asked = state.withLock { $0.tracker.leases }
         let sentAt = MonotonicInstant.now()
         let view = try await store.renew(
             membership, asked, leaseSeconds: settings.leaseDuration.inSeconds,
@@ -159,7 +159,7 @@ final class PoolMember: Sendable {
             let before = state.handler
             state.handler = view.handler
             return (
-                state.book.see(view, asked: asked, sentAt: sentAt),
+                state.tracker.see(view, asked: asked, sentAt: sentAt),
                 view.isMember && !before.isEmpty && before != view.handler
             )
         }
@@ -178,7 +178,7 @@ final class PoolMember: Sendable {
     /// The ordinal is another's, or the pool is gone: it joins again when nothing runs any more.
     private func lost(_ membership: Membership) -> Duration {
         let isOver = state.withLock { state in
-            guard state.book.isEmpty, !state.isLeaving else { return false }
+            guard state.tracker.isEmpty, !state.isLeaving else { return false }
             state.membership = nil
             state.handler = ""
             return true
@@ -195,10 +195,10 @@ final class PoolMember: Sendable {
             names, as: membership, leaseSeconds: settings.leaseDuration.inSeconds)
         let grace = command()?.killGrace ?? ExecLimits.killGraceStandard
         let started = state.withLock { state in
-            let granted = state.book.granted(
+            let granted = state.tracker.granted(
                 leases, sentAt: sentAt, duration: settings.leaseDuration, grace: grace)
             return granted.map { lease in
-                let run = WorkloadRun(surroundings(of: lease, membership), on: loop)
+                let run = WorkloadRun(dependencies(of: lease, membership), on: loop)
                 state.runs[lease] = run
                 return (lease, run)
             }
@@ -219,14 +219,14 @@ final class PoolMember: Sendable {
         handlers().command(for: state.withLock { $0.handler })
     }
 
-    private func surroundings(of lease: WorkloadLease, _ membership: Membership) -> WorkloadRun.Surroundings {
-        WorkloadRun.Surroundings(
+    private func dependencies(of lease: WorkloadLease, _ membership: Membership) -> WorkloadRun.Dependencies {
+        WorkloadRun.Dependencies(
             command: { [self] in
                 if let command = command() { return .success(command) }
                 let name = state.withLock { $0.handler }
                 return .failure(.init(reason: "this worker's handlers file has no program with the name \(name)"))
             },
-            mayStart: { [self] in state.withLock { $0.book.mayStart(lease, at: .now()) } },
+            mayStart: { [self] in state.withLock { $0.tracker.mayStart(lease, at: .now()) } },
             report: { [self] report in
                 if report.isRunning, report.restarts > 0 { restarts.add(1) }
                 if let error = report.error {
@@ -249,21 +249,21 @@ final class PoolMember: Sendable {
     private func ended(_ lease: WorkloadLease) {
         state.withLock { state in
             state.runs[lease] = nil
-            state.book.ended(lease)
+            state.tracker.ended(lease)
         }
         logger.info("a workload has stopped here", fields(of: lease))
-        wakeUp.wake()
+        wakeSignal.wake()
     }
 
-    private func giveBack(_ membership: Membership) async throws(PostgresError) {
-        let leases = state.withLock { $0.book.ended }
+    private func release(_ membership: Membership) async throws(PostgresError) {
+        let leases = state.withLock { $0.tracker.ended }
         guard !leases.isEmpty else { return }
         reporter.forget(leases)
         try await store.release(leases, ofPool: membership.poolID)
-        state.withLock { $0.book.released(leases) }
+        state.withLock { $0.tracker.released(leases) }
     }
 
-    private func perform(_ steps: WorkloadBook.Steps) {
+    private func perform(_ steps: WorkloadTracker.Steps) {
         let (stops, kills) = state.withLock { ($0.stopping(steps.stop), $0.stopping(steps.kill)) }
         for (run, grace) in stops { run.stop(within: grace) }
         for (run, _) in kills { run.stop(within: .zero) }
@@ -276,14 +276,14 @@ final class PoolMember: Sendable {
 
     /// Another handler runs them from now on.
     private func renewAll() {
-        let runs = state.withLock { state in state.stopping(Array(state.book.held.keys)) }
+        let runs = state.withLock { state in state.stopping(Array(state.tracker.held.keys)) }
         for (run, grace) in runs { run.renew(within: grace) }
     }
 
     /// Tells the guard how long each may go on without this worker.
     private func limitRuns() {
         let limits = state.withLock { state in
-            state.book.held.values.compactMap { workload in
+            state.tracker.held.values.compactMap { workload in
                 state.runs[workload.lease].map { (run: $0, guardAt: workload.guardAt) }
             }
         }
@@ -292,8 +292,8 @@ final class PoolMember: Sendable {
 
     private func watchClocks() async {
         while (try? await loop.sleep(for: Self.clockInterval)) != nil {
-            let steps = state.withLock { $0.book.due(at: .now()) }
-            if steps != WorkloadBook.Steps() { perform(steps) }
+            let steps = state.withLock { $0.tracker.due(at: .now()) }
+            if steps != WorkloadTracker.Steps() { perform(steps) }
         }
     }
 
@@ -333,7 +333,7 @@ final class PoolMember: Sendable {
 extension PoolMember.State {
     fileprivate func stopping(_ names: [String]) -> [(run: WorkloadRun, grace: Duration)] {
         names.compactMap { name in
-            guard let workload = book.held[name], let run = runs[workload.lease] else { return nil }
+            guard let workload = tracker.held[name], let run = runs[workload.lease] else { return nil }
             return (run, workload.grace)
         }
     }

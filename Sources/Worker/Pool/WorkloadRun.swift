@@ -6,7 +6,7 @@ internal import Synchronization
 /// Used on the worker's loop.
 final class WorkloadRun: Sendable {
     /// What the run needs of the member that it belongs to.
-    struct Surroundings: Sendable {
+    struct Dependencies: Sendable {
         /// What is started; asked each time, since handlers change. Or why nothing can be.
         var command: @Sendable () -> Result<ExecCommand, Refusal>
         /// Whether the lease is good for another start.
@@ -23,7 +23,7 @@ final class WorkloadRun: Sendable {
         let reason: String
     }
 
-    private enum Wish {
+    private enum Goal {
         /// Start it again when it ends.
         case run
         /// The same, at once: it was asked to end, so that it begins anew.
@@ -33,7 +33,7 @@ final class WorkloadRun: Sendable {
     }
 
     private struct State {
-        var wish = Wish.run
+        var goal = Goal.run
         var attempt: ExecAttempt?
         var limit = MonotonicInstant.distantFuture
     }
@@ -41,16 +41,16 @@ final class WorkloadRun: Sendable {
     /// What is kept of the outputs: nobody waits for a result.
     private static let resultBytesMax = 1_024
 
-    private let surroundings: Surroundings
+    private let dependencies: Dependencies
     private let loop: Loop
     /// Ends a pause.
-    private let wakeUp: WakeUp
+    private let wakeSignal: WakeSignal
     private let state = Mutex(State())
 
-    init(_ surroundings: Surroundings, on loop: Loop) {
-        self.surroundings = surroundings
+    init(_ dependencies: Dependencies, on loop: Loop) {
+        self.dependencies = dependencies
         self.loop = loop
-        wakeUp = WakeUp(on: loop)
+        wakeSignal = WakeSignal(on: loop)
     }
 
     /// Its process is killed at `instant`, even if this worker is frozen, unless that is put off before.
@@ -64,33 +64,33 @@ final class WorkloadRun: Sendable {
 
     /// Nothing is started any more; the whole process group is asked to end, and killed when the grace is over.
     func stop(within grace: Duration) {
-        wish(.stop, within: grace)
+        goal(.stop, within: grace)
     }
 
     /// The process ends, and another takes its place under the same lease.
     func renew(within grace: Duration) {
-        if state.withLock({ $0.wish }) == .run { wish(.renew, within: grace) }
+        if state.withLock({ $0.goal }) == .run { goal(.renew, within: grace) }
     }
 
-    private func wish(_ wish: Wish, within grace: Duration) {
+    private func goal(_ goal: Goal, within grace: Duration) {
         let attempt = state.withLock { state in
-            state.wish = wish
+            state.goal = goal
             return state.attempt
         }
         attempt?.stop(within: grace)
-        wakeUp.wake()
+        wakeSignal.wake()
     }
 
     /// Returns when nothing of it runs any more.
     func run() async {
         var pace = RestartPace()
         var restarts: Int32 = 0
-        while beginAnew(), surroundings.mayStart() {
+        while beginAnew(), dependencies.mayStart() {
             let start = MonotonicInstant.now()
             let error = await runProcess(restarts)
             // What was asked to end has not failed.
-            if state.withLock({ $0.wish }) == .run {
-                surroundings.report(WorkloadReport(isRunning: false, restarts: restarts, error: error))
+            if state.withLock({ $0.goal }) == .run {
+                dependencies.report(WorkloadReport(isRunning: false, restarts: restarts, error: error))
                 let pause = pace.ended(after: .now() - start, random: .random(in: 0...1))
                 await rest(until: .now() + pause)
             }
@@ -101,22 +101,22 @@ final class WorkloadRun: Sendable {
     /// False when nothing is started any more.
     private func beginAnew() -> Bool {
         state.withLock { state in
-            if state.wish == .renew { state.wish = .run }
-            return state.wish == .run
+            if state.goal == .renew { state.goal = .run }
+            return state.goal == .run
         }
     }
 
     /// A wake-up that was meant for something else does not shorten the pause.
     private func rest(until end: MonotonicInstant) async {
-        while state.withLock({ $0.wish }) == .run, await wakeUp.wait(until: end) {}
+        while state.withLock({ $0.goal }) == .run, await wakeSignal.wait(until: end) {}
     }
 
     /// Why it has ended.
     private func runProcess(_ restarts: Int32) async -> String {
         let attempt: ExecAttempt
         do {
-            let command = try surroundings.command().get()
-            let variables = surroundings.variables.merging(["JOBQUEUE_RESTARTS": "\(restarts)"]) { $1 }
+            let command = try dependencies.command().get()
+            let variables = dependencies.variables.merging(["JOBQUEUE_RESTARTS": "\(restarts)"]) { $1 }
             attempt = try ExecAttempt(command, variables, on: loop)
         } catch let refusal as Refusal {
             return refusal.reason
@@ -128,10 +128,10 @@ final class WorkloadRun: Sendable {
             return state.limit
         }
         attempt.limit(to: limit)
-        surroundings.report(WorkloadReport(isRunning: true, restarts: restarts))
+        dependencies.report(WorkloadReport(isRunning: true, restarts: restarts))
         let outcome = await attempt.run(
             payload: [], resultBytesMax: Self.resultBytesMax, errorTailBytesMax: PoolLimits.errorBytesMax,
-            errorLine: surroundings.hear
+            errorLine: dependencies.hear
         ) { _ in }
         state.withLock { $0.attempt = nil }
         return outcome.error

@@ -21,14 +21,14 @@ final class Finisher: Sendable {
     private let loop: Loop
     private let logger: Logger
     private let batches: GroupCommit<Item, FinishAnswer>
-    private let entrance: GroupCommit<Item, FinishAnswer>.Entrance
+    private let submitter: GroupCommit<Item, FinishAnswer>.Submitter
 
     init(store: JobStore, on loop: Loop, logger: Logger) {
         self.store = store
         self.loop = loop
         self.logger = logger
         batches = GroupCommit(itemsMax: JobStore.finishedMax, weightMax: 8 << 20, inFlightMax: 2)
-        entrance = batches.entrance(on: loop) { items in await Self.write(items, to: store, on: loop, logger) }
+        submitter = batches.submitter(on: loop) { items in await Self.write(items, to: store, on: loop, logger) }
     }
 
     /// Ends that have not been sent yet.
@@ -41,7 +41,7 @@ final class Finisher: Sendable {
     ) {
         var weight = 64
         if case .succeeded(let result?) = attempt.result { weight += result.count }
-        entrance.submit(Item(attempt: attempt, leaseEnd: leaseEnd), weight: weight, then: then)
+        submitter.submit(Item(attempt: attempt, leaseEnd: leaseEnd), weight: weight, then: then)
     }
 
     private static func write(

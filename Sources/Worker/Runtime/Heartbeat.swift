@@ -1,9 +1,9 @@
 internal import EventLoop
-internal import Fleet
 internal import JSON
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Workers
 
 /// Tells PostgreSQL every few seconds that this worker lives, what it has counted and which types it can run.
 final class Heartbeat: Sendable {
@@ -44,7 +44,7 @@ final class Heartbeat: Sendable {
                 return
             }
             do throws(PostgresError) {
-                try await beat()
+                try await send()
                 isArriving.store(true, ordering: .relaxed)
             } catch {
                 isArriving.store(false, ordering: .relaxed)
@@ -53,10 +53,10 @@ final class Heartbeat: Sendable {
         }
     }
 
-    private func beat() async throws(PostgresError) {
+    private func send() async throws(PostgresError) {
         let snapshot = metrics.snapshot()
         let running = Int32(clamping: runner.runningCount)
-        let lives = try await registry.beat(
+        let lives = try await registry.heartbeat(
             id: identity.id, running: running, counters: json(of: snapshot), types: runner.typeNames)
         guard !lives else { return }
         // The reaper has kept what the last heartbeat that arrived said; what was counted since is counted anew.
@@ -68,9 +68,9 @@ final class Heartbeat: Sendable {
     }
 
     /// Says goodbye.
-    func depart() async {
+    func deregister() async {
         do throws(PostgresError) {
-            try await registry.depart(id: identity.id, counters: json(of: metrics.snapshot()))
+            try await registry.deregister(id: identity.id, counters: json(of: metrics.snapshot()))
         } catch {
             logger.warning("could not say goodbye", ["error": .error(error)])
         }

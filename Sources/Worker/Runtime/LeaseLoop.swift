@@ -1,9 +1,9 @@
 internal import EventLoop
-internal import Fleet
 internal import Jobs
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Workers
 
 /// Leases jobs whenever there is room for them.
 ///
@@ -46,7 +46,7 @@ final class LeaseLoop: Sendable {
     private let loop: Loop
     private let logger: Logger
     /// The runner's progress, and what is new.
-    private let wakeUp: WakeUp
+    private let wakeSignal: WakeSignal
     private let state = Mutex(State())
 
     init(
@@ -60,7 +60,7 @@ final class LeaseLoop: Sendable {
         self.identity = identity
         self.loop = loop
         self.logger = logger
-        wakeUp = runner.progress
+        wakeSignal = runner.progress
     }
 
     /// Jobs may have become ready in one of these queues. Call it on the loop.
@@ -89,7 +89,7 @@ final class LeaseLoop: Sendable {
             change(&state)
             state.hasNews = true
         }
-        wakeUp.wake()
+        wakeSignal.wake()
     }
 
     private var isStopping: Bool { state.withLock { $0.isStopping } }
@@ -100,22 +100,22 @@ final class LeaseLoop: Sendable {
         var fullBatches = 0
         /// As whom PostgreSQL has been told that this worker waits.
         var waitingAs: Int64?
-        var promotion = ScanFloor()
-        var turns = LeaseTurns()
+        var promotion = ScanCursor()
+        var cursor = FairnessCursor()
         while !isStopping {
             let wanted = runner.wanted
             guard wanted > 0 else {
-                await wakeUp.wait()
+                await wakeSignal.wait()
                 continue
             }
             do throws(PostgresError) {
                 if state.withLock({ $0.isPaused }) {
                     if let id = waitingAs { try await registry.setWaiting(id: id, false) }
                     waitingAs = nil
-                    await wakeUp.wait()
+                    await wakeSignal.wait()
                     continue
                 }
-                let (count, nextStart) = try await lease(wanted, &turns)
+                let (count, nextStart) = try await lease(wanted, &cursor)
                 pause = Self.pauses.first
                 if count == wanted {
                     fullBatches += 1
@@ -148,7 +148,7 @@ final class LeaseLoop: Sendable {
     @discardableResult
     private func sleep(until instant: MonotonicInstant) async -> Bool {
         while !state.withLock({ $0.hasNews }) {
-            guard await wakeUp.wait(until: instant) else { return false }
+            guard await wakeSignal.wait(until: instant) else { return false }
         }
         state.withLock { $0.hasNews = false }
         return true
@@ -156,13 +156,13 @@ final class LeaseLoop: Sendable {
 
     /// Makes ready what is due. That is the reaper's work, and nothing is found while one runs; without one, jobs that
     /// wait out a backoff start with the next poll.
-    private func promote(_ floor: inout ScanFloor) async throws(PostgresError) {
+    private func promote(_ floor: inout ScanCursor) async throws(PostgresError) {
         let batch = try await store.promoteDue(atMost: Self.promotedMax, from: floor.lowerBound)
         if batch.count < Self.promotedMax { floor.drained(at: batch.moment) }
     }
 
     private func lease(
-        _ count: Int, _ turns: inout LeaseTurns
+        _ count: Int, _ cursor: inout FairnessCursor
     ) async throws(PostgresError) -> (count: Int, nextStart: Duration?) {
         let queues = try await queueIDs()
         // None of its queues has ever had a job.
@@ -171,7 +171,7 @@ final class LeaseLoop: Sendable {
             queues: queues, excludedTypes: state.withLock { Array($0.excludedTypes) }, count: count,
             worker: identity.id, leaseSeconds: options.leaseDuration.inSeconds)
         let sentAt = MonotonicInstant.now()
-        let answer = try await store.lease(request, turns: &turns)
+        let answer = try await store.lease(request, cursor: &cursor)
         let unknown = runner.take(answer.jobs, asked: count, sentAt: sentAt)
         if !unknown.isEmpty { state.withLock { $0.excludedTypes.formUnion(unknown) } }
         return (answer.jobs.count, answer.nextStart)

@@ -1,27 +1,27 @@
 internal import Configuration
-internal import Control
 internal import EventLoop
-internal import Fleet
 internal import Jobs
+internal import Pauses
 internal import Pools
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Workers
 
 /// One worker: its connections, its parts, and its way from start to stop. Everything runs on one loop.
 final class WorkerProcess: Sendable {
     private let settings: WorkerSettings
     private let database: DatabaseSource
-    private let hot: DatabasePool
-    private let general: DatabasePool
+    private let hot: ConnectionPool
+    private let general: ConnectionPool
     private let store: JobStore
     private let registry: WorkerRegistry
     private let identity = WorkerIdentity()
     private let runner: AttemptRunner
     private let leaseLoop: LeaseLoop
     private let keeper: LeaseKeeper
-    private let stopWatch: StopWatch
-    private let controlWatch: ControlWatch
+    private let cancelWatcher: CancelWatcher
+    private let pauseWatcher: PauseWatcher
     private let heartbeat: Heartbeat
     /// nil: the worker is no member of a pool.
     private let member: PoolMember?
@@ -31,7 +31,7 @@ final class WorkerProcess: Sendable {
     /// Of this process, until it is taken for dead.
     private let incarnation: UUID
     /// Woken by signals.
-    private let stopSignal: WakeUp
+    private let stopSignal: WakeSignal
     private let state = Mutex(ServiceState.waiting("starting"))
     /// For handlers to obey and ends to be written down, after patience has run out.
     private static let settlingTime = Duration.seconds(10)
@@ -46,12 +46,12 @@ final class WorkerProcess: Sendable {
         let sessions = try database.settings(schema: settings.schema, applicationName: "jobqueue-worker")
         let credentials = database.credentials
         // One connection is the general one; the hot ones share leases, ends, renewals and heartbeats.
-        hot = DatabasePool(
+        hot = ConnectionPool(
             sessions, profile: .hot, options: .init(size: settings.poolSize - 1), on: loop, credentials: credentials)
-        general = DatabasePool(sessions, options: .init(size: 1), on: loop, credentials: credentials)
-        store = JobStore(hot: hot, general: general, bands: BandDirectory())
+        general = ConnectionPool(sessions, options: .init(size: 1), on: loop, credentials: credentials)
+        store = JobStore(hot: hot, general: general, subqueues: SubqueueDirectory())
         registry = WorkerRegistry(pool: hot)
-        stopSignal = WakeUp(on: loop)
+        stopSignal = WakeSignal(on: loop)
 
         let metrics = MetricRegistry(logger: logger)
         let plan = LeasePlan(
@@ -70,9 +70,9 @@ final class WorkerProcess: Sendable {
             logger: logger)
         keeper = LeaseKeeper(
             runner: runner, store: store, leaseDuration: settings.leaseDuration, on: loop, logger: logger)
-        stopWatch = StopWatch(store: store, identity: identity, runner: runner, on: loop, logger: logger)
-        controlWatch = ControlWatch(
-            options: settings.control, control: ControlStore(pool: general), registry: registry, identity: identity,
+        cancelWatcher = CancelWatcher(store: store, identity: identity, runner: runner, on: loop, logger: logger)
+        pauseWatcher = PauseWatcher(
+            options: settings.control, control: PauseStore(pool: general), registry: registry, identity: identity,
             runner: runner, leaseLoop: leaseLoop, on: loop, logger: logger)
         heartbeat = Heartbeat(
             registry: registry, metrics: metrics, identity: identity, runner: runner, on: loop, logger: logger,
@@ -124,8 +124,8 @@ final class WorkerProcess: Sendable {
         became(.working)
         let listener = listen()
         let tasks = [
-            loop.spawn { await self.keeper.run() }, loop.spawn { await self.stopWatch.run() },
-            loop.spawn { await self.controlWatch.run() }, loop.spawn { await self.controlWatch.watchFile() },
+            loop.spawn { await self.keeper.run() }, loop.spawn { await self.cancelWatcher.run() },
+            loop.spawn { await self.pauseWatcher.run() }, loop.spawn { await self.pauseWatcher.watchFile() },
             loop.spawn { await self.heartbeat.run() }, loop.spawn { await self.watchCredentials() },
         ]
         let leasing = settings.runsJobs ? loop.spawn { await self.leaseLoop.run() } : nil
@@ -144,7 +144,7 @@ final class WorkerProcess: Sendable {
         await membership?.value
 
         for task in tasks { task.cancel() }
-        await heartbeat.depart()
+        await heartbeat.deregister()
         hot.close()
         general.close()
         logger.info("stopped")
@@ -198,30 +198,30 @@ final class WorkerProcess: Sendable {
 
     private func listen() -> NotificationListener {
         let ready = ReadyNotifier.channel(schema: settings.schema)
-        let stop = StopNotifier.channel(schema: settings.schema)
-        let control = ControlStore.channel(schema: settings.schema)
+        let stop = CancelNotifier.channel(schema: settings.schema)
+        let control = PauseStore.channel(schema: settings.schema)
         let pools = PoolStore.channel(schema: settings.schema)
         // Its address was accepted when the pools were made.
         let sessions = try? database.settings(schema: settings.schema, applicationName: "jobqueue-worker listening")
         guard let sessions else { preconditionFailure("the database's address has become invalid") }
         let listener = NotificationListener(
             sessions,
-            channels: [ready, stop] + (settings.hearsOfControl ? [control] : []) + (member == nil ? [] : [pools]),
+            channels: [ready, stop] + (settings.listensForPauses ? [control] : []) + (member == nil ? [] : [pools]),
             on: loop, credentials: database.credentials
-        ) { [leaseLoop, stopWatch, controlWatch, member, logger] event in
+        ) { [leaseLoop, cancelWatcher, pauseWatcher, member, logger] event in
             switch event {
             case .notification(let notification):
                 let names = notification.payload.split(separator: ",")
                 switch notification.channel {
-                case stop: stopWatch.notified(of: names)
-                case control: controlWatch.lookAgain()
+                case stop: cancelWatcher.notified(of: names)
+                case control: pauseWatcher.lookAgain()
                 case pools: member?.notified(of: names)
                 default: leaseLoop.notified(of: names)
                 }
             case .listening:
                 leaseLoop.lookAgain()
-                stopWatch.lookAgain()
-                controlWatch.lookAgain()
+                cancelWatcher.lookAgain()
+                pauseWatcher.lookAgain()
                 member?.lookAgain()
             case .interrupted(let reason):
                 logger.warning("notifications are interrupted; polling goes on", ["reason": .string(reason)])

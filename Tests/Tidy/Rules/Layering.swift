@@ -1,14 +1,14 @@
-/// Imports point down: `Package.swift` declares only what DESIGN's bands allow, and no file imports more than is
+/// Imports point down: `Package.swift` declares only what DESIGN's layers allow, and no file imports more than is
 /// declared. The build's own check (`--explicit-target-dependency-import-check`) lets the import of an import through.
 enum Layering {
-    /// The imports within a band that the design allows.
-    static let withinBand: [String: Set<String>] = [
+    /// The imports within a layer that the design allows.
+    static let withinLayer: [String: Set<String>] = [
         "TLS": ["EventLoop"],
         "Configuration": ["EventLoop"],
-        "Jobs": ["Fleet"],
-        "Control": ["Fleet"],
+        "Jobs": ["Workers"],
+        "Pauses": ["Workers"],
         "Schedules": ["Jobs"],
-        "Pools": ["Fleet"],
+        "Pools": ["Workers"],
     ]
 
     /// The modules of the toolchain that the binaries may hold. Foundation is not among them: it costs start time and
@@ -17,19 +17,19 @@ enum Layering {
 
     static func declared(_ manifest: Manifest) -> [Finding] {
         var findings: [Finding] = []
-        for target in manifest.targets.values where target.band < .tests {
+        for target in manifest.targets.values where target.layer < .tests {
             for name in target.imports {
                 guard let imported = manifest.targets[name] else {
                     findings.append(finding("\(target.name) imports \(name), which is no target"))
                     continue
                 }
                 let allowed =
-                    imported.band < target.band
-                    || (imported.band == target.band && withinBand[target.name]?.contains(name) == true)
+                    imported.layer < target.layer
+                    || (imported.layer == target.layer && withinLayer[target.name]?.contains(name) == true)
                 if !allowed {
                     findings.append(
                         finding(
-                            "\(target.name) (\(target.band.rawValue)) may not import \(name) (\(imported.band.rawValue))"
+                            "\(target.name) (\(target.layer.rawValue)) may not import \(name) (\(imported.layer.rawValue))"
                         ))
                 }
             }

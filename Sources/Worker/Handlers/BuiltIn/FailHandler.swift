@@ -4,17 +4,17 @@ internal import Jobs
 /// `fail`: fails as the payload says, to see what retries do. `{"times": 2}` fails the first two attempts and succeeds
 /// then; without `times` every attempt fails. `"error"` is the message, and `"permanent": true` fails for good.
 struct FailHandler: Handler {
-    func run(_ job: LeasedJob, stop: StopRequest, progress: @escaping ProgressSink) async -> AttemptResult {
-        guard let wish = Wish(job.payload) else {
+    func run(_ job: LeasedJob, stop: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
+        guard let goal = Goal(job.payload) else {
             return .failed(
                 error: "the payload of fail must be null or an object with the members "
                     + "times (an integer, not negative), error (a string) and permanent (true or false)")
         }
-        guard Int(job.attempt) <= wish.times else { return .succeeded(result: nil) }
-        return wish.isPermanent ? .failed(error: wish.error) : .retry(error: wish.error, afterSeconds: nil)
+        guard Int(job.attempt) <= goal.times else { return .succeeded(result: nil) }
+        return goal.isPermanent ? .failed(error: goal.error) : .retry(error: goal.error, afterSeconds: nil)
     }
 
-    private struct Wish {
+    private struct Goal {
         var times = Int.max
         var error = "failed as the payload asked for"
         var isPermanent = false

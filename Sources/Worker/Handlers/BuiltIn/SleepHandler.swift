@@ -9,7 +9,7 @@ struct SleepHandler: Handler {
 
     let loop: Loop
 
-    func run(_ job: LeasedJob, stop: StopRequest, progress: @escaping ProgressSink) async -> AttemptResult {
+    func run(_ job: LeasedJob, stop: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
         guard let seconds = SleepHandler.seconds(in: job.payload) else {
             return .failed(
                 error: "the payload of sleep must be {\"seconds\": n} or n, with n from 0 to \(Int(Self.secondsMax))")
@@ -18,7 +18,7 @@ struct SleepHandler: Handler {
         let sleep = loop.spawn { try? await loop.sleep(for: .seconds(seconds)) }
         stop.onRequest { _ in sleep.cancel() }
         await sleep.value
-        return stop.reason == nil ? .succeeded(result: nil) : .interrupted
+        return stop.reason == nil ? .succeeded(result: nil) : .released
     }
 
     private static func seconds(in payload: [UInt8]) -> Double? {

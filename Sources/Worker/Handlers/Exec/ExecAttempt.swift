@@ -59,7 +59,8 @@ final class ExecAttempt: Sendable {
     ) async -> ExecOutcome {
         async let fed: Void = feed(payload)
         async let output = drain(child.standardOutput, into: LastLine(bytesMax: resultBytesMax))
-        async let errors = drain(child.standardError, into: ToldOutput(bytesMax: errorTailBytesMax, tell: errorLine))
+        async let errors = drain(
+            child.standardError, into: ReportedOutput(bytesMax: errorTailBytesMax, tell: errorLine))
         let reporting = ReportingOutput(bytesMax: resultBytesMax, report: progress)
         async let result = drain(child.result, into: reporting)
 

@@ -6,7 +6,7 @@ struct ExecHandler: Handler {
     let command: ExecCommand
     let loop: Loop
 
-    func run(_ job: LeasedJob, stop: StopRequest, progress: @escaping ProgressSink) async -> AttemptResult {
+    func run(_ job: LeasedJob, stop: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
         let attempt: ExecAttempt
         do throws(SystemError) {
             attempt = try ExecAttempt(command, job.variables, on: loop)

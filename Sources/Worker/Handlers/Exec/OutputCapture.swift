@@ -106,7 +106,7 @@ struct OutputTail: OutputCapture {
 }
 
 /// The end of an output, whose lines are told as they come: without blank ones, and long ones in pieces.
-struct ToldOutput: OutputCapture {
+struct ReportedOutput: OutputCapture {
     private static let lineBytesMax = 4_096
 
     private(set) var tail: OutputTail

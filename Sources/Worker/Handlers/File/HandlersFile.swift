@@ -7,7 +7,7 @@ enum HandlersFile {
     /// Reads the file and makes its table. Relative paths in it begin at its own directory.
     ///
     /// Throws everything that is wrong with it at once; whoever reloads then keeps the table that he has.
-    static func load(path: String, for worker: HandlerSurroundings) throws(HandlersFileError) -> HandlerTable {
+    static func load(path: String, for worker: HandlerDependencies) throws(HandlersFileError) -> HandlerTable {
         let bytes: [UInt8]
         do throws(SmallFileError) {
             bytes = try SmallFile.bytes(of: path, bytesMax: bytesMax)

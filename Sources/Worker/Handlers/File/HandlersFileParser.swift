@@ -6,12 +6,12 @@ internal import Jobs
 struct HandlersFileParser {
     private(set) var problems: [HandlersFileProblem] = []
     let directory: String
-    let worker: HandlerSurroundings
+    let worker: HandlerDependencies
     var reader: JSONReader
     /// Made when the file has a webhook.
     var webhookClient: Client?
 
-    init(_ bytes: [UInt8], directory: String, worker: HandlerSurroundings) {
+    init(_ bytes: [UInt8], directory: String, worker: HandlerDependencies) {
         reader = JSONReader(bytes)
         self.directory = directory
         self.worker = worker

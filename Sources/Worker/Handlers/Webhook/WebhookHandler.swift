@@ -16,7 +16,7 @@ struct WebhookHandler: Handler {
     let client: Client
     let loop: Loop
 
-    func run(_ job: LeasedJob, stop: StopRequest, progress: @escaping ProgressSink) async -> AttemptResult {
+    func run(_ job: LeasedJob, stop: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
         await withCheckedContinuation { continuation in
             let answer = FirstResult(continuation)
             let running = loop.spawn { answer.give(await exchange(job)) }
@@ -24,7 +24,7 @@ struct WebhookHandler: Handler {
             // exchange ends by itself as soon as it could begin.
             stop.onRequest { _ in
                 running.cancel()
-                answer.give(.interrupted)
+                answer.give(.released)
             }
         }
     }

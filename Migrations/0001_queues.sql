@@ -1,0 +1,109 @@
+-- Names and subqueues: the small tables that every job points to.
+--
+-- Rows of the hot tables carry one integer, the subqueue, and never a text: a subqueue is one FIFO, all
+-- jobs of one queue, one type and one priority, with or without a concurrency key. Subqueues are made
+-- once, their names never change and they are never removed, so every process may cache their ids
+-- for ever.
+
+-- What a queue may be told (PUT /api/queues/{name}); NULL: no limit, and the retention of the reaper.
+CREATE TABLE queue (
+    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._:/-]{1,128}$'),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    max_running int CHECK (max_running >= 1),
+    max_running_per_key int CHECK (max_running_per_key >= 1),
+    rate_count int CHECK (rate_count >= 1),                  -- so many starts ...
+    rate_seconds double precision CHECK (rate_seconds > 0),  -- ... in so many seconds ...
+    rate_burst int CHECK (rate_burst >= 1),                  -- ... and at most so many at once
+    succeeded_hours int CHECK (succeeded_hours >= 0),
+    failed_hours int CHECK (failed_hours >= 0),
+    cancelled_hours int CHECK (cancelled_hours >= 0),
+    limited boolean NOT NULL GENERATED ALWAYS AS
+        (max_running IS NOT NULL OR max_running_per_key IS NOT NULL OR rate_count IS NOT NULL) STORED,
+    CHECK (num_nulls(rate_count, rate_seconds, rate_burst) IN (0, 3))
+);
+
+CREATE TABLE type (
+    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._:/-]{1,128}$'),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- `low_water_mark` is the low-water mark: no ready row of the subqueue below it is worth looking for. It is a
+-- hint that only saves walking over dead index entries; wrong, it costs delay, never a job.
+-- It moves several times a second, so three quarters of each page stay free for HOT updates.
+CREATE TABLE subqueue (
+    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    queue_id int NOT NULL REFERENCES queue,
+    type_id int NOT NULL REFERENCES type,
+    priority smallint NOT NULL,
+    keyed boolean NOT NULL,
+    unrestricted boolean NOT NULL,
+    low_water_mark bigint NOT NULL DEFAULT 0,
+    UNIQUE (queue_id, type_id, priority, keyed)
+) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
+        autovacuum_vacuum_cost_delay = 0);
+
+CREATE INDEX subqueue_restricted ON subqueue (id) WHERE NOT unrestricted;     -- is there anything but plain work?
+
+COMMENT ON TABLE subqueue IS 'One FIFO: the jobs of one queue, type and priority (lower first).';
+COMMENT ON COLUMN subqueue.keyed IS 'Whether its jobs have concurrency keys, among which it is shared out.';
+COMMENT ON COLUMN subqueue.unrestricted IS 'No keys and no limit: the short lease statement may take its jobs.';
+COMMENT ON COLUMN subqueue.low_water_mark IS 'Low-water mark over ready.seq: a hint, raised by a ticker.';
+
+-- Every statement that leases locks this table in ROW SHARE mode, which costs it nothing. Whoever
+-- changes what may be leased (a limit of a queue) takes it EXCLUSIVE first: it waits for the leases
+-- under way, and those that come later see what it has committed, since a statement takes its
+-- snapshot after its locks. It stays empty.
+CREATE TABLE lease_gate ();
+
+-- Ids of the subqueues for parallel arrays of names, in the order given; what is missing is made.
+-- Any number of callers at once get the same ids: an insert that meets a concurrent one waits for
+-- its commit, and the next statement sees it (READ COMMITTED). Names are inserted in sorted order,
+-- so callers cannot deadlock. Runs in a transaction of its own: cached ids must be committed.
+CREATE FUNCTION register_subqueues(queues text[], types text[], priorities smallint[], keyed boolean[])
+RETURNS TABLE (queue_id int, type_id int, subqueue_id int)
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO queue (name)
+    SELECT DISTINCT g.name FROM unnest(queues) AS g (name)
+    WHERE NOT EXISTS (SELECT FROM queue q WHERE q.name = g.name)
+    ORDER BY g.name
+    ON CONFLICT DO NOTHING;
+
+    INSERT INTO type (name)
+    SELECT DISTINCT g.name FROM unnest(types) AS g (name)
+    WHERE NOT EXISTS (SELECT FROM type t WHERE t.name = g.name)
+    ORDER BY g.name
+    ON CONFLICT DO NOTHING;
+
+    -- Whether a queue is limited must not change before the new subqueue is committed.
+    PERFORM FROM queue q WHERE q.name = ANY (queues) ORDER BY q.id FOR SHARE;
+
+    INSERT INTO subqueue (queue_id, type_id, priority, keyed, unrestricted)
+    SELECT DISTINCT q.id, t.id, g.priority, g.keyed, NOT (g.keyed OR q.limited)
+    FROM unnest(queues, types, priorities, keyed) AS g (queue, type, priority, keyed)
+    JOIN queue q ON q.name = g.queue
+    JOIN type t ON t.name = g.type
+    WHERE NOT EXISTS (SELECT FROM subqueue b
+                      WHERE b.queue_id = q.id AND b.type_id = t.id AND b.priority = g.priority
+                        AND b.keyed = g.keyed)
+    ORDER BY q.id, t.id, g.priority, g.keyed
+    ON CONFLICT DO NOTHING;
+
+    RETURN QUERY
+    SELECT q.id, t.id, b.id
+    FROM unnest(queues, types, priorities, keyed) WITH ORDINALITY AS g (queue, type, priority, keyed, ordinal)
+    JOIN queue q ON q.name = g.queue
+    JOIN type t ON t.name = g.type
+    JOIN subqueue b ON b.queue_id = q.id AND b.type_id = t.id AND b.priority = g.priority AND b.keyed = g.keyed
+    ORDER BY g.ordinal;
+END $$;
+
+-- The partition key of a concurrency key in a queue. Two keys with one partition key would only share their limit and
+-- their turn; with 64 bits that is as good as never.
+CREATE FUNCTION partition_key_of(queue_id int, concurrency_key text) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN hashtextextended(concurrency_key, queue_id);

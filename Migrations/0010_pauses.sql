@@ -1,0 +1,154 @@
+-- Control: pausing and resuming what workers take, all of it, a queue, or a type of job.
+
+-- One row a scope that was ever changed: how it is now. Versions are those of the history: one sequence
+-- over all scopes without gaps, so that one number tells what a worker has obeyed.
+CREATE TABLE pause_state (
+    scope text PRIMARY KEY,                  -- all, queue:NAME or type:NAME
+    queue_id int UNIQUE REFERENCES queue,    -- of the scope of a queue
+    type_id int UNIQUE REFERENCES type,      -- of the scope of a type
+    version bigint NOT NULL,
+    paused boolean NOT NULL,
+    reason text NOT NULL,
+    updated_by text NOT NULL,
+    updated_at timestamptz NOT NULL,
+    resume_at timestamptz,                   -- the pause ends by itself
+    CHECK (num_nonnulls(queue_id, type_id) <= 1),
+    CHECK (paused OR resume_at IS NULL)
+) WITH (fillfactor = 50);
+CREATE INDEX pause_state_paused ON pause_state (scope) WHERE paused;     -- what every lease asks: nearly always empty
+
+-- The pauses that hold now. NULL: whatever queue, or type, it is.
+CREATE VIEW active_pause AS
+SELECT queue_id, type_id, scope, version FROM pause_state
+WHERE paused AND (resume_at IS NULL OR resume_at > clock_timestamp());
+
+-- The subqueues that may be leased from: what every lease looks at.
+CREATE VIEW leasable_subqueue AS
+SELECT b.* FROM subqueue b
+WHERE NOT EXISTS (SELECT FROM active_pause p
+                  WHERE COALESCE(p.queue_id, b.queue_id) = b.queue_id AND COALESCE(p.type_id, b.type_id) = b.type_id);
+
+-- Every change, by whom and why, append-only. Each row is chained to the one before by a hash over that
+-- one's hash and its own fields, so that a row that is altered, taken out or put in between is found
+-- (`jobqueue-api audit verify`).
+CREATE TABLE pause_history (
+    version bigint PRIMARY KEY,
+    scope text NOT NULL,
+    paused boolean NOT NULL,
+    reason text NOT NULL,
+    updated_by text NOT NULL,
+    at timestamptz NOT NULL,
+    resume_at timestamptz,
+    cancel_running boolean NOT NULL,
+    client_address text,
+    request_id text,
+    previous_hash bytea NOT NULL CHECK (octet_length(previous_hash) = 32),
+    hash bytea NOT NULL CHECK (octet_length(hash) = 32)
+);
+
+CREATE FUNCTION reject_change() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = '42501';
+END $$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pause_history
+FOR EACH STATEMENT EXECUTE FUNCTION reject_change();
+
+-- A field of a row as it is hashed: the length of its text in bytes (four of them, the highest first),
+-- then the text in UTF-8; NULL is the length -1 alone.
+CREATE FUNCTION hash_field(field text) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN field IS NULL THEN int4send(-1)
+            ELSE int4send(octet_length(convert_to(field, 'UTF8'))) || convert_to(field, 'UTF8') END;
+
+CREATE FUNCTION hash_instant(moment timestamptz) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hash_field((extract(epoch FROM moment) * 1000000)::bigint::text);
+
+CREATE FUNCTION history_hash(h pause_history) RETURNS bytea
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT
+RETURN sha256(h.previous_hash || hash_field(h.version::text) || hash_field(h.scope)
+              || hash_field(h.paused::text) || hash_field(h.reason) || hash_field(h.updated_by)
+              || hash_instant(h.at) || hash_instant(h.resume_at) || hash_field(h.cancel_running::text)
+              || hash_field(h.client_address) || hash_field(h.request_id));
+
+-- Pauses or resumes a scope. With `expected_version`, only if the scope still has that version (0: it was
+-- never changed). Returns the state of the scope, and whether it was changed.
+--
+-- It waits for the lease statements under way, and those that begin later see the change
+-- (`lease_gate`, 0001_queues.sql): no lease of a paused scope commits after this has committed. The same
+-- lock makes changes take their turns, so no version is lost.
+CREATE FUNCTION change_pause_state(
+    changed_scope text, pausing boolean, why text, who text, expected_version bigint, until timestamptz,
+    cancelling boolean, address text, request text, OUT changed boolean, OUT state pause_state)
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+    entry pause_history;
+    current_version bigint;
+    scope_queue int;
+    scope_type int;
+BEGIN
+    LOCK TABLE lease_gate IN EXCLUSIVE MODE;
+    SELECT c.version INTO current_version FROM pause_state c WHERE c.scope = changed_scope;
+    IF expected_version <> COALESCE(current_version, 0) THEN
+        changed := false;
+        SELECT c.* INTO state FROM pause_state c WHERE c.scope = changed_scope;
+        RETURN;
+    END IF;
+
+    IF changed_scope LIKE 'queue:%' THEN
+        INSERT INTO queue (name) VALUES (substr(changed_scope, 7)) ON CONFLICT DO NOTHING;
+        SELECT q.id INTO STRICT scope_queue FROM queue q WHERE q.name = substr(changed_scope, 7);
+    ELSIF changed_scope LIKE 'type:%' THEN
+        INSERT INTO type (name) VALUES (substr(changed_scope, 6)) ON CONFLICT DO NOTHING;
+        SELECT t.id INTO STRICT scope_type FROM type t WHERE t.name = substr(changed_scope, 6);
+    ELSIF changed_scope <> 'all' THEN
+        RAISE EXCEPTION 'there is no scope %', changed_scope USING ERRCODE = '22023';
+    END IF;
+
+    SELECT COALESCE(max(h.version), 0) + 1,
+           COALESCE((SELECT l.hash FROM pause_history l ORDER BY l.version DESC LIMIT 1),
+                    decode(repeat('00', 32), 'hex'))
+    INTO entry.version, entry.previous_hash FROM pause_history h;
+    entry.scope := changed_scope;
+    entry.paused := pausing;
+    entry.reason := why;
+    entry.updated_by := who;
+    entry.at := clock_timestamp();
+    entry.resume_at := CASE WHEN pausing THEN until END;
+    entry.cancel_running := cancelling;
+    entry.client_address := address;
+    entry.request_id := request;
+    entry.hash := history_hash(entry);
+    INSERT INTO pause_history SELECT (entry).*;
+
+    INSERT INTO pause_state (scope, queue_id, type_id, version, paused, reason, updated_by, updated_at, resume_at)
+    VALUES (changed_scope, scope_queue, scope_type, entry.version, pausing, why, who, entry.at, entry.resume_at)
+    ON CONFLICT (scope) DO UPDATE
+    SET version = EXCLUDED.version, paused = EXCLUDED.paused, reason = EXCLUDED.reason,
+        updated_by = EXCLUDED.updated_by, updated_at = EXCLUDED.updated_at, resume_at = EXCLUDED.resume_at;
+    changed := true;
+    SELECT c.* INTO state FROM pause_state c WHERE c.scope = changed_scope;
+    PERFORM pg_notify(current_schema() || '_pause_state', entry.version::text);
+END $$;
+
+-- Writes down that pauses have ended whose time has come, and returns their scopes. They have held
+-- nothing back since; this is for the history, and for those who wait for a version.
+CREATE FUNCTION end_due_pauses() RETURNS SETOF text
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    due pause_state;
+    answer record;
+BEGIN
+    FOR due IN SELECT c.* FROM pause_state c WHERE c.paused AND c.resume_at <= clock_timestamp() ORDER BY c.scope LOOP
+        answer := change_pause_state(due.scope, false, 'the pause was to end now', due.updated_by, due.version, NULL,
+                                 false, NULL, NULL);
+        IF answer.changed THEN
+            RETURN NEXT due.scope;
+        END IF;
+    END LOOP;
+END $$;

@@ -1,0 +1,57 @@
+internal import Postgres
+internal import Telemetry
+
+/// What makes a queue in PostgreSQL slow: dead rows, and an old transaction that keeps vacuum from removing them.
+enum DatabaseCollector {
+    static let up = MetricDeclaration(
+        .gauge, "jobqueue_database_up",
+        help: "1 when PostgreSQL gave the figures of this page that come from it; 0 when they are missing.")
+    static let deadTuples = MetricDeclaration(
+        .gauge, "jobqueue_dead_tuples", help: "Dead rows by table, as PostgreSQL estimates them.", labels: ["table"])
+    static let oldestTransaction = MetricDeclaration(
+        .gauge, "jobqueue_oldest_transaction_seconds",
+        help: "Age of the oldest transaction on the server that may keep vacuum from removing dead rows.")
+
+    static let declarations = [up, deadTuples, oldestTransaction]
+
+    /// Partitions count for their parent: the names of days would be labels without end.
+    private static let deadTupleStatement = Statement(
+        "dead_tuples",
+        """
+        SELECT COALESCE(p.relname, s.relname)::text, sum(s.n_dead_tup)::bigint
+        FROM pg_stat_user_tables s
+        LEFT JOIN pg_inherits i ON i.inhrelid = s.relid
+        LEFT JOIN pg_class p ON p.oid = i.inhparent
+        WHERE s.schemaname = current_schema()
+        GROUP BY 1
+        """, isIdempotent: true)
+
+    /// Sessions of other users show their transactions only to members of pg_read_all_stats; prepared transactions hold
+    /// back as well.
+    private static let oldestTransactionStatement = Statement(
+        "oldest_transaction",
+        """
+        SELECT COALESCE(EXTRACT(epoch FROM clock_timestamp() - min(began)), 0)::float8
+        FROM (SELECT xact_start AS began FROM pg_stat_activity
+              WHERE pid <> pg_backend_pid() AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)
+                AND backend_type = 'client backend'
+              UNION ALL
+              SELECT prepared FROM pg_prepared_xacts) AS open
+        """, isIdempotent: true)
+
+    static func read(_ pool: ConnectionPool, timeout: Duration) async throws(PostgresError) -> [MetricFamily] {
+        var dead = MetricFamily(deadTuples)
+        for row in try await pool.execute(deadTupleStatement, timeout: timeout) {
+            dead.add(Double(try row.int8(1)), try row.text(0))
+        }
+        var oldest = MetricFamily(oldestTransaction)
+        oldest.add(max(0, try await pool.execute(oldestTransactionStatement, timeout: timeout).onlyRow().float8(0)))
+        return [dead, oldest]
+    }
+
+    static func isUp(_ value: Bool) -> MetricFamily {
+        var family = MetricFamily(up)
+        family.add(value ? 1 : 0)
+        return family
+    }
+}

@@ -1,0 +1,98 @@
+internal import Jobs
+internal import Telemetry
+
+/// What the whole house has done and holds, as PostgreSQL counts it: the same on every replica of the api, never falling
+/// while nobody restores a backup, and read without counting a single job.
+enum JobCollector {
+    static let created = MetricDeclaration(
+        .counter, "job_created_total", help: "Jobs that were created.", labels: ["queue"])
+    static let completed = MetricDeclaration(
+        .counter, "job_completed_total", help: "Jobs that have succeeded.", labels: ["queue"])
+    static let failed = MetricDeclaration(
+        .counter, "job_failed_total",
+        help: "Jobs that have failed for good: out of attempts, or by their handler's word.", labels: ["queue"])
+    static let cancelled = MetricDeclaration(
+        .counter, "job_cancelled_total", help: "Jobs that were cancelled.", labels: ["queue"])
+    static let attempts = MetricDeclaration(
+        .counter, "job_attempts_total", help: "Attempts that have ended, by what became of them.",
+        labels: ["queue", "outcome"])
+    static let acquired = MetricDeclaration(
+        .counter, "worker_lease_acquired_total", help: "Leases that workers were given.", labels: ["queue"])
+    static let reclaimed = MetricDeclaration(
+        .counter, "lease_reclaimed_total", help: "Leases that expired and were taken back.", labels: ["queue"])
+    static let depth = MetricDeclaration(
+        .gauge, "job_queue_depth", help: "Jobs by status, finished ones included until retention removes them.",
+        labels: ["queue", "status"])
+    static let oldest = MetricDeclaration(
+        .gauge, "job_oldest_ready_seconds",
+        help: "How long the oldest job that could run has been waiting; 0 when none waits.", labels: ["queue"])
+
+    static let declarations = [
+        created, completed, failed, cancelled, attempts, acquired, reclaimed, depth, oldest,
+    ]
+
+    /// Which totals a transition of the life cycle counts into.
+    private static let totals: [String: [MetricDeclaration]] = [
+        "enqueued": [created], "delayed": [created], "succeeded": [completed], "failed": [failed],
+        "leased": [acquired], "reclaimed": [reclaimed], "reclaimed_failed": [reclaimed, failed],
+        "cancelled_queued": [cancelled], "cancelled_scheduled": [cancelled], "cancelled_running": [cancelled],
+        "abandoned": [failed],
+    ]
+
+    /// How an attempt is said to have ended that has left `running` by a transition.
+    private static let outcomes: [String: String] = [
+        "succeeded": "succeeded", "failed": "failed", "retried_now": "retried", "retried_later": "retried",
+        "snoozed": "snoozed", "released": "released", "reclaimed": "lease_expired",
+        "reclaimed_failed": "lease_expired", "cancelled_running": "cancelled",
+        "abandoned": "abandoned",
+    ]
+
+    /// - Parameters:
+    ///   - transitions: how often each transition was taken.
+    ///   - depths: how many jobs each queue holds.
+    ///   - oldest: of the queues in which a job could run.
+    static func families(transitions: [TransitionCount], depths: [QueueDepth], oldest: [OldestReady]) -> [MetricFamily]
+    {
+        var samples = Samples()
+        for queue in Set(transitions.map(\.queue)) { samples.begin(queue) }
+        for transition in transitions {
+            for total in totals[transition.transition] ?? [] {
+                samples.add(total, [transition.queue], Double(transition.count))
+            }
+            if let outcome = outcomes[transition.transition] {
+                samples.add(attempts, [transition.queue, outcome], Double(transition.count))
+            }
+        }
+        for entry in depths { samples.set(depth, [entry.queue, entry.status.rawValue], Double(entry.count)) }
+        for entry in oldest { samples.set(Self.oldest, [entry.queue], max(0, entry.seconds)) }
+        return declarations.map { samples.family($0) }
+    }
+}
+
+/// The series of several metrics while they are put together.
+private struct Samples {
+    private var values: [String: [[String]: Double]] = [:]
+
+    /// A queue shows everything from its first job on: a rate needs the zero before the first event.
+    mutating func begin(_ queue: String) {
+        for declaration in JobCollector.declarations where declaration.labels == ["queue"] {
+            set(declaration, [queue], 0)
+        }
+        for status in JobStatus.allCases { set(JobCollector.depth, [queue, status.rawValue], 0) }
+    }
+
+    mutating func set(_ declaration: MetricDeclaration, _ labels: [String], _ value: Double) {
+        values[declaration.name, default: [:]][labels] = value
+    }
+
+    mutating func add(_ declaration: MetricDeclaration, _ labels: [String], _ value: Double) {
+        values[declaration.name, default: [:]][labels, default: 0] += value
+    }
+
+    func family(_ declaration: MetricDeclaration) -> MetricFamily {
+        let samples = (values[declaration.name] ?? [:]).map { labels, value in
+            MetricSample(part: .value, labelValues: labels, value: value)
+        }
+        return MetricFamily(declaration, samples: samples)
+    }
+}

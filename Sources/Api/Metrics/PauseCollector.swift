@@ -1,0 +1,30 @@
+internal import Pauses
+internal import Postgres
+internal import Telemetry
+internal import Workers
+
+/// What is paused, and who has not obeyed yet.
+enum PauseCollector {
+    static let version = MetricDeclaration(
+        .gauge, "control_version", help: "The version of the latest change of control, over all scopes.")
+    static let paused = MetricDeclaration(
+        .gauge, "control_paused", help: "1 while the scope is paused. Scopes that were never changed are not shown.",
+        labels: ["scope"])
+    static let behind = MetricDeclaration(
+        .gauge, "control_workers_behind",
+        help: "Live workers that have not said that they have obeyed the latest change.")
+
+    static let declarations = [version, paused, behind]
+
+    static func read(_ control: PauseStore, _ workers: [LiveWorker]) async throws(PostgresError) -> [MetricFamily] {
+        let states = try await control.states()
+        let latest = states.map(\.version).max() ?? 0
+        var versions = MetricFamily(version)
+        versions.add(Double(latest))
+        var scopes = MetricFamily(paused)
+        for state in states { scopes.add(state.isPaused ? 1 : 0, state.scope.text) }
+        var lagging = MetricFamily(behind)
+        lagging.add(Double(workers.count { $0.pauseVersion < latest }))
+        return [versions, scopes, lagging]
+    }
+}

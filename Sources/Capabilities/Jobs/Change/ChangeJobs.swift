@@ -1,0 +1,46 @@
+public import Postgres
+
+/// What became of a person's goal to change one job.
+public enum ChangeAnswer: Sendable {
+    /// Done; the job as it is now.
+    case done(Job)
+    /// Its state does not allow it; the job as it is.
+    case refused(Job)
+    /// There is no such job.
+    case unknown
+}
+
+/// One job, by a person; `CancelJobs.swift` and `RetryJobs.swift` have the statements.
+extension JobStore {
+    /// A job that is promoted or leased while it is looked for is looked for again, so often.
+    private static let changeAttemptsMax = 3
+
+    /// Cancels a job that waits (`queued` or `scheduled`), and asks one that runs to stop: it is `ending` until its
+    /// worker confirms.
+    public func cancel(_ id: UUID, by actor: Actor = .unnamed) async throws(PostgresError) -> ChangeAnswer {
+        try await change(id, whileIn: [.queued, .scheduled, .running]) { () async throws(PostgresError) in
+            if try await !cancelWaiting([id], by: actor).isEmpty { return true }
+            return try await !requestCancel([id], by: actor).isEmpty
+        }
+    }
+
+    /// Sends a job that has failed or was cancelled back to its queue, where it may run at once.
+    public func retry(_ id: UUID, by actor: Actor = .unnamed) async throws(PostgresError) -> ChangeAnswer {
+        try await change(id, whileIn: [.failed, .cancelled]) { () async throws(PostgresError) in
+            try await !retryEnded([id], by: actor).isEmpty
+        }
+    }
+
+    /// - Parameter isChanged: does it, and says whether it has found the job in a state that allows it.
+    private func change(
+        _ id: UUID, whileIn allowed: Set<JobStatus>, _ isChanged: () async throws(PostgresError) -> Bool
+    ) async throws(PostgresError) -> ChangeAnswer {
+        for attempt in 1... {
+            let changed = try await isChanged()
+            guard let job = try await find(id) else { return .unknown }
+            if changed { return .done(job) }
+            if !allowed.contains(job.status) || attempt == Self.changeAttemptsMax { return .refused(job) }
+        }
+        return .unknown
+    }
+}

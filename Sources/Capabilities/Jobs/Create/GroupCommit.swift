@@ -1,0 +1,155 @@
+public import EventLoop
+internal import Synchronization
+
+/// Merges what many tasks submit at about the same time into few statements: group commit.
+///
+/// A batch is taken when the one before it has been committed, and holds whatever has been submitted until then. So
+/// one task alone waits for nobody, and a thousand share a handful of transactions; there is nothing to tune.
+///
+/// One batch at a time suits a fast disk: most of a batch's cost is that of its statement and its commit, so few large
+/// ones are cheaper than many small ones (of 64 clients, 45,000 jobs a second against 35,000 with two at a time on each
+/// loop). A slow disk would leave both PostgreSQL and the tasks idle meanwhile, though it writes any number of commits
+/// at once. So when an item has waited for `patience`, or as many wait as make a large batch, another one is taken
+/// beside those that are under way.
+///
+/// The tasks may run on several loops, each of which has an submitter of its own. Whichever loop finds that a batch may
+/// be taken commits it, with its own connections, for all of them; each answer is given on the loop that asked.
+///
+/// Each `submit` returns only when its batch has been committed, with the answer to its own item.
+public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
+    /// Commits a batch and answers each item in its place. Runs on the loop of the submitter that it belongs to.
+    public typealias Commit = @Sendable ([Item]) async -> [Answer]
+
+    private struct Waiting {
+        let item: Item
+        let weight: Int
+        let loop: Loop
+        let then: @Sendable (Answer) -> Void
+    }
+
+    private struct State {
+        var waiting: [Waiting] = []
+        /// When the first of `waiting` was submitted, or a little earlier.
+        var oldest = MonotonicInstant.now()
+        var inFlight = 0
+        /// A task has been started that has not taken its batch yet: it will take what comes meanwhile, too.
+        var isStarting = false
+    }
+
+    private let itemsMax: Int
+    private let weightMax: Int
+    private let inFlightMax: Int
+    /// With so many items the fixed cost of a batch is small against theirs.
+    private let largeBatch: Int
+    /// How long an item waits for the batches under way before a further one is opened, if there is an occasion.
+    private static var patience: Duration { .milliseconds(1) }
+    private let state = Mutex(State())
+
+    /// `itemsMax` and `weightMax` bound one batch (a single item may weigh more); `inFlightMax` is how many batches
+    /// may be under way at once.
+    public init(itemsMax: Int, weightMax: Int = .max, inFlightMax: Int) {
+        precondition(itemsMax > 0 && inFlightMax > 0, "a batch must hold something")
+        self.itemsMax = itemsMax
+        self.weightMax = weightMax
+        self.inFlightMax = inFlightMax
+        largeBatch = min(itemsMax, 64)
+    }
+
+    /// How many items wait for a batch.
+    public var backlog: Int { state.withLock { $0.waiting.count } }
+
+    /// The way in for the tasks of `loop`, whose batches `commit` writes.
+    public func submitter(on loop: Loop, commit: @escaping Commit) -> Submitter {
+        Submitter(group: self, loop: loop, commit: commit)
+    }
+
+    /// Where the tasks of one loop submit.
+    public struct Submitter: Sendable {
+        let group: GroupCommit
+        fileprivate let loop: Loop
+        fileprivate let commit: Commit
+
+        /// Call it on the loop. `weight` is counted against `weightMax`; bytes, usually.
+        public func submit(_ item: Item, weight: Int = 0) async -> Answer {
+            await withCheckedContinuation { continuation in
+                submit(item, weight: weight) { continuation.resume(returning: $0) }
+            }
+        }
+
+        /// Call it on the loop. Returns at once; `then` is called on the loop with the answer.
+        public func submit(_ item: Item, weight: Int = 0, then: @escaping @Sendable (Answer) -> Void) {
+            if group.add(Waiting(item: item, weight: weight, loop: loop, then: then)) { start() }
+        }
+
+        /// The task runs after those that are ready now, whose items its batch will hold as well.
+        private func start() {
+            loop.spawn {
+                var next = group.takeBatch(at: loop.now)
+                while let (batch, mustStart) = next {
+                    if mustStart { start() }
+                    let answers = await commit(batch.map(\.item))
+                    precondition(answers.count == batch.count, "a batch must answer each of its items")
+                    give(answers, to: batch)
+                    next = group.takeBatch(at: loop.now)
+                }
+            }
+        }
+
+        /// To those of other loops with one call to each loop.
+        private func give(_ answers: [Answer], to batch: [Waiting]) {
+            var elsewhere: [ObjectIdentifier: [Int]] = [:]
+            for (index, waiting) in batch.enumerated() {
+                if waiting.loop === loop {
+                    waiting.then(answers[index])
+                } else {
+                    elsewhere[ObjectIdentifier(waiting.loop), default: []].append(index)
+                }
+            }
+            for indices in elsewhere.values {
+                batch[indices[0]].loop.execute {
+                    for index in indices { batch[index].then(answers[index]) }
+                }
+            }
+        }
+    }
+
+    /// Whether a further task must be started.
+    private func add(_ waiting: Waiting) -> Bool {
+        state.withLock { state in
+            let now = waiting.loop.now
+            if state.waiting.isEmpty { state.oldest = now }
+            state.waiting.append(waiting)
+            return takePlace(in: &state, at: now)
+        }
+    }
+
+    private func takePlace(in state: inout State, at now: MonotonicInstant) -> Bool {
+        guard !state.waiting.isEmpty, !state.isStarting, state.inFlight < inFlightMax else { return false }
+        let isWorthAnother = state.waiting.count >= largeBatch || now - state.oldest > Self.patience
+        guard state.inFlight == 0 || isWorthAnother else { return false }
+        state.isStarting = true
+        state.inFlight += 1
+        return true
+    }
+
+    /// nil, and one fewer in flight, when nothing waits. What the batch does not hold may need a further task.
+    private func takeBatch(at now: MonotonicInstant) -> (batch: [Waiting], mustStart: Bool)? {
+        state.withLock { state in
+            state.isStarting = false
+            guard !state.waiting.isEmpty else {
+                state.inFlight -= 1
+                return nil
+            }
+            var count = 0
+            var weight = 0
+            for waiting in state.waiting.prefix(itemsMax) {
+                weight += waiting.weight
+                if count > 0, weight > weightMax { break }
+                count += 1
+            }
+            let batch = Array(state.waiting.prefix(count))
+            state.waiting.removeFirst(count)
+            return (batch, takePlace(in: &state, at: now))
+        }
+    }
+}

@@ -1,0 +1,21 @@
+public import Postgres
+
+extension JobStore {
+    private static let conflictingJob = Statement(
+        "find_conflicting_job",
+        """
+        SELECT c.id
+        FROM job j
+        JOIN subqueue b ON b.id = j.subqueue_id
+        CROSS JOIN LATERAL (
+            SELECT id FROM unique_key_holder WHERE type_id = b.type_id AND key = j.unique_key OFFSET 0) c
+        WHERE j.id = $1 AND c.id <> j.id
+        """, [.uuid], isIdempotent: true)
+
+    /// The other job that has the unique key of this one, which therefore cannot be retried; nil if none has it.
+    public func conflictingJob(of id: UUID) async throws(PostgresError) -> UUID? {
+        var parameters = Parameters()
+        parameters.append(id)
+        return try await hot.execute(Self.conflictingJob, parameters).first?.uuid(0)
+    }
+}

@@ -1,0 +1,19 @@
+public import Postgres
+public import Telemetry
+
+/// Tells workers that jobs of theirs are to stop, after the commit (`PacedNotifier`). Losing a notification costs at most
+/// the time between two looks of the worker.
+public struct CancelNotifier: Sendable {
+    private let notifier: PacedNotifier
+
+    /// - Parameter pool: with the profile `.notifying`, of the loop that will call it.
+    public init(pool: ConnectionPool, schema: String, logger: Logger) {
+        notifier = PacedNotifier(pool: pool, channel: Self.channel(schema: schema), logger: logger)
+    }
+
+    /// What workers listen on. The payload holds the ids of the workers, separated by commas.
+    public static func channel(schema: String) -> String { "\(schema)_cancel" }
+
+    /// Returns at once; call it on the loop.
+    func notify(_ workers: some Sequence<Int64>) { notifier.notify(workers.lazy.map { "\($0)" }) }
+}

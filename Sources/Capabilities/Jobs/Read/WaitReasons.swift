@@ -1,0 +1,166 @@
+public import JSON
+public import Postgres
+public import Telemetry
+
+/// One reason for which a job is not running. Without it, and without the others that are named, the next lease takes
+/// the job.
+public enum WaitReason: Equatable, Sendable {
+    /// It runs, so it does not wait; a worker's name is forgotten some time after its end.
+    case running(worker: String?, since: WallInstant, isEnding: Bool)
+    case ended(JobStatus, at: WallInstant)
+    /// Its time lies ahead, or has just come.
+    case scheduled(runAt: WallInstant, isDue: Bool)
+    /// Somebody has paused what it is in.
+    case paused(HoldingPause)
+    /// As many jobs of its queue run as may; of those that do, ten at most.
+    case queueFull(queue: String, most: Int32, holders: [UUID])
+    /// As many jobs of its queue have started of late as may.
+    case rateReached(queue: String, nextStart: WallInstant)
+    /// As many jobs with its concurrency key run as may.
+    case keyFull(key: String, most: Int32, holders: [UUID])
+    case noWorkerForQueue(String)
+    /// Workers take its queue, but none has a handler for its type.
+    case noWorkerForType(String, workers: Int64)
+    /// All workers that take it have as many jobs as they run at once.
+    case workersBusy(workers: Int64)
+    /// Jobs go before it: more than `JobFacts.aheadMax` are not counted.
+    case jobsAhead(Int64)
+    /// Other concurrency keys, or other jobs that fairness group with them, take fairness keys with it.
+    case fairness(Int64)
+    /// None.
+    case next
+}
+
+extension JobStore {
+    /// Everything that holds the job back now, and its status; nil: there is no such job.
+    public func why(_ id: UUID) async throws(PostgresError) -> (status: JobStatus, reasons: [WaitReason])? {
+        guard let facts = try await facts(of: id) else { return nil }
+        let waits = facts.finishedAt == nil && facts.startedAt == nil
+        return (facts.status, WaitReason.all(of: facts, pauses: waits ? try await pauses(of: id) : []))
+    }
+}
+
+extension WaitReason {
+    static func all(of facts: JobFacts, pauses: [HoldingPause] = []) -> [WaitReason] {
+        if let finishedAt = facts.finishedAt { return [.ended(facts.status, at: finishedAt)] }
+        if let since = facts.startedAt {
+            return [.running(worker: facts.worker, since: since, isEnding: facts.status == .ending)]
+        }
+        var reasons = pauses.map { WaitReason.paused($0) }
+        if let runAt = facts.runAt { reasons.append(.scheduled(runAt: runAt, isDue: runAt <= facts.now)) }
+        if let limit = facts.fullQueue {
+            reasons.append(.queueFull(queue: facts.queue, most: limit.most, holders: limit.holders))
+        }
+        if let nextStart = facts.nextStart { reasons.append(.rateReached(queue: facts.queue, nextStart: nextStart)) }
+        if let limit = facts.fullKey {
+            reasons.append(.keyFull(key: facts.concurrencyKey ?? "", most: limit.most, holders: limit.holders))
+        }
+        if let reason = reasonOfWorkers(facts) { reasons.append(reason) }
+        if facts.ahead > 0 { reasons.append(.jobsAhead(facts.ahead)) }
+        if facts.otherKeys > 0 { reasons.append(.fairness(facts.otherKeys)) }
+        return reasons.isEmpty ? [.next] : reasons
+    }
+
+    private static func reasonOfWorkers(_ facts: JobFacts) -> WaitReason? {
+        if facts.workersOfQueue == 0 { return .noWorkerForQueue(facts.queue) }
+        if facts.workersOfType == 0 { return .noWorkerForType(facts.type, workers: facts.workersOfQueue) }
+        return facts.workersIdle == 0 ? .workersBusy(workers: facts.workersOfType) : nil
+    }
+}
+
+// MARK: JSON
+
+extension WaitReason {
+    /// For programs.
+    public var code: String {
+        switch self {
+        case .running(_, _, let isEnding): isEnding ? "ending" : "running"
+        case .ended: "ended"
+        case .scheduled: "scheduled"
+        case .paused: "paused"
+        case .queueFull: "queue_full"
+        case .rateReached: "rate_reached"
+        case .keyFull: "key_full"
+        case .noWorkerForQueue: "no_worker_for_queue"
+        case .noWorkerForType: "no_worker_for_type"
+        case .workersBusy: "workers_busy"
+        case .jobsAhead: "jobs_ahead"
+        case .fairness: "fairness"
+        case .next: "next"
+        }
+    }
+
+    /// For people.
+    public var detail: String {
+        switch self {
+        case .running(let worker, let since, let isEnding):
+            "\(worker.map { "the worker \($0)" } ?? "a worker") has had it since \(since)"
+                + (isEnding ? ", and is asked to stop it" : "")
+        case .ended(let status, let at): "it \(status == .cancelled ? "was cancelled" : status.rawValue) at \(at)"
+        case .scheduled(let runAt, false): "it is scheduled for \(runAt)"
+        case .scheduled(let runAt, true): "its time came at \(runAt); the reaper or a worker is about to make it ready"
+        case .paused(let pause):
+            "\(pause.scope) has been paused by \(pause.updatedBy) since \(pause.since)"
+                + " (version \(pause.version)): \(pause.reason)"
+        case .queueFull(let queue, let most, _): "the queue \(queue) runs as many jobs as it may: \(most) (max_running)"
+        case .rateReached(let queue, let nextStart):
+            "the rate of the queue \(queue) allows the next start at \(nextStart)"
+        case .keyFull(let key, let most, _):
+            "as many jobs with the concurrency key \(key) run as may: \(most) (max_running_per_key)"
+        case .noWorkerForQueue(let queue): "no live worker takes the queue \(queue)"
+        case .noWorkerForType(let type, let workers):
+            "no live worker has a handler for the type \(type); workers that take its queue: \(workers)"
+        case .workersBusy(let workers):
+            "every worker that takes it has as many jobs as it runs at once: \(workers) of them"
+        case .jobsAhead(let count) where count > JobFacts.aheadMax: "more than \(JobFacts.aheadMax) jobs go before it"
+        case .jobsAhead(let count): "jobs that go before it, by priority or age: \(count)"
+        case .fairness(let count):
+            "other concurrency keys, or kinds of jobs without one, that take fairness_keys with it: \(count)"
+        case .next: "nothing holds it back: the next lease takes it"
+        }
+    }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("code", code)
+        writer.member("detail", detail)
+        writeParticulars(to: &writer)
+        writer.endObject()
+    }
+
+    private func writeParticulars(to writer: inout JSONWriter) {
+        switch self {
+        case .running(let worker, let since, _):
+            writer.optional("worker", worker) { $0.string($1) }
+            writer.optional("since", since) { $0.string($1) }
+        case .ended(_, let at): writer.optional("at", at) { $0.string($1) }
+        case .scheduled(let runAt, _): writer.optional("run_at", runAt) { $0.string($1) }
+        case .paused(let pause):
+            writer.member("scope", pause.scope)
+            writer.member("version", pause.version)
+            writer.member("updated_by", pause.updatedBy)
+            writer.member("reason", pause.reason)
+            writer.optional("since", pause.since) { $0.string($1) }
+            writer.optional("resume_at", pause.resumeAt) { $0.string($1) }
+        case .queueFull(_, let most, let holders):
+            writer.member("max_running", most)
+            Self.write(holders, to: &writer)
+        case .rateReached(_, let nextStart): writer.optional("next_start", nextStart) { $0.string($1) }
+        case .keyFull(let key, let most, let holders):
+            writer.member("concurrency_key", key)
+            writer.member("max_running_per_key", most)
+            Self.write(holders, to: &writer)
+        case .noWorkerForType(_, let workers), .workersBusy(let workers): writer.member("workers", workers)
+        case .jobsAhead(let count), .fairness(let count): writer.member("count", count)
+        case .noWorkerForQueue, .next: break
+        }
+    }
+
+    /// The jobs that hold what this one waits for.
+    private static func write(_ holders: [UUID], to writer: inout JSONWriter) {
+        writer.key("jobs")
+        writer.beginArray()
+        for id in holders { writer.string(id) }
+        writer.endArray()
+    }
+}

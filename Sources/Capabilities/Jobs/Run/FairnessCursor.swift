@@ -1,0 +1,43 @@
+/// The position of one worker in the round-robin over concurrency keys (`lease_fairly`, `0008_fairness.sql`). Pure.
+///
+/// The fairness keys of a group form a cycle in the order of their values. Each worker starts at a random position and
+/// continues after the key that it served last. PostgreSQL stores nothing of this: if each worker is fair, all of them
+/// together are.
+public struct FairnessCursor: Sendable {
+    /// Number of groups to remember. Above it the positions are dropped, and every group starts at `start` again.
+    private static let groupsMax = 1_000
+
+    /// Jobs with a concurrency key, or in a limited queue, were ready. The statement for unrestricted subqueues skips
+    /// them.
+    var isRestrictedWorkReady = false
+    /// Position in groups that have not been served yet.
+    let start: Int64
+    private var lastKeys: [Int64: Int64] = [:]
+
+    public init() {
+        self.init(start: .random(in: .min ... .max))
+    }
+
+    init(start: Int64) {
+        self.start = start
+    }
+
+    /// The groups served so far. Parallel to `lastServed`.
+    var groups: [Int64] { lastKeys.keys.sorted() }
+    /// The key served last in each of `groups`.
+    var lastServed: [Int64] { groups.map { lastKeys[$0] ?? start } }
+
+    /// Records the keys served by one lease, by group. The key farthest along the cycle becomes the position.
+    mutating func served(_ keysByGroup: [Int64: [Int64]]) {
+        if lastKeys.count + keysByGroup.count > Self.groupsMax { lastKeys = [:] }
+        for (group, keys) in keysByGroup {
+            let origin = lastKeys[group] ?? start
+            lastKeys[group] = keys.max { Self.distance(from: origin, to: $0) < Self.distance(from: origin, to: $1) }
+        }
+    }
+
+    /// Distance along the cycle, which wraps around. The origin itself is the farthest.
+    private static func distance(from origin: Int64, to key: Int64) -> UInt64 {
+        UInt64(bitPattern: key &- origin &- 1)
+    }
+}

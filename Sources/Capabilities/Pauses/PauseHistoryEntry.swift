@@ -1,0 +1,106 @@
+internal import Postgres
+internal import TLS
+public import Telemetry
+
+/// One change as the history keeps it.
+public struct PauseHistoryEntry: Hashable, Sendable {
+    public var version: Int64
+    /// Kept as text, so that a row that was tampered with can be read.
+    public var scope: String
+    public var isPause: Bool
+    public var reason: String
+    public var updatedBy: String
+    public var at: WallInstant
+    public var resumeAt: WallInstant?
+    public var cancelsRunning: Bool
+    public var clientAddress: String?
+    public var requestID: String?
+    public var previousHash: [UInt8]
+    public var hash: [UInt8]
+
+    /// Of a row of `pause_history`.
+    static let columns: SQLFragment = """
+        version, scope, paused, reason, updated_by, at, resume_at, cancel_running, client_address, request_id,
+        previous_hash, hash
+        """
+
+    init(_ row: Row) throws(PostgresError) {
+        version = try row.int8(0)
+        scope = try row.text(1)
+        isPause = try row.bool(2)
+        reason = try row.text(3)
+        updatedBy = try row.text(4)
+        at = try row.timestamptz(5)
+        resumeAt = try row.optionalTimestamptz(6)
+        cancelsRunning = try row.bool(7)
+        clientAddress = try row.optionalText(8)
+        requestID = try row.optionalText(9)
+        previousHash = try row.bytes(10)
+        hash = try row.bytes(11)
+    }
+
+    /// What the hash must be: SHA-256 over the hash of the entry before and the fields, each led by the length of its
+    /// text, as `history_hash` computes it in PostgreSQL (`0010_pauses.sql`).
+    public var expectedHash: [UInt8] {
+        var bytes = previousHash
+        Self.append(String(version), to: &bytes)
+        Self.append(scope, to: &bytes)
+        Self.append(isPause ? "true" : "false", to: &bytes)
+        Self.append(reason, to: &bytes)
+        Self.append(updatedBy, to: &bytes)
+        Self.append(String(at.microseconds), to: &bytes)
+        Self.append(resumeAt.map { String($0.microseconds) }, to: &bytes)
+        Self.append(cancelsRunning ? "true" : "false", to: &bytes)
+        Self.append(clientAddress, to: &bytes)
+        Self.append(requestID, to: &bytes)
+        return SHA256.digest(of: bytes).bytes
+    }
+
+    private static func append(_ field: String?, to bytes: inout [UInt8]) {
+        let length = field.map { UInt32($0.utf8.count) } ?? .max
+        for shift in [24, 16, 8, 0] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: length >> shift)) }
+        if let field { bytes.append(contentsOf: field.utf8) }
+    }
+}
+
+/// Where a history is not as it was written.
+public struct HistoryFault: Hashable, Sendable {
+    public let version: Int64
+    public let what: String
+}
+
+/// Follows the chain of a history from its first entry to its last: pure.
+public struct HistoryCheck: Sendable {
+    private var lastVersion: Int64 = 0
+    private var lastHash = [UInt8](repeating: 0, count: 32)
+    public private(set) var count = 0
+    public private(set) var faults: [HistoryFault] = []
+
+    public init() {}
+
+    /// The next entry, in the order of the versions.
+    public mutating func add(_ entry: PauseHistoryEntry) {
+        count += 1
+        if entry.version != lastVersion + 1 {
+            let missing = entry.version - lastVersion - 1
+            note(entry, missing > 0 ? "the \(missing) before it are missing" : "its version is out of order")
+        }
+        if entry.previousHash != lastHash { note(entry, "it does not follow the hash of the one before") }
+        if entry.expectedHash != entry.hash { note(entry, "its fields do not have its hash") }
+        lastVersion = entry.version
+        lastHash = entry.hash
+    }
+
+    /// After the last: the newest version that the scopes know.
+    public mutating func end(newestVersion: Int64) {
+        if newestVersion != lastVersion {
+            faults.append(
+                HistoryFault(
+                    version: newestVersion, what: "a scope has it, and the history ends with \(lastVersion)"))
+        }
+    }
+
+    private mutating func note(_ entry: PauseHistoryEntry, _ what: String) {
+        faults.append(HistoryFault(version: entry.version, what: what))
+    }
+}

@@ -1,0 +1,79 @@
+public import Postgres
+public import Telemetry
+
+extension PauseStore {
+    private static let states = Statement(
+        "control_states",
+        """
+        SELECT \(sql: PauseState.columns) FROM pause_state c ORDER BY c.scope <> 'all', c.scope
+        """, isIdempotent: true)
+
+    /// Every scope that was ever changed; `all` comes first and is always there.
+    public func states() async throws(PostgresError) -> [PauseState] {
+        var states: [PauseState] = []
+        for row in try await pool.execute(Self.states) { states.append(try PauseState(row)) }
+        if states.first?.scope != .all { states.insert(PauseState(unchanged: .all), at: 0) }
+        return states
+    }
+
+    private static let history = Statement(
+        "pause_history",
+        """
+        SELECT \(sql: PauseHistoryEntry.columns)
+        FROM pause_history
+        WHERE version < $1 AND ($2::text IS NULL OR scope = $2)
+        ORDER BY version DESC LIMIT $3
+        """, [.int8, .text, .int4], isIdempotent: true)
+
+    /// Changes, the latest first, before version `version`.
+    public func history(
+        before version: Int64 = .max, of scope: PauseScope? = nil, limit: Int32
+    ) async throws(PostgresError) -> [PauseHistoryEntry] {
+        var parameters = Parameters()
+        parameters.append(version)
+        parameters.append(text: scope?.text)
+        parameters.append(limit)
+        var entries: [PauseHistoryEntry] = []
+        for row in try await pool.execute(Self.history, parameters) { entries.append(try PauseHistoryEntry(row)) }
+        return entries
+    }
+
+    private static let historyForward = Statement(
+        "control_history_forward",
+        """
+        SELECT \(sql: PauseHistoryEntry.columns)
+        FROM pause_history WHERE version > $1 ORDER BY version LIMIT $2
+        """, [.int8, .int4], isIdempotent: true)
+
+    /// Changes in the order in which they were made, after version `version`.
+    public func history(after version: Int64, limit: Int32) async throws(PostgresError) -> [PauseHistoryEntry] {
+        var parameters = Parameters()
+        parameters.append(version)
+        parameters.append(limit)
+        var entries: [PauseHistoryEntry] = []
+        for row in try await pool.execute(Self.historyForward, parameters) {
+            entries.append(try PauseHistoryEntry(row))
+        }
+        return entries
+    }
+
+    private static let latest = Statement(
+        "pause_version",
+        """
+        SELECT COALESCE((SELECT max(version) FROM pause_state), 0),
+               EXISTS (SELECT FROM active_pause WHERE queue_id IS NULL AND type_id IS NULL)
+        """, isIdempotent: true)
+
+    /// The version of the latest change of any scope, and whether everything is paused.
+    public func latest() async throws(PostgresError) -> (version: Int64, allIsPaused: Bool) {
+        let row = try await pool.execute(Self.latest).onlyRow()
+        return (try row.int8(0), try row.bool(1))
+    }
+
+    private static let clock = Statement("control_clock", "SELECT clock_timestamp()", isIdempotent: true)
+
+    /// PostgreSQL's clock, by which pauses end.
+    public func now() async throws(PostgresError) -> WallInstant {
+        try await pool.execute(Self.clock).onlyRow().timestamptz(0)
+    }
+}

@@ -1,0 +1,155 @@
+import EventLoop
+import Jobs
+import Postgres
+import Telemetry
+import TestKit
+import Testing
+
+@Suite struct AdvanceLowWaterMarksTests {
+    private func mark(_ jobs: JobsDatabase) async throws -> Int64 {
+        try await jobs.number("SELECT max(low_water_mark) FROM subqueue")
+    }
+
+    /// Two ticks, with everything that was drawn before the first proven.
+    /// - Returns: how many marks have moved.
+    private func raise(_ jobs: JobsDatabase) async throws -> Int {
+        let subqueues = try await jobs.sql("SELECT id FROM subqueue ORDER BY id")
+        var ids: [Int32] = []
+        for subqueue in subqueues { ids.append(try subqueue.int4(0)) }
+        let sequence = try await jobs.store.advanceLowWaterMarks(of: ids, upTo: nil).sequence
+        return try await jobs.store.advanceLowWaterMarks(of: ids, upTo: sequence).moved
+    }
+
+    @Test func `a mark rises to the first ready job, and every job is leased`() async throws {
+        try await JobsDatabase.use { jobs in
+            let ids = try await jobs.enqueue(1_500)
+            var leased = try await jobs.leaseExpired(1_000).map(\.id)
+            #expect(try await raise(jobs) == 1)
+            #expect(try await mark(jobs) == jobs.number("SELECT min(seq) FROM ready"))
+            leased += try await jobs.leaseExpired(500).map(\.id)
+            #expect(Set(leased) == Set(ids))
+        }
+    }
+
+    @Test func `a mark that would not rise is left where it is`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await jobs.enqueue(600)
+            _ = try await jobs.leaseExpired(400)
+            #expect(try await raise(jobs) == 1)
+            #expect(try await raise(jobs) == 0)
+        }
+    }
+
+    @Test func `only the marks of the subqueues that were named rise`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await jobs.enqueue(10) { $0.queue = "a" }
+            try await jobs.enqueue(10) { $0.queue = "b" }
+            _ = try await jobs.leaseExpired(20)
+            let subqueue = Int32(try await jobs.number("SELECT min(id)::bigint FROM subqueue"))
+            let sequence = try await jobs.store.advanceLowWaterMarks(of: [], upTo: nil).sequence
+            #expect(try await jobs.store.advanceLowWaterMarks(of: [subqueue], upTo: sequence).moved == 1)
+            #expect(try await jobs.number("SELECT count(*) FROM subqueue WHERE low_water_mark > 0") == 1)
+        }
+    }
+
+    @Test func `a mark never rises above what the tick before has proven`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await jobs.enqueue(1_000)
+            _ = try await jobs.leaseExpired(1_000)
+            let proven = try await jobs.store.advanceLowWaterMarks(of: [], upTo: nil).sequence
+            try await jobs.enqueue(1_000)
+            _ = try await jobs.leaseExpired(1_000)
+            _ = try await jobs.store.advanceLowWaterMarks(of: [1], upTo: proven)
+            #expect(try await mark(jobs) == proven)
+        }
+    }
+
+    /// A transaction that has drawn its numbers long ago commits behind the mark: its jobs are found by the sweep.
+    @Test func `jobs that commit behind a mark are hidden until the sweep, and then leased`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await jobs.enqueue(1)
+            _ = try await jobs.leaseExpired(1)
+            let late = try await jobs.general.transaction { transaction in
+                let row = try await transaction.execute(
+                    sql:
+                        """
+                        WITH made AS (
+                            INSERT INTO job (id, created_at, subqueue_id, payload)
+                            SELECT gen_random_uuid(), clock_timestamp(), id, 'null' FROM subqueue RETURNING id, subqueue_id),
+                        counted AS (INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'enqueued', 1 FROM made)
+                        INSERT INTO ready (id, ready_at, subqueue_id, attempt)
+                        SELECT id, clock_timestamp(), subqueue_id, 0 FROM made RETURNING id
+                        """
+                ).onlyRow()
+                try await jobs.enqueue(1_000)
+                _ = try await jobs.leaseExpired(1_000)
+                #expect(try await raise(jobs) == 1)
+                return try row.uuid(0)
+            }
+            #expect(try await jobs.lease(10, seconds: 60).isEmpty)
+
+            #expect(try await raise(jobs) == 0)
+            #expect(try await jobs.store.sweepLowWaterMarks() == 1)
+            #expect(try await jobs.lease(10, seconds: 60).map(\.id) == [late])
+            #expect(try await jobs.countMismatches() == 0)
+        }
+    }
+
+    @Test func `jobs that come back stand above every mark`() async throws {
+        try await JobsDatabase.use { jobs in
+            try await jobs.enqueue(1_000) { $0.backoff = .none }
+            _ = try await jobs.leaseExpired(1_000)
+            _ = try await raise(jobs)
+            #expect(try await jobs.store.reclaimExpired(atMost: 1_000).leases.count == 1_000)
+            #expect(try await jobs.store.promoteDue(atMost: 1_000, from: .earliest).count == 1_000)
+            #expect(try await jobs.leaseExpired(1_000).count == 1_000)
+        }
+    }
+}
+
+@Suite struct LowWaterMarkCadenceTests {
+    private func instant(_ milliseconds: Int64) -> MonotonicInstant {
+        MonotonicInstant(nanoseconds: (1_000 + milliseconds) * 1_000_000)
+    }
+
+    @Test func `what the last tick has read is proven for the next`() {
+        var cadence = LowWaterMarkCadence()
+        #expect(cadence.provenSequence == nil)
+        cadence.ticked(sequence: 7)
+        #expect(cadence.provenSequence == 7)
+        cadence.ticked(sequence: 9)
+        #expect(cadence.provenSequence == 9)
+    }
+
+    @Test func `a sweep is due at once, and then every five seconds`() {
+        var cadence = LowWaterMarkCadence()
+        var sweeps: [Int64] = []
+        for tick in 0..<50 {
+            let now = instant(Int64(tick) * 250)
+            guard cadence.isSweepDue(at: now) else { continue }
+            sweeps.append(Int64(tick) * 250)
+            cadence.swept(from: now, to: now)
+        }
+        #expect(sweeps == [0, 5_000, 10_000])
+    }
+
+    @Test func `a slow sweep takes no more than a fiftieth of the time`() {
+        var cadence = LowWaterMarkCadence()
+        cadence.swept(from: instant(0), to: instant(400))
+        #expect(!cadence.isSweepDue(at: instant(20_399)))
+        #expect(cadence.isSweepDue(at: instant(20_400)))
+    }
+}
+
+@Suite struct SubqueueActivityTests {
+    @Test func `a subqueue is active when more than 250 of its jobs were leased since it was taken`() {
+        var activity = SubqueueActivity()
+        activity.add([3: 200, 1: 250, 2: 251])
+        #expect(activity.takeActive() == [2])
+        activity.add([3: 51, 1: 1, 2: 250])
+        #expect(activity.takeActive() == [1, 3])
+        activity.add([2: 1])
+        #expect(activity.takeActive() == [2])
+        #expect(activity.takeActive().isEmpty)
+    }
+}
