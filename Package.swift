@@ -25,8 +25,9 @@ func capability(_ name: String, _ imports: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: imports, path: "Sources/Capabilities/\(name)", swiftSettings: strict)
 }
 
-func program(_ name: String, _ imports: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict)
+func program(_ name: String, _ imports: [Target.Dependency], plugins: [Target.PluginUsage] = []) -> Target {
+    .executableTarget(
+        name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict, plugins: plugins)
 }
 
 func tests(_ name: String, _ imports: [Target.Dependency]) -> Target {
@@ -72,7 +73,7 @@ let package = Package(
             [
                 "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
                 "Pauses", "Pools",
-            ]),
+            ], plugins: ["EmbedOpenAPI"]),
         program(
             "Worker",
             [
@@ -81,6 +82,9 @@ let package = Package(
             ]),
         program(
             "Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Workers", "Jobs", "Pauses", "Pools"]),
+
+        // Build
+        .plugin(name: "EmbedOpenAPI", capability: .buildTool()),
 
         // Tests
         .target(

@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 Scripts/deps.sh lint
 failed=0
 
-folders=(Package.swift Sources Tests)
+folders=(Package.swift Plugins Sources Tests)
 [[ ! -d Benchmarks ]] || folders+=(Benchmarks)
 swift format lint --strict --parallel --recursive "${folders[@]}" ||
     { failed=1 && say "swift format --in-place --recursive ${folders[*]}    # mends most of them"; }
