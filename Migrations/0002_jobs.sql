@@ -57,7 +57,7 @@ CREATE INDEX ready_subqueue_id ON ready (subqueue_id, id);           -- one job,
 CREATE INDEX ready_subqueue_partition_key ON ready (subqueue_id, partition_key, seq)
     WHERE partition_key IS NOT NULL;                                 -- lease_fairly
 
--- Jobs whose time lies ahead: delayed at creation, snoozed, or waiting out a backoff.
+-- Jobs whose run_at is in the future: delayed at creation, snoozed, or waiting out a backoff.
 CREATE TABLE scheduled (
     id uuid PRIMARY KEY,
     run_at timestamptz NOT NULL,

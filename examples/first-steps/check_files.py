@@ -121,7 +121,7 @@ def disagreement(job, path, digest):
         return f"{job['status']}: {job.get('last_error')}"
     result = job["result"]
     if result["path"] != path or result["sha256"] != digest:
-        return f"result {result}, but sha256sum says {digest}"
+        return f"result {result}, but sha256sum computed {digest}"
     return None
 
 

@@ -24,10 +24,10 @@ case $name in *[\"\\]*) refuse 'a path with quotation marks or backslashes is no
 root=$(realpath -e -- "$ALLOWED_ROOT")
 file=$(realpath -m -- "$root/$name")
 case $file in "$root"/*) ;; *) refuse "$name is not below $root" ;; esac
-[ -f "$file" ] || refuse "$name is no regular file, or is not there"
+[ -f "$file" ] || refuse "$name does not exist, or is not a regular file"
 exec 4<"$file"
 # The path may have changed since the check: compare it with the opened file.
-[ "$(readlink "/proc/$$/fd/4")" = "$file" ] || refuse "$name has just been moved"
+[ "$(readlink "/proc/$$/fd/4")" = "$file" ] || refuse "$name was moved during the check"
 
 digest=$(sha256sum <&4)
 # The last line of standard output is the result of the job.
