@@ -4,6 +4,7 @@ import Pools
 import Postgres
 import Telemetry
 import Testing
+import Values
 
 @testable import Api
 @testable import Jobs
