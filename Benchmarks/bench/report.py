@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .figure import Figure
 
-_HEADINGS = ("figure", "unit", "raw limit", "", "ours", "ratio", "target", "")
+_HEADINGS = ("figure", "unit", "raw limit", "", "jobqueue", "ratio", "target", "")
 
 # Narrower than the table, so that terminals do not wrap it.
 _REMARK_WIDTH = 100

@@ -8,7 +8,7 @@ enum PauseCollector {
     static let version = MetricDeclaration(
         .gauge, "control_version", help: "Version of the latest change of the pause state, over all scopes.")
     static let paused = MetricDeclaration(
-        .gauge, "control_paused", help: "1 while the scope is paused. Scopes that were never paused have no series.",
+        .gauge, "control_paused", help: "1 while the scope is paused. Scopes that were never changed have no series.",
         labels: ["scope"])
     static let behind = MetricDeclaration(
         .gauge, "control_workers_behind",
