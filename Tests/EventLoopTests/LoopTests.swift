@@ -1,6 +1,7 @@
 import EventLoop
 import Synchronization
 import Testing
+import Values
 
 /// Runs `body` as a task of a loop of its own and gives back what it returns.
 func onLoop<Value: Sendable>(
