@@ -25,7 +25,7 @@ public struct PoolStore: Sendable {
     /// NOTIFY takes until the commit harms nobody, and it goes with the change.
     public static func channel(schema: String) -> String { "\(schema)_pool" }
 
-    static let notify = Statement("notify_pool", "SELECT pg_notify(current_schema() || '_pool', $1)", [.text])
+    static let notify = Statement<String>("notify_pool", "SELECT pg_notify(current_schema() || '_pool', $1)")
 
     /// Whether this may name a pool, a workload or a handler.
     public static func isName(_ text: String) -> Bool {
@@ -39,19 +39,6 @@ public struct PoolStore: Sendable {
                 true
             default: false
             }
-        }
-    }
-
-    /// `body` in a transaction, with its errors as they are.
-    func transaction<Value>(
-        _ body: (Transaction) async throws(PostgresError) -> Value
-    ) async throws(PostgresError) -> Value {
-        do {
-            return try await database.transaction { transaction in try await body(transaction) }
-        } catch let error as PostgresError {
-            throw error
-        } catch {
-            throw .misuse("\(error)")
         }
     }
 }

@@ -25,8 +25,8 @@ public enum PostgresError: Error, Sendable {
     /// The connection or pool was closed by its owner before anything was sent.
     case closed
 
-    /// A column of a result is not what the caller asked for.
-    case unexpectedValue(column: Int, reason: String)
+    /// A column of a result is not what the caller reads: another type, NULL, a value that is none, or not read at all.
+    case unexpectedValue(column: String, reason: String)
 
     /// This module was called in a way that cannot work: a programmer's error, answered without harm.
     case misuse(String)
@@ -54,6 +54,15 @@ public enum PostgresError: Error, Sendable {
     }
 }
 
+/// An error that can stand for one of PostgreSQL: what the body of a transaction may throw.
+public protocol PostgresErrorConvertible: Error {
+    init(_ error: PostgresError)
+}
+
+extension PostgresError: PostgresErrorConvertible {
+    public init(_ error: PostgresError) { self = error }
+}
+
 extension PostgresError: CustomStringConvertible {
     public var description: String {
         switch self {
@@ -72,7 +81,7 @@ extension PostgresError: CustomStringConvertible {
         case .closed:
             "the connection to PostgreSQL was closed by this process"
         case .unexpectedValue(let column, let reason):
-            "column \(column) of a result: \(reason)"
+            "column \(column) of a result \(reason)"
         case .misuse(let what):
             what
         }

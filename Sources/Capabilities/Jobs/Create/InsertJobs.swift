@@ -142,8 +142,8 @@ struct InsertJobs: Sendable {
     let clock: ServerClock
     let notifier: ReadyNotifier?
 
-    private static let creation = Statement(
-        "find_creation", "SELECT created_at FROM job WHERE id = $1", [.uuid], isIdempotent: true)
+    private static let creation = Statement<UUID>(
+        "find_creation", "SELECT created_at FROM job WHERE id = $1", isIdempotent: true)
 
     /// Inserts a merged batch. One that the server refuses is tried again row by row, so that a bad row fails alone.
     func commit(_ items: [Item]) async -> [Answer] {
@@ -162,19 +162,20 @@ struct InsertJobs: Sendable {
 
     /// All of `items`, or none. Sent again while its outcome is unknown.
     func insertOnce(_ items: [Item]) async -> Result<[CreateResult], PostgresError> {
-        let (statement, parameters) = Self.encode(items)
-        // That of an earlier try. Whatever keeps a later one from being sent does not undo what that has done.
+        let batch = Self.encode(items)
+        // The error of an earlier try. Whatever keeps a later one from being sent does not undo the commit of that.
         var unknown: PostgresError?
         var triesLeft = Self.attemptsMax
         while true {
             do throws(PostgresError) {
                 let sent = WallInstant.now()
-                let row = try await pool.execute(statement, parameters).onlyRow()
-                let createdAt = try row.timestamptz(0)
-                clock.learn(serverTime: createdAt, sentAt: sent)
-                if try row.bool(1) { notifier?.notify(items.lazy.map(\.job.queue)) }
-                if statement === Self.keyed { return .success(try Self.results(row, count: items.count)) }
-                return .success(Self.created(items, at: createdAt))
+                let rows = try await pool.execute(batch.statement)
+                let keyed: KeyedRow? = batch.isKeyed ? try rows.decodeOnly() : nil
+                let inserted = if let keyed { keyed.inserted } else { try rows.decodeOnly(as: InsertedRow.self) }
+                clock.learn(serverTime: inserted.createdAt, sentAt: sent)
+                if inserted.isAnyoneWaiting { notifier?.notify(items.lazy.map(\.job.queue)) }
+                if let keyed { return .success(try keyed.results(count: items.count)) }
+                return .success(Self.created(items, at: inserted.createdAt))
             } catch {
                 if unknown != nil, error.sqlState == .uniqueViolation { return await creation(of: items) }
                 triesLeft -= 1
@@ -195,10 +196,8 @@ struct InsertJobs: Sendable {
     /// What became of a batch that an earlier try has committed.
     private func creation(of items: [Item]) async -> Result<[CreateResult], PostgresError> {
         do throws(PostgresError) {
-            var parameters = Parameters()
-            parameters.append(items[0].id)
-            let createdAt = try await pool.execute(Self.creation, parameters).onlyRow().timestamptz(0)
-            return .success(Self.created(items, at: createdAt))
+            let rows = try await pool.execute(Self.creation(items[0].id))
+            return .success(Self.created(items, at: try rows.decodeOnly()))
         } catch {
             // Nothing but that it exists could be learnt, and that only here.
             return .failure(.connectionLost(reason: "\(error)", outcomeUnknown: true))

@@ -1,4 +1,6 @@
-/// Where a job stands in its life. The raw values are those of the API and of the view `jobs`.
+public import Postgres
+
+/// The state of a job. The raw values are those of the API and of the view `jobs`.
 public enum JobStatus: String, CaseIterable, Sendable {
     /// Its `run_at` lies ahead: it was created so, or waits out a backoff or a snooze.
     /// Next: `queued` by promotion when the time has come; `cancelled` by a person.
@@ -25,5 +27,11 @@ public enum JobStatus: String, CaseIterable, Sendable {
         case .succeeded, .failed, .cancelled: true
         case .scheduled, .queued, .running, .ending: false
         }
+    }
+}
+
+extension JobStatus: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        self = try columns.next(parsing: Self.init(rawValue:))
     }
 }

@@ -83,11 +83,9 @@ public final class ConnectionPool: @unchecked Sendable {
     /// When the connection is lost, it is run again, once, on another one, if nothing of it can have been committed or
     /// if it is idempotent.
     /// - Parameter timeout: for the answer, once it is sent.
-    public func execute(
-        _ statement: Statement, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
-    ) async throws(PostgresError) -> Rows {
+    public func execute(_ statement: BoundStatement, timeout: Duration? = nil) async throws(PostgresError) -> Rows {
         try await shared(isIdempotent: statement.isIdempotent) { (connection) async throws(PostgresError) in
-            try await connection.execute(statement, parameters, timeout: timeout)
+            try await connection.execute(statement, timeout: timeout)
         }
     }
 
@@ -103,11 +101,11 @@ public final class ConnectionPool: @unchecked Sendable {
 
     /// Runs statements in one transaction and one round trip.
     public func executeGroup(
-        _ members: [(Statement, Parameters)], timeout: Duration? = nil
+        _ statements: [BoundStatement], timeout: Duration? = nil
     ) async throws(PostgresError) -> [Rows] {
-        try await shared(isIdempotent: members.allSatisfy(\.0.isIdempotent)) {
+        try await shared(isIdempotent: statements.allSatisfy(\.isIdempotent)) {
             (connection) async throws(PostgresError) in
-            try await connection.executeGroup(members, timeout: timeout)
+            try await connection.executeGroup(statements, timeout: timeout)
         }
     }
 
@@ -143,8 +141,16 @@ public final class ConnectionPool: @unchecked Sendable {
 
     /// Lends a connection to `body` alone. What `body` leaves open (a transaction) closes the connection; settings that
     /// it changes must be changed back.
-    public func withConnection<Value>(_ body: (DatabaseConnection) async throws -> Value) async throws -> Value {
-        let lease = try await lease(.exclusive)
+    /// - Throws: what `body` throws, and `PostgresError` as an error of the same type.
+    public func withConnection<Value, Failure: PostgresErrorConvertible>(
+        _ body: (DatabaseConnection) async throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        let lease: Lease
+        do throws(PostgresError) {
+            lease = try await self.lease(.exclusive)
+        } catch {
+            throw Failure(error)
+        }
         defer {
             if lease.connection.isInTransaction || lease.connection.inFlightCount > 0 { lease.connection.close() }
             release(lease, .exclusive)
@@ -153,10 +159,11 @@ public final class ConnectionPool: @unchecked Sendable {
     }
 
     /// Runs `body` between `BEGIN` and `COMMIT` on a connection of its own; see `DatabaseConnection.transaction`.
-    public func transaction<Value>(
-        _ isolation: DatabaseConnection.Isolation = .readCommitted, _ body: (Transaction) async throws -> Value
-    ) async throws -> Value {
-        try await withConnection { connection in
+    public func transaction<Value, Failure: PostgresErrorConvertible>(
+        _ isolation: DatabaseConnection.Isolation = .readCommitted,
+        _ body: (Transaction) async throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        try await withConnection { (connection) async throws(Failure) in
             try await connection.transaction(isolation, body)
         }
     }

@@ -1,5 +1,5 @@
 /// Why the schema could not be brought, or found, up to date.
-public enum MigrationError: Error, Sendable {
+public enum MigrationError: PostgresErrorConvertible, Sendable {
     case unreadable(String, reason: String)
     case badFile(String, reason: String)
     /// Files and database do not belong together; nothing was changed.
@@ -9,6 +9,8 @@ public enum MigrationError: Error, Sendable {
     /// A statement failed. The file was rolled back, unless it is a `-- no-transaction` file.
     case failed(file: String, line: Int, error: PostgresError)
     case database(PostgresError)
+
+    public init(_ error: PostgresError) { self = .database(error) }
 }
 
 extension MigrationError: CustomStringConvertible {

@@ -2,10 +2,8 @@ extension DatabaseConnection {
     /// Runs a statement in a transaction of its own, and returns when that is committed.
     ///
     /// - Parameter timeout: from now; by default the statement's timeout and the network's grace.
-    public func execute(
-        _ statement: Statement, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
-    ) async throws(PostgresError) -> Rows {
-        let request = GroupRequest(body: .one(statement, parameters), isWholeTransaction: true)
+    public func execute(_ statement: BoundStatement, timeout: Duration? = nil) async throws(PostgresError) -> Rows {
+        let request = GroupRequest(body: .one(statement), isWholeTransaction: true)
         return try await send(request, timeout: timeout).onlyRows()
     }
 
@@ -22,9 +20,9 @@ extension DatabaseConnection {
     /// Runs statements in one transaction and one round trip: all are committed, or none.
     /// - Returns: the rows of each, in order.
     public func executeGroup(
-        _ members: [(Statement, Parameters)], timeout: Duration? = nil
+        _ statements: [BoundStatement], timeout: Duration? = nil
     ) async throws(PostgresError) -> [Rows] {
-        let request = GroupRequest(body: .several(members), isWholeTransaction: true)
+        let request = GroupRequest(body: .several(statements), isWholeTransaction: true)
         return try await send(request, timeout: timeout).all
     }
 
@@ -32,17 +30,25 @@ extension DatabaseConnection {
     ///
     /// `BEGIN` travels with the first statement. Loss of the connection before `COMMIT` was sent is reported as a
     /// known outcome (nothing committed); after it, as unknown.
-    public func transaction<Value>(
-        _ isolation: Isolation = .readCommitted, _ body: (Transaction) async throws -> Value
-    ) async throws -> Value {
+    ///
+    /// - Throws: what `body` throws, and `PostgresError` as an error of the same type.
+    public func transaction<Value, Failure: PostgresErrorConvertible>(
+        _ isolation: Isolation = .readCommitted, _ body: (Transaction) async throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
         let transaction = Transaction(on: self, isolation: isolation)
-        do {
-            let value = try await body(transaction)
+        let value: Value
+        do throws(Failure) {
+            value = try await body(transaction)
+        } catch {
+            await transaction.rollBack()
+            throw error
+        }
+        do throws(PostgresError) {
             try await transaction.commit()
             return value
         } catch {
             await transaction.rollBack()
-            throw error
+            throw Failure(error)
         }
     }
 
@@ -52,12 +58,12 @@ extension DatabaseConnection {
         /// One snapshot for several reads.
         case repeatableReadOnly
 
-        var opening: Statement {
+        var opening: BoundStatement {
             switch self {
-            case .readCommitted: TransactionStatements.begin
-            case .repeatableRead: TransactionStatements.beginRepeatableRead
-            case .serializable: TransactionStatements.beginSerializable
-            case .repeatableReadOnly: TransactionStatements.beginReadOnly
+            case .readCommitted: TransactionStatements.begin()
+            case .repeatableRead: TransactionStatements.beginRepeatableRead()
+            case .serializable: TransactionStatements.beginSerializable()
+            case .repeatableReadOnly: TransactionStatements.beginReadOnly()
             }
         }
     }

@@ -1,14 +1,14 @@
 /// What one group consists of. It is kept until the answer, so that it can be sent again.
 struct GroupRequest {
     enum Body {
-        case one(Statement, Parameters)
-        case several([(Statement, Parameters)])
+        case one(BoundStatement)
+        case several([BoundStatement])
         case query(String, Parameters)
     }
 
     var body: Body
     /// `BEGIN` is to go in front, in the same group: should it fail, nothing after it runs.
-    var opening: Statement?
+    var opening: BoundStatement?
     /// Within an explicit transaction, nothing is committed by a sync.
     var isWholeTransaction: Bool
     /// The `COMMIT` of an explicit transaction.
@@ -20,27 +20,10 @@ struct GroupRequest {
     /// Why the request cannot be sent; nil if it can.
     var mistake: String? {
         switch body {
-        case .one(let statement, let parameters):
-            statement.mistake(in: parameters)
-        case .several(let members):
-            members.isEmpty ? "a group of no statements" : members.lazy.compactMap { $0.mistake(in: $1) }.first
-        case .query(_, let parameters):
-            parameters.count > 65_535 ? "more than 65,535 parameters" : nil
+        case .one: nil
+        case .several(let members): members.isEmpty ? "a group of no statements" : nil
+        case .query(_, let parameters): parameters.count > 65_535 ? "more than 65,535 parameters" : nil
         }
-    }
-}
-
-extension Statement {
-    /// In binary form a value of another type would be read as nonsense, or refused with a message that says little.
-    fileprivate func mistake(in parameters: Parameters) -> String? {
-        guard parameters.slots.count == parameterTypes.count else {
-            return "statement \(name) takes \(parameterTypes.count) parameters, and was given \(parameters.count)"
-        }
-        for (index, slot) in parameters.slots.enumerated() where slot.type != parameterTypes[index] {
-            return
-                "parameter $\(index + 1) of statement \(name) is \(parameterTypes[index]), and was given \(slot.type)"
-        }
-        return nil
     }
 }
 

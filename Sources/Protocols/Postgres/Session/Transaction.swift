@@ -23,10 +23,8 @@ public final class Transaction: @unchecked Sendable {
     }
 
     /// Runs a statement within the transaction.
-    public func execute(
-        _ statement: Statement, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
-    ) async throws(PostgresError) -> Rows {
-        try await send(.one(statement, parameters), timeout: timeout).onlyRows()
+    public func execute(_ statement: BoundStatement, timeout: Duration? = nil) async throws(PostgresError) -> Rows {
+        try await send(.one(statement), timeout: timeout).onlyRows()
     }
 
     /// The same for a statement that is composed at run time.
@@ -39,9 +37,9 @@ public final class Transaction: @unchecked Sendable {
     /// Runs statements in one round trip.
     /// - Returns: the rows of each, in order.
     public func executeGroup(
-        _ members: [(Statement, Parameters)], timeout: Duration? = nil
+        _ statements: [BoundStatement], timeout: Duration? = nil
     ) async throws(PostgresError) -> [Rows] {
-        try await send(.several(members), timeout: timeout).all.suffix(members.count)
+        try await send(.several(statements), timeout: timeout).all.suffix(statements.count)
     }
 
     private func send(_ body: GroupRequest.Body, timeout: Duration?) async throws(PostgresError) -> GroupAnswer {
@@ -72,7 +70,7 @@ public final class Transaction: @unchecked Sendable {
         }
         state = .ended
         let request = GroupRequest(
-            body: .one(TransactionStatements.commit, Parameters()), isWholeTransaction: false, isCommit: true)
+            body: .one(TransactionStatements.commit()), isWholeTransaction: false, isCommit: true)
         let answer = try await connection.send(request, timeout: nil).onlyRows()
         // The server answers COMMIT of a failed transaction with ROLLBACK, and no error.
         guard answer.commandTag == "COMMIT" else { throw .misuse("the transaction had failed before its COMMIT") }
@@ -82,8 +80,7 @@ public final class Transaction: @unchecked Sendable {
     func rollBack() async {
         guard case .open = state else { return }
         state = .ended
-        let request = GroupRequest(
-            body: .one(TransactionStatements.rollback, Parameters()), isWholeTransaction: false)
+        let request = GroupRequest(body: .one(TransactionStatements.rollback()), isWholeTransaction: false)
         do {
             _ = try await connection.send(request, timeout: nil)
         } catch {

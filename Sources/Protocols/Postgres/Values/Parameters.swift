@@ -2,16 +2,13 @@ public import Values
 
 /// The values for one execution of a statement, in binary form, one after the other in one buffer.
 ///
-/// The first value appended is `$1`. Each value carries its type; an execution whose types differ from those
-/// of its `Statement` is refused before anything is sent.
+/// The first value appended is `$1`. Each value carries its type. A `Statement` makes them from what it is called with;
+/// a text that is composed at run time is executed with parameters that are appended one by one:
 ///
 /// ```swift
 /// var parameters = Parameters()
 /// parameters.append(id)                                   // uuid
 /// parameters.append(text: "default")
-/// parameters.appendArray(of: .json) { payloads in
-///     for job in jobs { payloads.append(bytes: job.payload) }
-/// }
 /// ```
 public struct Parameters: Sendable {
     struct Slot: Sendable {
@@ -29,6 +26,10 @@ public struct Parameters: Sendable {
     public init(reservingBytes byteCount: Int) {
         bytes.reserveCapacity(byteCount)
         slots.reserveCapacity(8)
+    }
+
+    mutating func reserve(bytes byteCount: Int) {
+        if byteCount > 0 { bytes.reserveCapacity(bytes.count + byteCount) }
     }
 
     /// The number of values appended.
