@@ -16,7 +16,7 @@ import Testing
 
     private func parameters(_ query: String) -> [String] {
         (problem { () throws(Problem) in _ = try read(query) }?.errors ?? []).map { error in
-            if case .parameter(let name) = error.place { name } else { "no parameter" }
+            if case .parameter(let name) = error.location { name } else { "no parameter" }
         }
     }
 
