@@ -77,7 +77,8 @@ private var openDescriptors: Int {
         (ProcessSpec(executable: "/etc/passwd", arguments: ["x"]), "exec /etc/passwd: Permission denied"),
         (shell("true", directory: "/no/where"), "chdir /no/where: No such file or directory"),
     ])
-    func `a failed start names the call and its subject, and leaks no descriptor`(spec: ProcessSpec, message: String) async throws
+    func `a failed start names the call and its subject, and leaks no descriptor`(spec: ProcessSpec, message: String)
+        async throws
     {
         try await onLoop { loop in
             let before = openDescriptors

@@ -28,7 +28,7 @@ import Testing
         Case(
             what: "deep nesting",
             body: "{\"type\":\"a\",\"payload\":" + String(repeating: "[", count: 100_000), status: 400,
-            says: ["more than 512 objects and arrays inside each other"]),
+            says: ["objects and arrays are nested deeper than 512 levels"]),
         Case(
             what: "an unknown member", body: #"{"type":"a","prioritty":1}"#, status: 422,
             says: [#"{"pointer":"/prioritty","detail":"is not known here"}"#]),

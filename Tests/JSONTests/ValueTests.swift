@@ -22,7 +22,7 @@ struct ValueTests {
         #expect(tree.kind == .object)
     }
 
-    @Test func `trees are equal if they are written alike`() throws {
+    @Test func `trees are equal if their texts are equal`() throws {
         let tree: JSONValue = ["a": 1, "b": [true, nil, "x"]]
         #expect(try JSONValue(parsing: #" { "a" : 1, "\u0062": [true,null,"x"] } "#) == tree)
         #expect(try JSONValue(parsing: #"{"b":[true,null,"x"],"a":1}"#) != tree)
@@ -31,7 +31,7 @@ struct ValueTests {
         #expect(JSONValue.object([JSONMember("\u{e9}", 1)]) != .object([JSONMember("e\u{301}", 1)]))
     }
 
-    @Test func `any tree survives writing and reading`() throws {
+    @Test func `a random tree is equal after writing and reading`() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         var random = SplitMix64(state: seed)
         for round in 0..<2_000 {
@@ -42,7 +42,7 @@ struct ValueTests {
         }
     }
 
-    @Test func `a damaged text crashes nothing, and skipping and reading agree on it`() throws {
+    @Test func `a corrupted text never crashes, and skipping and reading agree`() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         var random = SplitMix64(state: seed)
         let alphabet =
@@ -63,14 +63,14 @@ struct ValueTests {
             case (.success, .success): break
             case (.success, .failure(JSONError.type)): break  // an unpaired surrogate
             case (.failure(let left as JSONError), .failure(let right as JSONError)) where left == right: break
-            case (.failure, .failure(JSONError.type)): break  // found before the fault
-            default: Issue.record("seed \(seed), round \(round): \(skipping) against \(reading) for \(bytes)")
+            case (.failure, .failure(JSONError.type)): break  // detected before the syntax error
+            default: Issue.record("seed \(seed), round \(round): \(skipping) instead of \(reading) for \(bytes)")
             }
         }
     }
 }
 
-/// A small generator that one seed replays (Steele, Lea and Flood, 2014).
+/// A random number generator determined by its seed (Steele, Lea and Flood, "SplitMix64", 2014).
 struct SplitMix64: RandomNumberGenerator {
     var state: UInt64
 
