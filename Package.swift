@@ -50,65 +50,76 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", path: "Sources/CBoundary/COpenSSL", pkgConfig: "openssl"),
 
         // Runtime
-        runtime("EventLoop", ["CLinux"]),
-        runtime("TLS", ["COpenSSL", "EventLoop"]),
-        runtime("JSON"),
-        runtime("Telemetry"),
-        runtime("Configuration", ["EventLoop"]),
+        runtime("Values"),
+        runtime("EventLoop", ["CLinux", "Values"]),
+        runtime("TLS", ["Values", "COpenSSL", "EventLoop"]),
+        runtime("JSON", ["Values"]),
+        runtime("Telemetry", ["Values"]),
+        runtime("Configuration", ["Values", "EventLoop"]),
 
         // Protocols
-        protocolTarget("HTTP", ["EventLoop", "TLS", "JSON", "Telemetry"]),
-        protocolTarget("Postgres", ["CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
+        protocolTarget("HTTP", ["Values", "EventLoop", "TLS", "JSON", "Telemetry"]),
+        protocolTarget("Postgres", ["Values", "CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
 
         // Capabilities
-        capability("Workers", ["Postgres", "EventLoop", "Telemetry", "Configuration"]),
-        capability("Jobs", ["Postgres", "EventLoop", "JSON", "Workers", "Telemetry"]),
-        capability("Pauses", ["Postgres", "TLS", "Telemetry"]),
-        capability("Pools", ["Postgres", "EventLoop", "Telemetry"]),
+        capability("Workers", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration"]),
+        capability("Jobs", ["Values", "Postgres", "EventLoop", "JSON", "Workers", "Telemetry"]),
+        capability("Pauses", ["Values", "Postgres", "TLS", "Telemetry"]),
+        capability("Pools", ["Values", "Postgres", "EventLoop", "Telemetry"]),
 
         // Programs
         program(
             "Api",
             [
+                "Values",
                 "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
                 "Pauses", "Pools",
             ]),
         program(
             "Worker",
             [
+                "Values",
                 "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
                 "Pauses", "Pools",
             ]),
         program(
-            "Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Workers", "Jobs", "Pauses", "Pools"]),
+            "Reaper",
+            ["Values", "EventLoop", "Telemetry", "Configuration", "Postgres", "Workers", "Jobs", "Pauses", "Pools"]),
 
         // Tests
         .target(
-            name: "TestKit", dependencies: ["EventLoop", "JSON", "Postgres"], path: "Tests/TestKit",
+            name: "TestKit", dependencies: ["Values", "EventLoop", "JSON", "Postgres"], path: "Tests/TestKit",
             swiftSettings: strict),
-        tests("EventLoopTests", ["EventLoop", "CLinux"]),
-        tests("TLSTests", ["TLS", "EventLoop"]),
+        tests("ValuesTests", ["Values", "TestKit"]),
+        tests("EventLoopTests", ["Values", "EventLoop", "CLinux"]),
+        tests("TLSTests", ["Values", "TLS", "EventLoop"]),
         tests("JSONTests", ["JSON"]),
-        tests("TelemetryTests", ["Telemetry"]),
-        tests("ConfigurationTests", ["Configuration"]),
-        tests("HTTPTests", ["HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
-        tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
-        tests("WorkersTests", ["Workers", "Postgres", "EventLoop", "Configuration", "TestKit"]),
-        tests("JobsTests", ["Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("PausesTests", ["Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
-        tests("PoolsTests", ["Pools", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("WorkerTests", ["Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
+        tests("TelemetryTests", ["Values", "Telemetry"]),
+        tests("ConfigurationTests", ["Values", "Configuration"]),
+        tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
+        tests("PostgresTests", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
+        tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "Configuration", "TestKit"]),
+        tests("JobsTests", ["Values", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
+        tests("PausesTests", ["Values", "Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
+        tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
+        tests(
+            "WorkerTests",
+            ["Values", "Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
         tests(
             "ApiTests",
             [
+                "Values",
                 "Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Jobs", "Pools",
                 "TestKit",
             ]),
         tests(
             "ReaperTests",
-            ["Reaper", "Jobs", "Workers", "Pools", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
-        tests("TestKitTests", ["TestKit", "EventLoop"]),
-        tests("Integration", ["TestKit", "Postgres", "EventLoop", "JSON"]),
+            [
+                "Values", "Reaper", "Jobs", "Workers", "Pools", "Postgres", "EventLoop", "Telemetry", "Configuration",
+                "TestKit",
+            ]),
+        tests("TestKitTests", ["Values", "TestKit", "EventLoop"]),
+        tests("Integration", ["Values", "TestKit", "Postgres", "EventLoop", "JSON"]),
         tests("Tidy", ["TestKit"]),
     ].filter { hasTests || $0.path?.hasPrefix("Tests/") != true },
     swiftLanguageModes: [.v6]

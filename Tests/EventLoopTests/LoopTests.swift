@@ -1,6 +1,7 @@
 import EventLoop
 import Synchronization
 import Testing
+import Values
 
 /// Runs `body` as a task of a new loop. Returns its result.
 func onLoop<Value: Sendable>(

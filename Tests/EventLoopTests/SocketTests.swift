@@ -1,6 +1,7 @@
 import EventLoop
 import Synchronization
 import Testing
+import Values
 
 /// A pair of connected sockets over loopback, both on `loop`.
 private func pair(on loop: Loop) async throws -> (client: Socket, server: Socket) {

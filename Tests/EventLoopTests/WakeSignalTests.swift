@@ -1,5 +1,6 @@
 import EventLoop
 import Testing
+import Values
 
 @Suite struct WakeSignalTests {
     @Test func `a signal before the wait is stored, and several count as one`() async throws {

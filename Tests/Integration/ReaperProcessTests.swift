@@ -3,6 +3,7 @@ import Glibc
 import Postgres
 import TestKit
 import Testing
+import Values
 
 /// `jobqueue-reaper` as a process.
 @Suite struct ReaperProcessTests {

@@ -4,6 +4,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 /// Random walks over everything that can happen to jobs, by several sessions, compared with a model in memory after
 /// each transition. `JOBQUEUE_PROPERTY_SEEDS=200` takes the seeds 1 to 200, `JOBQUEUE_PROPERTY_SEEDS=17-17` that one alone.

@@ -1,6 +1,7 @@
 import EventLoop
 import TLS
 import Testing
+import Values
 
 /// The result of one connection to `serveOnce`.
 private enum Served: Hashable, Sendable {

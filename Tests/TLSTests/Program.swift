@@ -1,4 +1,5 @@
 import EventLoop
+import Values
 
 /// Runs `body` as a task of a new loop. Returns its result.
 func onLoop<Value: Sendable>(

@@ -1,4 +1,5 @@
 import Testing
+import Values
 
 /// Each rule finds what breaks it, at its line, and nothing in what keeps it.
 @Suite struct RuleTests {

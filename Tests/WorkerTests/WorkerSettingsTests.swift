@@ -2,6 +2,7 @@ import Configuration
 import EventLoop
 import Foundation
 import Testing
+import Values
 
 @testable import Worker
 

@@ -1,3 +1,5 @@
+internal import Values
+
 extension OpenAPIDocument {
     /// Creating and listing.
     static let jobPaths = #"""

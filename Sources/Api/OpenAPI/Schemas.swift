@@ -1,3 +1,5 @@
+internal import Values
+
 extension OpenAPIDocument {
     /// JSON Schema 2020-12. The bounds are those of `JobLimits`, which a test compares.
     static let schemas = #"""

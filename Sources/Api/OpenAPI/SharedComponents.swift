@@ -1,3 +1,5 @@
+internal import Values
+
 extension OpenAPIDocument {
     static let parameters = #"""
         {

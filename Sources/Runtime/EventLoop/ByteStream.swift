@@ -1,3 +1,5 @@
+public import Values
+
 /// A bidirectional byte stream: a socket, a pipe, or TLS over a socket. It belongs to one event loop and is used by the
 /// tasks of that loop, by one reader and one writer at a time.
 public protocol ByteStream: AnyObject, Sendable {

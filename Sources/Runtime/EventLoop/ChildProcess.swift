@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+public import Values
 
 /// The program, arguments and environment of a child process.
 public struct ProcessSpec: Hashable, Sendable {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Values
 
 /// A stream over one nonblocking descriptor, used by sockets and pipe ends.
 ///

@@ -1,4 +1,5 @@
 internal import Synchronization
+public import Values
 
 extension Loop {
     /// Suspends a task of this loop for a duration. Throws `CancellationError` as soon as the task is cancelled.

@@ -1,3 +1,5 @@
+public import Values
+
 /// A timer of one loop that can be armed repeatedly. Used on its loop's thread only.
 public final class LoopTimer {
     fileprivate(set) var deadline = MonotonicInstant.distantFuture

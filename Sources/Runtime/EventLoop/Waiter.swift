@@ -1,3 +1,5 @@
+internal import Values
+
 /// Suspends one task until one direction of a stream is ready. Used on its loop's thread only.
 ///
 /// A wake-up without a waiting task is stored, and the next wait returns at once. Other tasks may run between a task's

@@ -1,3 +1,5 @@
+public import Values
+
 /// A signal that wakes one waiting task of a loop. Used on its loop's thread only.
 ///
 /// A signal sent while no task waits is stored, and the next `wait` returns at once. Several stored signals count as one.

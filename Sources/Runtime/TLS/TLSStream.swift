@@ -1,4 +1,5 @@
 public import EventLoop
+public import Values
 
 /// A TLS session over a socket. Like the socket, it belongs to one event loop and is used by the tasks of that loop.
 ///

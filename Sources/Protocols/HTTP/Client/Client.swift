@@ -1,6 +1,7 @@
 public import EventLoop
 internal import Synchronization
 public import TLS
+public import Values
 
 /// An HTTP/1.1 client for the tasks of one event loop. It reuses idle connections, follows no redirects and stores no
 /// cookies. A caller that must not connect to internal addresses resolves and checks the host itself, and passes the

@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Values
 
 /// A connection without an exchange in progress.
 final class ClientConnection: Sendable {

@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Values
 
 /// Reads one response, and the interim responses before it.
 struct ResponseReader {

@@ -1,3 +1,5 @@
+internal import Values
+
 /// The identifier of a request in the response and in the log: the client's `X-Request-Id` if it is valid, else a
 /// generated one. Bytes and text are created on access only.
 public struct RequestID: Sendable, CustomStringConvertible {

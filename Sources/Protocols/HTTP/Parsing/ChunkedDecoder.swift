@@ -1,3 +1,5 @@
+internal import Values
+
 /// An incremental decoder of the chunked transfer coding (RFC 9112 section 7.1). Chunk extensions and trailer fields
 /// are checked, counted against the limits and dropped.
 public struct ChunkedDecoder: Sendable {
@@ -73,7 +75,7 @@ public struct ChunkedDecoder: Sendable {
         switch state {
         case .size(let value, let digits):
             try countLineByte(byte)
-            if let digit = byte.hexDigitValue {
+            if let digit = Hexadecimal.value(byte) {
                 guard value <= (Int.max - 15) / 16 else { throw Self.tooLarge }
                 state = .size(value: value * 16 + Int(digit), digits: digits + 1)
             } else {

@@ -1,3 +1,5 @@
+internal import Values
+
 /// The parts of a request target, as ranges into the head (RFC 9112 section 3.2).
 struct RequestTarget: Sendable, Equatable {
     /// With its leading slash, percent-encoded; empty in absolute form without a path, which means "/".
@@ -82,7 +84,8 @@ struct RequestTarget: Sendable, Equatable {
         guard byte == UInt8(ascii: "%") else {
             throw ProtocolViolation("the request target contains a character that must be percent-encoded")
         }
-        guard end - index >= 3, bytes[index + 1].hexDigitValue != nil, bytes[index + 2].hexDigitValue != nil else {
+        guard end - index >= 3, Hexadecimal.value(bytes[index + 1]) != nil, Hexadecimal.value(bytes[index + 2]) != nil
+        else {
             throw ProtocolViolation("the request target contains \"%\" without two hexadecimal digits")
         }
         hasEscapes = true
@@ -108,7 +111,8 @@ func isAuthority(_ bytes: Span<UInt8>, _ range: Range<Int>, mayBeEmpty: Bool) ->
     } else {
         while index < end, bytes[index] != UInt8(ascii: ":") {
             if bytes[index] == UInt8(ascii: "%") {
-                guard end - index >= 3, bytes[index + 1].hexDigitValue != nil, bytes[index + 2].hexDigitValue != nil
+                guard end - index >= 3, Hexadecimal.value(bytes[index + 1]) != nil,
+                    Hexadecimal.value(bytes[index + 2]) != nil
                 else { return false }
                 index += 3
             } else {

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Telemetry
+internal import Values
 
 /// One connection of a server, from its acceptance to its end. It reads a head, answers the request and repeats; each
 /// read and write has a deadline. Used by one task only.

@@ -1,4 +1,4 @@
-internal import EventLoop
+internal import Values
 
 /// The times of `ServerLimits` in nanoseconds, so that a deadline on the hot path costs one addition.
 struct Deadlines: Sendable {

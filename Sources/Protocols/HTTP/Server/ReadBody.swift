@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Values
 
 /// Why a body could not be read. The start of the next message on the connection is then unknown.
 enum BodyFailure: Error {

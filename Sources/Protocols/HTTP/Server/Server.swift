@@ -1,6 +1,7 @@
 public import EventLoop
 internal import Synchronization
 public import Telemetry
+public import Values
 
 /// An HTTP/1.1 server on sockets.
 ///

@@ -1,3 +1,5 @@
+internal import Values
+
 /// Escapes text so that it cannot end its line or its quotes, or control a terminal.
 ///
 /// The escapes are `\n`, `\t`, `\r` and `\uXXXX` (RFC 8259 section 7). Escaped are the C0 controls including ESC, DEL, the
@@ -41,12 +43,7 @@ enum LineEscape {
     private static func appendEscape(_ unit: UInt16, to bytes: inout [UInt8]) {
         bytes.append(contentsOf: #"\u"#.utf8)
         for shift in [12, 8, 4, 0] as [UInt16] {
-            bytes.append(hexadecimalDigit(UInt8(truncatingIfNeeded: unit >> shift & 0xf)))
+            bytes.append(Hexadecimal.digit(unit >> shift))
         }
-    }
-
-    /// The lower-case hexadecimal digit of 0 to 15.
-    static func hexadecimalDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }

@@ -1,3 +1,5 @@
+internal import Values
+
 /// The format of log lines. In both formats one record is one line of valid UTF-8 without terminal control characters,
 /// regardless of its texts.
 public enum LogFormat: Sendable, Equatable {

@@ -1,3 +1,5 @@
+public import Values
+
 /// Writes structured log lines for one component, with a set of bound fields.
 ///
 /// A logger is a value that can be copied and extended with further fields. The message and the fields of a disabled

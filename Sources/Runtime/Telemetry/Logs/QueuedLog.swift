@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+internal import Values
 
 /// A sink that writes lines to a file descriptor, standard output by default.
 ///

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Telemetry
+@testable import Values
 
 struct WallInstantTests {
     @Test(arguments: [
