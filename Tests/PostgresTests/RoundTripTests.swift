@@ -216,7 +216,7 @@ import Values
                 ("the result has 3 columns", { _ = try row.int4(-1) }),
                 ("is int4, read as int8", { _ = try row.int8(0) }),
                 ("is NULL", { _ = try row.text(1) }),
-                ("not a list", { _ = try row.int4Array(2) }),
+                ("malformed or not one-dimensional", { _ = try row.int4Array(2) }),
                 ("read as int8[]", { _ = try row.int8Array(2) }),
             ]
             for (reason, mistake) in mistakes {

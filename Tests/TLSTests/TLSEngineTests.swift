@@ -6,8 +6,8 @@ private struct EnginePair {
     let client: TLSEngine
     let server: TLSEngine
 
-    /// Moves ciphertext in both directions, in pieces of `pieces` bytes, until neither engine has any. Returns the number
-    /// of bytes.
+    /// Moves ciphertext in both directions, in pieces of `pieces` bytes, until neither engine has any. Returns the
+    /// number of bytes.
     @discardableResult
     func carry(pieces: Int = .max, between: () throws(TLSError) -> Void = {}) throws(TLSError) -> Int {
         var total = 0

@@ -1,6 +1,6 @@
-// The child shares the parent's memory until exec (vfork), so the cost of starting a program does not depend on the size
-// of the parent. Between vfork and exec the child only makes system calls, and does not return. It reports a failure
-// through a pipe that exec closes, which also works where a sanitizer turns vfork into fork.
+// The child shares the parent's memory until exec (vfork), so the cost of starting a program does not depend on the
+// size of the parent. Between vfork and exec the child only makes system calls, and does not return. It reports a
+// failure through a pipe that exec closes, which also works where a sanitizer turns vfork into fork.
 
 #define _GNU_SOURCE
 #include "clinux.h"

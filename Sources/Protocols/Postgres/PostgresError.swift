@@ -15,8 +15,8 @@ public enum PostgresError: Error, Sendable {
     /// The statement got no response by its deadline. With `outcomeUnknown` it may be committed.
     case deadlineExceeded(outcomeUnknown: Bool)
 
-    /// No connection of the pool became free, or could be opened, in time. Nothing was sent. `lastFailure` is the reason
-    /// why the last connection attempt failed; nil if it did not.
+    /// No connection of the pool became free, or could be opened, in time. Nothing was sent. `lastFailure` is the
+    /// reason why the last connection attempt failed; nil if it did not.
     case poolExhausted(waited: Duration, lastFailure: String?)
 
     /// The task was cancelled while it waited for a connection. Nothing was sent.

@@ -44,8 +44,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, ExpressibleByStrin
         self == .serializationFailure || self == .deadlockDetected
     }
 
-    /// Whether the data of the statement caused the error, so that a repetition fails again: data exceptions (class 22),
-    /// integrity constraints (23), limits (54). Other errors do not depend on the data and may be temporary.
+    /// Whether the data of the statement caused the error, so that a repetition fails again: data exceptions (class
+    /// 22), integrity constraints (23), limits (54). Other errors do not depend on the data and may be temporary.
     public var concernsData: Bool {
         ["22", "23", "54"].contains(category)
     }

@@ -22,8 +22,8 @@ public struct ProcessSpec: Hashable, Sendable {
         self.workingDirectory = workingDirectory
     }
 
-    /// The path of the executable `name`: `name` itself if it contains a slash, else the first executable file with that
-    /// name in the directories of `searchPath`, separated by colons. Nil if there is none.
+    /// The path of the executable `name`: `name` itself if it contains a slash, else the first executable file with
+    /// that name in the directories of `searchPath`, separated by colons. Nil if there is none.
     public static func findExecutable(_ name: String, searchPath: String) -> String? {
         if name.utf8.contains(UInt8(ascii: "/")) {
             return access(name, X_OK) == 0 ? name : nil

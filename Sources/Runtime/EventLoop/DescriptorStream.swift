@@ -3,9 +3,10 @@ internal import Values
 
 /// A stream over one nonblocking descriptor, used by sockets and pipe ends.
 ///
-/// The descriptor is watched edge-triggered: `readable` and `writable` stay true until a call would block, and only then
-/// does the task wait for the loop. A read that returns less than requested means that the kernel's buffer is empty, so
-/// the next read waits without trying, unless the peer has closed: then the stream ends with a read of 0 bytes.
+/// The descriptor is watched edge-triggered: `readable` and `writable` stay true until a call would block, and only
+/// then does the task wait for the loop. A read that returns less than requested means that the kernel's buffer is
+/// empty, so the next read waits without trying, unless the peer has closed: then the stream ends with a read of 0
+/// bytes.
 final class DescriptorStream: @unchecked Sendable {
     let loop: Loop
     private(set) var descriptor: Int32

@@ -63,8 +63,8 @@ public final class Listener: @unchecked Sendable {
 
     /// Waits for the next connection. Must always be called on the same loop, by one task at a time.
     ///
-    /// Throws `.closed` after `close`, and `.system` if descriptors (EMFILE, ENFILE) or memory run out. In that case the
-    /// connection stays in the backlog, so the caller should wait before the next call.
+    /// Throws `.closed` after `close`, and `.system` if descriptors (EMFILE, ENFILE) or memory run out. In that case
+    /// the connection stays in the backlog, so the caller should wait before the next call.
     public func accept(on loop: Loop) async throws(StreamError) -> Connection {
         while true {
             guard !isClosed else { throw .closed }

@@ -5,9 +5,9 @@ public import Values
 
 /// An epoll event loop on one thread, and the executor of the tasks that are spawned on it.
 ///
-/// Each turn has three steps: run the jobs that are ready; wait for descriptors, without blocking if jobs are ready, and
-/// call back the watches of those that changed; fire the expired timers. Jobs that become ready during a turn run in the
-/// next one, so that tasks which wake each other cannot starve descriptors and timers.
+/// Each turn has three steps: run the jobs that are ready; wait for descriptors, without blocking if jobs are ready,
+/// and call back the watches of those that changed; fire the expired timers. Jobs that become ready during a turn run
+/// in the next one, so that tasks which wake each other cannot starve descriptors and timers.
 ///
 /// States: created, running (`run` has been called), stopped (`run` has returned; final). A loop is built up before it
 /// runs, from any one thread. From then on its watches, timers, sockets and database connections are used on its thread

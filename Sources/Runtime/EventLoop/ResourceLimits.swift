@@ -2,8 +2,8 @@ internal import Glibc
 
 /// Resource limits of this process (setrlimit(2)).
 public enum ResourceLimits {
-    /// Raises the soft limit of file descriptors to the hard limit. The soft limit is 1,024 on most systems, for programs
-    /// that use select(2).
+    /// Raises the soft limit of file descriptors to the hard limit. The soft limit is 1,024 on most systems, for
+    /// programs that use select(2).
     /// - Returns: the new soft limit.
     @discardableResult
     public static func raiseDescriptors() -> Int {

@@ -10,8 +10,8 @@ public enum UsableProcessors {
         return max(1, min(Int(clinux_allowed_processors()), quota))
     }
 
-    /// Parses `cpu.max`: `150000 100000` is 150,000 microseconds of processor time per 100,000 microseconds; `max 100000`
-    /// is no limit, which gives nil (Linux, admin-guide/cgroup-v2).
+    /// Parses `cpu.max`: `150000 100000` is 150,000 microseconds of processor time per 100,000 microseconds; `max
+    /// 100000` is no limit, which gives nil (Linux, admin-guide/cgroup-v2).
     static func quota(_ text: String) -> Int? {
         let fields = text.split { $0 == " " || $0 == "\n" }
         guard fields.count == 2, let granted = Int(fields[0]), let period = Int(fields[1]), granted > 0, period > 0

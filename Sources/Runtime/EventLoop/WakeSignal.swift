@@ -2,7 +2,8 @@ public import Values
 
 /// A signal that wakes one waiting task of a loop. Used on its loop's thread only.
 ///
-/// A signal sent while no task waits is stored, and the next `wait` returns at once. Several stored signals count as one.
+/// A signal sent while no task waits is stored, and the next `wait` returns at once. Several stored signals count as
+/// one.
 public final class WakeSignal: @unchecked Sendable {
     private let waiter: Waiter
     private let loop: Loop

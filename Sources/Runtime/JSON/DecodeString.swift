@@ -1,7 +1,7 @@
 /// The content of a string with its escapes decoded.
 struct DecodedString {
-    /// UTF-8. An unpaired surrogate is encoded as three bytes (generalized UTF-8), so that two contents are equal exactly
-    /// if their bytes are equal.
+    /// UTF-8. An unpaired surrogate is encoded as three bytes (generalized UTF-8), so that two contents are equal
+    /// exactly if their bytes are equal.
     var bytes: [UInt8] = []
     var hasUnpairedSurrogate = false
 }
@@ -25,8 +25,8 @@ extension Span<UInt8> {
         return decoded
     }
 
-    /// Appends the character of the escape sequence at `index`. Returns the length of the sequence, which is twelve bytes
-    /// for a surrogate pair (RFC 8259 section 7).
+    /// Appends the character of the escape sequence at `index`. Returns the length of the sequence, which is twelve
+    /// bytes for a surrogate pair (RFC 8259 section 7).
     private func decodeEscape(at index: Int, into decoded: inout DecodedString) -> Int {
         switch self[index + 1] {
         case UInt8(ascii: "b"): decoded.bytes.append(0x08)

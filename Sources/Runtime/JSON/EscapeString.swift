@@ -1,9 +1,9 @@
 extension [UInt8] {
     /// Appends UTF-8 text as a JSON string with its quotation marks.
     ///
-    /// Escapes the characters required by RFC 8259 section 7, and those that could forge or hide a line when the JSON is
-    /// shown in a log or a terminal: DEL, the C1 controls U+0080 to U+009F, and the separators U+2028 and U+2029. A byte
-    /// that is not UTF-8 becomes U+FFFD, so that the output is always valid JSON.
+    /// Escapes the characters required by RFC 8259 section 7, and those that could forge or hide a line when the JSON
+    /// is shown in a log or a terminal: DEL, the C1 controls U+0080 to U+009F, and the separators U+2028 and U+2029. A
+    /// byte that is not UTF-8 becomes U+FFFD, so that the output is always valid JSON.
     mutating func appendJSONString(_ text: Span<UInt8>) {
         // Fast path: nearly every string needs no escape and is appended at once, with its quotation marks.
         var length = text.verbatimLength(at: 0)

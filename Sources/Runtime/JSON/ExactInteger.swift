@@ -8,9 +8,9 @@ enum ExactInteger: Equatable {
 }
 
 extension Span<UInt8> {
-    /// Converts the well-formed number in `range` without rounding. The value decides, not the notation: `1.0`, `1e2` and
-    /// `-0` are integers, as in JSON Schema (2020-12, section 4.2.3); `1.5` and `1e-2` are not. Takes time linear in the
-    /// length of the text, regardless of the exponent.
+    /// Converts the well-formed number in `range` without rounding. The value decides, not the notation: `1.0`, `1e2`
+    /// and `-0` are integers, as in JSON Schema (2020-12, section 4.2.3); `1.5` and `1e-2` are not. Takes time linear
+    /// in the length of the text, regardless of the exponent.
     func exactInteger(_ range: Range<Int>) -> ExactInteger {
         let text = extracting(range)
         var decimal = Decimal()
@@ -29,8 +29,8 @@ extension Span<UInt8> {
         return decimal.integer
     }
 
-    /// The signed exponent from `index` to the end, clamped to plus or minus 10^15. No text has enough digits before the
-    /// exponent to make a difference beyond that.
+    /// The signed exponent from `index` to the end, clamped to plus or minus 10^15. No text has enough digits before
+    /// the exponent to make a difference beyond that.
     private func exponent(from index: Int) -> Int {
         let limit = 1_000_000_000_000_000
         var magnitude = 0

@@ -35,8 +35,8 @@ public struct JSONTypeError: Error, Equatable, Sendable, CustomStringConvertible
     public let expected: String
     /// For example `a number` or `256`.
     public let found: String
-    /// Start of the value in the reader's bytes. `JSONReader.position(of:)` converts it to line and column; that takes a
-    /// pass over the input and is therefore not done for every error.
+    /// Start of the value in the reader's bytes. `JSONReader.position(of:)` converts it to line and column; that takes
+    /// a pass over the input and is therefore not done for every error.
     public let offset: Int
 
     public init(expected: String, found: String, offset: Int) {
@@ -64,8 +64,8 @@ public struct JSONPosition: Equatable, Sendable, CustomStringConvertible {
         self.column = column
     }
 
-    /// Counts lines and columns from `start` to `offset`. A byte that is not valid UTF-8 counts as a scalar, unless it has
-    /// the form of a continuation byte.
+    /// Counts lines and columns from `start` to `offset`. A byte that is not valid UTF-8 counts as a scalar, unless it
+    /// has the form of a continuation byte.
     init(of offset: Int, in bytes: [UInt8], from start: Int) {
         var line = 1
         var column = 1

@@ -1,7 +1,7 @@
 /// The name of a member, which can be compared without creating a `String`.
 ///
-/// Names are equal if their Unicode scalars are equal after decoding: `"\u0074ype"` equals `type`, but a composed letter
-/// does not equal its decomposed form. (Swift's `String` treats those as equal, which would merge two members.)
+/// Names are equal if their Unicode scalars are equal after decoding: `"\u0074ype"` equals `type`, but a composed
+/// letter does not equal its decomposed form. (Swift's `String` treats those as equal, which would merge two members.)
 public struct JSONKey: Sendable, Equatable, CustomStringConvertible {
     /// The document, or the decoded name if it contains escapes.
     let bytes: [UInt8]

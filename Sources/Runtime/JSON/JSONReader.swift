@@ -74,8 +74,8 @@ public struct JSONReader: Sendable {
         try open(isObject: false)
     }
 
-    /// The name of the next member of the innermost object, whose value is read next. Nil at the end of the object, which
-    /// leaves it. Skips the value of the previous member if it has not been read.
+    /// The name of the next member of the innermost object, whose value is read next. Nil at the end of the object,
+    /// which leaves it. Skips the value of the previous member if it has not been read.
     public mutating func nextMember() throws(JSONError) -> JSONKey? {
         precondition(containers.isInObject, "nextMember outside an object")
         guard let name = try advanceToMember() else { return nil }

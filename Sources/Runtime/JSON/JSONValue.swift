@@ -117,8 +117,8 @@ extension JSONWriter {
 // MARK: Looking inside
 
 extension JSONValue {
-    /// The value of the member `name`; nil if this is not an object or has no such member. Of repeated names the last one
-    /// is used, as in ECMAScript and in PostgreSQL's `jsonb`.
+    /// The value of the member `name`; nil if this is not an object or has no such member. Of repeated names the last
+    /// one is used, as in ECMAScript and in PostgreSQL's `jsonb`.
     public subscript(_ name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.name.utf8.elementsEqual(name.utf8) }?.value

@@ -10,7 +10,8 @@
 ///     writer.endObject()
 ///     let body = writer.finish()
 ///
-/// Calls that would produce invalid JSON, such as a key in an array or an unbalanced end, are programming errors and trap.
+/// Calls that would produce invalid JSON, such as a key in an array or an unbalanced end, are programming errors and
+/// trap.
 public struct JSONWriter: Sendable {
     /// The text written so far.
     public private(set) var bytes: [UInt8]

@@ -33,8 +33,8 @@ extension JSONReader {
         return isTrue
     }
 
-    /// Reads a string and decodes its escapes. An unpaired surrogate (`"\ud800"`), which is legal in the grammar but not
-    /// Unicode text, is a type error; `skipValue` accepts it.
+    /// Reads a string and decodes its escapes. An unpaired surrogate (`"\ud800"`), which is legal in the grammar but
+    /// not Unicode text, is a type error; `skipValue` accepts it.
     public mutating func readString() throws(JSONError) -> String {
         let first = index
         let content = try readStringContent()
@@ -54,8 +54,8 @@ extension JSONReader {
         return try decode(content.range, valueAt: first)
     }
 
-    /// Reads an integer of up to 64 bits, without rounding. `1.0` and `1e2` are integers, `1.5` is not: the value decides,
-    /// as in JSON Schema (2020-12, section 4.2.3). A value outside the range of `Value` is a type error.
+    /// Reads an integer of up to 64 bits, without rounding. `1.0` and `1e2` are integers, `1.5` is not: the value
+    /// decides, as in JSON Schema (2020-12, section 4.2.3). A value outside the range of `Value` is a type error.
     @inlinable
     public mutating func readInteger<Value: FixedWidthInteger>(as type: Value.Type = Value.self) throws(JSONError)
         -> Value

@@ -57,8 +57,8 @@ public final class TLSClientContext: Sendable {
         }
     }
 
-    /// Whether the name consists of letters, digits, `.`, `-`, `_` and `:` (of an address). An empty name, a leading dot
-    /// (any subdomain) and a NUL are rejected, because OpenSSL would accept more names than intended.
+    /// Whether the name consists of letters, digits, `.`, `-`, `_` and `:` (of an address). An empty name, a leading
+    /// dot (any subdomain) and a NUL are rejected, because OpenSSL would accept more names than intended.
     private static func isValidHost(_ name: Substring) -> Bool {
         guard let first = name.utf8.first, first != UInt8(ascii: "."), name.utf8.count <= 253 else { return false }
         return name.utf8.allSatisfy { byte in

@@ -109,7 +109,8 @@ public final class TLSEngine {
         return .bytes(total)
     }
 
-    /// Encrypts all bytes. The ciphertext takes as much memory as the bytes, so large bodies should be written in pieces.
+    /// Encrypts all bytes. The ciphertext takes as much memory as the bytes, so large bodies should be written in
+    /// pieces.
     /// - Precondition: the handshake has finished, and `closeWriting` was not called.
     public func write(_ bytes: Span<UInt8>) throws(TLSError) {
         precondition(isEstablished && !isWritingClosed, "write before the end of the handshake, or after closeWriting")

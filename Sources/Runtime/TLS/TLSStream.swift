@@ -23,8 +23,8 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
     private let engine: TLSEngine
     private var isClosed = false
     private var isWritingClosed = false
-    /// Records must be sent in the order of their encryption, so one task at a time writes to the socket: a writer, or a
-    /// reader with a reply that the protocol requires (KeyUpdate, RFC 8446 section 4.6.3).
+    /// Records must be sent in the order of their encryption, so one task at a time writes to the socket: a writer, or
+    /// a reader with a reply that the protocol requires (KeyUpdate, RFC 8446 section 4.6.3).
     private var isFlushing = false
     private var flushWaiters: [UnsafeContinuation<Void, Never>] = []
     /// The first failed flush. Part of a record may be missing, so the peer could not decrypt any later one.

@@ -42,15 +42,15 @@ extension Server {
         connections.onEmpty { loop.execute { empty.wake() } }
         let idleEnd = min(.now() + limits.drainIdleTimeout, deadline)
         if await isEmpty(by: idleEnd, empty) { return DrainReport(cut: 0) }
-        connections.forEach { $0.halfCloseIfIdle() }
+        connections.onEach { $0.halfCloseIfIdle() }
         let lingerEnd = min(.now() + limits.lingerTimeout, deadline)
         if await isEmpty(by: lingerEnd, empty) { return DrainReport(cut: 0) }
-        connections.forEach { $0.closeIfHalfClosed() }
+        connections.onEach { $0.closeIfHalfClosed() }
         if await isEmpty(by: deadline, empty) { return DrainReport(cut: 0) }
 
         let cut = connections.count
         logger.warning("drain deadline reached; closing connections by force", ["connections": .integer(cut)])
-        connections.forEach { $0.close() }
+        connections.onEach { $0.close() }
         return DrainReport(cut: cut)
     }
 

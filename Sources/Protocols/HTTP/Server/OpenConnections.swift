@@ -125,7 +125,7 @@ final class OpenConnections: Sendable {
     }
 
     /// Calls `body` with every registered connection, on the connection's loop.
-    func forEach(_ body: @escaping @Sendable (ConnectionRecord) -> Void) {
+    func onEach(_ body: @escaping @Sendable (ConnectionRecord) -> Void) {
         for record in state.withLock({ Array($0.records.values) }) {
             record.loop.execute { body(record) }
         }

@@ -9,8 +9,8 @@ internal import Values
 /// A caller waits for up to `waitTimeout`, then `.poolExhausted` is thrown with the reason of the last failed attempt.
 ///
 /// `ConnectionPoolState` makes all decisions, as a pure function of events and instants, and documents the states of a
-/// connection. This class performs the resulting actions: it connects, closes, resumes waiting callers and arms a timer.
-/// All times are taken from the monotonic clock.
+/// connection. This class performs the resulting actions: it connects, closes, resumes waiting callers and arms a
+/// timer. All times are taken from the monotonic clock.
 ///
 /// Failures: a lost connection fails its statements in flight; a statement that was certainly not committed, or is
 /// idempotent, is repeated once on another connection. Failed connection attempts are repeated with exponential backoff
@@ -39,8 +39,8 @@ public final class ConnectionPool: @unchecked Sendable {
         }
     }
 
-    /// Returns the credentials for a new connection; nil for those of the URL. Called for each connection, so that rotated
-    /// credentials are used. A thrown error counts as a failed connection attempt.
+    /// Returns the credentials for a new connection; nil for those of the URL. Called for each connection, so that
+    /// rotated credentials are used. A thrown error counts as a failed connection attempt.
     public typealias CredentialsProvider = @Sendable () async throws -> DatabaseCredentials?
 
     public let loop: Loop
@@ -86,11 +86,11 @@ public final class ConnectionPool: @unchecked Sendable {
 
     // MARK: Shared use
 
-    /// Executes a statement in a transaction of its own, on the connection with the fewest statements in flight. Returns
-    /// after the commit.
+    /// Executes a statement in a transaction of its own, on the connection with the fewest statements in flight.
+    /// Returns after the commit.
     ///
-    /// If the connection is lost, the statement is repeated once on another connection, provided that it cannot have been
-    /// committed or is idempotent.
+    /// If the connection is lost, the statement is repeated once on another connection, provided that it cannot have
+    /// been committed or is idempotent.
     /// - Parameter timeout: time for the response after the statement was sent.
     public func execute(
         _ statement: Statement, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
@@ -150,8 +150,8 @@ public final class ConnectionPool: @unchecked Sendable {
 
     // MARK: Exclusive use
 
-    /// Calls `body` with a connection for its exclusive use. If `body` leaves a transaction open, the connection is closed.
-    /// Session settings that `body` changes must be restored by it.
+    /// Calls `body` with a connection for its exclusive use. If `body` leaves a transaction open, the connection is
+    /// closed. Session settings that `body` changes must be restored by it.
     public func withConnection<Value>(_ body: (DatabaseConnection) async throws -> Value) async throws -> Value {
         let lease = try await lease(.exclusive)
         defer {

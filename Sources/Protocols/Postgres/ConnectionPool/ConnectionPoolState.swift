@@ -1,14 +1,14 @@
 import EventLoop
 internal import Values
 
-/// The decisions of a connection pool: which caller gets which connection, when to connect, when to close. Pure: each event
-/// is passed with its instant, and `nextAction` returns actions until there are none left.
+/// The decisions of a connection pool: which caller gets which connection, when to connect, when to close. Pure: each
+/// event is passed with its instant, and `nextAction` returns actions until there are none left.
 ///
-/// A connection is used in one of two ways. *Shared*: it carries the statements of many callers in its pipeline, and each
-/// statement goes to the connection with the fewest in flight. *Exclusive*: one caller has it until its release. If a
-/// caller waits for exclusive use and no connection is idle, the connection with the fewest statements in flight is
-/// *reserved*: no further statement is sent on it, and when it is idle the caller gets it. The two kinds of callers wait
-/// in two queues; where they compete, the longer wait is served first.
+/// A connection is used in one of two ways. *Shared*: it carries the statements of many callers in its pipeline, and
+/// each statement goes to the connection with the fewest in flight. *Exclusive*: one caller has it until its release.
+/// If a caller waits for exclusive use and no connection is idle, the connection with the fewest statements in flight
+/// is *reserved*: no further statement is sent on it, and when it is idle the caller gets it. The two kinds of callers
+/// wait in two queues; where they compete, the longer wait is served first.
 ///
 /// While connecting fails, there is one attempt at a time, with exponential backoff, in order not to burden a server in
 /// trouble.

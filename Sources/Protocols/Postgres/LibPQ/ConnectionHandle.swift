@@ -1,7 +1,7 @@
 import CLibPQ
 
-/// Owns a `PGconn`, with one thin function for each call of libpq, which throws the call's failure. Confined to one loop;
-/// `close` must be called once.
+/// Owns a `PGconn`, with one thin function for each call of libpq, which throws the call's failure. Confined to one
+/// loop; `close` must be called once.
 ///
 /// Properties of libpq 15 on which the callers rely:
 /// - `PQpipelineSync` writes to the socket, so each sync costs one `send`; the commands between two syncs are sent
@@ -99,8 +99,9 @@ final class ConnectionHandle {
         return status == 0
     }
 
-    /// Reads available input without waiting. On a TLS connection it also takes bytes that OpenSSL has already decrypted,
-    /// for which the socket does not become readable (libpq's minor releases of 2026 and later do so themselves).
+    /// Reads available input without waiting. On a TLS connection it also takes bytes that OpenSSL has already
+    /// decrypted, for which the socket does not become readable (libpq's minor releases of 2026 and later do so
+    /// themselves).
     func consumeInput() throws(PostgresError) {
         try check(PQconsumeInput(pointer))
     }
@@ -121,8 +122,8 @@ final class ConnectionHandle {
             serverProcessID: notify.pointee.be_pid)
     }
 
-    /// Requests the cancellation of the statement that the server executes for this connection, on a separate thread and
-    /// connection, because the call of libpq 15 blocks. `tcp_user_timeout` limits its duration.
+    /// Requests the cancellation of the statement that the server executes for this connection, on a separate thread
+    /// and connection, because the call of libpq 15 blocks. `tcp_user_timeout` limits its duration.
     func requestCancel() {
         guard let cancel = PQgetCancel(pointer) else { return }
         CancelRequest(taking: cancel).send()

@@ -2,8 +2,8 @@ import CLibPQ
 
 /// Owns a `PGresult` and clears it with the last reference.
 ///
-/// A result is immutable after libpq has returned it, so it may be read from any thread (libpq documentation, "Behavior in
-/// Threaded Programs").
+/// A result is immutable after libpq has returned it, so it may be read from any thread (libpq documentation, "Behavior
+/// in Threaded Programs").
 final class ResultHandle: @unchecked Sendable {
     private let pointer: OpaquePointer
     let rowCount: Int
@@ -84,8 +84,8 @@ final class ResultHandle: @unchecked Sendable {
     }
 }
 
-/// The fields of an error by their letters in the protocol (`PG_DIAG_...` in `postgres_ext.h`; character constants, which
-/// Swift does not import).
+/// The fields of an error by their letters in the protocol (`PG_DIAG_...` in `postgres_ext.h`; character constants,
+/// which Swift does not import).
 private enum ErrorField: UnicodeScalar {
     case severity = "V"
     case sqlState = "C"

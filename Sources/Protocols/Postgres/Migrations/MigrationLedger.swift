@@ -3,8 +3,8 @@ struct MigrationLedger {
     let schema: String
     let connection: DatabaseConnection
 
-    /// Creates schema and table if they do not exist. Their existence is checked first, because `IF NOT EXISTS` requires the
-    /// privilege to create even if there is nothing to create.
+    /// Creates schema and table if they do not exist. Their existence is checked first, because `IF NOT EXISTS`
+    /// requires the privilege to create even if there is nothing to create.
     func create() async throws(MigrationError) {
         do throws(PostgresError) {
             var parameters = Parameters()
@@ -92,7 +92,8 @@ struct MigrationLedger {
 
 /// Quoting of identifiers. No other code inserts names into SQL text.
 enum SQLIdentifier {
-    /// The name in double quotes, with inner double quotes doubled (PostgreSQL documentation, "Identifiers and Key Words").
+    /// The name in double quotes, with inner double quotes doubled (PostgreSQL documentation, "Identifiers and Key
+    /// Words").
     static func quoted(_ name: String) -> String {
         "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
     }

@@ -3,14 +3,16 @@ internal import Values
 
 /// Applies the migrations of a directory to a database.
 ///
-/// An advisory lock admits one process at a time; the others wait, and then find nothing to apply. A file is executed in one
-/// transaction, which also inserts its row into `schema_migration`. A `-- no-transaction` file is executed statement by
-/// statement; each of its statements must be repeatable, because a failed file is executed again from its start.
+/// An advisory lock admits one process at a time; the others wait, and then find nothing to apply. A file is executed
+/// in one transaction, which also inserts its row into `schema_migration`. A `-- no-transaction` file is executed
+/// statement by statement; each of its statements must be repeatable, because a failed file is executed again from its
+/// start.
 public struct Migrator: Sendable {
     public struct Limits: Sendable {
         /// Maximum wait for another process that migrates.
         public var lockWait = Duration.seconds(120)
-        /// Maximum wait for a lock on a table (`lock_timeout`). Short, because other sessions queue behind a waiting one.
+        /// Maximum wait for a lock on a table (`lock_timeout`). Short, because other sessions queue behind a waiting
+        /// one.
         public var tableLockWait = Duration.seconds(2)
         /// Maximum number of attempts for a file that does not get its table locks.
         public var attemptsMax = 20

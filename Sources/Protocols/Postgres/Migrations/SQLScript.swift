@@ -1,8 +1,8 @@
 /// Splits an SQL file into statements, like `psql` (`psqlscan.l`).
 ///
-/// The extended protocol accepts one statement at a time, `CREATE INDEX CONCURRENTLY` must be alone in its message, and an
-/// error can be reported with the line of its statement. A semicolon ends a statement unless it is within a string, a quoted
-/// identifier, a dollar-quoted body, a comment, parentheses, or the `BEGIN ATOMIC ... END` of a routine.
+/// The extended protocol accepts one statement at a time, `CREATE INDEX CONCURRENTLY` must be alone in its message, and
+/// an error can be reported with the line of its statement. A semicolon ends a statement unless it is within a string,
+/// a quoted identifier, a dollar-quoted body, a comment, parentheses, or the `BEGIN ATOMIC ... END` of a routine.
 struct SQLScript {
     struct Statement: Equatable {
         /// The text without leading comments and the final semicolon.

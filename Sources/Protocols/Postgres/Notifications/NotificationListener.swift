@@ -3,8 +3,9 @@ internal import Values
 
 /// Listens on channels until it is closed, on a connection of its own that is reopened after a loss.
 ///
-/// Notifications are hints: those sent while there is no connection are lost. The event `listening` is therefore delivered
-/// after each connect, and its receiver must read the tables then. An idle connection is checked by a periodic statement.
+/// Notifications are hints: those sent while there is no connection are lost. The event `listening` is therefore
+/// delivered after each connect, and its receiver must read the tables then. An idle connection is checked by a
+/// periodic statement.
 ///
 /// `@unchecked Sendable`, because it is confined to the thread of its loop, which its entry points check.
 public final class NotificationListener: @unchecked Sendable {
@@ -105,8 +106,8 @@ public final class NotificationListener: @unchecked Sendable {
         return connection
     }
 
-    /// Throws when the connection is lost; never returns. A closed socket is detected at once, a silent peer by the periodic
-    /// statement.
+    /// Throws when the connection is lost; never returns. A closed socket is detected at once, a silent peer by the
+    /// periodic statement.
     private func keepAlive(_ connection: DatabaseConnection) async throws {
         while true {
             try await waitForClose(of: connection, atMost: options.pingInterval)

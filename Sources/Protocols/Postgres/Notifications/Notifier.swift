@@ -1,8 +1,8 @@
 /// Sends `NOTIFY`.
 ///
-/// Not within the transaction that the notification announces: NOTIFY holds a cluster-wide lock until the commit, so that
-/// such commits wait for each other. A separate pool with the profile `.notifying` keeps the lock short, because its
-/// commits do not wait for the disk.
+/// Not within the transaction that the notification announces: NOTIFY holds a cluster-wide lock until the commit, so
+/// that such commits wait for each other. A separate pool with the profile `.notifying` keeps the lock short, because
+/// its commits do not wait for the disk.
 public struct Notifier: Sendable {
     private let pool: ConnectionPool
 

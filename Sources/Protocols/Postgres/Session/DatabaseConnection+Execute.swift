@@ -30,8 +30,8 @@ extension DatabaseConnection {
 
     /// Calls `body` between `BEGIN` and `COMMIT`; executes `ROLLBACK` if it throws. Requires exclusive use.
     ///
-    /// `BEGIN` is sent with the first statement. A loss of the connection before `COMMIT` was sent is reported with a known
-    /// outcome (not committed), after it with an unknown outcome.
+    /// `BEGIN` is sent with the first statement. A loss of the connection before `COMMIT` was sent is reported with a
+    /// known outcome (not committed), after it with an unknown outcome.
     public func transaction<Value>(
         _ isolation: Isolation = .readCommitted, _ body: (Transaction) async throws -> Value
     ) async throws -> Value {

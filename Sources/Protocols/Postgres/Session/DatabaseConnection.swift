@@ -3,8 +3,8 @@ internal import Values
 
 /// A session with PostgreSQL in pipeline mode, on one event loop.
 ///
-/// Any number of tasks of the loop may call `execute` at the same time. Statements are sent at once, in the order of the
-/// calls, each in a transaction of its own. The server executes them in that order, and an error affects only its
+/// Any number of tasks of the loop may call `execute` at the same time. Statements are sent at once, in the order of
+/// the calls, each in a transaction of its own. The server executes them in that order, and an error affects only its
 /// statement. `transaction` requires exclusive use of the connection, which a pool ensures. `Pipeline` tracks which
 /// response belongs to which call, and what a call may assume after a failure.
 ///
@@ -13,8 +13,8 @@ internal import Values
 /// A call returns after the commit is confirmed. If the connection is lost, every call in flight fails with
 /// `.connectionLost`, which states whether the commit is possible. Deadlines are taken from the monotonic clock. A call
 /// whose deadline passes fails at once; the server is then asked to cancel the statement, and if it does not respond
-/// within `cancelGrace`, the connection counts as lost. A cancel request may hit the next statement instead; a statement
-/// cancelled in that way is sent again.
+/// within `cancelGrace`, the connection counts as lost. A cancel request may hit the next statement instead; a
+/// statement cancelled in that way is sent again.
 ///
 /// Cancelling a task does not withdraw a statement that was sent. Its call ends with the response or the deadline.
 ///

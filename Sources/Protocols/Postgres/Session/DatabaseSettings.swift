@@ -82,8 +82,8 @@ public struct DatabaseSettings: Sendable {
         return parameters
     }
 
-    /// The parameters of a connection, with unresolved host names. Session settings are not included, because a pooler such
-    /// as PgBouncer rejects or ignores `options`.
+    /// The parameters of a connection, with unresolved host names. Session settings are not included, because a pooler
+    /// such as PgBouncer rejects or ignores `options`.
     func parameters(credentials: DatabaseCredentials?) -> [ConnectionParameter] {
         var parameters = DatabaseSettings.defaults
         func set(_ keyword: String, _ value: String) {

@@ -27,8 +27,8 @@ public final class DatabaseSource: Sendable {
         { [self] in try DatabaseSettings(access.withLock { $0.parameters }).credentials }
     }
 
-    /// Reads the credentials file if it has changed. To be called about every two seconds. After `.rotated` the pools should
-    /// retire their connections.
+    /// Reads the credentials file if it has changed. To be called about every two seconds. After `.rotated` the pools
+    /// should retire their connections.
     public func refresh() -> DatabaseAccess.Rotation {
         access.withLock { $0.refresh() }
     }

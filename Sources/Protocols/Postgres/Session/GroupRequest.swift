@@ -9,7 +9,8 @@ struct GroupRequest {
     var body: Body
     /// The `BEGIN` to send first, in the same group. If it fails, the rest of the group is not executed.
     var opening: Statement?
-    /// Whether the group is a transaction of its own. False within an explicit transaction, where a sync commits nothing.
+    /// Whether the group is a transaction of its own. False within an explicit transaction, where a sync commits
+    /// nothing.
     var isWholeTransaction: Bool
     /// Whether the group is the `COMMIT` of an explicit transaction.
     var isCommit = false
@@ -31,8 +32,8 @@ struct GroupRequest {
 }
 
 extension Statement {
-    /// Checks the types of the parameters, because PostgreSQL would misinterpret a binary value of another type, or reject
-    /// it with an unclear message.
+    /// Checks the types of the parameters, because PostgreSQL would misinterpret a binary value of another type, or
+    /// reject it with an unclear message.
     fileprivate func problem(in parameters: Parameters) -> String? {
         guard parameters.slots.count == parameterTypes.count else {
             return "statement \(name) has \(parameterTypes.count) parameters, but \(parameters.count) were given"

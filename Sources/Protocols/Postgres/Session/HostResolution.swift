@@ -1,7 +1,7 @@
 import EventLoop
 
-/// Resolves host names on a thread and passes them to libpq as addresses (`hostaddr`), because libpq's own resolution would
-/// block the loop. The name stays in `host`, because TLS verifies the certificate against it.
+/// Resolves host names on a thread and passes them to libpq as addresses (`hostaddr`), because libpq's own resolution
+/// would block the loop. The name stays in `host`, because TLS verifies the certificate against it.
 enum HostResolution {
     /// One entry of the comma-separated hosts and ports of the URL.
     struct Host: Equatable, Sendable {

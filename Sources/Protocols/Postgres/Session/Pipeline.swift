@@ -3,10 +3,10 @@ internal import Values
 
 /// The commands of a connection that are in flight, and the meaning of each result. Pure: performs no input or output.
 ///
-/// The unit is the *group*: commands that end with one sync. Outside of an explicit transaction a group is a transaction,
-/// which PostgreSQL commits when it processes the sync. A group is therefore complete with the response to its sync, not
-/// with those to its commands: the commit can still fail (a deferred constraint, a full disk), and the error then replaces
-/// the response to the sync.
+/// The unit is the *group*: commands that end with one sync. Outside of an explicit transaction a group is a
+/// transaction, which PostgreSQL commits when it processes the sync. A group is therefore complete with the response to
+/// its sync, not with those to its commands: the commit can still fail (a deferred constraint, a full disk), and the
+/// error then replaces the response to the sync.
 struct Pipeline {
     /// A command for which libpq returns results, in the order of sending.
     enum Step {
@@ -132,8 +132,8 @@ struct Pipeline {
         }
     }
 
-    /// Records a failure. If the prepared statement does not exist (26000) or its plan does not match the tables any more
-    /// (0A000 of the plan cache), it is invalidated, and prepared again under another name.
+    /// Records a failure. If the prepared statement does not exist (26000) or its plan does not match the tables any
+    /// more (0A000 of the plan cache), it is invalidated, and prepared again under another name.
     private mutating func fail(_ error: ServerError, at step: Step) {
         if groups[0].failure == nil { groups[0].failure = .server(error) }
         switch step {
@@ -156,9 +156,9 @@ struct Pipeline {
 
     /// Removes every group after the loss of the connection. Returns each group with its error.
     ///
-    /// - Parameter sessionEnded: whether the server reported the end of the session instead of a result. It works in order,
-    ///   so groups without a result were not executed, except that the oldest one may be committed if only the response to
-    ///   its commit is missing.
+    /// - Parameter sessionEnded: whether the server reported the end of the session instead of a result. It works in
+    ///   order, so groups without a result were not executed, except that the oldest one may be committed if only the
+    ///   response to its commit is missing.
     mutating func fail(reason: String, sessionEnded: Bool) -> [(Group, PostgresError)] {
         var headMayBeCommitted = true
         if case .sync = steps.first {} else if let head = groups.first { headMayBeCommitted = head.request.isCommit }

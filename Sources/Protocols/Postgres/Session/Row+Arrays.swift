@@ -1,8 +1,8 @@
 internal import Telemetry
 public import Values
 
-/// Accessors for one-dimensional arrays, with NULL elements as nil. They throw like the accessors of single values. A NULL
-/// array is an error.
+/// Accessors for one-dimensional arrays, with NULL elements as nil. They throw like the accessors of single values. A
+/// NULL array is an error.
 extension Row {
     public func boolArray(_ column: Int) throws(PostgresError) -> [Bool?] { try array(column) }
     public func int2Array(_ column: Int) throws(PostgresError) -> [Int16?] { try array(column) }

@@ -8,8 +8,8 @@ public final class Statement: Sendable {
     public let name: String
     public let sql: String
     public let parameterTypes: [PostgresType]
-    /// Whether two executions have the effect of one (reads; statements fenced by a token or a unique id), so that a pool
-    /// may repeat it on another connection.
+    /// Whether two executions have the effect of one (reads; statements fenced by a token or a unique id), so that a
+    /// pool may repeat it on another connection.
     public let isIdempotent: Bool
 
     /// Index in a connection's table of prepared statements.
@@ -34,8 +34,8 @@ public final class Statement: Sendable {
 
     /// The statement's name on the server after `generation` preparations.
     ///
-    /// A name is never used twice on one connection, so that executions in flight with an old name fail instead of using
-    /// another plan.
+    /// A name is never used twice on one connection, so that executions in flight with an old name fail instead of
+    /// using another plan.
     func serverName(generation: Int) -> String {
         generation <= 1 ? name : "\(name).\(generation)"
     }
@@ -62,7 +62,8 @@ struct PreparedStatements {
         return next
     }
 
-    /// Invalidates a preparation that failed or whose plan is stale. No effect if the statement has been prepared again.
+    /// Invalidates a preparation that failed or whose plan is stale. No effect if the statement has been prepared
+    /// again.
     mutating func invalidate(_ statement: Statement, generation: Int) {
         guard usableGeneration(of: statement) == generation else { return }
         generations[statement.slot] = -generation

@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// A standard stream for the output of command line programs. Not for logs, because writing blocks until the reader reads.
+/// A standard stream for the output of command line programs. Not for logs, because writing blocks until the reader
+/// reads.
 public enum StandardStream: Int32, Sendable {
     case output = 1
     case error = 2

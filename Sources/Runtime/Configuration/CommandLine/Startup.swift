@@ -9,8 +9,8 @@ public enum Startup<Settings> {
     /// - Parameters:
     ///   - arguments: the arguments without the program's name.
     ///   - prefixes: prefixes of this program's variables. An unknown variable with such a prefix is a warning.
-    ///   - read: declares and reads the settings. It receives the command, because a command may need fewer settings than
-    ///     serving. Called with an empty environment and no command, it produces the table for the help.
+    ///   - read: declares and reads the settings. It receives the command, because a command may need fewer settings
+    ///     than serving. Called with an empty environment and no command, it produces the table for the help.
     public static func decide(
         arguments: [String], environment: ProcessEnvironment, grammar: CommandGrammar, version: String,
         prefixes: [String],

@@ -12,8 +12,8 @@ public struct FileStamp: Sendable, Equatable {
         self.sizeBytes = sizeBytes
     }
 
-    /// The stamp of the file at a path, through all symbolic links (a mounted ConfigMap or Secret is replaced by swapping
-    /// one); nil if there is no file.
+    /// The stamp of the file at a path, through all symbolic links (a mounted ConfigMap or Secret is replaced by
+    /// swapping one); nil if there is no file.
     public static func of(_ path: String) -> FileStamp? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -25,8 +25,8 @@ public struct FileStamp: Sendable, Equatable {
 
 /// Detects that a file has been replaced or rewritten. To be polled about every two seconds.
 ///
-/// A rewrite in place with the same size within one tick of the file system's clock (some milliseconds) is not detected;
-/// programs that render secrets replace the file instead.
+/// A rewrite in place with the same size within one tick of the file system's clock (some milliseconds) is not
+/// detected; programs that render secrets replace the file instead.
 public struct FileWatch: Sendable {
     public enum Change: Sendable, Equatable {
         case unchanged

@@ -12,11 +12,12 @@ public struct ShellAssignmentsError: Error, Sendable, Equatable, CustomStringCon
 
 /// A file of shell assignments, as rendered by a Vault agent: `export PGUSER="app"`.
 ///
-/// Quoting follows the POSIX shell (section 2.2): outside of quotes a backslash escapes the next character; within single
-/// quotes no character is special; within double quotes a backslash is special only before `$`, `` ` ``, `"`, `\` and a
-/// newline. Parts may be adjacent (`a"b"'c'`), quoted values may span lines, and `#` starts a comment where a word could
-/// start. Nothing is expanded or executed: `$` and `` ` `` are literal, because in such a file they are usually characters
-/// of a password. Commands, pipes and redirections are errors. Of two assignments to a name the last is used.
+/// Quoting follows the POSIX shell (section 2.2): outside of quotes a backslash escapes the next character; within
+/// single quotes no character is special; within double quotes a backslash is special only before `$`, `` ` ``, `"`,
+/// `\` and a newline. Parts may be adjacent (`a"b"'c'`), quoted values may span lines, and `#` starts a comment where a
+/// word could start. Nothing is expanded or executed: `$` and `` ` `` are literal, because in such a file they are
+/// usually characters of a password. Commands, pipes and redirections are errors. Of two assignments to a name the last
+/// is used.
 public struct ShellAssignments: Sendable {
     public let values: [String: String]
 

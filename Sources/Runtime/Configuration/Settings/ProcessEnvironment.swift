@@ -29,8 +29,8 @@ public struct ProcessEnvironment: Sendable {
         self.unreadable = unreadable
     }
 
-    /// The initial environment of this process, from `/proc/self/environ`. The C library's `environ` is not used, because
-    /// any thread may change it.
+    /// The initial environment of this process, from `/proc/self/environ`. The C library's `environ` is not used,
+    /// because any thread may change it.
     public static func current() throws(SmallFileError) -> ProcessEnvironment {
         ProcessEnvironment(parsing: try SmallFile.bytes(of: "/proc/self/environ", bytesMax: 4 * 1024 * 1024))
     }

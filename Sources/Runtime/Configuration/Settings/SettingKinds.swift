@@ -1,5 +1,5 @@
-/// The types of settings. Each method declares a variable and returns its value, or the default if the variable is not set
-/// or invalid. `defaultText` describes a default that depends on the machine.
+/// The types of settings. Each method declares a variable and returns its value, or the default if the variable is not
+/// set or invalid. `defaultText` describes a default that depends on the machine.
 extension SettingsReader {
     /// A text. `accepts` describes the values for which `isValid` returns true.
     public mutating func string(
@@ -69,8 +69,8 @@ extension SettingsReader {
         }
     }
 
-    /// A duration in seconds, with up to six decimal places. The variable's name ends in `_SECONDS`, or in `_INTERVAL` for
-    /// names fixed by the API.
+    /// A duration in seconds, with up to six decimal places. The variable's name ends in `_SECONDS`, or in `_INTERVAL`
+    /// for names fixed by the API.
     public mutating func seconds(
         _ name: String, default value: Duration, in range: ClosedRange<Duration>, help: String
     ) -> Duration {

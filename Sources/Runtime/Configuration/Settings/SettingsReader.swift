@@ -1,16 +1,16 @@
 /// Reads settings from environment variables, each declared by the call that reads it.
 ///
 /// One call declares a variable completely: name, type, default, range and help. The same code, run with an empty
-/// environment, produces the table for `--help`, the documentation and the tests. An invalid value does not stop reading:
-/// the call records a problem and returns the default, and `finish` throws all problems at once.
+/// environment, produces the table for `--help`, the documentation and the tests. An invalid value does not stop
+/// reading: the call records a problem and returns the default, and `finish` throws all problems at once.
 ///
 ///     var settings = SettingsReader(environment: try .current())
 ///     let port = settings.integer("API_PORT", default: 8000, in: 1...65535, help: "Port to listen on.")
 ///     let key = settings.secret("API_SECRET_KEY", charactersMin: 32, help: "The root key.")
 ///     try settings.finish()
 ///
-/// Rules for every variable: an empty value counts as not set. `X_FILE` is the path of a file with the value of `X`; one
-/// newline at its end is removed. Setting both is an error.
+/// Rules for every variable: an empty value counts as not set. `X_FILE` is the path of a file with the value of `X`;
+/// one newline at its end is removed. Setting both is an error.
 public struct SettingsReader: Sendable {
     private let environment: ProcessEnvironment
     public private(set) var declarations: [SettingDeclaration] = []

@@ -59,8 +59,8 @@ public enum SmallFile {
         access(path, F_OK) == 0
     }
 
-    /// The value in a file of up to 64 KiB: UTF-8, without one newline at the end, as added by editors and `echo`. Throws
-    /// if the file is empty, too large, not UTF-8 or contains a zero byte.
+    /// The value in a file of up to 64 KiB: UTF-8, without one newline at the end, as added by editors and `echo`.
+    /// Throws if the file is empty, too large, not UTF-8 or contains a zero byte.
     public static func value(of path: String) throws(SmallFileError) -> String {
         var bytes = try bytes(of: path, bytesMax: 64 * 1024)
         if bytes.last == UInt8(ascii: "\n") {

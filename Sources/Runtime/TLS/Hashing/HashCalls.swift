@@ -48,7 +48,8 @@ enum HashCalls {
     }
 
     static func begin(_ context: OpaquePointer, key: Span<UInt8>) {
-        // An empty key is legal, but a nil pointer means "keep the current key", so it points to a byte that is not read.
+        // An empty key is legal, but a nil pointer means "keep the current key", so it points to a byte that is not
+        // read.
         withUnsafePointer(to: UInt8(0)) { noByte in
             key.withUnsafeBufferPointer { key in
                 succeed(jq_EVP_MAC_init_sha256(context, key.baseAddress ?? noByte, key.count), "EVP_MAC_init")

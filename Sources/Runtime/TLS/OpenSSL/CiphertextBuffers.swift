@@ -2,8 +2,8 @@ import COpenSSL
 
 /// The ciphertext between OpenSSL and the network: a BIO that reads from one array and appends to another.
 ///
-/// OpenSSL's memory BIO never frees its buffers (17 KiB each way after one full record). These arrays are freed when they
-/// are empty, so an idle session has no buffers.
+/// OpenSSL's memory BIO never frees its buffers (17 KiB each way after one full record). These arrays are freed when
+/// they are empty, so an idle session has no buffers.
 final class CiphertextBuffers {
     /// Bytes from the peer. OpenSSL has read those before `incomingOffset`.
     private var incoming: [UInt8] = []

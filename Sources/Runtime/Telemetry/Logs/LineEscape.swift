@@ -2,10 +2,10 @@ internal import Values
 
 /// Escapes text so that it cannot end its line or its quotes, or control a terminal.
 ///
-/// The escapes are `\n`, `\t`, `\r` and `\uXXXX` (RFC 8259 section 7). Escaped are the C0 controls including ESC, DEL, the
-/// C1 controls (including NEL and the one-byte CSI), the line and paragraph separators U+2028 and U+2029, and the
-/// bidirectional marks and overrides U+200E, U+200F, U+202A to U+202E and U+2066 to U+2069, which could make a line look
-/// like another one.
+/// The escapes are `\n`, `\t`, `\r` and `\uXXXX` (RFC 8259 section 7). Escaped are the C0 controls including ESC, DEL,
+/// the C1 controls (including NEL and the one-byte CSI), the line and paragraph separators U+2028 and U+2029, and the
+/// bidirectional marks and overrides U+200E, U+200F, U+202A to U+202E and U+2066 to U+2069, which could make a line
+/// look like another one.
 enum LineEscape {
     /// Appends up to `bytesMax` bytes of the text, truncated at a character boundary, with `...` after a truncation. A
     /// backslash is always doubled, so that text that looks like an escape cannot be confused with one.

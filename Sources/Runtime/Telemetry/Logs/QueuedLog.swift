@@ -5,9 +5,9 @@ internal import Values
 /// A sink that writes lines to a file descriptor, standard output by default.
 ///
 /// The calling thread formats the line and appends it to a bounded buffer; a writer thread writes the buffer. A reader
-/// that stops reading therefore never blocks an event loop. While the buffer is full, lines are dropped and counted, and
-/// a warning with their number follows when writing continues. If the descriptor fails (EPIPE, a full disk), the lines
-/// being written are lost, and the next ones are tried again; the process continues.
+/// that stops reading therefore never blocks an event loop. While the buffer is full, lines are dropped and counted,
+/// and a warning with their number follows when writing continues. If the descriptor fails (EPIPE, a full disk), the
+/// lines being written are lost, and the next ones are tried again; the process continues.
 public final class QueuedLog: LogSink {
     private let queue: LogQueue
 

@@ -6,8 +6,8 @@ import Synchronization
 enum WriterThread {
     private static let bodies = Mutex<[@Sendable () -> Void]>([])
 
-    /// All signals are blocked in the thread: signals to the process are handled by its event loop, and a SIGPIPE raised
-    /// by a write of this thread stays pending, while the write returns EPIPE.
+    /// All signals are blocked in the thread: signals to the process are handled by its event loop, and a SIGPIPE
+    /// raised by a write of this thread stays pending, while the write returns EPIPE.
     static func start(_ body: @escaping @Sendable () -> Void) throws(QueuedLogError) {
         var all = sigset_t()
         var before = sigset_t()

@@ -15,8 +15,8 @@ public struct MetricDeclaration: Sendable, Equatable {
     public let bounds: [Double]
 
     /// - Precondition: the names conform to the Prometheus data model; the names of counters, and no others, end in
-    ///   `_total`; the bounds of a histogram are finite and ascending. They are literals in source code, so a violation is
-    ///   a programming error.
+    ///   `_total`; the bounds of a histogram are finite and ascending. They are literals in source code, so a violation
+    ///   is a programming error.
     public init(_ kind: Kind, _ name: String, help: String, labels: [String] = [], bounds: [Double] = []) {
         precondition(Self.isName(name, allowingColon: true), "invalid metric name: \(name)")
         precondition(

@@ -21,9 +21,9 @@ public struct MetricFamily: Sendable, Equatable {
         samples.append(MetricSample(part: .value, labelValues: labelValues, value: value))
     }
 
-    /// Merges families with the same name, and sorts them by name. Equal series are added up for counters and histograms;
-    /// for a gauge the last one is used. A family whose declaration contradicts the first of its name (from another
-    /// version) is dropped, so that the page stays valid.
+    /// Merges families with the same name, and sorts them by name. Equal series are added up for counters and
+    /// histograms; for a gauge the last one is used. A family whose declaration contradicts the first of its name (from
+    /// another version) is dropped, so that the page stays valid.
     public static func merged(_ families: [MetricFamily]) -> [MetricFamily] {
         var byName: [String: MetricFamily] = [:]
         for family in families {
@@ -61,8 +61,8 @@ public struct MetricFamily: Sendable, Equatable {
 
 /// One value of one series.
 public struct MetricSample: Sendable, Equatable {
-    /// The line of a series. Counters and gauges have one value; a histogram has a cumulative count for each bound and for
-    /// infinity, the sum of the observed values, and their count.
+    /// The line of a series. Counters and gauges have one value; a histogram has a cumulative count for each bound and
+    /// for infinity, the sum of the observed values, and their count.
     public enum Part: Sendable, Hashable {
         case value
         case bucket(upperBound: Double)

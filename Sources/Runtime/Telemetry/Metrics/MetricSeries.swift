@@ -1,7 +1,7 @@
 import Synchronization
 
-/// The series of one metric by label values. `with` takes a lock and compares strings, so its result should be stored; the
-/// instrument itself does neither.
+/// The series of one metric by label values. `with` takes a lock and compares strings, so its result should be stored;
+/// the instrument itself does neither.
 public final class MetricSeries<Instrument: MetricInstrument>: MetricSource {
     let declaration: MetricDeclaration
     private let seriesMax: Int
@@ -18,9 +18,10 @@ public final class MetricSeries<Instrument: MetricInstrument>: MetricSource {
         self.make = make
     }
 
-    /// The instrument for these label values, one for each declared label in the order of the declaration. When the metric
-    /// has reached its maximum number of series, further values share the series whose labels are all `other`, and a
-    /// warning is logged once. A label with values from users can therefore not exhaust memory here or in Prometheus.
+    /// The instrument for these label values, one for each declared label in the order of the declaration. When the
+    /// metric has reached its maximum number of series, further values share the series whose labels are all `other`,
+    /// and a warning is logged once. A label with values from users can therefore not exhaust memory here or in
+    /// Prometheus.
     public func with(_ labelValues: String...) -> Instrument {
         with(labelValues)
     }

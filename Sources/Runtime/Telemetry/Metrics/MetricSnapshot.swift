@@ -4,10 +4,11 @@
 /// A snapshot is a list of pairs of a text and a number, which fit two columns of a table. Adding the numbers of equal
 /// texts of many processes, in SQL or by `sum`, gives the totals; `families` converts them to families for the page.
 ///
-/// **Monotonic totals.** Prometheus takes a counter that decreases by the last bit of a `Double` for a reset, and a rate
-/// over it jumps by the whole value. Counts are whole numbers, exact up to 2^53. Sums of histograms are rounded down to a
-/// multiple of 1/4096 in the snapshot, so that additions are exact up to 2^41 (69,000 years in seconds): a total does not
-/// depend on the order of addition, nor on whether the snapshot of an ended process was merged into it before.
+/// **Monotonic totals.** Prometheus takes a counter that decreases by the last bit of a `Double` for a reset, and a
+/// rate over it jumps by the whole value. Counts are whole numbers, exact up to 2^53. Sums of histograms are rounded
+/// down to a multiple of 1/4096 in the snapshot, so that additions are exact up to 2^41 (69,000 years in seconds): a
+/// total does not depend on the order of addition, nor on whether the snapshot of an ended process was merged into it
+/// before.
 public struct MetricSnapshot: Sendable, Equatable {
     public struct Entry: Sendable, Equatable {
         /// Name and labels as in the text format: `job_wait_seconds_bucket{queue="mail",le="0.5"}`.

@@ -62,8 +62,8 @@ public enum ProcessMetrics {
         return limit > 0 ? Double(limit) : nil
     }
 
-    /// Start of the process: the boot time (`btime` of `/proc/stat`) plus field 22 of `/proc/self/stat` in clock ticks. The
-    /// fields are counted after the command's name, which may contain spaces and parentheses.
+    /// Start of the process: the boot time (`btime` of `/proc/stat`) plus field 22 of `/proc/self/stat` in clock ticks.
+    /// The fields are counted after the command's name, which may contain spaces and parentheses.
     private static let startSeconds: Double? = {
         guard let status = contents(of: "/proc/self/stat"), let nameEnd = status.lastIndex(of: ")"),
             let boot = contents(of: "/proc/stat")?.split(separator: "\n").first(where: { $0.hasPrefix("btime ") }),

@@ -3,8 +3,8 @@ public enum PrometheusText {
     /// The `Content-Type` of the page.
     public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// The page with the merged families, sorted by name (see `MetricFamily.merged`). Every family has HELP and TYPE, even
-    /// without series.
+    /// The page with the merged families, sorted by name (see `MetricFamily.merged`). Every family has HELP and TYPE,
+    /// even without series.
     public static func page(_ families: [MetricFamily]) -> [UInt8] {
         var page: [UInt8] = []
         page.reserveCapacity(16 * 1024)
