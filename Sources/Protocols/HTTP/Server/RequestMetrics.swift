@@ -5,10 +5,10 @@ internal import Telemetry
 /// number after that.
 final class RequestMetrics: Sendable {
     static let requests = MetricDeclaration(
-        .counter, "http_requests_total", help: "Answered requests.", labels: ["route", "method", "status"])
+        .counter, "http_requests_total", help: "Requests answered.", labels: ["route", "method", "status"])
     static let durations = MetricDeclaration(
         .histogram, "http_request_duration_seconds",
-        help: "Time from the complete request head to the response being written to the socket.", labels: ["route"],
+        help: "Seconds from the end of a request's head until its answer is handed to the kernel.", labels: ["route"],
         bounds: HistogramBounds.requestSeconds)
 
     /// Label of requests without a route: 404, OPTIONS, and input that is not HTTP.

@@ -13,15 +13,15 @@ public struct ConnectionPoolMetrics: Sendable {
     public init(registry: MetricRegistry) {
         idle = registry.gauge("postgres_pool_idle", help: "Idle connections to PostgreSQL.")
         busy = registry.gauge("postgres_pool_busy", help: "Connections to PostgreSQL in use.")
-        waiting = registry.gauge("postgres_pool_waiting", help: "Callers waiting for a connection to PostgreSQL.")
+        waiting = registry.gauge("postgres_pool_waiting", help: "Callers that wait for a connection to PostgreSQL.")
         connects = registry.counter("postgres_pool_connects_total", help: "Connections to PostgreSQL opened.")
         connectFailures = registry.counter(
-            "postgres_pool_connect_failures_total", help: "Failed attempts to connect to PostgreSQL.")
+            "postgres_pool_connect_failures_total", help: "Attempts to connect to PostgreSQL that failed.")
         losses = registry.counter(
-            "postgres_pool_losses_total", help: "Open connections to PostgreSQL that were lost.")
+            "postgres_pool_losses_total", help: "Open connections to PostgreSQL that broke.")
         waitTimeouts = registry.counter(
             "postgres_pool_wait_timeouts_total",
-            help: "Callers that got no connection to PostgreSQL in time, or because too many were waiting.")
+            help: "Callers refused for lack of a connection: waited too long, or too many waited.")
     }
 
     /// One pool's share of the gauges.

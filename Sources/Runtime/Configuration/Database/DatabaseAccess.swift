@@ -54,10 +54,10 @@ public struct DatabaseAccess: Sendable {
         description = ""
         if let problem = adopt() {
             settings.add(
-                ConfigurationProblem(place: "DATABASE_CREDENTIALS_FILE", problem: problem, accepted: nil))
+                ConfigurationProblem(setting: "DATABASE_CREDENTIALS_FILE", problem: problem, accepted: nil))
         }
         let hasProblem = settings.problems.contains { problem in
-            problem.place.hasPrefix("DATABASE_URL") || problem.place.hasPrefix("DATABASE_CREDENTIALS_FILE")
+            problem.setting.hasPrefix("DATABASE_URL") || problem.setting.hasPrefix("DATABASE_CREDENTIALS_FILE")
         }
         settings.require(
             !parameters.pairs.isEmpty || hasProblem, of: "DATABASE_URL",

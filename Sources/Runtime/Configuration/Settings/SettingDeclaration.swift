@@ -16,21 +16,21 @@ public struct SettingDeclaration: Sendable, Equatable {
 /// An error in one variable, or in the relation of several.
 public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
     /// Names of the variables, with the path of the file if the value is from `<name>_FILE`.
-    public let place: String
+    public let setting: String
     /// What is wrong. Does not contain the value of a secret.
     public let problem: String
     /// Accepted values; nil if `problem` names them.
     public let accepted: String?
 
     /// - Parameter accepted: accepted values; nil if `problem` names them.
-    public init(place: String, problem: String, accepted: String? = nil) {
-        self.place = place
+    public init(setting: String, problem: String, accepted: String? = nil) {
+        self.setting = setting
         self.problem = problem
         self.accepted = accepted
     }
 
     public var description: String {
-        "\(place): \(problem)" + (accepted.map { " (accepted: \($0))" } ?? "")
+        "\(setting): \(problem)" + (accepted.map { " (accepted: \($0))" } ?? "")
     }
 }
 

@@ -28,7 +28,7 @@ public struct SettingsReader: Sendable {
     /// Checks a relation between settings. If `holds` is false, adds a problem with the names of the variables.
     public mutating func require(_ holds: Bool, of names: String..., otherwise problem: String) {
         guard !holds else { return }
-        add(ConfigurationProblem(place: names.joined(separator: ", "), problem: problem, accepted: nil))
+        add(ConfigurationProblem(setting: names.joined(separator: ", "), problem: problem, accepted: nil))
     }
 
     /// Adds a problem.
@@ -63,14 +63,14 @@ public struct SettingsReader: Sendable {
                 problem +=
                     ": Kubernetes sets it for a Service of that name, unless the pod has enableServiceLinks: false"
             }
-            add(ConfigurationProblem(place: given.place, problem: problem, accepted: declaration.accepted))
+            add(ConfigurationProblem(setting: given.source, problem: problem, accepted: declaration.accepted))
             return fallback
         }
     }
 
     /// The text of a variable, and its source for messages. Nil if it is not set, or if it cannot be read, which adds a
     /// problem.
-    private mutating func given(_ declaration: SettingDeclaration) -> (text: String, place: String)? {
+    private mutating func given(_ declaration: SettingDeclaration) -> (text: String, source: String)? {
         let name = declaration.name
         let direct = environment.values[name].flatMap { $0.isEmpty ? nil : $0 }
         let file = declaration.hasFileForm ? environment.values[name + "_FILE"].flatMap { $0.isEmpty ? nil : $0 } : nil
@@ -81,17 +81,17 @@ public struct SettingsReader: Sendable {
             do {
                 return (try SmallFile.value(of: file), "\(name)_FILE (\(Quoted.text(file)))")
             } catch {
-                add(ConfigurationProblem(place: "\(name)_FILE", problem: "\(error)", accepted: "a readable file"))
+                add(ConfigurationProblem(setting: "\(name)_FILE", problem: "\(error)", accepted: "a readable file"))
             }
         case (.some, .some):
             add(
                 ConfigurationProblem(
-                    place: "\(name), \(name)_FILE", problem: "both are set", accepted: "one of them"))
+                    setting: "\(name), \(name)_FILE", problem: "both are set", accepted: "one of them"))
         case (nil, nil):
             if environment.unreadable.contains(name) {
-                add(ConfigurationProblem(place: name, problem: "is not UTF-8", accepted: declaration.accepted))
+                add(ConfigurationProblem(setting: name, problem: "is not UTF-8", accepted: declaration.accepted))
             } else if declaration.isRequired {
-                add(ConfigurationProblem(place: name, problem: "is not set", accepted: declaration.accepted))
+                add(ConfigurationProblem(setting: name, problem: "is not set", accepted: declaration.accepted))
             }
         }
         return nil
