@@ -57,6 +57,32 @@ import Testing
         }
     }
 
+    @Test func `every line of a process is there when its exit is reported`() async throws {
+        try await withServices { services in
+            for round in 0..<40 {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for number in 0..<8 {
+                        group.addTask {
+                            let text = "\(round) \(number)"
+                            let shell = try await services.start("sh", ["-c", "echo '\(text)' >&2; exit 64"])
+                            #expect(try await shell.waitForExit() == .code(64))
+                            #expect(shell.lines == [text])
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+        }
+    }
+
+    @Test func `an exit is reported although another process holds the output open`() async throws {
+        try await withServices { services in
+            let shell = try await services.start("sh", ["-c", "sleep 60 & echo started; exit 3"])
+            #expect(try await shell.waitForExit() == .code(3))
+            #expect(shell.lines == ["started"])
+        }
+    }
+
     @Test func `a process that does not end in time is a failure`() async throws {
         try await withServices { services in
             let sleeping = try await services.start("sleep", ["60"])
