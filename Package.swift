@@ -54,7 +54,7 @@ let package = Package(
         runtime("TLS", ["COpenSSL", "EventLoop"]),
         runtime("JSON"),
         runtime("Telemetry"),
-        runtime("Configuration", ["EventLoop"]),
+        runtime("Configuration"),
 
         // Protocols
         protocolTarget("HTTP", ["EventLoop", "TLS", "JSON", "Telemetry"]),
@@ -62,7 +62,7 @@ let package = Package(
 
         // Capabilities
         capability("Workers", ["Postgres", "EventLoop", "Telemetry", "Configuration"]),
-        capability("Jobs", ["Postgres", "EventLoop", "JSON", "Workers", "Telemetry"]),
+        capability("Jobs", ["Postgres", "EventLoop", "JSON", "Telemetry"]),
         capability("Pauses", ["Postgres", "TLS", "Telemetry"]),
         capability("Pools", ["Postgres", "EventLoop", "Telemetry"]),
 
@@ -84,20 +84,20 @@ let package = Package(
 
         // Tests
         .target(
-            name: "TestKit", dependencies: ["EventLoop", "JSON", "Postgres"], path: "Tests/TestKit",
+            name: "TestKit", dependencies: ["EventLoop", "Postgres"], path: "Tests/TestKit",
             swiftSettings: strict),
-        tests("EventLoopTests", ["EventLoop", "CLinux"]),
+        tests("EventLoopTests", ["EventLoop", "TestKit"]),
         tests("TLSTests", ["TLS", "EventLoop"]),
-        tests("JSONTests", ["JSON"]),
-        tests("TelemetryTests", ["Telemetry"]),
+        tests("JSONTests", ["JSON", "TestKit"]),
+        tests("TelemetryTests", ["Telemetry", "TestKit"]),
         tests("ConfigurationTests", ["Configuration"]),
-        tests("HTTPTests", ["HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
+        tests("HTTPTests", ["HTTP", "EventLoop", "TLS", "Telemetry", "TestKit"]),
         tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("WorkersTests", ["Workers", "Postgres", "EventLoop", "Configuration", "TestKit"]),
         tests("JobsTests", ["Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("PausesTests", ["Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
+        tests("PausesTests", ["Pauses", "Jobs", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
         tests("PoolsTests", ["Pools", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("WorkerTests", ["Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
+        tests("WorkerTests", ["Worker", "EventLoop", "TLS", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
         tests(
             "ApiTests",
             [
@@ -109,7 +109,7 @@ let package = Package(
             ["Reaper", "Jobs", "Workers", "Pools", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("TestKitTests", ["TestKit", "EventLoop"]),
         tests("Integration", ["TestKit", "Postgres", "EventLoop", "JSON"]),
-        tests("Tidy", ["TestKit"]),
+        tests("Tidy", []),
     ].filter { hasTests || $0.path?.hasPrefix("Tests/") != true },
     swiftLanguageModes: [.v6]
 )

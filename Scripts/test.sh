@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs all tests. FILTER=regex runs only those; SANITIZE=thread|address builds with that
-# sanitizer, apart from the usual build.
+# Builds and runs all tests. FILTER=regex runs only those; SEED=n replaces the fixed seed of tests that draw random
+# numbers, SEED=random draws one; SANITIZE=thread|address builds with that sanitizer, apart from the usual build.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
@@ -11,6 +11,7 @@ if [[ -n ${SANITIZE:-} ]]; then
     options+=(--sanitize="$SANITIZE" --scratch-path ".build/$SANITIZE")
 fi
 require_writable .build
+[[ -z ${SEED:-} ]] || export TEST_SEED=$SEED
 
 # The integration tests start the three binaries that this builds beside them.
 swift build --build-tests --explicit-target-dependency-import-check error "${options[@]}"
@@ -23,6 +24,7 @@ swift test --skip-build --disable-xctest "${options[@]}" ${FILTER:+--filter "$FI
 if ((status != 0)); then
     # A failure among a thousand lines is not found: the lines that tell of it stand at the end once more.
     echo "--- what failed:"
+    grep '^TEST_SEED=' "$log" || true
     grep -E -A 12 'recorded an issue|Fatal error|unexpected signal|: error:' "$log" | tail -n 200 || true
 fi
 exit "$status"

@@ -1,5 +1,6 @@
 import EventLoop
 import Synchronization
+import TestKit
 import Testing
 
 /// Runs `body` as a task of a loop of its own and gives back what it returns.
@@ -91,10 +92,10 @@ private final class Log: Sendable {
         #expect(late >= .milliseconds(20))
     }
 
-    @Test(arguments: [UInt64(1), 2, 3, 4, 5])
+    @Test(arguments: TestSeeds.take(5))
     func `a heap of timers agrees with sorting, whatever is cancelled and moved`(seed: UInt64) async throws {
         let (fired, expected) = try await onLoop { loop in
-            var random = SplitMix(seed)
+            var random = SeededGenerator(seed: seed)
             let log = Log()
             var deadlines: [Int: Int64] = [:]
             var timers: [Int: LoopTimer] = [:]
@@ -128,20 +129,5 @@ private final class Log: Sendable {
             await #expect(throws: CancellationError.self) { try await sleeper.value }
             #expect(MonotonicInstant.now() - started < .seconds(60))
         }
-    }
-}
-
-/// A small generator whose whole run is told by its seed (Steele, Lea and Flood, "SplitMix64", 2014).
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }
