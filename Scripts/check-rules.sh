@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The rules of k8s/monitoring for Prometheus: are they sound, and does each alert fire and keep silent as its tests in
-# Tests/Monitoring say? Exits 1 on any finding. Where promtool is not installed it is taken out of Debian's package
+# Checks the rules of k8s/monitoring for Prometheus with promtool, runs their tests (Tests/Monitoring), and checks rules
+# and dashboard against the documents (Tests/Monitoring/check.py). Exits 1 on any finding. Where promtool is not installed it is taken out of Debian's package
 # `prometheus` into .local/tools: to install that would start a Prometheus.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
+source "$ROOT/Scripts/pypi.sh"
 
 readonly TOOL=.local/tools/promtool
 
@@ -59,3 +60,7 @@ fi
 [[ $log =~ \ [1-9][0-9]*\ rules\ found ]] || fail "promtool found no rules in k8s/monitoring/prometheus-rules.yaml." "$log"
 log=$("$promtool" test rules "${tests[@]}" 2>&1) || fail "the rules do not do what Tests/Monitoring says." "$log"
 say "rules: each alert fires and keeps silent as its tests say."
+
+tools=$(lint_tools)
+"$tools/bin/python" -m unittest discover --quiet --start-directory Tests/Monitoring --pattern '*_test.py'
+"$tools/bin/python" Tests/Monitoring/check.py || fail "the rules or the dashboard have faults."
