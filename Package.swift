@@ -25,11 +25,12 @@ func capability(_ name: String, _ imports: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: imports, path: "Sources/Capabilities/\(name)", swiftSettings: strict)
 }
 
-func program(_ name: String, _ imports: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict)
+func program(_ name: String, _ imports: [Target.Dependency], plugins: [Target.PluginUsage] = []) -> Target {
+    .executableTarget(
+        name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict, plugins: plugins)
 }
 
-func tests(_ name: String, _ imports: [Target.Dependency]) -> Target {
+func tests(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
     .testTarget(name: name, dependencies: imports, path: "Tests/\(name)", swiftSettings: strict)
 }
 
@@ -50,66 +51,80 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", path: "Sources/CBoundary/COpenSSL", pkgConfig: "openssl"),
 
         // Runtime
-        runtime("EventLoop", ["CLinux"]),
-        runtime("TLS", ["COpenSSL", "EventLoop"]),
-        runtime("JSON"),
-        runtime("Telemetry"),
+        runtime("Values"),
+        runtime("EventLoop", ["CLinux", "Values"]),
+        runtime("TLS", ["Values", "COpenSSL", "EventLoop"]),
+        runtime("JSON", ["Values"]),
+        runtime("Telemetry", ["Values"]),
         runtime("Configuration"),
 
         // Protocols
-        protocolTarget("HTTP", ["EventLoop", "TLS", "JSON", "Telemetry"]),
-        protocolTarget("Postgres", ["CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
+        protocolTarget("HTTP", ["Values", "EventLoop", "TLS", "JSON", "Telemetry"]),
+        protocolTarget("Postgres", ["Values", "CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
 
         // Capabilities
-        capability("Workers", ["Postgres", "EventLoop", "Telemetry", "Configuration"]),
-        capability("Jobs", ["Postgres", "EventLoop", "JSON", "Telemetry"]),
-        capability("Pauses", ["Postgres", "TLS", "Telemetry"]),
-        capability("Pools", ["Postgres", "EventLoop", "Telemetry"]),
+        capability("Workers", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration"]),
+        capability("Jobs", ["Values", "Postgres", "EventLoop", "JSON", "Telemetry"]),
+        capability("Pauses", ["Values", "Postgres", "TLS", "Telemetry"]),
+        capability("Pools", ["Values", "Postgres", "Telemetry"]),
 
         // Programs
         program(
             "Api",
             [
+                "Values",
                 "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
                 "Pauses", "Pools",
-            ]),
+            ], plugins: ["EmbedOpenAPI"]),
         program(
             "Worker",
             [
+                "Values",
                 "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
                 "Pauses", "Pools",
             ]),
         program(
-            "Reaper", ["EventLoop", "Telemetry", "Configuration", "Postgres", "Workers", "Jobs", "Pauses", "Pools"]),
+            "Reaper",
+            ["Values", "EventLoop", "Telemetry", "Configuration", "Postgres", "Workers", "Jobs", "Pauses", "Pools"]),
+
+        // Build
+        .plugin(name: "EmbedOpenAPI", capability: .buildTool()),
 
         // Tests
         .target(
-            name: "TestKit", dependencies: ["EventLoop", "Postgres"], path: "Tests/TestKit",
+            name: "TestKit", dependencies: ["Values", "EventLoop", "Postgres"], path: "Tests/TestKit",
             swiftSettings: strict),
-        tests("EventLoopTests", ["EventLoop", "TestKit"]),
-        tests("TLSTests", ["TLS", "EventLoop"]),
+        tests("ValuesTests", ["Values", "TestKit"]),
+        tests("EventLoopTests", ["Values", "EventLoop", "TestKit"]),
+        tests("TLSTests", ["Values", "TLS", "EventLoop"]),
         tests("JSONTests", ["JSON", "TestKit"]),
-        tests("TelemetryTests", ["Telemetry", "TestKit"]),
+        tests("TelemetryTests", ["Values", "Telemetry", "TestKit"]),
         tests("ConfigurationTests", ["Configuration"]),
-        tests("HTTPTests", ["HTTP", "EventLoop", "TLS", "Telemetry", "TestKit"]),
-        tests("PostgresTests", ["Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
-        tests("WorkersTests", ["Workers", "Postgres", "EventLoop", "Configuration", "TestKit"]),
-        tests("JobsTests", ["Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("PausesTests", ["Pauses", "Jobs", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
-        tests("PoolsTests", ["Pools", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("WorkerTests", ["Worker", "EventLoop", "TLS", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
+        tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "Telemetry", "TestKit"]),
+        tests("PostgresTests", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
+        tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "Configuration", "TestKit"]),
+        tests("JobsTests", ["Values", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
+        tests("PausesTests", ["Values", "Pauses", "Jobs", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
+        tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "TestKit"]),
+        tests(
+            "WorkerTests",
+            ["Values", "Worker", "EventLoop", "TLS", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
         tests(
             "ApiTests",
             [
+                "Values",
                 "Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Jobs", "Pools",
                 "TestKit",
             ]),
         tests(
             "ReaperTests",
-            ["Reaper", "Jobs", "Workers", "Pools", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
-        tests("TestKitTests", ["TestKit", "EventLoop"]),
-        tests("Integration", ["TestKit", "Postgres", "EventLoop", "JSON"]),
-        tests("Tidy", []),
+            [
+                "Values", "Reaper", "Jobs", "Workers", "Pools", "Postgres", "EventLoop", "Telemetry", "Configuration",
+                "TestKit",
+            ]),
+        tests("TestKitTests", ["Values", "TestKit", "EventLoop"]),
+        tests("Integration", ["Values", "TestKit", "Postgres", "EventLoop", "JSON"]),
+        tests("Tidy"),
     ].filter { hasTests || $0.path?.hasPrefix("Tests/") != true },
     swiftLanguageModes: [.v6]
 )

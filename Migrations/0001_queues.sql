@@ -1,20 +1,19 @@
--- Names and subqueues: the small tables that every job points to.
+-- Queues, types and subqueues: the small tables that every job refers to.
 --
--- Rows of the hot tables carry one integer, the subqueue, and never a text: a subqueue is one FIFO, all
--- jobs of one queue, one type and one priority, with or without a concurrency key. Subqueues are made
--- once, their names never change and they are never removed, so every process may cache their ids
--- for ever.
+-- Rows of the hot tables carry one integer, the subqueue, instead of texts. A subqueue holds the jobs of one queue, one
+-- type and one priority, either with or without concurrency keys, first in, first out. Subqueues are created once,
+-- never change and are never removed, so processes cache their ids forever.
 
--- What a queue may be told (PUT /api/queues/{name}); NULL: no limit, and the retention of the reaper.
+-- The settings of a queue (PUT /api/queues/{name}). NULL: no limit, or the reaper's retention.
 CREATE TABLE queue (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._:/-]{1,128}$'),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     max_running int CHECK (max_running >= 1),
     max_running_per_key int CHECK (max_running_per_key >= 1),
-    rate_count int CHECK (rate_count >= 1),                  -- so many starts ...
-    rate_seconds double precision CHECK (rate_seconds > 0),  -- ... in so many seconds ...
-    rate_burst int CHECK (rate_burst >= 1),                  -- ... and at most so many at once
+    rate_count int CHECK (rate_count >= 1),                  -- maximum number of starts ...
+    rate_seconds double precision CHECK (rate_seconds > 0),  -- ... per this many seconds
+    rate_burst int CHECK (rate_burst >= 1),                  -- maximum number of starts at once
     succeeded_hours int CHECK (succeeded_hours >= 0),
     failed_hours int CHECK (failed_hours >= 0),
     cancelled_hours int CHECK (cancelled_hours >= 0),
@@ -29,9 +28,9 @@ CREATE TABLE type (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- `low_water_mark` is the low-water mark: no ready row of the subqueue below it is worth looking for. It is a
--- hint that only saves walking over dead index entries; wrong, it costs delay, never a job.
--- It moves several times a second, so three quarters of each page stay free for HOT updates.
+-- Leases do not look for ready rows below `low_water_mark`, to avoid scanning dead index entries. The mark is a hint: a
+-- wrong one delays jobs until the next sweep, and never loses one. It changes several times a second, so three quarters
+-- of each page stay free for HOT updates.
 CREATE TABLE subqueue (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     queue_id int NOT NULL REFERENCES queue,
@@ -44,23 +43,22 @@ CREATE TABLE subqueue (
 ) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
         autovacuum_vacuum_cost_delay = 0);
 
-CREATE INDEX subqueue_restricted ON subqueue (id) WHERE NOT unrestricted;     -- is there anything but plain work?
+CREATE INDEX subqueue_restricted ON subqueue (id) WHERE NOT unrestricted;     -- whether restricted subqueues exist
 
-COMMENT ON TABLE subqueue IS 'One FIFO: the jobs of one queue, type and priority (lower first).';
-COMMENT ON COLUMN subqueue.keyed IS 'Whether its jobs have concurrency keys, among which it is shared out.';
-COMMENT ON COLUMN subqueue.unrestricted IS 'No keys and no limit: the short lease statement may take its jobs.';
-COMMENT ON COLUMN subqueue.low_water_mark IS 'Low-water mark over ready.seq: a hint, raised by a ticker.';
+COMMENT ON TABLE subqueue IS 'The jobs of one queue, type and priority (lower first), first in, first out.';
+COMMENT ON COLUMN subqueue.keyed IS 'Whether its jobs have concurrency keys, which are leased round-robin.';
+COMMENT ON COLUMN subqueue.unrestricted IS 'No keys and no limits: the short lease statement may take its jobs.';
+COMMENT ON COLUMN subqueue.low_water_mark IS 'Low-water mark over ready.seq: a hint, raised by the reaper.';
 
--- Every statement that leases locks this table in ROW SHARE mode, which costs it nothing. Whoever
--- changes what may be leased (a limit of a queue) takes it EXCLUSIVE first: it waits for the leases
--- under way, and those that come later see what it has committed, since a statement takes its
--- snapshot after its locks. It stays empty.
+-- Every lease statement locks this table in ROW SHARE mode, which costs nothing measurable. A change of what may be
+-- leased (a limit, a pause) locks it in EXCLUSIVE mode first. It thus waits for the running lease statements, and later
+-- ones see the change, because a statement takes its snapshot after its locks. The table stays empty.
 CREATE TABLE lease_gate ();
 
--- Ids of the subqueues for parallel arrays of names, in the order given; what is missing is made.
--- Any number of callers at once get the same ids: an insert that meets a concurrent one waits for
--- its commit, and the next statement sees it (READ COMMITTED). Names are inserted in sorted order,
--- so callers cannot deadlock. Runs in a transaction of its own: cached ids must be committed.
+-- Returns the ids of subqueues for parallel arrays of names, in the given order, and creates missing ones. Concurrent
+-- callers get the same ids: an insert that meets a concurrent one waits for its commit, and the next statement sees it
+-- (READ COMMITTED). Names are inserted in sorted order, so callers cannot deadlock. Runs in a transaction of its own,
+-- because cached ids must be committed.
 CREATE FUNCTION register_subqueues(queues text[], types text[], priorities smallint[], keyed boolean[])
 RETURNS TABLE (queue_id int, type_id int, subqueue_id int)
 LANGUAGE plpgsql SET search_path FROM CURRENT
@@ -79,7 +77,7 @@ BEGIN
     ORDER BY g.name
     ON CONFLICT DO NOTHING;
 
-    -- Whether a queue is limited must not change before the new subqueue is committed.
+    -- The limits of a queue must not change before the new subqueue is committed.
     PERFORM FROM queue q WHERE q.name = ANY (queues) ORDER BY q.id FOR SHARE;
 
     INSERT INTO subqueue (queue_id, type_id, priority, keyed, unrestricted)
@@ -102,8 +100,8 @@ BEGIN
     ORDER BY g.ordinal;
 END $$;
 
--- The partition key of a concurrency key in a queue. Two keys with one partition key would only share their limit and
--- their turn; with 64 bits that is as good as never.
+-- The partition key of a concurrency key in a queue: a 64-bit hash. Two keys with the same hash would share one limit
+-- and one turn of the round-robin; with 64 bits this practically never happens.
 CREATE FUNCTION partition_key_of(queue_id int, concurrency_key text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN hashtextextended(concurrency_key, queue_id);

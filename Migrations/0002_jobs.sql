@@ -1,23 +1,23 @@
--- The life of a job. At any instant a job has exactly one row in one of ready, scheduled, lease
--- and outcome; moving it is a DELETE here and an INSERT there in one statement. No row of these
--- is updated on the way of a plain job, so no row has dead versions but the deleted ones.
+-- Jobs. At any instant a job has exactly one row in one of ready, scheduled, lease and outcome. A transition deletes
+-- the row in one table and inserts a row in another, in one statement. Except for renewals of its lease, a job without
+-- options causes no updates of these tables, so their only dead rows are deleted ones.
 
 CREATE TYPE job_status AS ENUM
     ('scheduled', 'queued', 'running', 'ending', 'succeeded', 'failed', 'cancelled');
 
 CREATE TYPE backoff_kind AS ENUM ('exponential', 'fixed', 'none');
 
--- Bounds for UUIDv7 ids: ids of the same or a later millisecond are not below it.
+-- Lower bound for UUIDv7 ids: ids of the same or a later millisecond are not below it.
 CREATE FUNCTION uuid_at(moment timestamptz) RETURNS uuid
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (lpad(to_hex(floor(extract(epoch FROM moment) * 1000)::bigint), 12, '0')
         || '00000000000000000000')::uuid;
 
--- What was said at creation: insert-only. The id is a UUIDv7 made from server time, so the range
--- of ids of some days is a partition, and retention drops whole partitions (0006_partitions.sql).
--- Fixed-width columns stand first, which spares padding; NULL costs nothing and means the default.
--- Nothing finds jobs here but their id: lists by queue, type and status are answered by the four
--- tables below, each of which is indexed by (subqueue_id, id), so a job costs one index entry here.
+-- The options given at creation; insert-only. The id is a UUIDv7 made from server time, so a range of days is a range
+-- of ids and can be a partition, and retention drops whole partitions (0006_partitions.sql). Fixed-width columns come
+-- first, which saves padding; NULL costs nothing and means the default. Jobs are found here only by id. Lists by queue,
+-- type and status use the four tables below, three of which are indexed by (subqueue_id, id), so a job costs one index
+-- entry here.
 CREATE TABLE job (
     id uuid NOT NULL,
     created_at timestamptz NOT NULL,
@@ -29,7 +29,7 @@ CREATE TABLE job (
     backoff_kind backoff_kind,               -- NULL: attempt^4 seconds
     backoff_base_seconds double precision CHECK (backoff_base_seconds >= 0),
     backoff_max_seconds double precision CHECK (backoff_max_seconds >= 0),
-    payload json NOT NULL,                   -- json, not jsonb: numbers and \u0000 stay as given
+    payload json NOT NULL,                   -- json, not jsonb: keeps numbers and \u0000 as given
     unique_key text,
     concurrency_key text,
     tags text[],
@@ -40,23 +40,24 @@ CREATE TABLE job (
 
 CREATE INDEX job_tags ON job USING gin (tags) WHERE tags IS NOT NULL;    -- GET /api/jobs by tag
 
--- Jobs that may be leased now, FIFO by seq within a subqueue. Seq is drawn when a job becomes ready,
--- so one that comes back from a backoff stands behind those that waited meanwhile.
+-- Jobs that may be leased now, in the order of `seq` within a subqueue. `seq` is drawn when a job becomes ready, so a
+-- job that returns from a backoff is behind those that waited meanwhile.
 CREATE SEQUENCE ready_seq;
 CREATE TABLE ready (
     id uuid NOT NULL,
     seq bigint NOT NULL DEFAULT nextval('ready_seq'),
-    ready_at timestamptz NOT NULL,           -- since when it could have run
+    ready_at timestamptz NOT NULL,           -- since when it could run
     subqueue_id int NOT NULL,
     attempt smallint NOT NULL,               -- attempts spent so far
-    partition_key bigint                              -- of its concurrency key; NULL: it has none
+    partition_key bigint                     -- of its concurrency key; NULL: none
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 CREATE INDEX ready_subqueue_seq ON ready (subqueue_id, seq);         -- the lease
 CREATE INDEX ready_subqueue_id ON ready (subqueue_id, id);           -- one job, lists newest first, retention
-CREATE INDEX ready_subqueue_partition_key ON ready (subqueue_id, partition_key, seq) WHERE partition_key IS NOT NULL;   -- the lease by turns
+CREATE INDEX ready_subqueue_partition_key ON ready (subqueue_id, partition_key, seq)
+    WHERE partition_key IS NOT NULL;                                 -- lease_fairly
 
--- Jobs whose time has not come: created with a run_at ahead, snoozed, or waiting out a backoff.
+-- Jobs whose run_at is in the future: delayed at creation, snoozed, or waiting out a backoff.
 CREATE TABLE scheduled (
     id uuid PRIMARY KEY,
     run_at timestamptz NOT NULL,
@@ -68,10 +69,10 @@ CREATE TABLE scheduled (
 CREATE INDEX scheduled_run_at ON scheduled (run_at);         -- promotion
 CREATE INDEX scheduled_subqueue_id ON scheduled (subqueue_id, id);   -- lists newest first
 
--- Running jobs. The token only grows, over all jobs and for ever: a write must bring the token of
--- the lease it was given, so whoever lost the lease can change nothing. There are as many rows as
--- jobs run right now, so the rare readers (reclaim, lists by worker) walk over the whole table, and
--- no index but the key is kept: that saves every job 6 % of its WAL, and renewals are HOT updates.
+-- Running jobs. Tokens increase over all jobs, forever. A write must carry the token of its lease, so a worker that
+-- lost the lease can change nothing. The table has as many rows as jobs run now, so the rare readers (reclaim, lists by
+-- worker) scan all of it, and a job without options has only the entry of the primary key: this saves 6 % of its WAL,
+-- and makes renewals HOT updates.
 CREATE SEQUENCE lease_token;
 CREATE TABLE lease (
     id uuid PRIMARY KEY,
@@ -82,19 +83,18 @@ CREATE TABLE lease (
     cancel_requested_at timestamptz,         -- not NULL: the job is `ending`
     subqueue_id int NOT NULL,
     attempt smallint NOT NULL,               -- this attempt, counted from 1
-    queue_id int,                            -- of a queue with limits, which counts it; else NULL
-    partition_key bigint                              -- of its concurrency key; NULL: it has none
+    queue_id int,                            -- of a queue with limits, which counts it; otherwise NULL
+    partition_key bigint                     -- of its concurrency key; NULL: none
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
--- A plain job is in none of these.
-CREATE INDEX lease_queue ON lease (queue_id) WHERE queue_id IS NOT NULL;             -- max_running
-CREATE INDEX lease_partition_key ON lease (partition_key) WHERE partition_key IS NOT NULL;                      -- max_running_per_key
-CREATE INDEX lease_ending ON lease (worker_id) WHERE cancel_requested_at IS NOT NULL;    -- whom to stop
+-- A job without key and limit is in none of these, until it is cancelled.
+CREATE INDEX lease_queue ON lease (queue_id) WHERE queue_id IS NOT NULL;                     -- max_running
+CREATE INDEX lease_partition_key ON lease (partition_key) WHERE partition_key IS NOT NULL;   -- max_running_per_key
+CREATE INDEX lease_ending ON lease (worker_id) WHERE cancel_requested_at IS NOT NULL;        -- cancel requests
 
--- How a job ended: insert-only, partitioned like job. A retry of a failed or cancelled job by a
--- person deletes its row, since the job is then alive again. The subqueue leads the key so that one
--- index serves both a single job (whose subqueue is in its job row) and lists by queue and type; a job
--- never changes its subqueue, so the key is as unique as the id alone.
+-- How a job ended; insert-only, partitioned like `job`. Retrying a failed or cancelled job deletes its row. The
+-- subqueue leads the key, so that one index serves both a single job (whose subqueue is in its job row) and lists by
+-- queue and type. A job never changes its subqueue, so the key is as unique as the id alone.
 CREATE TABLE outcome (
     id uuid NOT NULL,
     token bigint,                            -- NULL: it never ran, or was cancelled while waiting
@@ -107,11 +107,11 @@ CREATE TABLE outcome (
     result json,
     PRIMARY KEY (subqueue_id, id)
 ) PARTITION BY RANGE (id);
--- The dead letter, newest first; succeeded jobs, the many, are not in it.
+-- The dead letter, newest first. It excludes succeeded jobs, which are the majority.
 CREATE INDEX outcome_not_succeeded ON outcome (subqueue_id, status, id) WHERE status <> 'succeeded';
 
--- Why attempts failed: one row a failed attempt, so the successful path pays nothing.
--- A job's last error is the one of its highest attempt.
+-- Why attempts failed: one row per failed attempt, so successful jobs cost nothing here. The last error of a job is
+-- that of its highest attempt.
 CREATE TABLE attempt_error (
     id uuid NOT NULL,
     token bigint NOT NULL,
@@ -123,7 +123,7 @@ CREATE TABLE attempt_error (
     PRIMARY KEY (id, attempt)
 ) PARTITION BY RANGE (id);
 
--- How far a running job says that it is; the last word of it stays until the job is removed.
+-- The latest progress report of a job, kept until the job is removed.
 CREATE TABLE progress (
     id uuid PRIMARY KEY,
     percent smallint NOT NULL CHECK (percent BETWEEN 0 AND 100),
@@ -131,10 +131,9 @@ CREATE TABLE progress (
     reported_at timestamptz NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
--- The wait before the next attempt, after `attempt` failed ones. Default: attempt^4 seconds, at
--- most 24 h. Exponential: base doubled with each attempt, up to its maximum. Both with a jitter of
--- +-10 %, so that jobs which failed together do not come back together, also when all of them have
--- reached the maximum: the jitter stays below it.
+-- The wait before the next attempt, after `attempt` failed ones. Default: attempt^4 seconds, at most 24 h. Exponential:
+-- base doubled with each attempt, up to its maximum. Both with a jitter of +-10 %, so that jobs that failed together do
+-- not return together. The jitter stays below the maximum, so it also spreads jobs that have reached it.
 CREATE FUNCTION retry_delay(kind backoff_kind, base_seconds double precision,
                             max_seconds double precision, attempt int) RETURNS interval
 LANGUAGE sql VOLATILE PARALLEL SAFE

@@ -1,4 +1,4 @@
--- Workers: one row an incarnation (one boot of one process). Names recur, incarnations never.
+-- Workers: one row per incarnation (one start of one process). Names recur, incarnations do not.
 
 CREATE TABLE worker (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -7,30 +7,30 @@ CREATE TABLE worker (
     host text NOT NULL,
     version text NOT NULL,
     queues text[],                           -- NULL: all
-    types text[],                            -- that it has handlers for, `hook.*` for a prefix; NULL: not said
+    types text[],                            -- types with a handler, `hook.*` for a prefix; NULL: unknown
     concurrency int NOT NULL,
     started_at timestamptz NOT NULL,
     heartbeat_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL,         -- not alive after this
-    deregistered_at timestamptz,                 -- said goodbye, or was found dead
+    expires_at timestamptz NOT NULL,         -- considered dead after this
+    deregistered_at timestamptz,             -- it deregistered, or was considered dead
     running int NOT NULL DEFAULT 0,
-    waiting boolean NOT NULL DEFAULT false,  -- may be asleep until notified
-    pause_version bigint NOT NULL DEFAULT 0,   -- the latest change of control that it has obeyed
+    waiting boolean NOT NULL DEFAULT false,  -- may wait for a notification
+    pause_version bigint NOT NULL DEFAULT 0, -- the latest pause change that it has acknowledged
     counters jsonb NOT NULL DEFAULT '{}'     -- its metric series, name{labels} to number
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
         autovacuum_vacuum_cost_delay = 0);
--- What an enqueue asks: does anybody sleep? It holds only those that do.
+-- For creating jobs: whether any worker waits. It holds only those.
 CREATE INDEX worker_waiting ON worker (id) WHERE waiting;
 CREATE INDEX worker_alive ON worker (id) WHERE deregistered_at IS NULL;
 
--- Whether a worker with handlers for these types can run jobs of this one.
+-- Whether a worker with handlers for `types` can run jobs of `type`.
 CREATE FUNCTION handles_type(types text[], type text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN types IS NULL OR EXISTS (
     SELECT FROM unnest(types) AS g (pattern)
     WHERE g.pattern = type OR g.pattern LIKE '%*' AND starts_with(type, left(g.pattern, -1)));
 
--- What departed workers had counted, so that totals never fall when their rows empty.
+-- The counters of deregistered workers, so that totals never fall when their rows are removed.
 CREATE TABLE deregistered_counter (
     series text PRIMARY KEY,
     value double precision NOT NULL

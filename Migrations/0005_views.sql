@@ -1,7 +1,6 @@
--- One row a job with its status, for people and for SQL. Each branch has its own constant status,
--- so a condition on status leaves only the tables that hold such jobs; an id reaches every branch.
--- The names are outer joins, though they always exist: the planner drops an outer join on a unique
--- key when its columns are not asked for, as in count(*).
+-- One row per job with its status, for people and for SQL. Each branch has a constant status, so a condition on status
+-- leaves only the tables that hold such jobs. A condition on id reaches every branch. Names are outer joins, although
+-- they always exist: the planner drops an outer join on a unique key when its columns are not selected, as in count(*).
 
 CREATE VIEW jobs AS
 SELECT j.id, s.status, q.name AS queue, t.name AS type, b.priority, s.attempt,
@@ -36,22 +35,22 @@ LEFT JOIN queue q ON q.id = b.queue_id
 LEFT JOIN type t ON t.id = b.type_id
 LEFT JOIN worker w ON w.id = s.worker_id;
 
--- The message of an error, as text, which cannot hold the NUL that JSON can.
+-- The message of an error as text. JSON can hold NUL and text cannot, so NUL becomes U+FFFD.
 CREATE FUNCTION error_message(error json) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN replace(error::text, '\u0000', '\ufffd')::json ->> 'message';
 
--- Every change of a job's state: what its rows say by being there, and the table `event`. Ask for one
--- job (WHERE id = ...) and sort by (at, transition). A lease is told by whatever ends it as well, in the same
--- words, hence the UNION. Outcomes are found by the subqueue of their job, which leads their key.
--- `from_status` is what the transition before has led to.
+-- Every transition of a job, from its rows and from the table `event`. Query one job (WHERE id = ...), and sort by (at,
+-- transition). A lease is also recorded by the row that ends it, with the same values, hence the UNION. Outcomes are
+-- found by the subqueue of their job, which leads their key. `from_status` is the result of the previous transition.
 CREATE VIEW job_event AS
 SELECT h.id, h.at,
        COALESCE(lag(c.to_status) OVER (PARTITION BY h.id ORDER BY h.at, h.transition), c.from_status) AS from_status,
        c.to_status, h.transition, h.attempt, h.worker_id, w.name AS worker, h.actor,
        COALESCE(h.reason, error_message(f.error)) AS reason
 FROM (
-    SELECT id, created_at AS at, CASE WHEN run_at > created_at THEN 'delayed' ELSE 'enqueued' END::job_transition AS transition,
+    SELECT id, created_at AS at,
+           CASE WHEN run_at > created_at THEN 'delayed' ELSE 'enqueued' END::job_transition AS transition,
            0::smallint AS attempt, NULL::bigint AS worker_id, NULL::text AS actor, NULL::text AS reason
     FROM job
     UNION ALL

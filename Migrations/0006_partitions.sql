@@ -1,13 +1,13 @@
--- Partitions: whole UTC days whose jobs share one partition of each of job, outcome, attempt_error and
--- event, made ahead and dropped whole by retention. UUIDv7 ids are ordered by time, so a partition of days is
--- a range of ids. Each further partition costs every lease about 1 % (it opens all of them), so
--- a partition is as long as a good fraction of the retention, and there are few.
+-- Partitions. A job_partition is a range of whole UTC days, for which job, outcome, attempt_error and event each have
+-- one partition. Partitions are created ahead, and retention drops them whole. UUIDv7 ids are ordered by time, so a
+-- range of days is a range of ids. Each partition costs every lease about 1 %, because a lease opens all of them; so a
+-- partition covers a good fraction of the retention, and there are few.
 --
--- What falls outside every partition stands in the default partitions, which are meant to stay empty:
--- enqueueing goes on even if nobody made partitions for weeks.
+-- Rows outside every partition go to the default partitions, which should stay empty: creating jobs continues even if
+-- nobody created partitions for weeks.
 
--- Two functions below run as their owner, so nobody's temporary tables may stand before ours; the
--- path of this transaction becomes theirs (SET search_path FROM CURRENT).
+-- Two functions below run as their owner, so a caller's temporary tables must not hide our tables. The path of this
+-- transaction becomes theirs (SET search_path FROM CURRENT).
 SELECT set_config('search_path', current_setting('search_path') || ', pg_temp', true);
 
 CREATE TABLE job_default PARTITION OF job DEFAULT;
@@ -17,17 +17,16 @@ CREATE TABLE event_default PARTITION OF event DEFAULT;
 
 CREATE TABLE job_partition (
     starts date PRIMARY KEY,                 -- first UTC day
-    ends date NOT NULL CHECK (ends > starts),    -- the day after the last
+    ends date NOT NULL CHECK (ends > starts), -- the day after the last
     suffix text GENERATED ALWAYS AS (
         lpad(extract(year FROM starts)::text, 4, '0') || lpad(extract(month FROM starts)::text, 2, '0')
         || lpad(extract(day FROM starts)::text, 2, '0')) STORED
 );
 
--- Makes partitions of `days` days until the next `ahead_days` days are covered, and returns how many it
--- made. Any number of callers at once: one works, the others return 0. Days of which a default
--- partition already holds rows are left there. Attaching waits for running statements on the
--- default partitions and holds up new ones meanwhile, so call it with a lock_timeout; what it did
--- not make, the next call makes. It runs with the rights of the owner, because the role of the
+-- Creates partitions of `days` days until the next `ahead_days` days are covered, and returns their number. Of
+-- concurrent callers one works, and the others return 0. Days whose rows are already in a default partition stay there.
+-- Attaching waits for running statements on the default partitions and blocks new ones meanwhile, so call it with a
+-- lock_timeout; the next call creates what is missing. It runs with the rights of the owner, because the role of the
 -- services owns nothing.
 CREATE FUNCTION ensure_partitions(days int, ahead_days int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
@@ -41,7 +40,7 @@ DECLARE
     count int := 0;
 BEGIN
     IF days < 1 THEN
-        RAISE EXCEPTION 'a job_partition has at least 1 day, not %', days USING ERRCODE = '22023';
+        RAISE EXCEPTION 'a partition has at least 1 day, not %', days USING ERRCODE = '22023';
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtext('jobqueue.job_partition'), 'job_partition'::regclass::oid::int) THEN
         RETURN 0;
@@ -82,7 +81,7 @@ BEGIN
     RETURN count;
 END $$;
 
--- For how many hours an ended job is kept: what its queue says, or else what the reaper does.
+-- Retention of an ended job in hours: the setting of its queue, otherwise that of the reaper.
 CREATE FUNCTION retention_hours(q queue, status job_status, succeeded_hours int, failed_hours int, cancelled_hours int)
 RETURNS int
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -90,17 +89,16 @@ RETURN CASE status WHEN 'succeeded' THEN COALESCE(q.succeeded_hours, succeeded_h
                    WHEN 'failed' THEN COALESCE(q.failed_hours, failed_hours)
                    ELSE COALESCE(q.cancelled_hours, cancelled_hours) END;
 
--- The longest that any ended job is kept, where the reaper keeps none for longer than `hours`.
+-- The longest retention of any queue and status in hours, given the longest one of the reaper.
 CREATE FUNCTION longest_retention_hours(hours int) RETURNS int
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 RETURN GREATEST(hours, (SELECT max(GREATEST(succeeded_hours, failed_hours, cancelled_hours)) FROM queue));
 
--- Drops a partition and returns how many ended jobs went with it. NULL: there is no such partition, jobs of it
--- still live (queued, scheduled or leased), or one ended less than its hours ago (it was created long
--- before), so nothing was dropped; then the reaper removes the others in bounded batches instead. The
--- first lock keeps every other statement from ending or retrying a job of the partition while we look;
--- readers go on. The drop itself needs the parents for an instant: call it with a lock_timeout, and
--- again if that strikes.
+-- Drops a partition and returns the number of ended jobs in it. It returns NULL and drops nothing when there is no such
+-- partition, when jobs in it are queued, scheduled or leased, or when a job in it ended less than its retention ago;
+-- the reaper then removes the other jobs in bounded batches. The first lock prevents other statements from ending or
+-- retrying a job of the partition during the check; readers continue. The drop locks the parents for an instant: call
+-- it with a lock_timeout, and again after a timeout.
 CREATE FUNCTION drop_partition(first_day date, succeeded_hours int, failed_hours int, cancelled_hours int)
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT

@@ -1,26 +1,25 @@
--- Uniqueness: one job for a key, and one answer to a request that is sent again.
+-- Deduplication: one job per unique key, and one result per Idempotency-Key.
 --
--- Both work alike, and nobody looks before inserting: INSERT ... ON CONFLICT lets one of those who come
--- at the same time through, and has the others wait for its commit. `DO UPDATE ... WHERE false` then
--- only locks the row, and what is decided next is decided by a snapshot younger than that lock, since
--- each statement in a function has its own. So nothing has to be inferred from what a snapshot lacks.
--- Keys are visited in their order, so two statements never wait for each other in a circle.
+-- Both work in the same way. INSERT ... ON CONFLICT lets one of several concurrent transactions through, and makes the
+-- others wait for its commit. `DO UPDATE ... WHERE false` then only locks the row. The next decision uses a snapshot
+-- that is younger than the lock, because each statement in a function has its own. So nothing is inferred from the
+-- absence of a row in a snapshot. Keys are visited in their order, so transactions cannot deadlock.
 
--- Who has a unique key of a type. It is over when its time has passed or, without one, when its job has
--- ended; the next claim then takes the row. It goes with its job.
+-- The job that holds a unique key of a type. It holds the key until `expires_at` or, without one, until it ends; the
+-- next job with the key then takes over the row. The row is removed with its job.
 CREATE TABLE unique_key_holder (
     type_id int NOT NULL,
     key text COLLATE "C" NOT NULL,
     id uuid NOT NULL,
-    subqueue_id int NOT NULL,                    -- of the job: it finds the outcome
+    subqueue_id int NOT NULL,                -- of the job, to find its outcome
     expires_at timestamptz,                  -- NULL: until the job ends
     PRIMARY KEY (type_id, key)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX unique_key_holder_id ON unique_key_holder (id);           -- retention
+CREATE INDEX unique_key_holder_id ON unique_key_holder (id);     -- retention
 
--- Claims a key for each of the jobs: afterwards the row of each key names the job that has it, and is
--- locked. Of several jobs with one key the first claims it.
+-- Takes the key of each job if it is free. Afterwards the row of each key names its holder, and is locked. Of several
+-- jobs with one key the first takes it.
 CREATE FUNCTION hold_unique_keys(moment timestamptz, jobs uuid[], subqueues int[], keys text[], ends timestamptz[])
 RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
@@ -44,8 +43,8 @@ BEGIN
                ELSE EXISTS (SELECT FROM outcome o WHERE o.subqueue_id = c.subqueue_id AND o.id = c.id) END;
 END $$;
 
--- Those of the jobs, failed or cancelled, that must not be retried, because another job has their unique
--- key meanwhile. The others have claimed theirs again.
+-- Of failed or cancelled jobs, returns those that must not be retried because another job holds their unique key now.
+-- The other jobs hold their keys again afterwards.
 CREATE FUNCTION conflicting_jobs(jobs uuid[]) RETURNS TABLE (id uuid, conflicting_id uuid)
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -72,33 +71,33 @@ BEGIN
     WHERE c.id <> n.id;
 END $$;
 
--- Requests with an Idempotency-Key of the last 24 hours. The answer to a request is a function of its
--- body and of what stands here, so its text is not kept.
+-- Requests with an Idempotency-Key of the last 24 hours. The response is a function of the body and of this row, so it
+-- is not stored.
 CREATE TABLE idempotency_key (
     key text COLLATE "C" PRIMARY KEY,
     digest bytea NOT NULL,                   -- SHA-256 of the operation and the body
-    request_id uuid NOT NULL,                -- the id that its first job was to have: tells requests apart
+    request_id uuid NOT NULL,                -- id drawn for its first job; distinguishes requests
     created_at timestamptz NOT NULL,
     trace_parent text,
-    ids uuid[],                              -- that it was answered with, in order
-    existed boolean[]                        -- whether each was there before
+    ids uuid[],                              -- of the response, in order
+    existed boolean[]                        -- whether each job existed before
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX idempotency_key_created_at ON idempotency_key (created_at);     -- the reaper
 
--- Decides which of the jobs that are asked for are to be stored, and how each is answered. All arrays
--- have an element for each job; the jobs of one request stand together, `places` counts them from 1, and
--- `request_ids` names the request by its first job. Every array of the answer has their order:
+-- Decides which of the requested jobs are new, and the result of each. All arrays have one element per job; the jobs of
+-- one request are adjacent, `places` numbers them from 1, and `request_ids` identifies the request by its first job.
+-- The result arrays are in the same order:
 --
---     is_new      it is to be stored now, with its own id
---     ids         that it is answered with; NULL where is_other
---     created_at  when it was created; NULL for one that existed
---     existed     it was there before: its unique key was taken
+--     is_new      to be inserted now, with its own id
+--     ids         id of the result; NULL where is_other
+--     created_at  when it was created; NULL if the job existed
+--     existed     another job held its unique key
 --     traced      its trace_parent
---     is_other    its idempotency key belongs to a request that asked for something else
+--     is_other    its idempotency key belongs to a different request
 --
--- It may be called again with the same ids when it is not known whether the first call was committed:
--- the locks of the first have then been waited for, and its jobs are found.
+-- It may be called again with the same ids when the outcome of the first call is unknown: it waits for the locks of
+-- that call, and finds its jobs.
 CREATE FUNCTION deduplicate_jobs(
     moment timestamptz, jobs uuid[], subqueues int[], trace_parents text[], unique_keys text[], unique_seconds int[],
     request_keys text[], digests bytea[], request_ids uuid[], places int[],
@@ -125,9 +124,9 @@ BEGIN
     FROM unnest(request_keys, request_ids) WITH ORDINALITY AS r (key, request_id, ordinal)
     LEFT JOIN LATERAL (SELECT request_id FROM idempotency_key WHERE key = r.key OFFSET 0) k ON true;
 
-    PERFORM hold_unique_keys(moment, array_agg(w.id ORDER BY w.ordinal), array_agg(w.subqueue_id ORDER BY w.ordinal),
-                       array_agg(w.key ORDER BY w.ordinal),
-                       array_agg(moment + make_interval(secs => w.seconds) ORDER BY w.ordinal))
+    PERFORM hold_unique_keys(
+        moment, array_agg(w.id ORDER BY w.ordinal), array_agg(w.subqueue_id ORDER BY w.ordinal),
+        array_agg(w.key ORDER BY w.ordinal), array_agg(moment + make_interval(secs => w.seconds) ORDER BY w.ordinal))
     FROM unnest(jobs, subqueues, unique_keys, unique_seconds, won) WITH ORDINALITY
         AS w (id, subqueue_id, key, seconds, won, ordinal)
     WHERE w.key IS NOT NULL AND w.won

@@ -1,19 +1,19 @@
--- Leasing by fairness keys: jobs with concurrency keys, and queues with limits.
+-- Fair leasing: jobs with concurrency keys, and queues with limits.
 --
--- A plain subqueue is leased by one statement of the worker (LeaseJobs.swift), which leaves all others
--- alone. When one of the others has work, the worker calls `lease_fairly` instead, which leases from
--- every subqueue, in the same order of priorities. It is a function because limits must be decided by a
--- snapshot that is younger than the lock under which they are decided: each statement in here has its own.
+-- The lease statement of the worker (LeaseJobs.swift) leases from unrestricted subqueues only. When a restricted
+-- subqueue has work, the worker calls `lease_fairly` instead, which leases from every subqueue, in the same order of
+-- priorities. It is a function because a limit must be checked with a snapshot that is younger than the lock that
+-- protects the check: each statement in a function has its own snapshot.
 
--- What a queue's rate has been spent up to (the generic cell rate algorithm, GCRA): every start moves
--- it by rate_seconds / rate_count, and it may be ahead of the clock by the burst.
+-- Use of a queue's rate, by the generic cell rate algorithm (GCRA): every start advances `spent_until` by
+-- rate_seconds / rate_count, and it may be ahead of the clock by the burst.
 CREATE TABLE queue_rate (
     queue_id int PRIMARY KEY REFERENCES queue,
     spent_until timestamptz NOT NULL
 ) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
         autovacuum_vacuum_cost_delay = 0);
 
--- How many starts the rate of a queue leaves now. NULL: any number.
+-- Number of starts that the rate of a queue allows now. NULL: unlimited.
 CREATE FUNCTION rate_capacity(q queue) RETURNS int
 LANGUAGE sql VOLATILE SET search_path FROM CURRENT
 AS $$
@@ -23,7 +23,7 @@ AS $$
     WHERE q.rate_count IS NOT NULL
 $$;
 
--- When the rate will allow the next start.
+-- The instant at which the rate allows the next start.
 CREATE FUNCTION next_start(q queue) RETURNS timestamptz
 LANGUAGE sql VOLATILE SET search_path FROM CURRENT
 AS $$
@@ -31,7 +31,7 @@ AS $$
     FROM queue_rate WHERE queue_id = q.id
 $$;
 
--- So many jobs have been started.
+-- Records starts against the rate of a queue.
 CREATE FUNCTION spend_rate(q queue, starts int) RETURNS void
 LANGUAGE sql VOLATILE SET search_path FROM CURRENT
 AS $$
@@ -42,7 +42,7 @@ AS $$
                       + make_interval(secs => starts * q.rate_seconds / q.rate_count)
 $$;
 
--- How many more jobs of a queue may start now, by its leases and its rate. Exact under the queue's lock.
+-- Number of further jobs of a queue that may start now, by its leases and its rate. Exact under the queue's lock.
 CREATE FUNCTION queue_capacity(q queue) RETURNS int
 LANGUAGE sql VOLATILE SET search_path FROM CURRENT
 AS $$
@@ -50,20 +50,22 @@ AS $$
                              rate_capacity(q), 2147483647))
 $$;
 
--- The fairness keys that come next in a fairness group, after the one served last, at most `wanted`: each is a partition key that
--- has ready jobs in one of `keyed_subqueues`, or one of `unkeyed_subqueues`, which the cycle knows by a hash of
--- its id. A skip scan: one index probe a partition key, however many jobs wait in it. Lanes without room are
--- passed over. `subqueues` says which subqueue a fairness key is; NULL: it is a partition key. The low-water mark of the subqueue is
--- in the conditions so that dead entries are told by the index alone.
-CREATE FUNCTION next_fairness_keys(keyed_subqueues int[], unkeyed_subqueues int[], after bigint, max_running_per_key int, wanted int,
-                           OUT fairness_keys bigint[], OUT subqueues int[])
+-- The next fairness keys of a fairness group after the one served last, at most `wanted`. A fairness key is a partition
+-- key with ready jobs in one of `keyed_subqueues`, or stands for one of `unkeyed_subqueues`, by a hash of its id. The
+-- search is a skip scan: one index probe per partition key, regardless of the number of its jobs. Partition keys that
+-- have reached `max_running_per_key` are skipped. `subqueues` has the subqueue that a fairness key stands for; NULL: it
+-- is a partition key. The low-water mark is in the conditions, so that the index alone excludes dead entries.
+CREATE FUNCTION next_fairness_keys(
+    keyed_subqueues int[], unkeyed_subqueues int[], after bigint, max_running_per_key int, wanted int,
+    OUT fairness_keys bigint[], OUT subqueues int[])
 LANGUAGE sql VOLATILE SET search_path FROM CURRENT
 AS $$
     SELECT array_agg(o.fairness_key), array_agg(o.subqueue_id)
     FROM (
         SELECT t.fairness_key, t.subqueue_id
         FROM (
-            SELECT hashint8extended(u.id, 0) AS fairness_key, u.id AS subqueue_id FROM unnest(unkeyed_subqueues) AS u (id)
+            SELECT hashint8extended(u.id, 0) AS fairness_key, u.id AS subqueue_id
+            FROM unnest(unkeyed_subqueues) AS u (id)
             UNION
             SELECT l.partition_key, NULL
             FROM subqueue k
@@ -81,7 +83,8 @@ AS $$
                                ORDER BY partition_key LIMIT 1)
                               UNION ALL
                               (SELECT partition_key, 1 FROM ready
-                               WHERE r.lap = 0 AND subqueue_id = k.id AND partition_key <= after AND seq >= k.low_water_mark
+                               WHERE r.lap = 0 AND subqueue_id = k.id AND partition_key <= after
+                                 AND seq >= k.low_water_mark
                                ORDER BY partition_key LIMIT 1)) y
                         LIMIT 1) n)
                 SELECT g.partition_key
@@ -96,18 +99,18 @@ $$;
 
 -- Leases up to `wanted` jobs for a worker.
 --
--- Shares: at each priority, a limited queue is a fairness group, and all others are one together. The fairness group whose
--- first job waits longest comes first. A limited one is decided and leased from under a lock, which is
--- held until the commit, so its limits are exact whatever else goes on; the locks are taken first, in the
--- order of the queues, and only where there seems to be room.
+-- Groups: at each priority, every limited queue is a fairness group, and all other queues together are one. The group
+-- whose first job has waited longest comes first. A limited queue is checked and leased from under a lock that is held
+-- until the commit, so its limits are exact under any concurrency. The locks are taken first, in the order of the
+-- queues, and only where there seems to be capacity.
 --
--- Turns: within a fairness group every concurrency key takes its fairness key, and so do the jobs without a key, those of
--- each subqueue together. Turns are ordered on a cycle, from the one after the fairness key that this worker has
--- served last, which it says by `fairness groups` and `after` (`start` is for fairness groups that are not among them).
+-- Round-robin: within a group, each concurrency key is served in turn, and so are the jobs without a key, those of each
+-- subqueue together. The fairness keys form a cycle. The worker passes the key it served last in each group, by
+-- `fairness_groups` and `after`; `start` applies to the groups that are not among them.
 --
--- The answer has a row for each job; `fairness group` and `fairness key` say whose fairness key it was. A row without an id says
--- when the rate of some queue will allow its next start (`ready_at`) or, if it has no instant, that
--- nothing but plain subqueues had work.
+-- The result has a row for each job, with its `fairness_group` and `fairness_key`. A row without an id says when the
+-- rate of some queue allows its next start (`ready_at`) or, if it has no instant, that only unrestricted subqueues had
+-- work.
 CREATE FUNCTION lease_fairly(
     queues int[], excluded_types int[], wanted int, worker bigint, lease_seconds double precision,
     fairness_groups bigint[], after bigint[], start bigint)
@@ -164,11 +167,12 @@ BEGIN
         CONTINUE WHEN remaining = 0;
         SELECT q.* INTO limited FROM queue q WHERE q.id = part.queue_id;
         in_part := CASE WHEN part.queue_id IS NULL THEN remaining ELSE LEAST(remaining, queue_capacity(limited)) END;
-        -- In a large batch a fairness key is four jobs long, which saves probes and delays nobody who could tell.
+        -- In a large batch each fairness key gets four jobs, which saves probes and causes no noticeable delay.
         SELECT * INTO batch
-        FROM next_fairness_keys(part.keyed, part.unkeyed, COALESCE(after[array_position(fairness_groups, part.fairness_group)], start),
-                        limited.max_running_per_key,
-                        CASE WHEN in_part < 100 THEN in_part ELSE in_part / 4 END);
+        FROM next_fairness_keys(
+            part.keyed, part.unkeyed,
+            COALESCE(after[array_position(fairness_groups, part.fairness_group)], start),
+            limited.max_running_per_key, CASE WHEN in_part < 100 THEN in_part ELSE in_part / 4 END);
         WHILE in_part > 0 AND batch.fairness_keys IS NOT NULL LOOP
             new_token := COALESCE(new_token, nextval('lease_token'));
             RETURN QUERY
@@ -184,7 +188,8 @@ BEGIN
                          JOIN subqueue b ON b.id = k.id
                          CROSS JOIN LATERAL (
                              SELECT ctid AS at FROM ready
-                             WHERE subqueue_id = k.id AND partition_key = t.fairness_key AND seq >= b.low_water_mark AND t.subqueue_id IS NULL
+                             WHERE subqueue_id = k.id AND partition_key = t.fairness_key
+                               AND seq >= b.low_water_mark AND t.subqueue_id IS NULL
                              ORDER BY seq LIMIT e.most FOR UPDATE SKIP LOCKED) x
                          LIMIT LEAST(e.most, CASE WHEN limited.max_running_per_key IS NOT NULL THEN GREATEST(
                              0, limited.max_running_per_key
@@ -201,7 +206,8 @@ BEGIN
                 RETURNING ready.id, ready.ready_at, ready.subqueue_id, ready.attempt, ready.partition_key),
             moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
             leased AS (
-                INSERT INTO lease (id, token, worker_id, leased_at, expires_at, subqueue_id, attempt, queue_id, partition_key)
+                INSERT INTO lease (id, token, worker_id, leased_at, expires_at, subqueue_id, attempt, queue_id,
+                                   partition_key)
                 SELECT p.id, new_token, worker, m.at, m.at + make_interval(secs => lease_seconds), p.subqueue_id,
                        p.attempt + 1, part.queue_id, p.partition_key
                 FROM picked p, moment m),
@@ -235,9 +241,8 @@ BEGIN
     END IF;
 END $$;
 
--- Tells a queue its limits and its retention, and returns it; it is made if it does not exist. What it is
--- not told has no limit. No lease that begins after the commit exceeds the limits, and the jobs that run
--- already count.
+-- Sets the limits and the retention of a queue, and returns it; creates the queue if it does not exist. NULL sets no
+-- limit. No lease that begins after the commit exceeds the limits, and running jobs count.
 CREATE FUNCTION configure_queue(
     queue_name text, max_running int, max_running_per_key int, rate_count int, rate_seconds double precision,
     rate_burst int, succeeded_hours int, failed_hours int, cancelled_hours int)

@@ -1,22 +1,23 @@
--- The SQL door: jobs from inside the transaction of any client, and a fence for what handlers write to
--- the same database. What is refused is refused in the words of the HTTP API (ReadNewJob.swift), which a
--- test compares; the first fault is told, where HTTP tells all.
+-- Jobs by SQL: creating jobs inside the transaction of any client, and a fence for handlers that write to the same
+-- database. Errors have the words of the HTTP API (ReadNewJob.swift), which a test compares. Only the first error is
+-- reported, where HTTP reports all.
 
--- `a string`, `an object`, `null`: what a value is.
+-- The kind of a value with its article: `a string`, `an object`, `null`.
 CREATE FUNCTION json_phrase(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE jsonb_typeof(value) WHEN 'null' THEN 'null' WHEN 'array' THEN 'an array' WHEN 'object' THEN 'an object'
             ELSE 'a ' || jsonb_typeof(value) END;
 
--- Ends the statement: what stands at `pointer` (RFC 6901) is not accepted, and why.
+-- Raises the error for the value at `pointer` (RFC 6901); `fault` is the reason.
 CREATE FUNCTION refuse_job(pointer text, fault text) RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    RAISE EXCEPTION 'the job is not accepted: %', COALESCE(NULLIF(pointer, ''), 'options') USING ERRCODE = '22023', DETAIL = fault;
+    RAISE EXCEPTION 'the job is not accepted: %', COALESCE(NULLIF(pointer, ''), 'options')
+        USING ERRCODE = '22023', DETAIL = fault;
 END $$;
 
--- The functions below say what is wrong with a value, as the end of a sentence; NULL: nothing.
+-- The functions below return what is wrong with a value, as the end of a sentence. NULL: nothing.
 
 CREATE FUNCTION kind_fault(value jsonb, kind text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -77,7 +78,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- An instant of RFC 3339; what lies beyond microseconds is cut off.
+-- An instant of RFC 3339, truncated to microseconds.
 CREATE FUNCTION instant_of(value jsonb) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (SELECT make_timestamp(p[1]::int, p[2]::int, p[3]::int, p[4]::int, p[5]::int, p[6]::int) AT TIME ZONE 'UTC'
@@ -87,7 +88,7 @@ RETURN (SELECT make_timestamp(p[1]::int, p[2]::int, p[3]::int, p[4]::int, p[5]::
                                                   * (substr(p[8], 2, 2)::int * 60 + substr(p[8], 5, 2)::int)) END
         FROM regexp_match(value #>> '{}', '^(.{4})-(..)-(..).(..):(..):(..)(?:[.]([0-9]+))?(.*)$') AS m (p));
 
--- Ends the statement if the backoff is none.
+-- Raises an error if the value is not a backoff.
 CREATE FUNCTION check_backoff(value jsonb, pointer text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -120,7 +121,7 @@ BEGIN
     END IF;
 END $$;
 
--- Ends the statement if the tags are none.
+-- Raises an error if the value is not a list of tags.
 CREATE FUNCTION check_tags(value jsonb, pointer text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -142,8 +143,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- Ends the statement if this does not describe a job. A teardown has a payload among its members, and
--- may not say everything.
+-- Raises an error if the value does not describe a job. A teardown has a payload among its members, and does not accept
+-- all options.
 CREATE FUNCTION check_job(described jsonb, pointer text, is_teardown boolean) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -196,13 +197,13 @@ BEGIN
     END IF;
 END $$;
 
--- The two functions below run as their owner: nobody's temporary tables may stand before ours, and
--- nothing may depend on what the caller has set.
+-- The two functions below run as their owner: a caller's temporary tables must not hide our tables, and nothing may
+-- depend on the caller's settings.
 SELECT set_config('search_path', current_setting('search_path') || ', pg_temp', true);
 
--- Creates a job in the transaction of the caller, with the options of POST /api/jobs, and returns its
--- id; where its unique key is taken, that of the job which has it. It does not notify: NOTIFY would make
--- the commits of all callers wait for each other. Workers find the job when they poll.
+-- Creates a job in the transaction of the caller, with the options of POST /api/jobs, and returns its id; if another
+-- job holds the unique key, creates nothing and returns the id of that job. It does not notify, because NOTIFY would
+-- make the commits of all callers wait for each other. Workers find the job by polling.
 CREATE FUNCTION enqueue(type text, payload json DEFAULT 'null', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
@@ -247,9 +248,10 @@ BEGIN
     END IF;
 
     IF options ? 'unique_key' THEN
-        PERFORM hold_unique_keys(moment, ARRAY[job_id], ARRAY[found_subqueue.id], ARRAY[options ->> 'unique_key'],
-                           ARRAY[CASE WHEN options -> 'unique_for' <> '"active"' THEN
-                                 moment + make_interval(secs => (options ->> 'unique_for')::double precision) END]);
+        PERFORM hold_unique_keys(
+            moment, ARRAY[job_id], ARRAY[found_subqueue.id], ARRAY[options ->> 'unique_key'],
+            ARRAY[CASE WHEN options -> 'unique_for' <> '"active"' THEN
+                  moment + make_interval(secs => (options ->> 'unique_for')::double precision) END]);
         SELECT c.id INTO holder
         FROM subqueue b JOIN unique_key_holder c ON c.type_id = b.type_id AND c.key = options ->> 'unique_key'
         WHERE b.id = found_subqueue.id;
@@ -278,16 +280,17 @@ BEGIN
         INSERT INTO scheduled (id, run_at, subqueue_id, attempt, partition_key)
         VALUES (job_id, first_run, found_subqueue.id, 0, job_partition_key);
     ELSE
-        INSERT INTO ready (id, ready_at, subqueue_id, attempt, partition_key) VALUES (job_id, moment, found_subqueue.id, 0, job_partition_key);
+        INSERT INTO ready (id, ready_at, subqueue_id, attempt, partition_key)
+        VALUES (job_id, moment, found_subqueue.id, 0, job_partition_key);
     END IF;
     INSERT INTO transition_delta (subqueue_id, transition, n)
     VALUES (found_subqueue.id, CASE WHEN first_run > moment THEN 'delayed' ELSE 'enqueued' END::job_transition, 1);
     RETURN job_id;
 END $$;
 
--- Does nothing while the job is leased under this token, and keeps it so until the caller's transaction
--- ends: neither the reaper nor a finish can take the lease away meanwhile, while renewals go on. Raises
--- when the lease has been lost, so that a stale worker's transaction writes nothing.
+-- Checks that the job is leased under this token, and locks the lease until the caller's transaction ends: neither the
+-- reaper nor a finishing statement can remove it meanwhile, and renewals continue. Raises an error when the lease is
+-- lost, so that the transaction of a worker with an outdated token writes nothing.
 CREATE FUNCTION assert_lease(job uuid, token bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET enable_seqscan = off SET enable_bitmapscan = off
@@ -303,10 +306,11 @@ BEGIN
     END IF;
 END $$;
 
--- Whatever runs as the owner is for those who are told so: the door for jobqueue_enqueue, and for the
--- roles of the services what they need.
+-- Functions that run as their owner require a grant: `enqueue` for the role jobqueue_enqueue, the others for the roles
+-- of the services.
 REVOKE EXECUTE ON FUNCTION
-    enqueue(text, json, jsonb), assert_lease(uuid, bigint), ensure_partitions(int, int), drop_partition(date, int, int, int)
+    enqueue(text, json, jsonb), assert_lease(uuid, bigint), ensure_partitions(int, int),
+    drop_partition(date, int, int, int)
     FROM PUBLIC;
 
 DO $$
@@ -315,7 +319,7 @@ BEGIN
         CREATE ROLE jobqueue_enqueue NOLOGIN;
     END IF;
 EXCEPTION
-    WHEN duplicate_object OR unique_violation THEN NULL;     -- by another migration at this moment
+    WHEN duplicate_object OR unique_violation THEN NULL;     -- created by a concurrent migration
     WHEN insufficient_privilege THEN
         RAISE NOTICE 'the role jobqueue_enqueue was not created: this role may not';
 END $$;

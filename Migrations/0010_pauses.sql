@@ -1,36 +1,35 @@
--- Control: pausing and resuming what workers take, all of it, a queue, or a type of job.
+-- Pauses: stopping leases of everything, of a queue, or of a type, and resuming them.
 
--- One row a scope that was ever changed: how it is now. Versions are those of the history: one sequence
--- over all scopes without gaps, so that one number tells what a worker has obeyed.
+-- The current state of each scope that was ever changed. Versions are those of the history: one sequence over all
+-- scopes, without gaps, so that one number identifies what a worker has acknowledged.
 CREATE TABLE pause_state (
     scope text PRIMARY KEY,                  -- all, queue:NAME or type:NAME
-    queue_id int UNIQUE REFERENCES queue,    -- of the scope of a queue
-    type_id int UNIQUE REFERENCES type,      -- of the scope of a type
+    queue_id int UNIQUE REFERENCES queue,    -- if the scope is a queue
+    type_id int UNIQUE REFERENCES type,      -- if the scope is a type
     version bigint NOT NULL,
     paused boolean NOT NULL,
     reason text NOT NULL,
     updated_by text NOT NULL,
     updated_at timestamptz NOT NULL,
-    resume_at timestamptz,                   -- the pause ends by itself
+    resume_at timestamptz,                   -- when the pause ends by itself
     CHECK (num_nonnulls(queue_id, type_id) <= 1),
     CHECK (paused OR resume_at IS NULL)
 ) WITH (fillfactor = 50);
-CREATE INDEX pause_state_paused ON pause_state (scope) WHERE paused;     -- what every lease asks: nearly always empty
+CREATE INDEX pause_state_paused ON pause_state (scope) WHERE paused;     -- every lease reads it; nearly always empty
 
--- The pauses that hold now. NULL: whatever queue, or type, it is.
+-- The pauses in force. A NULL queue_id or type_id matches every queue or type.
 CREATE VIEW active_pause AS
 SELECT queue_id, type_id, scope, version FROM pause_state
 WHERE paused AND (resume_at IS NULL OR resume_at > clock_timestamp());
 
--- The subqueues that may be leased from: what every lease looks at.
+-- The pause check: the subqueues that may be leased from. Every lease statement reads subqueues through this view.
 CREATE VIEW leasable_subqueue AS
 SELECT b.* FROM subqueue b
 WHERE NOT EXISTS (SELECT FROM active_pause p
                   WHERE COALESCE(p.queue_id, b.queue_id) = b.queue_id AND COALESCE(p.type_id, b.type_id) = b.type_id);
 
--- Every change, by whom and why, append-only. Each row is chained to the one before by a hash over that
--- one's hash and its own fields, so that a row that is altered, taken out or put in between is found
--- (`jobqueue-api audit verify`).
+-- Every change with its actor and reason; append-only. Each row has a hash of the previous row's hash and its own
+-- fields, so that an altered, removed or inserted row is detected (`jobqueue-api audit verify`).
 CREATE TABLE pause_history (
     version bigint PRIMARY KEY,
     scope text NOT NULL,
@@ -55,8 +54,8 @@ END $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pause_history
 FOR EACH STATEMENT EXECUTE FUNCTION reject_change();
 
--- A field of a row as it is hashed: the length of its text in bytes (four of them, the highest first),
--- then the text in UTF-8; NULL is the length -1 alone.
+-- The encoding of a field for the hash: the length of its text in bytes (four bytes, big-endian), then the text in
+-- UTF-8. NULL is the length -1 alone.
 CREATE FUNCTION hash_field(field text) RETURNS bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN field IS NULL THEN int4send(-1)
@@ -73,12 +72,11 @@ RETURN sha256(h.previous_hash || hash_field(h.version::text) || hash_field(h.sco
               || hash_instant(h.at) || hash_instant(h.resume_at) || hash_field(h.cancel_running::text)
               || hash_field(h.client_address) || hash_field(h.request_id));
 
--- Pauses or resumes a scope. With `expected_version`, only if the scope still has that version (0: it was
--- never changed). Returns the state of the scope, and whether it was changed.
+-- Pauses or resumes a scope. With `expected_version`, only if the scope still has that version (0: never changed).
+-- Returns the state of the scope, and whether it was changed.
 --
--- It waits for the lease statements under way, and those that begin later see the change
--- (`lease_gate`, 0001_queues.sql): no lease of a paused scope commits after this has committed. The same
--- lock makes changes take their turns, so no version is lost.
+-- It waits for running lease statements, and later ones see the change (`lease_gate`, 0001_queues.sql): no lease of a
+-- paused scope commits after this has committed. The same lock serializes changes, so no version is lost.
 CREATE FUNCTION change_pause_state(
     changed_scope text, pausing boolean, why text, who text, expected_version bigint, until timestamptz,
     cancelling boolean, address text, request text, OUT changed boolean, OUT state pause_state)
@@ -135,8 +133,8 @@ BEGIN
     PERFORM pg_notify(current_schema() || '_pause_state', entry.version::text);
 END $$;
 
--- Writes down that pauses have ended whose time has come, and returns their scopes. They have held
--- nothing back since; this is for the history, and for those who wait for a version.
+-- Records the end of pauses whose `resume_at` has passed, and returns their scopes. Such a pause is no longer in force;
+-- this is for the history, and for callers that wait for a version.
 CREATE FUNCTION end_due_pauses() RETURNS SETOF text
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -146,7 +144,7 @@ DECLARE
 BEGIN
     FOR due IN SELECT c.* FROM pause_state c WHERE c.paused AND c.resume_at <= clock_timestamp() ORDER BY c.scope LOOP
         answer := change_pause_state(due.scope, false, 'the pause was to end now', due.updated_by, due.version, NULL,
-                                 false, NULL, NULL);
+                                     false, NULL, NULL);
         IF answer.changed THEN
             RETURN NEXT due.scope;
         END IF;

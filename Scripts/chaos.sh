@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The chaos tests with many seeds, from a random one on. RUNS (20) is their number; SEED=n runs that one alone.
+# Runs the chaos tests with RUNS (20) different seeds, the first of them random. SEED=n repeats one run.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 

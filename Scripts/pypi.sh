@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Sourced, after prelude.sh, by the scripts that check with tools from PyPI.
+# Sourced after prelude.sh by the scripts that use tools from PyPI.
 set -euo pipefail
 
-# No __pycache__ in the checkout.
+# Python writes no __pycache__ into the checkout.
 export PYTHONDONTWRITEBYTECODE=1
 
-# environment NAME PIP_ARGUMENT... : makes the virtual environment, or finds it; prints its directory. The name bears a
-# hash of what is in it, so that other versions make another; `whole` in it says that no installation was interrupted.
+# environment NAME PIP_ARGUMENT...: creates the virtual environment unless it exists, and prints its directory. The name
+# contains a hash of the versions, so that new versions get a new one. The file `whole` marks a complete installation.
 environment() {
     local name=$1 directory
     shift
@@ -22,12 +22,12 @@ environment() {
             python3 -m venv "$directory" >&2 &&
                 "$directory/bin/pip" install --quiet --disable-pip-version-check "$@" >&2 &&
                 touch "$directory/whole"
-        ) 9>".local/tools/$name.lock" || fail "pip could not install ${*: -1}."
+        ) 9>".local/tools/$name.lock" || fail "pip could not install ${*: -1}"
     fi
     echo "$directory"
 }
 
-# Makes or finds the environment of Tests/requirements.txt, and prints its directory.
+# Creates the environment of Tests/requirements.txt unless it exists, and prints its directory.
 lint_tools() {
     Scripts/deps.sh manifests >&2
     environment lint --requirement Tests/requirements.txt

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the tests and runs those that need neither a PostgreSQL server nor one of our programs; the others are cancelled
-# where they ask TestKit for one. FILTER=regex runs only those of them that match.
+# Builds the tests, and runs those that need neither PostgreSQL nor one of our programs, or those of them that match
+# FILTER=regex. The other tests are cancelled when they ask TestKit for one.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 

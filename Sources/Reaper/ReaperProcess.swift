@@ -5,6 +5,7 @@ internal import Pools
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 internal import Workers
 
 /// One reaper: its tasks, and its way from start to stop. Everything runs on one loop.

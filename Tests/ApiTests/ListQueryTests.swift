@@ -3,6 +3,7 @@ import Jobs
 import Postgres
 import Telemetry
 import Testing
+import Values
 
 @testable import Api
 

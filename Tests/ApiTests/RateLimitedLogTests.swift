@@ -2,6 +2,7 @@ import EventLoop
 import Postgres
 import Telemetry
 import Testing
+import Values
 
 @testable import Api
 

@@ -1,6 +1,7 @@
 import EventLoop
 import Glibc
 import Testing
+import Values
 
 private func shell(_ script: String, environment: [String: String] = [:], directory: String? = nil) -> ProcessSpec {
     ProcessSpec(

@@ -2,6 +2,7 @@ import EventLoop
 import Synchronization
 import TestKit
 import Testing
+import Values
 
 /// Runs `body` as a task of a loop of its own and gives back what it returns.
 func onLoop<Value: Sendable>(

@@ -1,6 +1,7 @@
 import EventLoop
 import Synchronization
 import Testing
+import Values
 
 /// A connected pair over loopback, both ends on `loop`.
 private func pair(on loop: Loop) async throws -> (client: Socket, server: Socket) {

@@ -1,5 +1,6 @@
 import EventLoop
 import Testing
+import Values
 
 @Suite struct WakeSignalTests {
     @Test func `a wake-up that comes before the wait is kept, and several are one`() async throws {

@@ -1,6 +1,7 @@
 import EventLoop
 import Synchronization
 import Testing
+import Values
 
 @testable import HTTP
 

@@ -1,5 +1,6 @@
 import EventLoop
 import Testing
+import Values
 
 @testable import HTTP
 

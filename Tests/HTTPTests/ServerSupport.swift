@@ -2,6 +2,7 @@ import EventLoop
 import Synchronization
 import Telemetry
 import Testing
+import Values
 
 @testable import HTTP
 

@@ -1,6 +1,7 @@
 import EventLoop
 import TestKit
 import Testing
+import Values
 
 /// SIGTERM breaks no promise.
 @Suite struct ApiStopTests {

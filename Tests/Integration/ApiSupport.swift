@@ -3,6 +3,7 @@ import JSON
 import Postgres
 import TestKit
 import Testing
+import Values
 
 /// A running `jobqueue-api`, and a client that has its key.
 struct RunningApi: Sendable {

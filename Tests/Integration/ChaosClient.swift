@@ -2,6 +2,7 @@ import EventLoop
 import JSON
 import Synchronization
 import TestKit
+import Values
 
 /// The first witness: what the api has promised, as its clients have heard it.
 final class ChaosPromises: Sendable {

@@ -1,5 +1,5 @@
-import EventLoop
 import Synchronization
+import Values
 
 /// What was done when, for whoever must understand a failure.
 final class ChaosHistory: Sendable, CustomStringConvertible {

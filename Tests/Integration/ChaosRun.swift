@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import Postgres
 import TestKit
+import Values
 
 /// One run: starts everything on a database of its own, carries out the plan of the seed while clients post, waits
 /// until everything has come to rest, and looks for violations.

@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import TestKit
 import Testing
+import Values
 
 /// What goes wrong with pools, and what becomes of it.
 @Suite struct PoolFaultTests {

@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import TestKit
 import Testing
+import Values
 
 /// Pools of real workers, with a real reaper and a real api.
 @Suite struct PoolTests {

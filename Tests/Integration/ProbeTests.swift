@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import TestKit
 import Testing
+import Values
 
 /// `health`, as the probes of a container call it.
 @Suite struct ProbeTests {

@@ -2,6 +2,7 @@ import EventLoop
 import Postgres
 import TestKit
 import Testing
+import Values
 
 /// A migrated database on which reapers work, looked at by SQL alone: no code of theirs is used here.
 struct ReaperDatabase: Sendable {

@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import TestKit
 import Testing
+import Values
 
 /// What becomes of jobs that are cancelled while they run.
 @Suite struct WorkerCancelTests {

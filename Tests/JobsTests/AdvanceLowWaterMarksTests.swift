@@ -4,6 +4,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @Suite struct AdvanceLowWaterMarksTests {
     private func mark(_ jobs: JobsDatabase) async throws -> Int64 {

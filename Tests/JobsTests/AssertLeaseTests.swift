@@ -2,6 +2,7 @@ import Jobs
 import Postgres
 import TestKit
 import Testing
+import Values
 
 @Suite struct AssertLeaseTests {
     private func assertion(_ job: UUID, _ token: Int64) -> (sql: String, parameters: Parameters) {

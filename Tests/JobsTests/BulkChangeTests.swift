@@ -2,6 +2,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @testable import Jobs
 

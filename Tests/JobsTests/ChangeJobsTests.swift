@@ -3,6 +3,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 import Workers
 
 /// Cancel and retry, by a person.

@@ -4,6 +4,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 /// Sixteen sessions that do everything at once to the same ten jobs.
 @Suite struct ContentionTests {

@@ -3,6 +3,7 @@ import Jobs
 import Postgres
 import TestKit
 import Testing
+import Values
 import Workers
 
 /// Ending by force what does not stop.

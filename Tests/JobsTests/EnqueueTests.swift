@@ -3,6 +3,7 @@ import Jobs
 import Postgres
 import TestKit
 import Testing
+import Values
 
 /// Jobs that are created by SQL (`0009_enqueue.sql`).
 @Suite struct EnqueueTests {

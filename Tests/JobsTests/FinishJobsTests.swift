@@ -4,6 +4,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @Suite struct FinishJobsTests {
     @Test func `a success ends the job, with its result byte for byte`() async throws {

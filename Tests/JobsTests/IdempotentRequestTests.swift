@@ -2,6 +2,7 @@ import Jobs
 import Postgres
 import TestKit
 import Testing
+import Values
 
 @Suite struct IdempotentRequestTests {
     private static func request(_ key: String, _ body: UInt8 = 1) -> IdempotentRequest {

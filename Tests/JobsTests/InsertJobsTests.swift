@@ -3,6 +3,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @Suite struct InsertJobsTests {
     @Test func `a plain job is answered as it is found`() async throws {

@@ -4,6 +4,7 @@ import Postgres
 import Synchronization
 import TestKit
 import Testing
+import Values
 
 /// What an insert answers when PostgreSQL goes away in the middle of it.
 @Suite struct InsertOutcomeTests {

@@ -3,6 +3,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 import Workers
 
 /// What is told of a job, whichever of its rows tells it.

@@ -1,7 +1,7 @@
-import Postgres
 import Synchronization
 import Telemetry
 import Testing
+import Values
 
 @testable import Jobs
 

@@ -3,6 +3,7 @@ import JSON
 import Jobs
 import Postgres
 import TestKit
+import Values
 
 extension JobsDatabase {
     /// Runs `body` with so many processes on this database, each with one session.

@@ -1,9 +1,9 @@
 import EventLoop
 import Jobs
 import Postgres
-import Telemetry
 import TestKit
 import Testing
+import Values
 import Workers
 
 /// A migrated database of a test's own, and a process's way to it.

@@ -3,6 +3,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @Suite struct LeaseJobsTests {
     /// Leases one job after the other until none is left, and returns their payloads.

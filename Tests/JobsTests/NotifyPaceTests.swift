@@ -1,5 +1,5 @@
-import EventLoop
 import Testing
+import Values
 
 @testable import Jobs
 

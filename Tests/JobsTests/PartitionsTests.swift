@@ -3,6 +3,7 @@ import Jobs
 import Postgres
 import TestKit
 import Testing
+import Values
 
 extension JobsDatabase {
     /// Makes the partitions of a partition of days, counted from today, as `ensure_partitions` would have made them then.

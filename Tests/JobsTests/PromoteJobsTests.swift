@@ -5,6 +5,7 @@ import Synchronization
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @Suite struct PromoteJobsTests {
     /// Jobs that are due now, the first made being due last.

@@ -1,5 +1,5 @@
 import Jobs
-import Postgres
+import Values
 
 /// What the queue must do, told in memory: one caller at a time, and no clock.
 ///

@@ -3,6 +3,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 /// Random walks over everything that can happen to jobs, by several sessions, compared with a model in memory after
 /// each transition.

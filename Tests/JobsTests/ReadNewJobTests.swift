@@ -3,6 +3,7 @@ import Jobs
 import Postgres
 import Telemetry
 import Testing
+import Values
 
 @Suite struct ReadNewJobTests {
     private func read(_ text: String, payloadBytesMax: Int = 1_000) throws -> (job: NewJob?, errors: InputErrors) {

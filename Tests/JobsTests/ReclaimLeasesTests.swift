@@ -4,6 +4,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @Suite struct ReclaimLeasesTests {
     @Test func `an expired lease is taken back, and the job leased again with a higher token`() async throws {

@@ -4,6 +4,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 /// Jobs of days gone by.
 extension JobsDatabase {

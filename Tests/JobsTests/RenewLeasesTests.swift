@@ -2,6 +2,7 @@ import Jobs
 import Postgres
 import TestKit
 import Testing
+import Values
 
 @Suite struct RenewLeasesTests {
     /// Seconds that the lease of a job still has.

@@ -1,6 +1,7 @@
 import Jobs
 import Telemetry
 import Testing
+import Values
 
 @Suite struct ScanCursorTests {
     private func instant(_ seconds: Int64) -> WallInstant {

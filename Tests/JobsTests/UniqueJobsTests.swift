@@ -2,6 +2,7 @@ import Jobs
 import Postgres
 import TestKit
 import Testing
+import Values
 
 @Suite struct UniqueJobsTests {
     private static func job(_ key: String, seconds: Int32? = nil, type: String = "work") -> NewJob {

@@ -5,6 +5,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @Suite struct PauseTests {
     @Test func `a pause holds back its scope and nothing else, until it is resumed`() async throws {

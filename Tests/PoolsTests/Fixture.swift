@@ -2,6 +2,7 @@ import EventLoop
 import Postgres
 import TestKit
 import Testing
+import Values
 
 @testable import Pools
 

@@ -3,6 +3,7 @@ import Postgres
 import Synchronization
 import TestKit
 import Testing
+import Values
 
 @testable import Pools
 

@@ -1,5 +1,6 @@
 import EventLoop
 import Testing
+import Values
 
 @testable import Postgres
 
@@ -252,16 +253,5 @@ private final class Driver {
             Issue.record("\(actions)")
             return
         }
-    }
-
-    @Test func `pauses stay within their bounds`() {
-        let backoff = Backoff()
-        for failures in 1...100 {
-            for random in [0, 0.5, 1] {
-                let delay = backoff.delay(afterFailures: failures, random: random)
-                #expect(delay >= .milliseconds(25) && delay <= .seconds(5))
-            }
-        }
-        #expect(backoff.delay(afterFailures: 1, random: 1) == .milliseconds(50))
     }
 }

@@ -4,6 +4,7 @@ import Synchronization
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @Suite struct ConnectionPoolTests {
     private static let one = Statement("one", "SELECT 1::int8", isIdempotent: true)

@@ -2,6 +2,7 @@ import EventLoop
 import Postgres
 import TestKit
 import Testing
+import Values
 
 @Suite struct DeadlineTests {
     @Test func `a statement that takes too long is given up and cancelled, and the connection goes on`() async throws {

@@ -3,6 +3,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @Suite struct RoundTripTests {
     /// One value of every type, the extremes of each, and NULL.

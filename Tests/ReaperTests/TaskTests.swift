@@ -4,6 +4,7 @@ import Postgres
 import Telemetry
 import TestKit
 import Testing
+import Values
 import Workers
 
 @testable import Reaper

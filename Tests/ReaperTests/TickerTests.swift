@@ -4,6 +4,7 @@ import Synchronization
 import Telemetry
 import TestKit
 import Testing
+import Values
 
 @testable import Reaper
 

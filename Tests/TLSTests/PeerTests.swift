@@ -1,6 +1,7 @@
 import EventLoop
 import TLS
 import Testing
+import Values
 
 /// What became of one connection to `serveOnce`.
 private enum Served: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import EventLoop
+import Values
 
 /// Runs `body` as a task of a loop of its own and gives back what it returns.
 func onLoop<Value: Sendable>(

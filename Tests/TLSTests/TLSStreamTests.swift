@@ -1,6 +1,7 @@
 import EventLoop
 import TLS
 import Testing
+import Values
 
 /// A client and a server stream of one session, on one loop.
 private struct StreamPair: Sendable {

@@ -1,6 +1,7 @@
 import Foundation
 import Telemetry
 import Testing
+import Values
 
 struct LoggerTests {
     private let log = CollectedLog()

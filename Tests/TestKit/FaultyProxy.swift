@@ -1,5 +1,6 @@
 public import EventLoop
 import Synchronization
+import Values
 
 /// A proxy for one server that can misbehave as networks do. It lives on `TestLoop`.
 public final class FaultyProxy: Sendable {

@@ -1,5 +1,6 @@
 import EventLoop
 import Synchronization
+import Values
 
 /// A question with several possible answerers, one of them perhaps the clock: the first answer counts.
 final class FirstAnswer<Value: Sendable>: Sendable {

@@ -1,5 +1,6 @@
 import EventLoop
 import Synchronization
+import Values
 
 /// Requests to a server on the loopback address, one connection each.
 public struct HTTPTestClient: Sendable {

@@ -1,6 +1,7 @@
 import EventLoop
 import TestKit
 import Testing
+import Values
 
 @Suite struct HTTPTestClientTests {
     /// Accepts one connection, sends `answer`, reads until the client closes, and returns what it read.

@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import TestKit
 import Testing
+import Values
 
 @Suite struct ServiceProcessTests {
     @Test func `lines of both streams are captured and waited for`() async throws {

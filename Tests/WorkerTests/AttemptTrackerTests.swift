@@ -3,6 +3,7 @@ import Jobs
 import Postgres
 import Synchronization
 import Testing
+import Values
 
 @testable import Worker
 

@@ -1,6 +1,7 @@
 import EventLoop
 import Jobs
 import Testing
+import Values
 
 @testable import Worker
 

@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import Jobs
 import Testing
+import Values
 
 @testable import Worker
 

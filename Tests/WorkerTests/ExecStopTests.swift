@@ -2,6 +2,7 @@ import EventLoop
 import Jobs
 import Synchronization
 import Testing
+import Values
 
 @testable import Worker
 

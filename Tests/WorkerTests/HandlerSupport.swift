@@ -3,6 +3,7 @@ import Glibc
 import Jobs
 import Postgres
 import Testing
+import Values
 
 @testable import Worker
 

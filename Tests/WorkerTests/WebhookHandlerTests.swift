@@ -4,6 +4,7 @@ import Jobs
 import TLS
 import Telemetry
 import Testing
+import Values
 
 @testable import Worker
 

@@ -2,6 +2,7 @@ import EventLoop
 import Pools
 import Synchronization
 import Testing
+import Values
 
 @testable import Worker
 

@@ -1,6 +1,7 @@
 import EventLoop
 import Pools
 import Testing
+import Values
 
 @testable import Worker
 

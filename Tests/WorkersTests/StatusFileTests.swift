@@ -2,6 +2,7 @@ import Configuration
 import EventLoop
 import Glibc
 import Testing
+import Values
 
 @testable import Workers
 

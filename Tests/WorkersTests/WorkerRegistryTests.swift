@@ -1,6 +1,7 @@
 import Postgres
 import TestKit
 import Testing
+import Values
 import Workers
 
 @Suite struct WorkerRegistryTests {

@@ -1,6 +1,7 @@
 import Postgres
 import TestKit
 import Testing
+import Values
 import Workers
 
 /// Workers of a database of a test's own.

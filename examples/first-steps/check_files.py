@@ -1,8 +1,8 @@
-"""Runs one files.sha256 job for each file below /usr/share/doc, and compares every result with sha256sum's own.
+"""Runs one files.sha256 job for each file below /usr/share/doc, and compares every result with sha256sum.
 
     python3 examples/first-steps/check_files.py --url http://127.0.0.1:8000 --key-file .local/api-key
 
-Exits with 1 when a result does not agree, or when jobs stay undone.
+Exits with 1 when a result differs, or when jobs are not done.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import urllib.parse
 ROOT = "/usr/share/doc"
 JOBS_PER_POST = 500
 FINAL = {"succeeded", "failed", "cancelled"}
-# No job takes long: when nothing at all has been done for so long, no worker runs them.
+# Each job is short: without progress for this long, no worker runs them.
 PATIENCE_SECONDS = 60
 
 
@@ -49,7 +49,7 @@ class Api:
 
 
 def regular_files(root):
-    """Paths below the root, without those that JSON cannot hold (no UTF-8), or that need escapes in it."""
+    """Paths below the root, except those that are not UTF-8 or that need escapes in JSON."""
     for directory, _, names in os.walk(root):
         for name in sorted(names):
             path = os.path.join(directory, name)
@@ -83,7 +83,7 @@ def show_progress(done, total, since):
 
 
 def wait_for_jobs(api, ids):
-    """Every job as it ended, in the order of the ids. The jobs are done in about that order, too."""
+    """All jobs after their end, in the order of the ids, which is roughly the order in which they run."""
     jobs = []
     since = last_change = last_shown = time.monotonic()
     for job_id in ids:
@@ -116,12 +116,12 @@ def sums_by_sha256sum(paths):
 
 
 def disagreement(job, path, digest):
-    """What is wrong with one job; None when its result is what sha256sum says."""
+    """What is wrong with one job; None if its result equals that of sha256sum."""
     if job["status"] != "succeeded":
         return f"{job['status']}: {job.get('last_error')}"
     result = job["result"]
     if result["path"] != path or result["sha256"] != digest:
-        return f"result {result}, but sha256sum says {digest}"
+        return f"result {result}, but sha256sum computed {digest}"
     return None
 
 
@@ -129,7 +129,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--key-file", type=pathlib.Path, help="default: the key in API_SECRET_KEY")
-    parser.add_argument("--jobs", type=int, default=5000, help="at most this many")
+    parser.add_argument("--jobs", type=int, default=5000, help="maximum number of jobs")
     options = parser.parse_args()
     key = options.key_file.read_text().strip() if options.key_file else os.environ["API_SECRET_KEY"]
 

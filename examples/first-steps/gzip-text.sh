@@ -1,9 +1,9 @@
 #!/bin/bash
-# text.gzip: compresses the payload, as it is written in JSON. The result is {"bytes", "gzip_bytes", "gzip_base64"}.
+# text.gzip: compresses the JSON text of the payload. The result is {"bytes", "gzip_bytes", "gzip_base64"}.
 set -euo pipefail
 
 payload=$(cat)
-# Standard output may hold anything when the result goes to descriptor 3.
+# Standard output is free for messages, because the result goes to descriptor 3.
 echo "compressing the payload of $JOBQUEUE_JOB_ID, attempt $JOBQUEUE_ATTEMPT"
 
 gzip_base64=$(printf '%s' "$payload" | gzip --no-name | base64 --wrap=0)

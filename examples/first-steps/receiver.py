@@ -1,9 +1,8 @@
-"""A small receiver of webhooks: checks the signature of each job, prints the job, and answers with a result.
+"""A small webhook receiver: checks the signature of each job, prints the job, and responds with a result.
 
     python3 examples/first-steps/receiver.py [port]
 
-It shows what a receiver has to do, and is itself for trying things out only: it forgets what it has seen
-when it ends.
+It shows what a receiver has to do. It is for experiments only: it keeps its results in memory.
 """
 
 import hashlib
@@ -16,7 +15,7 @@ import time
 
 SECRET = pathlib.Path(__file__).with_name("receiver.secret").read_bytes().rstrip(b"\r\n")
 BODY_BYTES_MAX = 2 * 1024 * 1024
-# A request that was recorded and is sent again later must not be believed.
+# Older requests are rejected, so that a recorded request cannot be replayed.
 AGE_SECONDS_MAX = 300
 
 results = {}
@@ -27,25 +26,25 @@ def is_genuine(headers, body):
     if not timestamp.isascii() or not timestamp.isdigit() or abs(time.time() - int(timestamp)) > AGE_SECONDS_MAX:
         return False
     expected = "v1=" + hmac.new(SECRET, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    # In constant time: the time of an ordinary comparison tells how much of a guess was right.
+    # In constant time: the duration of an ordinary comparison reveals how many bytes of a guess were right.
     return hmac.compare_digest(expected.encode(), headers.get("Jobqueue-Signature", "").encode())
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # An idle keep-alive connection is not kept for ever.
+    # Closes idle keep-alive connections.
     timeout = 60
 
     def do_POST(self):
         length = self.headers.get("Content-Length", "")
         if not length.isascii() or not length.isdigit() or int(length) > BODY_BYTES_MAX:
             self.close_connection = True
-            return self.answer(413, {"error": "a Content-Length of at most 2 MiB is needed"})
+            return self.answer(413, {"error": "Content-Length must be at most 2 MiB"})
         body = self.rfile.read(int(length))
         if not is_genuine(self.headers, body):
             return self.answer(401, {"error": "the signature is missing, wrong or too old"})
         job = json.loads(body)
-        # A job may come more than once, also at the same time: its id tells, and its effect must happen once.
+        # A job may arrive more than once. Its id identifies it, and its effect must happen once.
         if job["id"] not in results:
             print(f"attempt {job['attempt']} of {job['type']} {job['id']}: {json.dumps(job['payload'])}", flush=True)
             results[job["id"]] = {"received": job["payload"], "at": int(time.time())}

@@ -1,11 +1,11 @@
 #!/bin/bash
 # files.sha256: the SHA-256 of the file that the payload names, as {"path": "bash/copyright"}.
 #
-# Only regular files below ALLOWED_ROOT are read. Whoever may create jobs must not be able to read any other
-# file through this program: neither by "..", nor by a symbolic link that leads out.
+# It reads only regular files below ALLOWED_ROOT. The creator of a job must not be able to read other files
+# through this program, neither by ".." nor by a symbolic link.
 set -euo pipefail
 
-# 65 (EX_DATAERR): the job fails for good, because trying again would end in the same way.
+# 65 (EX_DATAERR): the job fails permanently, because a retry would fail in the same way.
 refuse() {
     printf '%s\n' "$1" >&2
     exit 65
@@ -18,16 +18,16 @@ case $payload in
 *) refuse 'the payload must be {"path": "a file below the allowed root"}' ;;
 esac
 name=${name%'"}'}
-# A shell reads no JSON: what it could misunderstand is refused. A further member would need a quotation mark.
+# A shell cannot parse JSON, so everything ambiguous is rejected. A further member would contain a quotation mark.
 case $name in *[\"\\]*) refuse 'a path with quotation marks or backslashes is not supported' ;; esac
 
 root=$(realpath -e -- "$ALLOWED_ROOT")
 file=$(realpath -m -- "$root/$name")
 case $file in "$root"/*) ;; *) refuse "$name is not below $root" ;; esac
-[ -f "$file" ] || refuse "$name is no regular file, or is not there"
+[ -f "$file" ] || refuse "$name does not exist, or is not a regular file"
 exec 4<"$file"
-# A path may lead elsewhere a moment after it was checked: this is what was opened.
-[ "$(readlink "/proc/$$/fd/4")" = "$file" ] || refuse "$name has just been moved"
+# The path may have changed since the check: compare it with the opened file.
+[ "$(readlink "/proc/$$/fd/4")" = "$file" ] || refuse "$name was moved during the check"
 
 digest=$(sha256sum <&4)
 # The last line of standard output is the result of the job.

@@ -5,6 +5,7 @@ internal import Jobs
 internal import Pauses
 internal import Postgres
 internal import Telemetry
+internal import Values
 internal import Workers
 
 /// `jobqueue-api control`: pauses, resumes, and tells what is paused, without an api: by PostgreSQL alone, as a Kubernetes

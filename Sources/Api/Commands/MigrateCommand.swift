@@ -1,6 +1,7 @@
 internal import Configuration
 internal import EventLoop
 internal import Postgres
+internal import Values
 
 /// `jobqueue-api migrate`: what it did goes to standard output, why it could not to standard error.
 struct MigrateCommand: Sendable {

@@ -1,6 +1,7 @@
 internal import Configuration
 internal import EventLoop
 internal import HTTP
+internal import Values
 internal import Workers
 
 /// `jobqueue-api health`: asks the api of this machine, for the probes of a container that has no `curl`. It reads only

@@ -1,6 +1,7 @@
 internal import HTTP
 internal import Jobs
 internal import Postgres
+internal import Values
 
 extension Endpoints {
     /// `POST /api/jobs/{id}/cancel`: of a job that waits or runs. One that is cancelled, or ending, already is as the

@@ -1,6 +1,7 @@
 internal import HTTP
 internal import Jobs
 internal import Postgres
+internal import Values
 
 extension Endpoints {
     /// `POST /api/jobs`. The answer is sent when the job is committed: requests of this loop that come at the same time

@@ -2,6 +2,7 @@ internal import HTTP
 internal import JSON
 internal import Jobs
 internal import Postgres
+internal import Values
 
 /// The operations of the API, one file each; `Routes.swift` says which path leads to which.
 struct Endpoints: Sendable {

@@ -2,6 +2,7 @@ internal import JSON
 internal import Jobs
 internal import Pauses
 internal import Telemetry
+internal import Values
 internal import Workers
 
 /// What the API says of control.
@@ -97,13 +98,8 @@ enum PauseDocument {
         writer.member("cancel_running", entry.cancelsRunning)
         writer.optional("client_address", entry.clientAddress) { $0.string($1) }
         writer.optional("request_id", entry.requestID) { $0.string($1) }
-        writer.member("previous_hash", hexadecimal(entry.previousHash))
-        writer.member("hash", hexadecimal(entry.hash))
+        writer.member("previous_hash", Hexadecimal.text(entry.previousHash))
+        writer.member("hash", Hexadecimal.text(entry.hash))
         writer.endObject()
-    }
-
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }

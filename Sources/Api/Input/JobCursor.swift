@@ -1,4 +1,5 @@
 internal import Postgres
+internal import Values
 
 /// Where the next page of a list begins. For clients it is a text without meaning; here it is the id of the last job of
 /// the page before, in hexadecimal, behind the version of this form.

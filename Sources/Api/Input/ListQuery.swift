@@ -1,6 +1,7 @@
 internal import HTTP
 internal import Jobs
 internal import Telemetry
+internal import Values
 
 /// What `GET /api/jobs` is asked for.
 struct ListQuery {

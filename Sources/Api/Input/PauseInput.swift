@@ -3,6 +3,7 @@ internal import JSON
 internal import Jobs
 internal import Pauses
 internal import Telemetry
+internal import Values
 
 /// What `POST /api/worker/pause` and `/resume`, and those of a queue, are told.
 struct PauseInput: Sendable {

@@ -2,6 +2,7 @@ internal import HTTP
 internal import JSON
 internal import Jobs
 internal import Telemetry
+internal import Values
 
 /// Reads the bodies of requests: whole, strictly, and with all of their errors at once.
 enum BodyReader {

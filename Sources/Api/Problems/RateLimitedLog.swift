@@ -1,7 +1,7 @@
-internal import EventLoop
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 
 /// Tells the log why requests are refused for PostgreSQL's sake, in PostgreSQL's words, which clients do not hear. Not
 /// with each request: an outage under load would fill the log with one line.

@@ -6,6 +6,7 @@ internal import Postgres
 internal import Synchronization
 internal import TLS
 internal import Telemetry
+internal import Values
 
 /// The process while it serves: one loop a thread, each with connections of its own to clients and to PostgreSQL.
 ///

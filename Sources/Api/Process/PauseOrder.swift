@@ -2,6 +2,7 @@ internal import EventLoop
 internal import Jobs
 internal import Pauses
 internal import Postgres
+internal import Values
 internal import Workers
 
 /// A change of control as it is carried out, whoever asks for it: committed, what runs stopped if that is wanted, and the

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Synchronization
+internal import Values
 
 /// An answer that is worth as much to many who ask at about the same time: it is looked for once, kept for a moment, and
 /// waited for no longer than a limit. So an endpoint that is open to everybody costs PostgreSQL no more than one question

@@ -1,5 +1,5 @@
 public import Postgres
-public import Telemetry
+public import Values
 
 /// A goal to pause or to resume.
 public struct PauseChange: Sendable {

@@ -1,6 +1,7 @@
 internal import Postgres
 internal import TLS
-public import Telemetry
+internal import Telemetry
+public import Values
 
 /// One change as the history keeps it.
 public struct PauseHistoryEntry: Hashable, Sendable {

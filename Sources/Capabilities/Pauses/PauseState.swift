@@ -1,5 +1,5 @@
 internal import Postgres
-public import Telemetry
+public import Values
 
 /// How a scope is now, as its last change has left it.
 public struct PauseState: Hashable, Sendable {

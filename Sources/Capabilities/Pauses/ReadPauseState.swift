@@ -1,5 +1,6 @@
 public import Postgres
-public import Telemetry
+internal import Telemetry
+public import Values
 
 extension PauseStore {
     private static let states = Statement(

@@ -1,4 +1,5 @@
 public import Postgres
+public import Values
 
 /// Who wants to be a member of a pool.
 public struct PoolCandidate: Hashable, Sendable {

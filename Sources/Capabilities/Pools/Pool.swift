@@ -1,5 +1,5 @@
-public import Postgres
-public import Telemetry
+internal import Postgres
+public import Values
 
 /// What a pool is told.
 public struct PoolSpec: Hashable, Sendable {

@@ -1,4 +1,4 @@
-public import Telemetry
+public import Values
 
 /// Whether a pool has the members that it needs, and who of them are given workloads: pure, so that every instant comes
 /// from outside. Instants are PostgreSQL's.

@@ -1,6 +1,6 @@
-internal import EventLoop
 public import Postgres
 internal import Telemetry
+internal import Values
 
 /// What one look at a pool has changed.
 public struct PoolChange: Hashable, Sendable {

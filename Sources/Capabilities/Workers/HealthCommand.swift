@@ -1,5 +1,5 @@
 public import Configuration
-internal import EventLoop
+internal import Values
 
 /// `health`, of the programs without a port: what their status file says, for the probes of a container that has neither
 /// a shell nor `cat`. It reads nothing but the one variable, so that a mistake elsewhere in the configuration, which a

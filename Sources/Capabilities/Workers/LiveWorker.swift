@@ -1,5 +1,5 @@
-public import Postgres
-public import Telemetry
+internal import Postgres
+public import Values
 
 /// What a worker says of itself when it joins.
 public struct WorkerDescription: Hashable, Sendable {

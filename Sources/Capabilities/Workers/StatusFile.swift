@@ -1,5 +1,6 @@
 public import Configuration
 public import EventLoop
+public import Values
 
 /// How far a process is that has no port.
 public enum ServiceState: Hashable, Sendable {

@@ -1,7 +1,7 @@
-internal import EventLoop
 internal import Jobs
 internal import Postgres
 internal import Telemetry
+internal import Values
 
 /// Makes jobs ready whose time has come: delayed ones, and those that have waited out their backoff.
 ///

@@ -2,6 +2,7 @@ internal import EventLoop
 internal import Jobs
 internal import Postgres
 internal import Telemetry
+internal import Values
 
 /// Takes back the leases of workers that died, or could not reach PostgreSQL for too long.
 ///

@@ -1,8 +1,8 @@
-internal import EventLoop
 internal import Jobs
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 
 /// What the folder of counts tells the raiser of marks.
 final class SharedActivity: Sendable {

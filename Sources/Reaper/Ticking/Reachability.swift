@@ -1,7 +1,7 @@
-internal import EventLoop
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 
 /// Whether PostgreSQL answers, as all tasks of the process see it together: an outage is one line when it begins and
 /// one when it ends, however many tasks run into it how often.

@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import Postgres
 internal import Telemetry
+internal import Values
 
 /// Runs one task again and again, until its own Swift task is cancelled: one run after the other, never two at once.
 ///

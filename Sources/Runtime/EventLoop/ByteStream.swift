@@ -1,3 +1,5 @@
+public import Values
+
 /// A byte stream in both directions: a socket, a pipe, or TLS over one. It belongs to one loop; the tasks of that
 /// loop use it, at most one reading and one writing at a time.
 public protocol ByteStream: AnyObject, Sendable {

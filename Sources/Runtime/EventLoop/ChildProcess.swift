@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+public import Values
 
 /// What a child process runs, and with what.
 public struct ProcessSpec: Hashable, Sendable {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Values
 
 /// A stream over one nonblocking descriptor: what a socket and the end of a pipe have in common.
 ///

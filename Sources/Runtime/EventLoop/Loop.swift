@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import Synchronization
+public import Values
 
 /// One epoll loop on one thread, and the executor of the tasks that are spawned on it.
 ///

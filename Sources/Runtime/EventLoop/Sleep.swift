@@ -1,4 +1,5 @@
 internal import Synchronization
+public import Values
 
 extension Loop {
     /// Waits on this loop; call it from one of its tasks. Throws `CancellationError` as soon as the task is cancelled.

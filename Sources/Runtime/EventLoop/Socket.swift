@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+public import Values
 
 /// A connected stream socket of one loop.
 public final class Socket: ByteStream {

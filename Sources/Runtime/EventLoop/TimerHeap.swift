@@ -1,3 +1,5 @@
+public import Values
+
 /// A timer of one loop, to be armed any number of times. Used on its loop's thread only.
 public final class LoopTimer {
     fileprivate(set) var deadline = MonotonicInstant.distantFuture

@@ -1,3 +1,5 @@
+internal import Values
+
 /// One task that waits for one direction of a stream. Used on its loop's thread only.
 ///
 /// A wake-up that finds nobody is kept for the next wait, which then returns at once: between a task's look at the

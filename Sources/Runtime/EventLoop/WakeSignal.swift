@@ -1,3 +1,5 @@
+public import Values
+
 /// Lets one task of a loop sleep until there is something to do. Used on its loop's thread only.
 ///
 /// A wake-up that comes while nobody waits is kept: the next `wait` returns at once. Several are one.

@@ -1,3 +1,5 @@
+internal import Values
+
 /// What was found between two quotation marks, without decoding it.
 struct StringScan {
     /// Of the closing quotation mark, or of the byte at fault.
@@ -70,18 +72,9 @@ extension Span<UInt8> {
         guard index + 4 <= count else { return nil }
         var unit: UInt16 = 0
         for position in index..<index + 4 {
-            guard let digit = hexadecimalDigit(self[position]) else { return nil }
+            guard let digit = Hexadecimal.value(self[position]) else { return nil }
             unit = unit << 4 | UInt16(digit)
         }
         return unit
-    }
-
-    private func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

@@ -1,4 +1,5 @@
 public import EventLoop
+public import Values
 
 /// A TLS session over a socket. Like the socket, it belongs to one loop, whose tasks use it.
 ///

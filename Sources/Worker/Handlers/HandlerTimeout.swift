@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Values
 
 /// The `timeout_seconds` of a handler, over one attempt. Used by one task of the loop.
 final class HandlerTimeout {

@@ -4,6 +4,7 @@ internal import Pools
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 
 /// The part of a worker that is a member of a pool: it takes the ordinal, runs what is assigned to it and nobody else
 /// holds, gives back what is another's as soon as it has stopped, and leaves.

@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import Pools
 internal import Synchronization
+internal import Values
 
 /// One workload under one lease: its process, started again whenever it ends, until the lease is to be given back.
 /// Used on the worker's loop.

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Pools
+internal import Values
 
 /// One workload that this member holds, from its lease until that is given back.
 struct HeldWorkload {

@@ -3,6 +3,7 @@ internal import Jobs
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 internal import Workers
 
 /// Runs leased jobs: gives them slots and handlers, and has their ends written down.

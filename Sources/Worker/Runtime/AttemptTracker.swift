@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import Jobs
 internal import Postgres
+internal import Values
 
 /// One leased job of this worker, from the lease until its end is written down.
 struct HeldAttempt {

@@ -2,6 +2,7 @@ internal import EventLoop
 internal import Jobs
 internal import Postgres
 internal import Telemetry
+internal import Values
 internal import Workers
 
 /// Finds out which jobs of this worker are to stop, and has them stopped: when it is notified, and else as often as the

@@ -2,6 +2,7 @@ internal import EventLoop
 internal import Jobs
 internal import Postgres
 internal import Telemetry
+internal import Values
 
 /// Has the ends of attempts written down, merged into few statements, and goes on trying while their leases last.
 ///

@@ -1,4 +1,4 @@
-internal import EventLoop
+internal import Values
 
 /// When a lease must be renewed and when its job must be stopped, on this machine's monotonic clock.
 ///

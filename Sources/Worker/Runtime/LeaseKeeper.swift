@@ -3,6 +3,7 @@ internal import Jobs
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 
 /// Keeps the leases of this worker: renews them in time, stops what exceeds its deadline, and stops what could no
 /// longer be renewed before somebody else may run it.

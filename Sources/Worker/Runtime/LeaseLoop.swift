@@ -3,6 +3,7 @@ internal import Jobs
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 internal import Workers
 
 /// Leases jobs whenever there is room for them.

@@ -4,6 +4,7 @@ internal import Pauses
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 internal import Workers
 
 /// Learns what is paused, obeys, and says so.

@@ -6,6 +6,7 @@ internal import Pools
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 internal import Workers
 
 /// One worker: its connections, its parts, and its way from start to stop. Everything runs on one loop.

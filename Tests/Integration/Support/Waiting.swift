@@ -1,4 +1,5 @@
 import EventLoop
+import Values
 
 /// Looks again and again until `probe` has an answer: for what other processes and the kernel do in their own time.
 ///

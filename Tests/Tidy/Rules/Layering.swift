@@ -25,7 +25,8 @@ enum Layering {
                 }
                 let allowed =
                     imported.layer < target.layer
-                    || (imported.layer == target.layer && withinLayer[target.name]?.contains(name) == true)
+                    || (imported.layer == target.layer
+                        && (name == "Values" || withinLayer[target.name]?.contains(name) == true))
                 if !allowed {
                     findings.append(
                         finding(

@@ -1,4 +1,5 @@
 public import Postgres
+public import Values
 
 /// Many jobs that are to be changed alike.
 public struct BulkChange: Sendable {

@@ -1,4 +1,5 @@
 internal import Postgres
+internal import Values
 
 extension JobStore {
     /// Waiting jobs become `cancelled`. `subqueue_id` finds the row in `ready` and spares an index on the id alone. Rows are

@@ -1,4 +1,5 @@
 public import Postgres
+public import Values
 
 /// A job that was asked to stop while it ran, as the worker that has it hears of it.
 public struct CancelRequest: Hashable, Sendable {

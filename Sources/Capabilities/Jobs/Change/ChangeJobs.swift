@@ -1,4 +1,5 @@
 public import Postgres
+public import Values
 
 /// What became of a person's goal to change one job.
 public enum ChangeAnswer: Sendable {

@@ -1,5 +1,6 @@
 public import JSON
 internal import Postgres
+internal import Values
 
 extension BulkChange {
     /// Ids of one request.

@@ -1,5 +1,5 @@
 internal import Postgres
-internal import Telemetry
+internal import Values
 
 /// When jobs that are sent back shall run, if not at once: one after the other.
 struct RedrivePace: Sendable {

@@ -1,5 +1,6 @@
 public import EventLoop
 internal import Synchronization
+internal import Values
 
 /// Merges what many tasks submit at about the same time into few statements: group commit.
 ///

@@ -1,5 +1,6 @@
 public import Postgres
 internal import Telemetry
+public import Values
 
 /// What became of a job that was asked for.
 public enum InsertAnswer: Sendable {

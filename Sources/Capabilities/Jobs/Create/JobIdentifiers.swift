@@ -1,6 +1,6 @@
-internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 
 /// Makes the ids of new jobs: UUIDs of version 7, whose time is PostgreSQL's.
 ///

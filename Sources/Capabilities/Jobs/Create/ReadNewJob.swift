@@ -1,5 +1,6 @@
 public import JSON
-public import Telemetry
+internal import Telemetry
+public import Values
 
 extension NewJob {
     /// What a description of a job is for.

@@ -1,5 +1,5 @@
 internal import Synchronization
-internal import Telemetry
+internal import Values
 
 /// What time PostgreSQL has: this machine's clock, and how far that was off when PostgreSQL last told. One for all loops.
 final class ServerClock: Sendable {

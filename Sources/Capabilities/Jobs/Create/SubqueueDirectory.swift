@@ -1,6 +1,6 @@
 public import Postgres
 internal import Synchronization
-internal import Telemetry
+internal import Values
 
 /// A subqueue: one FIFO, the jobs of one queue, type and priority, with or without a concurrency key. Subqueues are made once and never change or go, so what is
 /// known of them is known for ever.

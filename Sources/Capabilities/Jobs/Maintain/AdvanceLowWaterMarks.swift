@@ -1,5 +1,5 @@
-public import EventLoop
 public import Postgres
+public import Values
 
 /// Which subqueues have moved, as far as the counts that one process has folded tell: what raising marks is worth while for.
 public struct SubqueueActivity: Sendable {

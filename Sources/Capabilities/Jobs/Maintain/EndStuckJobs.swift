@@ -1,6 +1,7 @@
 internal import JSON
 public import Postgres
-public import Telemetry
+internal import Telemetry
+public import Values
 
 /// Which jobs count as stuck, and what is done with them.
 public struct WatchdogOrder: Hashable, Sendable {

@@ -1,5 +1,6 @@
 public import Postgres
-public import Telemetry
+internal import Telemetry
+public import Values
 
 /// What one statement has promoted.
 public struct PromotionBatch: Sendable {

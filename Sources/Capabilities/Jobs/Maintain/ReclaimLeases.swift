@@ -1,5 +1,6 @@
 public import Postgres
-public import Telemetry
+internal import Telemetry
+public import Values
 
 /// A lease that had expired and was taken back.
 public struct ReclaimedLease: Sendable {

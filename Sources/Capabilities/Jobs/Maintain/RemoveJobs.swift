@@ -1,4 +1,5 @@
 public import Postgres
+internal import Values
 
 /// For how long ended jobs are kept, counted from their end, unless their queue says otherwise.
 public struct RetentionPolicy: Hashable, Sendable {

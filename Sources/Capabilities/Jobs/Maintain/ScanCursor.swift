@@ -1,4 +1,4 @@
-public import Telemetry
+public import Values
 
 /// From which instant on a scan of expiry or due times is worth while.
 ///

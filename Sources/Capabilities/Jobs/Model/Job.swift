@@ -1,6 +1,7 @@
 public import JSON
-public import Postgres
-public import Telemetry
+internal import Postgres
+internal import Telemetry
+public import Values
 
 /// A job as it stands, in the form that the API shows.
 public struct Job: Sendable {

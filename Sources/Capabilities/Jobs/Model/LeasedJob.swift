@@ -1,4 +1,5 @@
-public import Postgres
+internal import Postgres
+public import Values
 
 /// One attempt at a job, as the worker that holds the lease sees it.
 public struct LeasedJob: Sendable {

@@ -1,4 +1,4 @@
-public import Telemetry
+public import Values
 
 /// A job that a client asks for, checked and with its defaults filled in.
 public struct NewJob: Sendable {

@@ -1,5 +1,6 @@
 internal import JSON
-public import Telemetry
+internal import Telemetry
+public import Values
 
 /// How far a job said that it was.
 public struct Progress: Hashable, Sendable {

@@ -2,6 +2,7 @@ internal import EventLoop
 internal import Postgres
 internal import Synchronization
 internal import Telemetry
+internal import Values
 
 /// Tells names on a channel of NOTIFY, after the commit of what they are told for.
 ///

@@ -1,4 +1,5 @@
 public import Postgres
+public import Values
 
 extension JobStore {
     private static let find = Statement(

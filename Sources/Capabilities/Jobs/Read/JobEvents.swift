@@ -1,6 +1,6 @@
 public import JSON
 public import Postgres
-public import Telemetry
+public import Values
 
 /// A change of a job's state.
 public struct JobEvent: Sendable {

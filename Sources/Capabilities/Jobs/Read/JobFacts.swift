@@ -1,5 +1,5 @@
 internal import Postgres
-internal import Telemetry
+internal import Values
 
 /// What PostgreSQL knows of a job that does not run: from it `WaitReason` tells why.
 struct JobFacts: Sendable {

@@ -1,5 +1,6 @@
 public import Postgres
-public import Telemetry
+internal import Telemetry
+public import Values
 
 /// Which jobs a list holds. nil: any.
 public struct JobFilter: Hashable, Sendable {

@@ -1,5 +1,5 @@
 internal import Postgres
-public import Telemetry
+public import Values
 
 /// A pause that holds a job back now: of everything, of its queue, or of its type.
 public struct HoldingPause: Hashable, Sendable {

@@ -1,6 +1,7 @@
 public import JSON
 public import Postgres
-public import Telemetry
+internal import Telemetry
+public import Values
 
 /// One reason for which a job is not running. Without it, and without the others that are named, the next lease takes
 /// the job.

@@ -1,5 +1,5 @@
 public import Postgres
-internal import Telemetry
+internal import Values
 
 /// What a worker asks for.
 public struct LeaseRequest: Sendable {

@@ -1,4 +1,5 @@
 public import Postgres
+public import Values
 
 /// A job and the token of the lease under which somebody works at it.
 public struct HeldLease: Hashable, Sendable {

@@ -1,6 +1,7 @@
 public import EventLoop
 internal import Synchronization
 public import TLS
+public import Values
 
 /// An HTTP/1.1 client of one loop, whose tasks use it. Connections are kept and used again. It follows no redirection
 /// and keeps no cookie. A caller that must not be led to inner addresses checks them itself, and gives the one that it

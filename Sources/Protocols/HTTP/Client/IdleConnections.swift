@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Values
 
 /// A connection on which no exchange is under way.
 final class ClientConnection: Sendable {

@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Values
 
 /// Reads one response, interim ones before it included.
 struct ResponseReader {

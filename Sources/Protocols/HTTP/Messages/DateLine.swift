@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Glibc
+internal import Values
 
 /// The `Date` line of responses (RFC 9110 section 6.6.1), made anew once a second.
 struct DateLine: Sendable {

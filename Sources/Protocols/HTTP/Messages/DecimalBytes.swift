@@ -13,12 +13,4 @@ extension [UInt8] {
         } while rest > 0
         for index in first..<19 { append(digits[index]) }
     }
-
-    /// Appends 16 hexadecimal digits.
-    mutating func append(hexadecimal number: UInt64) {
-        for shift in stride(from: 60, through: 0, by: -4) {
-            let digit = UInt8(truncatingIfNeeded: number >> UInt64(shift)) & 15
-            append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-        }
-    }
 }

@@ -1,3 +1,5 @@
+internal import Values
+
 /// Decodes `%XX` (RFC 3986 section 2.1). The parser has refused targets with a malformed escape; text that did not
 /// come through it may still hold one: nil then.
 func percentDecoded(_ bytes: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
@@ -7,8 +9,8 @@ func percentDecoded(_ bytes: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> [U
     while index < bytes.endIndex {
         let byte = bytes[index]
         if byte == UInt8(ascii: "%") {
-            guard bytes.endIndex - index >= 3, let high = bytes[index + 1].hexDigitValue,
-                let low = bytes[index + 2].hexDigitValue
+            guard bytes.endIndex - index >= 3, let high = Hexadecimal.value(bytes[index + 1]),
+                let low = Hexadecimal.value(bytes[index + 2])
             else { return nil }
             result.append(high * 16 + low)
             index += 3

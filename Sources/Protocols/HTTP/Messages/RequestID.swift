@@ -1,3 +1,5 @@
+internal import Values
+
 /// What names one request in the answer and in the log: the client's own `X-Request-Id` if it is sane,
 /// else one that is made here. Bytes and text are made when somebody asks.
 public struct RequestID: Sendable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+internal import Values
+
 /// Decodes the chunked transfer coding (RFC 9112 section 7.1) from a buffer that grows. Extensions are
 /// checked, counted and dropped; so are trailer fields, of which nothing here makes use.
 public struct ChunkedDecoder: Sendable {
@@ -72,7 +74,7 @@ public struct ChunkedDecoder: Sendable {
         switch state {
         case .size(let value, let digits):
             try countLineByte(byte)
-            if let digit = byte.hexDigitValue {
+            if let digit = Hexadecimal.value(byte) {
                 guard value <= (Int.max - 15) / 16 else { throw Self.tooLarge }
                 state = .size(value: value * 16 + Int(digit), digits: digits + 1)
             } else {

@@ -1,3 +1,5 @@
+internal import Values
+
 /// Where the parts of a request target stand in the head (RFC 9112 section 3.2).
 struct RequestTarget: Sendable, Equatable {
     /// With its leading slash and still escaped; empty in absolute form without a path, which means "/".
@@ -80,7 +82,8 @@ struct RequestTarget: Sendable, Equatable {
         guard byte == UInt8(ascii: "%") else {
             throw ProtocolViolation("the request target holds a character that a URI must escape")
         }
-        guard end - index >= 3, bytes[index + 1].hexDigitValue != nil, bytes[index + 2].hexDigitValue != nil else {
+        guard end - index >= 3, Hexadecimal.value(bytes[index + 1]) != nil, Hexadecimal.value(bytes[index + 2]) != nil
+        else {
             throw ProtocolViolation("the request target holds \"%\" without two hexadecimal digits")
         }
         hasEscapes = true
@@ -105,7 +108,8 @@ func isAuthority(_ bytes: Span<UInt8>, _ range: Range<Int>, mayBeEmpty: Bool) ->
     } else {
         while index < end, bytes[index] != UInt8(ascii: ":") {
             if bytes[index] == UInt8(ascii: "%") {
-                guard end - index >= 3, bytes[index + 1].hexDigitValue != nil, bytes[index + 2].hexDigitValue != nil
+                guard end - index >= 3, Hexadecimal.value(bytes[index + 1]) != nil,
+                    Hexadecimal.value(bytes[index + 2]) != nil
                 else { return false }
                 index += 3
             } else {

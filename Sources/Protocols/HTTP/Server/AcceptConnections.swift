@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import Synchronization
 internal import Telemetry
+internal import Values
 
 extension Server {
     /// Accepts until the listener is closed.

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Telemetry
+internal import Values
 
 /// One connection of a server, from its acceptance to its end. Used by its own task only.
 struct Connection {

@@ -1,4 +1,4 @@
-internal import EventLoop
+internal import Values
 
 /// The times of `ServerLimits` in nanoseconds: a deadline on the hot path then costs one addition.
 struct Deadlines: Sendable {

@@ -1,6 +1,7 @@
-public import EventLoop
+internal import EventLoop
 internal import Synchronization
 internal import Telemetry
+public import Values
 
 extension Server {
     /// What a drain came to.

@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Values
 
 /// Why a body could not be read. Nothing after it on the connection can be read either.
 enum BodyFailure: Error {

@@ -1,6 +1,7 @@
 public import EventLoop
 internal import Synchronization
 public import Telemetry
+public import Values
 
 /// An HTTP/1.1 server on sockets. Connections are accepted on the first loop and dealt out to all of them in turn;
 /// each is one task, which reads a request, runs its handler, writes the answer, and begins again.

@@ -1,5 +1,6 @@
 public import EventLoop
 import Telemetry
+internal import Values
 
 /// A few connections of one loop, opened when they are needed, replaced when they break.
 ///
@@ -70,7 +71,7 @@ public final class ConnectionPool: @unchecked Sendable {
         var limits = ConnectionPoolState.Limits(connectionsMax: options.size)
         limits.waitersMax = options.waitersMax
         limits.pipelineDepthMax = options.pipelineDepthMax
-        limits.backoff.cap = options.reconnectPauseMax
+        limits.backoff = CappedBackoff(first: .milliseconds(50), cap: options.reconnectPauseMax)
         state = ConnectionPoolState(limits: limits)
     }
 

@@ -1,4 +1,5 @@
 import EventLoop
+internal import Values
 
 /// The decisions of a pool: who gets which connection, when to connect, when to close. Pure: events go in with the
 /// instant at which they happen, and `nextAction` tells what to do about them until it has nothing more to tell.
@@ -19,7 +20,9 @@ struct ConnectionPoolState {
         var waitersMax = 1_000
         /// Shared statements in flight on one connection.
         var pipelineDepthMax = 256
-        var backoff = Backoff()
+        /// Pauses between attempts to connect. The cap is below 10 s, the longest that a caller may have to wait once
+        /// PostgreSQL is back.
+        var backoff = CappedBackoff(first: .milliseconds(50), cap: .seconds(5))
         /// A connection that lives for less was no success.
         var shortLife = Duration.seconds(1)
     }
@@ -68,17 +71,18 @@ struct ConnectionPoolState {
 
     let limits: Limits
     private var slots: [Slot] = []
-    private var sharedWaiters = Fifo<Waiter>()
-    private var exclusiveWaiters = Fifo<Waiter>()
+    private var sharedWaiters = FIFO<Waiter>()
+    private var exclusiveWaiters = FIFO<Waiter>()
     private var idsTaken = 0
     private var isStarted = false
-    private var failures = 0
+    private var backoff: CappedBackoff
     private var retryAt = MonotonicInstant(nanoseconds: 0)
     /// Work was sent on a connection that was busy already, though another could be opened.
     private var wantsGrowth = false
 
     init(limits: Limits) {
         self.limits = limits
+        backoff = limits.backoff
     }
 
     // MARK: Callers
@@ -169,14 +173,13 @@ struct ConnectionPoolState {
         slots[index].phase = .open(inFlight: 0)
         slots[index].openedAt = now
         slots[index].retireAt = retireAt
-        failures = 0
+        backoff.succeeded()
     }
 
     /// - Parameter random: between 0 and 1, for the jitter of the pause.
     mutating func connectFailed(_ id: Int, at now: MonotonicInstant, random: Double) {
         slots.removeAll { $0.id == id }
-        failures += 1
-        retryAt = now + limits.backoff.delay(afterFailures: failures, random: random)
+        retryAt = now + backoff.failed(random: random)
     }
 
     /// The connection is gone, for whatever reason.
@@ -184,8 +187,7 @@ struct ConnectionPoolState {
         guard let index = slots.firstIndex(where: { $0.id == id }) else { return }
         let slot = slots.remove(at: index)
         if now - slot.openedAt < limits.shortLife {
-            failures += 1
-            retryAt = now + limits.backoff.delay(afterFailures: failures, random: random)
+            retryAt = now + backoff.failed(random: random)
         }
     }
 
@@ -258,7 +260,7 @@ struct ConnectionPoolState {
         guard slots.count < limits.connectionsMax, isShort || wantsGrowth || waitingCount > connecting else {
             return nil
         }
-        if failures > 0 {
+        if backoff.failures > 0 {
             guard connecting == 0 else { return nil }
             guard now >= retryAt else { return .wake(retryAt) }
         }

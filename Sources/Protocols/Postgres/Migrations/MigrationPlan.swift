@@ -1,4 +1,4 @@
-public import Telemetry
+public import Values
 
 /// What must be done to bring a database to the state of the files. Pure: two lists in, one list or conflicts out.
 public struct MigrationPlan: Sendable, Equatable {

@@ -1,4 +1,5 @@
 public import EventLoop
+internal import Values
 
 /// Brings the schema of a database to the state of a directory of files.
 ///

@@ -1,4 +1,5 @@
 public import EventLoop
+internal import Values
 
 /// Listens on channels, on a connection of its own, for as long as it is not closed.
 ///
@@ -71,13 +72,11 @@ public final class NotificationListener: @unchecked Sendable {
     }
 
     private func run() async {
-        var backoff = Backoff()
-        backoff.cap = options.reconnectPauseMax
-        var failures = 0
+        var backoff = CappedBackoff(first: .milliseconds(50), cap: options.reconnectPauseMax)
         while !Task.isCancelled {
             do {
                 let connection = try await connect()
-                failures = 0
+                backoff.succeeded()
                 onEvent(.listening)
                 try await keepAlive(connection)
             } catch {
@@ -85,9 +84,7 @@ public final class NotificationListener: @unchecked Sendable {
                 connection = nil
                 guard !Task.isCancelled else { return }
                 onEvent(.interrupted(reason: "\(error)"))
-                failures += 1
-                let pause = backoff.delay(afterFailures: failures, random: Double.random(in: 0...1))
-                try? await loop.sleep(for: pause)
+                try? await loop.sleep(for: backoff.failed(random: .random(in: 0...1)))
             }
         }
     }

@@ -1,4 +1,5 @@
 public import EventLoop
+internal import Values
 
 extension DatabaseConnection {
     /// Connects, without blocking the loop. Call it on the loop.

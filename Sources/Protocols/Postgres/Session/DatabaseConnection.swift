@@ -1,4 +1,5 @@
 public import EventLoop
+internal import Values
 
 /// One session with PostgreSQL, always in pipeline mode, belonging to one loop.
 ///

@@ -1,5 +1,6 @@
 import CLibPQ
 import EventLoop
+internal import Values
 
 /// One keyword of libpq's connection parameters, and its value.
 struct ConnectionParameter: Sendable {

@@ -1,4 +1,5 @@
 import EventLoop
+internal import Values
 
 /// What a connection has sent and not yet been answered, and what each answer means. Pure: it touches no socket.
 ///
@@ -50,8 +51,8 @@ struct Pipeline {
         case outOfOrder(String)
     }
 
-    private var steps = Fifo<Step>()
-    private(set) var groups = Fifo<Group>()
+    private var steps = FIFO<Step>()
+    private(set) var groups = FIFO<Group>()
     /// The oldest command has had its result, and its end is awaited.
     private var hasResultOfHead = false
     private(set) var prepared = PreparedStatements()
@@ -166,7 +167,7 @@ struct Pipeline {
             if case .server(let earlier) = group.failure, !earlier.isFatal { error = .server(earlier) }
             failed.append((group, error))
         }
-        steps = Fifo()
+        steps = FIFO()
         hasResultOfHead = false
         prepared = PreparedStatements()
         return failed

@@ -1,4 +1,5 @@
-public import Telemetry
+internal import Telemetry
+public import Values
 
 /// One-dimensional arrays, element by element with NULL as nil. They throw as the accessors of single values
 /// do; NULL in place of the whole array is an error.

@@ -1,4 +1,4 @@
-public import Telemetry
+public import Values
 
 /// The rows that a statement returned, in binary form, decoded on access.
 ///

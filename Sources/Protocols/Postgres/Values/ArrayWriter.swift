@@ -1,4 +1,4 @@
-public import Telemetry
+public import Values
 
 /// Appends the elements of one array to the buffer of a `Parameters`.
 ///

@@ -1,4 +1,4 @@
-import Telemetry
+internal import Values
 
 /// A value with a binary form in PostgreSQL's protocol (network byte order throughout).
 ///

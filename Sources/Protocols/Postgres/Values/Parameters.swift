@@ -1,4 +1,4 @@
-public import Telemetry
+public import Values
 
 /// The values for one execution of a statement, in binary form, one after the other in one buffer.
 ///

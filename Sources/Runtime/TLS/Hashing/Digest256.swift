@@ -1,3 +1,5 @@
+internal import Values
+
 /// A 256-bit digest or authentication code, as a value of 32 bytes.
 ///
 /// `==` takes constant time, so digests of secrets may be compared with it.
@@ -35,7 +37,7 @@ public struct Digest256: Hashable, Sendable, CustomStringConvertible {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Digest256.byteCount)
         for index in stride(from: 0, to: digits.count, by: 2) {
-            guard let high = hexadecimalValue(of: digits[index]), let low = hexadecimalValue(of: digits[index + 1])
+            guard let high = Hexadecimal.value(digits[index]), let low = Hexadecimal.value(digits[index + 1])
             else { return nil }
             bytes.append(high << 4 | low)
         }
@@ -52,8 +54,8 @@ public struct Digest256: Hashable, Sendable, CustomStringConvertible {
         String(unsafeUninitializedCapacity: 2 * Digest256.byteCount) { target in
             withUnsafeBytes(of: words) { source in
                 for (index, byte) in source.enumerated() {
-                    target[2 * index] = hexadecimalDigit(of: byte >> 4)
-                    target[2 * index + 1] = hexadecimalDigit(of: byte & 15)
+                    target[2 * index] = Hexadecimal.digit(byte >> 4)
+                    target[2 * index + 1] = Hexadecimal.digit(byte)
                 }
             }
             return 2 * Digest256.byteCount
@@ -75,18 +77,5 @@ public struct Digest256: Hashable, Sendable, CustomStringConvertible {
         hasher.combine(words.1)
         hasher.combine(words.2)
         hasher.combine(words.3)
-    }
-}
-
-private func hexadecimalDigit(of value: UInt8) -> UInt8 {
-    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + (value - 10)
-}
-
-private func hexadecimalValue(of digit: UInt8) -> UInt8? {
-    switch digit {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-    default: nil
     }
 }

@@ -1,3 +1,5 @@
+internal import Values
+
 /// Writes a text so that it stays inside its line and its quotes, and commands no terminal.
 ///
 /// Escaped, as `\n`, `\t`, `\r` or `\uXXXX` (RFC 8259 section 7): C0 controls with ESC, DEL, C1 controls (among them
@@ -41,12 +43,7 @@ enum LineEscape {
     private static func appendEscape(_ unit: UInt16, to bytes: inout [UInt8]) {
         bytes.append(contentsOf: #"\u"#.utf8)
         for shift in [12, 8, 4, 0] as [UInt16] {
-            bytes.append(hexadecimalDigit(UInt8(truncatingIfNeeded: unit >> shift & 0xf)))
+            bytes.append(Hexadecimal.digit(unit >> shift))
         }
-    }
-
-    /// The lower-case digit of 0 ... 15.
-    static func hexadecimalDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }

@@ -1,3 +1,5 @@
+internal import Values
+
 /// The two shapes of a line. Whatever the texts contain, one record is one line of valid UTF-8, and holds no character
 /// that a terminal would obey.
 public enum LogFormat: Sendable, Equatable {

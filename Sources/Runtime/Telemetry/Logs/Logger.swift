@@ -1,3 +1,5 @@
+public import Values
+
 /// Writes structured lines for one component, with the fields bound to it.
 ///
 /// A value: pass it, copy it, bind more to it. When a level is off, neither the message nor the fields are evaluated.

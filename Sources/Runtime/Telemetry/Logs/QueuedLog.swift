@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+internal import Values
 
 /// Lines on their way to a file descriptor, standard output by default.
 ///

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Synchronization
+internal import Values
 
 /// One child process of a handler, from its start until its process group is gone.
 ///

@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import HTTP
 internal import Synchronization
+internal import Values
 
 /// The addresses of a webhook's host, all of them checked. A connection is made to an address that came from here,
 /// and to no other: between a check and a second lookup the name could have moved.

@@ -1,4 +1,5 @@
 internal import Telemetry
+internal import Values
 
 /// The field `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date.
 enum RetryAfter {

@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import HTTP
 internal import TLS
+internal import Values
 
 extension Client {
     /// A client for the webhooks of one handlers file. It connects only to addresses that the origin already has.

@@ -3,6 +3,7 @@ internal import HTTP
 internal import Jobs
 internal import Synchronization
 internal import Telemetry
+internal import Values
 
 /// `http`: a POST to a URL of the handlers file for each attempt. `WebhookOutcome` says what the answer means.
 struct WebhookHandler: Handler {

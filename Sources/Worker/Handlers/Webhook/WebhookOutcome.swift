@@ -1,6 +1,7 @@
 internal import HTTP
 internal import Jobs
 internal import Telemetry
+internal import Values
 
 /// What a receiver's answer, or the lack of one, means for the attempt. The rules of `docs/handlers.md`, "Webhooks".
 /// The body of an answer that is no success is not repeated: the creator of a job need not see what the receiver says

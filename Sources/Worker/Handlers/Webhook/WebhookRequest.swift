@@ -3,6 +3,7 @@ internal import JSON
 internal import Jobs
 internal import TLS
 internal import Telemetry
+internal import Values
 
 /// The request that tells a receiver to run one attempt. `docs/handlers.md` says how a receiver checks it.
 enum WebhookRequest {

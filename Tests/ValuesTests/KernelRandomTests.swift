@@ -1,6 +1,5 @@
 import Testing
-
-@testable import Jobs
+import Values
 
 @Suite struct KernelRandomTests {
     @Test func `no number comes twice, within what is fetched at once and beyond`() {

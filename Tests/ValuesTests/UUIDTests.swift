@@ -1,7 +1,6 @@
-import Postgres
-import Telemetry
 import TestKit
 import Testing
+import Values
 
 @Suite struct UUIDTests {
     @Test func `an identifier is read in either case and printed in lower case`() {

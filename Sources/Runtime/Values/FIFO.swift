@@ -1,24 +1,27 @@
-/// A queue in one array: what is taken leaves a gap in front, which is closed when it is half of the array.
-struct Fifo<Element> {
+/// A first-in, first-out queue in one array. Removal leaves a gap in front, which is closed when it is half of the
+/// array, so that appending and removing cost amortised constant time.
+public struct FIFO<Element> {
     private var elements: [Element?] = []
     private var head = 0
 
-    var count: Int { elements.count - head }
-    var isEmpty: Bool { head == elements.count }
+    public init() {}
 
-    /// The element at `index`, counted from the oldest.
-    subscript(index: Int) -> Element {
+    public var count: Int { elements.count - head }
+    public var isEmpty: Bool { head == elements.count }
+
+    /// The element at `index`, where 0 is the oldest.
+    public subscript(index: Int) -> Element {
         get { elements[head + index]! }
         _modify { yield &elements[head + index]! }
     }
 
-    var first: Element? { isEmpty ? nil : elements[head] }
+    public var first: Element? { isEmpty ? nil : elements[head] }
 
-    mutating func append(_ element: Element) {
+    public mutating func append(_ element: Element) {
         elements.append(element)
     }
 
-    mutating func popFirst() -> Element? {
+    public mutating func popFirst() -> Element? {
         guard head < elements.count else { return nil }
         let element = elements[head].take()
         head += 1
@@ -33,7 +36,7 @@ struct Fifo<Element> {
     }
 
     /// Removes the first element for which `predicate` holds.
-    mutating func removeFirst(where predicate: (Element) -> Bool) -> Element? {
+    public mutating func removeFirst(where predicate: (Element) -> Bool) -> Element? {
         for index in head..<elements.count {
             if let element = elements[index], predicate(element) {
                 elements.remove(at: index)

@@ -1,5 +1,3 @@
-public import Telemetry
-
 /// Makes identifiers of version 7 (RFC 9562 section 5.7) that only grow.
 ///
 /// The layout is 48 bits of milliseconds since 1970, the version, 12 bits for the fraction of the millisecond

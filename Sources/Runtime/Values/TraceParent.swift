@@ -107,12 +107,3 @@ private struct HexScanner<Bytes: Collection> where Bytes.Element == UInt8, Bytes
         rest.popFirst() == UInt8(ascii: "-")
     }
 }
-
-extension [UInt8] {
-    /// Appends all 16 digits.
-    fileprivate mutating func append(hexadecimal value: UInt64) {
-        for shift in stride(from: 60, through: 0, by: -4) {
-            append(LineEscape.hexadecimalDigit(UInt8(truncatingIfNeeded: value >> UInt64(shift) & 0xf)))
-        }
-    }
-}

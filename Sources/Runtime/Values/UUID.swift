@@ -28,7 +28,7 @@ public struct UUID: Hashable, Sendable {
             case 8, 13, 18, 23:
                 guard byte == UInt8(ascii: "-") else { return nil }
             default:
-                guard let digit = UUID.hexadecimalValue(byte) else { return nil }
+                guard let digit = Hexadecimal.value(byte) else { return nil }
                 high = high << 4 | low >> 60
                 low = low << 4 | UInt64(digit)
             }
@@ -40,31 +40,15 @@ public struct UUID: Hashable, Sendable {
     /// Appends the 36 characters of the lower-case form.
     public func appendASCII(to bytes: inout [UInt8]) {
         bytes.reserveCapacity(bytes.count + 36)
-        UUID.appendHexadecimal(of: high, from: 15, through: 8, to: &bytes)
+        bytes.append(hexadecimal: high >> 32, digits: 8)
         bytes.append(UInt8(ascii: "-"))
-        UUID.appendHexadecimal(of: high, from: 7, through: 4, to: &bytes)
+        bytes.append(hexadecimal: high >> 16, digits: 4)
         bytes.append(UInt8(ascii: "-"))
-        UUID.appendHexadecimal(of: high, from: 3, through: 0, to: &bytes)
+        bytes.append(hexadecimal: high, digits: 4)
         bytes.append(UInt8(ascii: "-"))
-        UUID.appendHexadecimal(of: low, from: 15, through: 12, to: &bytes)
+        bytes.append(hexadecimal: low >> 48, digits: 4)
         bytes.append(UInt8(ascii: "-"))
-        UUID.appendHexadecimal(of: low, from: 11, through: 0, to: &bytes)
-    }
-
-    private static func appendHexadecimal(of word: UInt64, from: Int, through: Int, to bytes: inout [UInt8]) {
-        for digit in stride(from: from, through: through, by: -1) {
-            let value = UInt8(truncatingIfNeeded: word >> UInt64(digit * 4)) & 0xF
-            bytes.append(value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10)
-        }
-    }
-
-    private static func hexadecimalValue(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
+        bytes.append(hexadecimal: low, digits: 12)
     }
 }
 

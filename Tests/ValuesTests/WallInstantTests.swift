@@ -1,7 +1,7 @@
 import TestKit
 import Testing
 
-@testable import Telemetry
+@testable import Values
 
 struct WallInstantTests {
     @Test(arguments: [
