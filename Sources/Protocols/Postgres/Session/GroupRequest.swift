@@ -1,4 +1,4 @@
-/// What one group consists of. It is kept until the answer, so that it can be sent again.
+/// The commands of one group. Kept until the response, so that the group can be sent again.
 struct GroupRequest {
     enum Body {
         case one(BoundStatement)
@@ -7,18 +7,19 @@ struct GroupRequest {
     }
 
     var body: Body
-    /// `BEGIN` is to go in front, in the same group: should it fail, nothing after it runs.
+    /// The `BEGIN` to send first, in the same group. If it fails, the rest of the group is not executed.
     var opening: BoundStatement?
-    /// Within an explicit transaction, nothing is committed by a sync.
+    /// Whether the group is a transaction of its own. False within an explicit transaction, where a sync commits
+    /// nothing.
     var isWholeTransaction: Bool
-    /// The `COMMIT` of an explicit transaction.
+    /// Whether the group is the `COMMIT` of an explicit transaction.
     var isCommit = false
 
-    /// Whether anything can be committed by this group.
+    /// Whether this group can commit anything.
     var canCommit: Bool { isWholeTransaction || isCommit }
 
-    /// Why the request cannot be sent; nil if it can.
-    var mistake: String? {
+    /// Why the request cannot be sent; nil if it is valid.
+    var problem: String? {
         switch body {
         case .one: nil
         case .several(let members): members.isEmpty ? "a group of no statements" : nil
@@ -27,7 +28,7 @@ struct GroupRequest {
     }
 }
 
-/// The rows of a group's commands, in order. Nearly always there is one.
+/// The rows of a group's commands, in order. Optimised for one command, the usual case.
 struct GroupAnswer: Sendable {
     private var first: Rows?
     private var others: [Rows] = []

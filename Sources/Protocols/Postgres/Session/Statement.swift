@@ -1,10 +1,10 @@
 import Synchronization
 
-/// A statement with its parameters' types, which is prepared once on each connection.
+/// A statement that is prepared once on each connection, in the same round trip as its first execution.
 ///
-/// Make one as a `static let` beside the code that runs it: each takes a slot on every connection. The generic
-/// arguments are the Swift types of `$1`, `$2`, ..., from which the types of PostgreSQL follow; calling the statement
-/// with values of these types gives what `execute` takes:
+/// To be created as a `static let` beside the code that executes it: each instance takes a slot on every connection. The
+/// generic arguments are the Swift types of `$1`, `$2` and so on, from which the types of PostgreSQL follow. A call with
+/// values of these types returns what `execute` accepts:
 ///
 /// ```swift
 /// private static let cancel = Statement<[UUID], Actor>("cancel_waiting_jobs", "...", isIdempotent: true)
@@ -14,10 +14,10 @@ public struct Statement<each Input: StatementInput>: Sendable {
     let definition: StatementDefinition
 
     /// - Parameters:
-    ///   - name: at most 48 bytes, since PostgreSQL cuts names at 63 and a generation may be added. Unique in the
-    ///     process; the server's views show it (`pg_prepared_statements.name`).
-    ///   - isIdempotent: running it twice is as good as once (reads; statements fenced by a token or a unique id): a
-    ///     pool may repeat it on another connection.
+    ///   - name: the name in `pg_prepared_statements`; unique in the process. 1 to 48 bytes: PostgreSQL truncates names
+    ///     at 63 bytes, and a generation may be appended.
+    ///   - isIdempotent: whether two executions have the effect of one (reads; statements fenced by a token or a unique
+    ///     id), so that a pool may repeat it on another connection.
     public init(_ name: String, _ sql: SQLFragment, isIdempotent: Bool = false) {
         var types: [PostgresType] = []
         repeat types += (each Input).parameterTypes
@@ -54,17 +54,20 @@ public struct BoundStatement: Sendable {
     public var isIdempotent: Bool { definition.isIdempotent }
 }
 
-/// What a connection knows a statement by.
+/// The part of a statement that does not depend on its Swift types.
 final class StatementDefinition: Sendable {
     let name: String
     let sql: String
     let parameterTypes: [PostgresType]
     let isIdempotent: Bool
-    /// Position in a connection's table of prepared statements.
+    /// Index in a connection's table of prepared statements.
     let slot: Int
 
     private static let slotsTaken = Atomic<Int>(0)
 
+    /// - Parameters:
+    ///   - name: 1 to 48 bytes: PostgreSQL truncates names at 63 bytes, and a generation may be appended.
+    ///   - parameterTypes: the types of `$1`, `$2` and so on.
     init(_ name: String, _ sql: SQLFragment, _ parameterTypes: [PostgresType], isIdempotent: Bool) {
         precondition(!name.isEmpty && name.utf8.count <= 48, "a statement's name has 1 to 48 bytes")
         precondition(parameterTypes.count <= 65_535, "PostgreSQL takes at most 65,535 parameters")
@@ -75,27 +78,27 @@ final class StatementDefinition: Sendable {
         slot = Self.slotsTaken.wrappingAdd(1, ordering: .relaxed).oldValue
     }
 
-    /// The statement's name on the server after it had to be prepared again `generation - 1` times.
+    /// The statement's name on the server after `generation` preparations.
     ///
-    /// A name is never used twice on one connection, so that statements in flight which still use the old one
-    /// fail cleanly instead of meeting another plan.
+    /// A name is never used twice on one connection, so that executions in flight with an old name fail instead of
+    /// using another plan.
     func serverName(generation: Int) -> String {
         generation <= 1 ? name : "\(name).\(generation)"
     }
 }
 
-/// Which statements one connection has prepared, and under which generation of their names.
+/// The prepared statements of one connection, with the generations of their names.
 struct PreparedStatements {
-    /// Generation by slot; 0 = never prepared, negative = prepared once, no longer usable.
+    /// Generation by slot; 0 if never prepared, negative if invalidated.
     private var generations: [Int] = []
 
-    /// The generation under which the statement can be executed now; nil if it must be prepared first.
+    /// The generation with which the statement can be executed; nil if it must be prepared first.
     func usableGeneration(of statement: StatementDefinition) -> Int? {
         guard statement.slot < generations.count, generations[statement.slot] > 0 else { return nil }
         return generations[statement.slot]
     }
 
-    /// Takes the name for a new preparation, which counts as done: the server works in order.
+    /// Returns the generation for a new preparation, which counts as done, because the server works in order.
     mutating func prepare(_ statement: StatementDefinition) -> Int {
         if statement.slot >= generations.count {
             generations.append(contentsOf: repeatElement(0, count: statement.slot + 1 - generations.count))
@@ -105,8 +108,8 @@ struct PreparedStatements {
         return next
     }
 
-    /// The preparation did not happen, or the plan is no longer valid. Nothing changes if the statement has
-    /// been prepared again since.
+    /// Invalidates a preparation that failed or whose plan is stale. No effect if the statement has been prepared
+    /// again.
     mutating func invalidate(_ statement: StatementDefinition, generation: Int) {
         guard usableGeneration(of: statement) == generation else { return }
         generations[statement.slot] = -generation
