@@ -63,7 +63,7 @@ extension TestDatabase {
         try await TestLoop.run {
             let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
             defer { connection.close() }
-            return Int(try await connection.execute(sql: "SELECT (\(sql))::bigint").onlyRow().int8(0))
+            return Int(try await connection.execute(sql: "SELECT (\(sql))::bigint").decodeOnly(as: Int64.self))
         }
     }
 

@@ -35,7 +35,7 @@ struct ReaperDatabase: Sendable {
     }
 
     func number(_ sql: String) async throws -> Int64 {
-        try await self.sql(sql).onlyRow().int8(0)
+        try await self.sql(sql).decodeOnly(as: Int64.self)
     }
 
     /// Runs `body` while another session holds what its statement locks.
@@ -99,7 +99,7 @@ struct ReaperDatabase: Sendable {
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         let deadline = MonotonicInstant.now() + duration
-        while case let value = try await self.sql(sql, parameters).onlyRow().int8(0), value != expected {
+        while case let value = try await self.sql(sql, parameters).decodeOnly(as: Int64.self), value != expected {
             guard MonotonicInstant.now() < deadline else {
                 Issue.record("\(sql): \(value), not \(expected), after \(duration)", sourceLocation: sourceLocation)
                 return

@@ -14,9 +14,7 @@ import Values
     /// Two ticks, with everything that was drawn before the first proven.
     /// - Returns: how many marks have moved.
     private func raise(_ jobs: JobsDatabase) async throws -> Int {
-        let subqueues = try await jobs.sql("SELECT id FROM subqueue ORDER BY id")
-        var ids: [Int32] = []
-        for subqueue in subqueues { ids.append(try subqueue.int4(0)) }
+        let ids: [Int32] = try await jobs.sql("SELECT id FROM subqueue ORDER BY id").decode()
         let sequence = try await jobs.store.advanceLowWaterMarks(of: ids, upTo: nil).sequence
         return try await jobs.store.advanceLowWaterMarks(of: ids, upTo: sequence).moved
     }
@@ -71,7 +69,7 @@ import Values
             try await jobs.enqueue(1)
             _ = try await jobs.leaseExpired(1)
             let late = try await jobs.general.transaction { transaction in
-                let row = try await transaction.execute(
+                let id: UUID = try await transaction.execute(
                     sql:
                         """
                         WITH made AS (
@@ -81,11 +79,11 @@ import Values
                         INSERT INTO ready (id, ready_at, subqueue_id, attempt)
                         SELECT id, clock_timestamp(), subqueue_id, 0 FROM made RETURNING id
                         """
-                ).onlyRow()
+                ).decodeOnly()
                 try await jobs.enqueue(1_000)
                 _ = try await jobs.leaseExpired(1_000)
                 #expect(try await raise(jobs) == 1)
-                return try row.uuid(0)
+                return id
             }
             #expect(try await jobs.lease(10, seconds: 60).isEmpty)
 

@@ -155,11 +155,11 @@ import Values
             let sql = """
                 SELECT other_schema.enqueue('work', '1', '{"unique_key":"k","run_at":"2030-01-31T00:00:00Z"}')
                 """
-            let id = try await connection.execute(sql: sql).onlyRow().uuid(0)
-            #expect(try await connection.execute(sql: sql).onlyRow().uuid(0) == id)
+            let id = try await connection.execute(sql: sql).decodeOnly(as: UUID.self)
+            #expect(try await connection.execute(sql: sql).decodeOnly(as: UUID.self) == id)
             let jobs = try await connection.execute(
                 sql: "SELECT id, run_at = '2030-01-31 00:00:00+00' FROM other_schema.job")
-            #expect(try jobs.onlyRow().uuid(0) == id && jobs.onlyRow().bool(1))
+            #expect(try jobs.decodeOnly((UUID, Bool).self) == (id, true))
         }
     }
 
@@ -178,8 +178,7 @@ import Values
                 "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND relnamespace = current_schema()::regnamespace"
             )
             #expect(tables.count > 10)
-            for row in tables {
-                let table = try row.text(0)
+            for table in try tables.decode(as: String.self) {
                 #expect(await asRole("SELECT FROM \(table)")?.sqlState == "42501", "\(table)")
             }
             for sql in [
@@ -203,7 +202,7 @@ extension JobsDatabase {
         parameters.append(text: type)
         parameters.append(text: payload)
         parameters.append(text: options)
-        return try await sql("SELECT enqueue($1, $2::json, $3::jsonb)", parameters).onlyRow().uuid(0)
+        return try await sql("SELECT enqueue($1, $2::json, $3::jsonb)", parameters).decodeOnly(as: UUID.self)
     }
 
     /// What PostgreSQL says when it refuses the job; nil if it does not.

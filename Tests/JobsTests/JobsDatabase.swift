@@ -57,13 +57,11 @@ struct JobsDatabase: Sendable {
     }
 
     func number(_ sql: String) async throws -> Int64 {
-        try await self.sql(sql).onlyRow().int8(0)
+        try await self.sql(sql).decodeOnly(as: Int64.self)
     }
 
     func ids(_ sql: String) async throws -> Set<UUID> {
-        var ids: Set<UUID> = []
-        for row in try await self.sql(sql) { ids.insert(try row.uuid(0)) }
-        return ids
+        Set(try await self.sql(sql).decode(as: UUID.self))
     }
 
     // MARK: Jobs

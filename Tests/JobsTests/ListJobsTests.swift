@@ -18,16 +18,11 @@ import Workers
     }
 
     private func rows(_ jobs: JobsDatabase) async throws -> [Row] {
-        var rows: [Row] = []
-        for row in try await jobs.sql(
-            "SELECT id, status::text, queue, type, coalesce(tags, '{}'), worker FROM jobs ORDER BY id DESC")
-        {
-            rows.append(
-                Row(
-                    id: try row.uuid(0), status: try row.text(1), queue: try row.text(2), type: try row.text(3),
-                    tags: try row.textArray(4).compactMap { $0 }, worker: try row.optionalText(5)))
-        }
-        return rows
+        try await jobs.sql(
+            "SELECT id, status::text, queue, type, coalesce(tags, '{}'), worker FROM jobs ORDER BY id DESC"
+        )
+        .decode((UUID, String, String, String, [String], String?).self)
+        .map { Row(id: $0, status: $1, queue: $2, type: $3, tags: $4, worker: $5) }
     }
 
     /// A list page by page, to its end.
@@ -167,8 +162,7 @@ import Workers
                 for job in try await jobs.lease(3, seconds: 60) { _ = try await jobs.finish(job, .released) }
                 for job in try await jobs.lease(2, seconds: 60) { _ = try await jobs.finish(job) }
                 let others = try await jobs.sql("SELECT id FROM jobs ORDER BY random() LIMIT 4")
-                for row in others {
-                    let id = try row.uuid(0)
+                for id in try others.decode(as: UUID.self) {
                     if try await jobs.store.cancel(id).done == nil { _ = try await jobs.store.retry(id) }
                 }
             }
@@ -204,9 +198,9 @@ import Workers
     /// PostgreSQL's time, when everything before it lies more than two milliseconds back, and everything after it will
     /// come as much later.
     private func laterMillisecond(_ jobs: JobsDatabase) async throws -> WallInstant {
-        let row = try await jobs.sql("SELECT clock_timestamp() FROM pg_sleep(0.02)").onlyRow()
+        let now: WallInstant = try await jobs.sql("SELECT clock_timestamp() FROM pg_sleep(0.02)").decodeOnly()
         _ = try await jobs.sql("SELECT FROM pg_sleep(0.02)")
-        return try row.timestamptz(0)
+        return now
     }
 
     @Test func `a database without jobs has an empty list`() async throws {

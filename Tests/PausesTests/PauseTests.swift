@@ -31,8 +31,7 @@ import Values
     @Test func `why a job waits names who has paused it, and only that has to be undone`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
-            let row = try await fixture.sql("SELECT id FROM job").onlyRow()
-            let id = try row.uuid(0)
+            let id: UUID = try await fixture.sql("SELECT id FROM job").decodeOnly()
             func codes() async throws -> [String] { try await fixture.jobs.why(id)?.reasons.map(\.code) ?? [] }
             #expect(try await codes() == ["no_worker_for_queue"])
             _ = try await fixture.set(.all, true)
@@ -117,7 +116,7 @@ import Values
                 let late = Task(executorPreference: TestLoop.shared) { try await fixture.lease(10) }
                 let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'lease_gate'::regclass"
                 let deadline = MonotonicInstant.now() + .seconds(5)
-                while try await fixture.sql(waiting).onlyRow().int8(0) == 0 {
+                while try await fixture.sql(waiting).decodeOnly(as: Int64.self) == 0 {
                     try #require(MonotonicInstant.now() < deadline, "the lease waits for nothing")
                 }
                 return late

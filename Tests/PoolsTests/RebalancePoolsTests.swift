@@ -81,13 +81,13 @@ import Testing
             try await fixture.configure(["b", "c", "e", "f"])
             #expect(try await fixture.owners() == [0: ["f"], 1: ["b", "e"], 2: ["c"]])
             // What is still held stays, unseen, until it has stopped.
-            #expect(try await fixture.sql("SELECT count(*) FROM pool_workload WHERE removed").onlyRow().int8(0) == 2)
+            #expect(try await fixture.sql("SELECT count(*) FROM pool_workload WHERE removed").decodeOnly(as: Int64.self) == 2)
             try await fixture.configure(["a", "b", "c", "e", "f"])
             #expect(try await fixture.pools.workloads(of: "swarm").first?.token == leases[0].token)
             try await fixture.configure([])
             try await fixture.members.release(leases, ofPool: memberships[0].poolID)
             _ = try await fixture.pools.balance()
-            #expect(try await fixture.sql("SELECT count(*) FROM pool_workload").onlyRow().int8(0) == 0)
+            #expect(try await fixture.sql("SELECT count(*) FROM pool_workload").decodeOnly(as: Int64.self) == 0)
             let version = try await fixture.version()
             try await fixture.configure([])
             #expect(try await fixture.version() == version)
@@ -116,10 +116,10 @@ import Testing
 
             #expect(try await fixture.pools.remove("swarm"))
             _ = try await fixture.pools.balance()
-            #expect(try await fixture.sql("SELECT count(*) FROM pool").onlyRow().int8(0) == 1)
+            #expect(try await fixture.sql("SELECT count(*) FROM pool").decodeOnly(as: Int64.self) == 1)
             try await fixture.members.release(leases, ofPool: memberships[0].poolID)
             #expect(try await fixture.pools.balance().changes.map(\.isGone) == [true])
-            #expect(try await fixture.sql("SELECT count(*) FROM pool_member").onlyRow().int8(0) == 0)
+            #expect(try await fixture.sql("SELECT count(*) FROM pool_member").decodeOnly(as: Int64.self) == 0)
         }
     }
 

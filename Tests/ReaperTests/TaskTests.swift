@@ -48,7 +48,7 @@ private struct Stored: Sendable {
     }
 
     func number(_ sql: String) async throws -> Int64 {
-        try await general.execute(sql: sql).onlyRow().int8(0)
+        try await general.execute(sql: sql).decodeOnly(as: Int64.self)
     }
 }
 

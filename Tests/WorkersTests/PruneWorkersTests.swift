@@ -64,7 +64,7 @@ import Workers
                 parameters)
             #expect(try await fleet.registry.pruneDeregistered(deregisteredHours: 24, atMost: 10) == 1)
             #expect(try await fleet.registry.pruneDeregistered(deregisteredHours: 24, atMost: 10) == 0)
-            let names = try await fleet.pool.execute(sql: "SELECT count(*) FROM worker").onlyRow().int8(0)
+            let names = try await fleet.pool.execute(sql: "SELECT count(*) FROM worker").decodeOnly(as: Int64.self)
             #expect(names == 2)
             #expect(try await fleet.series() == ["x_total": 10])
         }

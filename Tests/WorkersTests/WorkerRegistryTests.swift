@@ -54,7 +54,7 @@ import Workers
             #expect(worker.heartbeatAt > worker.startedAt)
             let left = try await fleet.pool.execute(
                 sql: "SELECT extract(epoch FROM expires_at - clock_timestamp())::float8 FROM worker"
-            ).onlyRow().float8(0)
+            ).decodeOnly(as: Double.self)
             #expect(left > WorkerRegistry.aliveSeconds - 10 && left <= WorkerRegistry.aliveSeconds)
             #expect(try await !fleet.registry.heartbeat(id: id + 1, running: 0, counters: counters("{}")))
         }
@@ -69,9 +69,9 @@ import Workers
             }
             try await fleet.registry.deregister(id: id, counters: counters("{}"))
             let waiting = "SELECT count(*) FROM worker WHERE waiting"
-            #expect(try await fleet.pool.execute(sql: waiting).onlyRow().int8(0) == 0)
+            #expect(try await fleet.pool.execute(sql: waiting).decodeOnly(as: Int64.self) == 0)
             try await fleet.registry.setWaiting(id: id, true)
-            #expect(try await fleet.pool.execute(sql: waiting).onlyRow().int8(0) == 0)
+            #expect(try await fleet.pool.execute(sql: waiting).decodeOnly(as: Int64.self) == 0)
         }
     }
 

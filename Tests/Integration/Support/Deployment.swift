@@ -61,6 +61,6 @@ struct Deployment: Sendable {
 
     /// The first column of each row.
     func texts(_ sql: String) async throws -> [String] {
-        try await self.sql(sql).map { try $0.text(0) }
+        try await self.sql(sql).decode(as: String.self)
     }
 }

@@ -11,7 +11,7 @@ import Synchronization
 /// let rows = try await pool.execute(Self.cancel(ids, actor))
 /// ```
 public struct Statement<each Input: StatementInput>: Sendable {
-    let definition: StatementDefinition
+    public let definition: StatementDefinition
 
     /// - Parameters:
     ///   - name: the name in `pg_prepared_statements`; unique in the process. 1 to 48 bytes: PostgreSQL truncates names
@@ -31,17 +31,13 @@ public struct Statement<each Input: StatementInput>: Sendable {
         self.init(name, sql, isIdempotent: isIdempotent)
     }
 
-    public var name: String { definition.name }
-    public var sql: String { definition.sql }
-    public var parameterTypes: [PostgresType] { definition.parameterTypes }
-
     /// The statement with values for its parameters.
     public func callAsFunction(_ inputs: repeat each Input) -> BoundStatement {
         var parameters = Parameters()
         repeat (each inputs).append(to: &parameters)
         assert(
-            parameters.slots.map(\.type) == parameterTypes,
-            "statement \(name) takes \(parameterTypes), and its values are \(parameters.slots.map(\.type))")
+            parameters.slots.map(\.type) == definition.parameterTypes,
+            "statement \(definition.name) takes other types than \(parameters.slots.map(\.type))")
         return BoundStatement(definition: definition, parameters: parameters)
     }
 }
@@ -55,10 +51,10 @@ public struct BoundStatement: Sendable {
 }
 
 /// The part of a statement that does not depend on its Swift types.
-final class StatementDefinition: Sendable {
-    let name: String
-    let sql: String
-    let parameterTypes: [PostgresType]
+public final class StatementDefinition: Sendable {
+    public let name: String
+    public let sql: String
+    public let parameterTypes: [PostgresType]
     let isIdempotent: Bool
     /// Index in a connection's table of prepared statements.
     let slot: Int

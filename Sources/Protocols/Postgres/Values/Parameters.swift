@@ -22,24 +22,12 @@ public struct Parameters: Sendable {
 
     public init() {}
 
-    /// - Parameter byteCount: estimated number of bytes of all values.
-    public init(reservingBytes byteCount: Int) {
-        bytes.reserveCapacity(byteCount)
-        slots.reserveCapacity(8)
-    }
-
     mutating func reserve(bytes byteCount: Int) {
         if byteCount > 0 { bytes.reserveCapacity(bytes.count + byteCount) }
     }
 
     /// Number of values appended.
     public var count: Int { slots.count }
-
-    /// Removes all values and keeps the memory.
-    public mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
-        slots.removeAll(keepingCapacity: true)
-    }
 
     public mutating func append(_ value: Bool) { appendValue(value) }
     public mutating func append(_ value: Int16) { appendValue(value) }
