@@ -21,6 +21,10 @@ func protocolTarget(_ name: String, _ imports: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: imports, path: "Sources/Protocols/\(name)", swiftSettings: strict)
 }
 
+func service(_ name: String, _ imports: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict)
+}
+
 func capability(_ name: String, _ imports: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: imports, path: "Sources/Capabilities/\(name)", swiftSettings: strict)
 }
@@ -61,8 +65,11 @@ let package = Package(
         protocolTarget("HTTP", ["Values", "EventLoop", "TLS", "JSON", "Telemetry"]),
         protocolTarget("Postgres", ["Values", "CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
 
+        // Service
+        service("Service", ["Values", "EventLoop", "Telemetry", "Configuration", "Postgres"]),
+
         // Capabilities
-        capability("Workers", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration"]),
+        capability("Workers", ["Values", "Postgres", "EventLoop", "Telemetry"]),
         capability("Jobs", ["Values", "Postgres", "EventLoop", "JSON", "Workers", "Telemetry"]),
         capability("Pauses", ["Values", "Postgres", "TLS", "Telemetry"]),
         capability("Pools", ["Values", "Postgres", "EventLoop", "Telemetry"]),
@@ -72,19 +79,22 @@ let package = Package(
             "Api",
             [
                 "Values",
-                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
-                "Pauses", "Pools",
+                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Service",
+                "Workers", "Jobs", "Pauses", "Pools",
             ]),
         program(
             "Worker",
             [
                 "Values",
-                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
-                "Pauses", "Pools",
+                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Service",
+                "Workers", "Jobs", "Pauses", "Pools",
             ]),
         program(
             "Reaper",
-            ["Values", "EventLoop", "Telemetry", "Configuration", "Postgres", "Workers", "Jobs", "Pauses", "Pools"]),
+            [
+                "Values", "EventLoop", "Telemetry", "Configuration", "Postgres", "Service", "Workers", "Jobs", "Pauses",
+                "Pools",
+            ]),
 
         // Tests
         .target(
@@ -98,7 +108,10 @@ let package = Package(
         tests("ConfigurationTests", ["Values", "Configuration"]),
         tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
         tests("PostgresTests", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
-        tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "Configuration", "TestKit"]),
+        tests(
+            "ServiceTests",
+            ["Values", "Service", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
+        tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "TestKit"]),
         tests("JobsTests", ["Values", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
         tests("PausesTests", ["Values", "Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
         tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
@@ -109,14 +122,14 @@ let package = Package(
             "ApiTests",
             [
                 "Values",
-                "Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Jobs", "Pools",
-                "TestKit",
+                "Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Service", "Jobs",
+                "Pools", "TestKit",
             ]),
         tests(
             "ReaperTests",
             [
-                "Values", "Reaper", "Jobs", "Workers", "Pools", "Postgres", "EventLoop", "Telemetry", "Configuration",
-                "TestKit",
+                "Values", "Reaper", "Service", "Jobs", "Workers", "Pools", "Postgres", "EventLoop", "Telemetry",
+                "Configuration", "TestKit",
             ]),
         tests("TestKitTests", ["Values", "TestKit", "EventLoop"]),
         tests("Integration", ["Values", "TestKit", "Postgres", "EventLoop", "JSON"]),

@@ -1,8 +1,9 @@
 extension SettingsReader {
-    /// `DATABASE_SCHEMA`. So short that names of channels can be made of it, and of characters that need no quoting.
+    /// `DATABASE_SCHEMA`. At most 48 bytes, so that names of notification channels can contain it, in characters that need
+    /// no quoting.
     public mutating func databaseSchema() -> String {
         string(
-            "DATABASE_SCHEMA", default: "jobqueue", help: "The schema that holds the tables; the migrations make it.",
+            "DATABASE_SCHEMA", default: "jobqueue", help: "The schema of the tables. The migrations create it.",
             accepts: "a name of a-z, 0-9 and _, not longer than 48", where: Self.isSchemaName)
     }
 
