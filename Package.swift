@@ -21,10 +21,6 @@ func protocolTarget(_ name: String, _ imports: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: imports, path: "Sources/Protocols/\(name)", swiftSettings: strict)
 }
 
-func service(_ name: String, _ imports: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict)
-}
-
 func capability(_ name: String, _ imports: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: imports, path: "Sources/Capabilities/\(name)", swiftSettings: strict)
 }
@@ -66,7 +62,9 @@ let package = Package(
         protocolTarget("Postgres", ["Values", "CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
 
         // Service
-        service("Service", ["Values", "EventLoop", "Telemetry", "Configuration", "Postgres"]),
+        .target(
+            name: "Service", dependencies: ["Values", "EventLoop", "Telemetry", "Configuration", "Postgres"],
+            path: "Sources/Service", swiftSettings: strict),
 
         // Capabilities
         capability("Workers", ["Values", "Postgres", "EventLoop", "Telemetry"]),

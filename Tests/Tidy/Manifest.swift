@@ -11,6 +11,7 @@ struct Manifest {
         case boundary = "C boundary"
         case runtime = "Runtime"
         case protocols = "Protocols"
+        case service = "Service"
         case capabilities = "Capabilities"
         case programs = "Programs"
         case tests = "Tests"
