@@ -25,11 +25,12 @@ func capability(_ name: String, _ imports: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: imports, path: "Sources/Capabilities/\(name)", swiftSettings: strict)
 }
 
-func program(_ name: String, _ imports: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict)
+func program(_ name: String, _ imports: [Target.Dependency], plugins: [Target.PluginUsage] = []) -> Target {
+    .executableTarget(
+        name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict, plugins: plugins)
 }
 
-func tests(_ name: String, _ imports: [Target.Dependency]) -> Target {
+func tests(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
     .testTarget(name: name, dependencies: imports, path: "Tests/\(name)", swiftSettings: strict)
 }
 
@@ -55,7 +56,7 @@ let package = Package(
         runtime("TLS", ["Values", "COpenSSL", "EventLoop"]),
         runtime("JSON", ["Values"]),
         runtime("Telemetry", ["Values"]),
-        runtime("Configuration", ["Values", "EventLoop"]),
+        runtime("Configuration"),
 
         // Protocols
         protocolTarget("HTTP", ["Values", "EventLoop", "TLS", "JSON", "Telemetry"]),
@@ -67,10 +68,10 @@ let package = Package(
             path: "Sources/Service", swiftSettings: strict),
 
         // Capabilities
-        capability("Workers", ["Values", "Postgres", "EventLoop", "Telemetry"]),
-        capability("Jobs", ["Values", "Postgres", "EventLoop", "JSON", "Workers", "Telemetry"]),
+        capability("Workers", ["Values", "Postgres", "Telemetry"]),
+        capability("Jobs", ["Values", "Postgres", "EventLoop", "JSON", "Telemetry"]),
         capability("Pauses", ["Values", "Postgres", "TLS", "Telemetry"]),
-        capability("Pools", ["Values", "Postgres", "EventLoop", "Telemetry"]),
+        capability("Pools", ["Values", "Postgres", "Telemetry"]),
 
         // Programs
         program(
@@ -79,7 +80,7 @@ let package = Package(
                 "Values",
                 "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Service",
                 "Workers", "Jobs", "Pauses", "Pools",
-            ]),
+            ], plugins: ["EmbedOpenAPI"]),
         program(
             "Worker",
             [
@@ -94,28 +95,31 @@ let package = Package(
                 "Pools",
             ]),
 
+        // Build
+        .plugin(name: "EmbedOpenAPI", capability: .buildTool()),
+
         // Tests
         .target(
-            name: "TestKit", dependencies: ["Values", "EventLoop", "JSON", "Postgres"], path: "Tests/TestKit",
+            name: "TestKit", dependencies: ["Values", "EventLoop", "Postgres"], path: "Tests/TestKit",
             swiftSettings: strict),
         tests("ValuesTests", ["Values", "TestKit"]),
-        tests("EventLoopTests", ["Values", "EventLoop", "CLinux"]),
+        tests("EventLoopTests", ["Values", "EventLoop", "TestKit"]),
         tests("TLSTests", ["Values", "TLS", "EventLoop"]),
-        tests("JSONTests", ["JSON"]),
-        tests("TelemetryTests", ["Values", "Telemetry"]),
-        tests("ConfigurationTests", ["Values", "Configuration"]),
-        tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
+        tests("JSONTests", ["JSON", "TestKit"]),
+        tests("TelemetryTests", ["Values", "Telemetry", "TestKit"]),
+        tests("ConfigurationTests", ["Configuration"]),
+        tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "Telemetry", "TestKit"]),
         tests("PostgresTests", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests(
             "ServiceTests",
             ["Values", "Service", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "TestKit"]),
         tests("JobsTests", ["Values", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("PausesTests", ["Values", "Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
-        tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
+        tests("PausesTests", ["Values", "Pauses", "Jobs", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
+        tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "TestKit"]),
         tests(
             "WorkerTests",
-            ["Values", "Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
+            ["Values", "Worker", "EventLoop", "TLS", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
         tests(
             "ApiTests",
             [
@@ -131,7 +135,7 @@ let package = Package(
             ]),
         tests("TestKitTests", ["Values", "TestKit", "EventLoop"]),
         tests("Integration", ["Values", "TestKit", "Postgres", "EventLoop", "JSON"]),
-        tests("Tidy", ["TestKit"]),
+        tests("Tidy"),
     ].filter { hasTests || $0.path?.hasPrefix("Tests/") != true },
     swiftLanguageModes: [.v6]
 )

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The chaos tests many times over, each time with another seed. RUNS (20) times; SEED=n repeats one.
+# Runs the chaos tests with RUNS (20) different seeds, the first of them random. SEED=n repeats one run.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
-export CHAOS_RUNS=${RUNS:-20}
-[[ -z ${SEED:-} ]] || export CHAOS_SEED=$SEED CHAOS_RUNS=1
-FILTER=Chaos exec Scripts/test.sh
+export TEST_SEED_COUNT=${RUNS:-20}
+[[ -z ${SEED:-} ]] || TEST_SEED_COUNT=1
+SEED=${SEED:-random} FILTER=Chaos exec Scripts/test.sh

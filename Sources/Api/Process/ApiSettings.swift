@@ -2,8 +2,8 @@ internal import Configuration
 internal import EventLoop
 internal import Service
 
-/// The settings of the api. The call that reads a variable declares it: `--help`, `--list-settings` and the table of the
-/// operations guide come from here.
+/// The settings of the api. The call that reads a variable declares it: `--help`, `--list-settings` and the tables of
+/// `docs/configuration.md` come from here.
 struct ApiSettings: Sendable {
     let log: LogSettings
     let sessions: SessionSettings

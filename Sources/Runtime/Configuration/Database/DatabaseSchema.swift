@@ -1,6 +1,5 @@
 extension SettingsReader {
-    /// `DATABASE_SCHEMA`. At most 48 bytes, so that names of notification channels can contain it, in characters that need
-    /// no quoting.
+    /// `DATABASE_SCHEMA`. Limited to 48 characters that need no quoting, because channel names are derived from it.
     public mutating func databaseSchema() -> String {
         string(
             "DATABASE_SCHEMA", default: "jobqueue", help: "The schema of the tables. The migrations create it.",
