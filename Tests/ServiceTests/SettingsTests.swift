@@ -26,7 +26,7 @@ import Values
         #expect(log([:]).0.level == .info && log([:]).0.format == .json)
         let (settings, problems) = log(["LOG_LEVEL": "debug", "LOG_FORMAT": "console"])
         #expect(problems.isEmpty && settings.level == .debug && settings.format != .json)
-        #expect(log(["LOG_LEVEL": "loud", "LOG_FORMAT": "xml"]).1.map(\.place) == ["LOG_LEVEL", "LOG_FORMAT"])
+        #expect(log(["LOG_LEVEL": "loud", "LOG_FORMAT": "xml"]).1.map(\.setting) == ["LOG_LEVEL", "LOG_FORMAT"])
     }
 
     @Test func `sessions have a schema, a name and a number`() {
@@ -43,7 +43,7 @@ import Values
         ("DATABASE_POOL_SIZE", "2"), ("DATABASE_URL", "postgresql://db/jobs?sslmodee=require"),
     ])
     func `a wrong value is one problem that names the variable`(name: String, value: String) {
-        #expect(sessions([name: value]).1.map(\.place) == [name])
+        #expect(sessions([name: value]).1.map(\.setting) == [name])
     }
 
     @Test func `a command logs warnings and errors for people`() {
