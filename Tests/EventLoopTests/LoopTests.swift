@@ -93,13 +93,8 @@ private final class Log: Sendable {
         #expect(late >= .milliseconds(20))
     }
 
-<<<<<<< HEAD
-    @Test(arguments: [UInt64(1), 2, 3, 4, 5])
-    func `the timer heap fires in sorted order after random changes`(seed: UInt64) async throws {
-=======
     @Test(arguments: TestSeeds.take(5))
-    func `a heap of timers agrees with sorting, whatever is cancelled and moved`(seed: UInt64) async throws {
->>>>>>> ac1a0b15327080a4a1acadee1cb6b021595e43af
+    func `the timer heap fires in sorted order after random changes`(seed: UInt64) async throws {
         let (fired, expected) = try await onLoop { loop in
             var random = SeededGenerator(seed: seed)
             let log = Log()
@@ -137,21 +132,3 @@ private final class Log: Sendable {
         }
     }
 }
-<<<<<<< HEAD
-
-/// A random number generator determined by its seed (Steele, Lea and Flood, "SplitMix64", 2014).
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-}
-=======
->>>>>>> ac1a0b15327080a4a1acadee1cb6b021595e43af
