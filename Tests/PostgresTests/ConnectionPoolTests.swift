@@ -249,7 +249,9 @@ import Values
             // The maximum age of a millisecond may not be reached when the first result arrives.
             let deadline = MonotonicInstant.now() + .seconds(30)
             var next = first
-            while next == first, .now() < deadline { next = try await pool.execute(Self.processID()).decodeOnly(as: Int32.self) }
+            while next == first, .now() < deadline {
+                next = try await pool.execute(Self.processID()).decodeOnly(as: Int32.self)
+            }
             #expect(first != next)
         }
     }

@@ -18,7 +18,8 @@ import Values
             let text = "h\u{e9}llo \u{1F600}\n'\"\\"
             let json = #"{"a" : 1.10, "e":1e400}"#
             let statement = Self.everyType(
-                true, .min, .min, .min, -0.0, text, BinaryBytes(Array(0...255)), JSONBytes(Array(json.utf8)), uuid, instant)
+                true, .min, .min, .min, -0.0, text, BinaryBytes(Array(0...255)), JSONBytes(Array(json.utf8)), uuid,
+                instant)
             let row: EveryType = try await connection.execute(statement).decodeOnly()
             #expect(row.bool)
             #expect(row.int2 == .min)

@@ -25,7 +25,6 @@ public struct Membership: Hashable, Sendable {
     public let poolID: Int32
     public let ordinal: Int32
     public let incarnation: UUID
-
 }
 
 /// `$1` to `$3` of the statements that a member makes.
@@ -79,7 +78,7 @@ extension PoolStore {
             .decodeFirst((UUID?, String?, Double?).self)
         guard let holder else { return .noSuchPool }
         // Given up between the two statements: the next attempt finds it free.
-        guard case let (other?, host?, seconds?) = holder else {
+        guard case (let other?, let host?, let seconds?) = holder else {
             return .taken(by: candidate.incarnation, host: candidate.host, remaining: .zero)
         }
         return .taken(by: other, host: host, remaining: .seconds(seconds))

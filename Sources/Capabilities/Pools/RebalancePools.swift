@@ -154,7 +154,8 @@ extension PoolStore {
         _ = try await transaction.execute(Self.sweep(id))
         var isGone = false
         if locked.isRemoved { isGone = try await transaction.execute(Self.sweepPool(id)).affectedRowCount > 0 }
-        return PoolChange(pool: locked.name, version: newVersion, moved: changes.count, sharing: sharing, isGone: isGone)
+        return PoolChange(
+            pool: locked.name, version: newVersion, moved: changes.count, sharing: sharing, isGone: isGone)
     }
 
     /// New owners by workload, nil where it is to stop; and the ordinals whose lists change by that.

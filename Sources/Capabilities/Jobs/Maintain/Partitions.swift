@@ -20,7 +20,8 @@ extension JobStore {
     private static let statementTimeout = "SET LOCAL statement_timeout = '10min'"
     private static let changeTimeout = Duration.seconds(610)
 
-    private static let ensureStatement = Statement<Int32, Int32>("ensure_partitions", "SELECT ensure_partitions($1, $2)")
+    private static let ensureStatement = Statement<Int32, Int32>(
+        "ensure_partitions", "SELECT ensure_partitions($1, $2)")
 
     private static let droppableStatement = Statement<Int32>(
         "list_droppable_partitions",

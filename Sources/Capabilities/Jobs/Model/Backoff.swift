@@ -37,7 +37,6 @@ extension Backoff {
     var maxSeconds: Double? {
         if case .exponential(_, let most) = self { most } else { nil }
     }
-
 }
 
 extension Backoff: RowDecodable {

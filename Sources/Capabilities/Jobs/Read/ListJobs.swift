@@ -82,7 +82,8 @@ private enum ListStatements {
             return (status.flatMap { leasedBy[$0] } ?? leasedByAny).bound(selection, page, worker)
         }
         let pair =
-            if let status { withStatus[status] ?? every } else if filter.queue == nil, filter.type == nil { every } else {
+            if let status { withStatus[status] ?? every } else if filter.queue == nil, filter.type == nil { every } else
+            {
                 inSubqueues
             }
         return pair.bound(selection, page, NoInput())

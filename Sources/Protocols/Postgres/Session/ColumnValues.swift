@@ -68,22 +68,30 @@ extension Bool: OptionalRowDecodable {
 
 extension Int16: OptionalRowDecodable {
     public init(_ columns: inout ColumnCursor) throws(PostgresError) { self = try columns.next() }
-    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> Int16? { try columns.next() }
+    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> Int16? {
+        try columns.next()
+    }
 }
 
 extension Int32: OptionalRowDecodable {
     public init(_ columns: inout ColumnCursor) throws(PostgresError) { self = try columns.next() }
-    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> Int32? { try columns.next() }
+    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> Int32? {
+        try columns.next()
+    }
 }
 
 extension Int64: OptionalRowDecodable {
     public init(_ columns: inout ColumnCursor) throws(PostgresError) { self = try columns.next() }
-    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> Int64? { try columns.next() }
+    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> Int64? {
+        try columns.next()
+    }
 }
 
 extension Double: OptionalRowDecodable {
     public init(_ columns: inout ColumnCursor) throws(PostgresError) { self = try columns.next() }
-    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> Double? { try columns.next() }
+    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> Double? {
+        try columns.next()
+    }
 }
 
 extension UUID: OptionalRowDecodable {
@@ -93,10 +101,14 @@ extension UUID: OptionalRowDecodable {
 
 extension WallInstant: OptionalRowDecodable {
     public init(_ columns: inout ColumnCursor) throws(PostgresError) { self = try columns.next() }
-    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> WallInstant? { try columns.next() }
+    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> WallInstant? {
+        try columns.next()
+    }
 }
 
 extension String: OptionalRowDecodable {
     public init(_ columns: inout ColumnCursor) throws(PostgresError) { self = try columns.next() }
-    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> String? { try columns.next() }
+    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> String? {
+        try columns.next()
+    }
 }

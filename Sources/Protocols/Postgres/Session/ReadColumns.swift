@@ -20,7 +20,9 @@ public struct ReadColumn<Item>: Sendable {
     let sql: SQLFragment
     let read: @Sendable (inout ColumnCursor, inout Item) throws(PostgresError) -> Void
 
-    public init<Value: RowDecodable & Sendable>(_ sql: SQLFragment, _ member: any WritableKeyPath<Item, Value> & Sendable) {
+    public init<Value: RowDecodable & Sendable>(
+        _ sql: SQLFragment, _ member: any WritableKeyPath<Item, Value> & Sendable
+    ) {
         self.sql = sql
         read = { (cursor, item) throws(PostgresError) in item[keyPath: member] = try Value(&cursor) }
     }

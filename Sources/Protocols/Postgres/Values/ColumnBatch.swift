@@ -108,7 +108,9 @@ public struct BatchColumn<Item>: Sendable {
     }
 
     @inlinable
-    public static func timestamptz(_ name: SQLFragment, _ value: @escaping @Sendable (Item) -> WallInstant?) -> BatchColumn {
+    public static func timestamptz(_ name: SQLFragment, _ value: @escaping @Sendable (Item) -> WallInstant?)
+        -> BatchColumn
+    {
         BatchColumn(name, .timestamptz) { items, writer in for item in items { writer.append(value(item)) } }
     }
 
