@@ -48,8 +48,8 @@ extension WorkloadLease: RowDecodable {
     }
 }
 
-/// Leases as a batch. In the order of their names, so that two statements on several workloads never wait for each other
-/// in a circle.
+/// Leases as a batch. In the order of their names, so that two statements on several workloads never wait for each
+/// other in a circle.
 enum WorkloadLeaseColumns: BatchColumns {
     static let columns = ColumnBatch<WorkloadLease>([
         .text("name") { $0.name },

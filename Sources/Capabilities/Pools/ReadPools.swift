@@ -5,8 +5,8 @@ extension PoolStore {
     private static let pools = Statement<String?>(
         "read_pools",
         """
-        SELECT p.id, p.name, p.handler, \(sql: PoolMembership.columns), p.version, p.created_at, p.updated_at, p.updated_by,
-               p.reason,
+        SELECT p.id, p.name, p.handler, \(sql: PoolMembership.columns), p.version, p.created_at, p.updated_at,
+               p.updated_by, p.reason,
                ARRAY(SELECT w.name FROM pool_workload w WHERE w.pool_id = p.id AND NOT w.removed ORDER BY w.name)
         FROM pool p
         WHERE p.removed_at IS NULL AND ($1::text IS NULL OR p.name = $1)

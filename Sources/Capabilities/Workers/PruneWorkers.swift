@@ -2,8 +2,8 @@ public import Postgres
 
 extension WorkerRegistry {
     /// Workers whose heartbeats have stopped are deregistered, and their counters moved to the sums of the deregistered
-    /// ones: exactly once, since a row that another process has locked is left to it. Totals are written in the order of
-    /// their key, so that two processes that meet there never wait in a circle.
+    /// ones: exactly once, since a row that another process has locked is left to it. Totals are written in the order
+    /// of their key, so that two processes that meet there never wait in a circle.
     private static let pruneStatement = Statement<Int32>(
         "prune_workers",
         """
@@ -21,8 +21,8 @@ extension WorkerRegistry {
         SELECT id, name, host FROM dead
         """)
 
-    /// Deregisters at most `limit` workers whose heartbeat has expired, and returns them. A worker that is alive after all
-    /// joins again as a new incarnation, and keeps its leases.
+    /// Deregisters at most `limit` workers whose heartbeat has expired, and returns them. A worker that is alive after
+    /// all joins again as a new incarnation, and keeps its leases.
     public func prune(atMost limit: Int32) async throws(PostgresError) -> [DeadWorker] {
         try await pool.execute(Self.pruneStatement(limit)).decode()
     }
@@ -36,8 +36,8 @@ extension WorkerRegistry {
             LIMIT $3 FOR UPDATE SKIP LOCKED))
         """, isIdempotent: true)
 
-    /// Deletes the rows of at most `limit` workers that were deregistered longer ago than any job is kept, since jobs show
-    /// the name of the worker that ran them.
+    /// Deletes the rows of at most `limit` workers that were deregistered longer ago than any job is kept, since jobs
+    /// show the name of the worker that ran them.
     /// - Parameters:
     ///   - hours: the longest retention of jobs whose queue has no settings of its own.
     ///   - lateHours: how much longer a job may stay.

@@ -2,8 +2,8 @@ public import Postgres
 
 /// The live workers and their counters: the statements on the table `worker`.
 ///
-/// A worker is alive while its heartbeats arrive, by PostgreSQL's clock. It deregisters when it stops; the reaper does it
-/// for workers that are considered dead. Both move its counters to `deregistered_counter`, so that the sums over all
+/// A worker is alive while its heartbeats arrive, by PostgreSQL's clock. It deregisters when it stops; the reaper does
+/// it for workers that are considered dead. Both move its counters to `deregistered_counter`, so that the sums over all
 /// workers never fall.
 public struct WorkerRegistry: Sendable {
     /// How long a worker counts as alive after a heartbeat.
@@ -53,7 +53,8 @@ public struct WorkerRegistry: Sendable {
     ///   - running: number of jobs that it runs.
     ///   - counters: what it has counted since it joined: one JSON object of numbers.
     ///   - types: the types that it has handlers for; nil: unchanged.
-    /// - Returns: false if it was considered dead meanwhile. Then it must join as a new incarnation that counts from zero.
+    /// - Returns: false if it was considered dead meanwhile. Then it must join as a new incarnation that counts from
+    ///   zero.
     public func heartbeat(
         id: Int64, running: Int32, counters: [UInt8], types: [String]? = nil
     ) async throws(PostgresError) -> Bool {
@@ -78,7 +79,8 @@ public struct WorkerRegistry: Sendable {
         WHERE id = $1 AND pause_version < $2 AND deregistered_at IS NULL
         """, isIdempotent: true)
 
-    /// Records that the worker has applied every change of the pause state up to `version`, and how many jobs it still runs.
+    /// Records that the worker has applied every change of the pause state up to `version`, and how many jobs it still
+    /// runs.
     public func acknowledge(id: Int64, pauseVersion version: Int64, running: Int32) async throws(PostgresError) {
         _ = try await pool.execute(Self.acknowledgeStatement(id, version, running))
     }

@@ -58,7 +58,8 @@ public struct BulkReport: Sendable {
 
 /// Jobs are found by the statements of a list, the newest first, and changed in batches: each is a statement and a
 /// transaction of its own, which takes some milliseconds. So no lock is held for long, and the batches before a failure
-/// stay changed. A job that moves meanwhile is changed in the state that it has when its batch is executed, or not at all.
+/// stay changed. A job that moves meanwhile is changed in the state that it has when its batch is executed, or not at
+/// all.
 extension JobStore {
     /// Number of jobs in one batch.
     private static let bulkBatch = 500

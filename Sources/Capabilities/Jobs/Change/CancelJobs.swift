@@ -2,9 +2,9 @@ internal import Postgres
 internal import Values
 
 extension JobStore {
-    /// Waiting jobs become `cancelled`. `subqueue_id` finds the row in `ready` and spares an index on the id alone. Rows
-    /// are looked up apart from the deletion (`OFFSET 0`), since after a VACUUM of empty tables every index that can
-    /// answer a join seems as good as the right one.
+    /// Waiting jobs become `cancelled`. `subqueue_id` finds the row in `ready` and spares an index on the id alone.
+    /// Rows are looked up apart from the deletion (`OFFSET 0`), since after a VACUUM of empty tables every index that
+    /// can answer a join seems as good as the right one.
     private static let cancelStatement = Statement<[UUID], Actor>(
         "cancel_waiting_jobs",
         """

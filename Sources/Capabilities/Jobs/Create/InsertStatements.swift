@@ -4,8 +4,8 @@ internal import Values
 /// The statement for a batch: the cheapest of three that can hold it.
 extension InsertJobs {
     /// Jobs with no more than their type, queue, priority and payload. One row of `ready` and `job` each, and one of
-    /// `transition_delta` for each subqueue: no two statements wait for each other. `anyone_waiting` says whether a worker
-    /// sleeps and should be notified.
+    /// `transition_delta` for each subqueue: no two statements wait for each other. `anyone_waiting` says whether a
+    /// worker sleeps and should be notified.
     private static let plain = Statement<Batch<PlainColumns>>(
         "insert_plain_jobs",
         """
@@ -44,19 +44,19 @@ extension InsertJobs {
         "insert_keyed_jobs",
         """
         WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
-        settled AS MATERIALIZED (
+        deduplicated AS MATERIALIZED (
             SELECT s.* FROM moment m
             CROSS JOIN LATERAL deduplicate_jobs(m.at, \(sql: KeyedColumns.deduplicated)) s),
         given AS MATERIALIZED (
             SELECT g.*, \(sql: derived)
-            FROM moment m, settled s,
+            FROM moment m, deduplicated s,
                  unnest(\(sql: KeyedColumns.inserted.arrays), s.is_new)
                      AS g (\(sql: KeyedColumns.inserted.names), is_new)
             WHERE g.is_new),
         \(sql: insertion)
         SELECT m.at, EXISTS (SELECT FROM worker WHERE waiting AND expires_at > m.at) AS anyone_waiting,
                s.ids, s.created_at, s.existed, s.traced, s.is_other
-        FROM moment m, settled s
+        FROM moment m, deduplicated s
         """)
 
     // MARK: Shared by the last two

@@ -4,8 +4,8 @@ public import Values
 /// The subqueues from which many jobs were leased, as one process has counted them when it rolled up transitions: those
 /// whose low-water marks are worth advancing.
 public struct SubqueueActivity: Sendable {
-    /// A mark advances when it passes about this number of entries. Each time it moves, it leaves behind a dead version of
-    /// a row that every lease reads.
+    /// A mark advances when it passes about this number of entries. Each time it moves, it leaves behind a dead version
+    /// of a row that every lease reads.
     public static let leasedMin: Int64 = 250
 
     private var leased: [Int32: Int64] = [:]
@@ -26,16 +26,16 @@ public struct SubqueueActivity: Sendable {
 
 /// When the low-water marks are advanced and swept, and how far: the state that one ticker carries from tick to tick.
 ///
-/// A lease reads only `seq >= subqueue.low_water_mark`. A number of `ready_seq` that was drawn before the previous tick is
-/// nearly always committed by now, so marks may advance to the sequence's value of that tick. Rows that commit even later
-/// are found by the sweep, which reads from zero and lowers marks.
+/// A lease reads only `seq >= subqueue.low_water_mark`. A number of `ready_seq` that was drawn before the previous tick
+/// is nearly always committed by now, so marks may advance to the sequence's value of that tick. Rows that commit even
+/// later are found by the sweep, which reads from zero and lowers marks.
 ///
 /// A hint: if it is wrong, it costs a job the delay until the next sweep.
 public struct LowWaterMarkCadence: Sendable {
     /// Between two sweeps: the longest time that a job stays unseen behind a mark.
     public static let sweepInterval = Duration.seconds(5)
-    /// While a transaction pins the xmin horizon, a sweep reads all dead entries. It must not take more than one in this
-    /// many parts of the time.
+    /// While a transaction pins the xmin horizon, a sweep reads all dead entries. It must not take more than one in
+    /// this many parts of the time.
     public static let sweepShare = 50
 
     private var nextSweep: MonotonicInstant?

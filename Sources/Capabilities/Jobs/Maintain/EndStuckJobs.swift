@@ -101,8 +101,9 @@ extension JobStore {
 
     /// Ends stuck jobs, the oldest first, in one transaction, and returns them. Any number of processes share the work.
     ///
-    /// The subqueues of teardowns are created before, in a transaction of their own as always: while the leases are locked
-    /// nothing is waited for that might wait for them. A job that gets stuck between the two is left to the next run.
+    /// The subqueues of teardowns are created before, in a transaction of their own as always: while the leases are
+    /// locked nothing is waited for that might wait for them. A job that gets stuck between the two is left to the next
+    /// run.
     public func endStuck(_ order: WatchdogOrder) async throws(PostgresError) -> [StuckJob] {
         if order.action == .force { try await prepareTeardowns(order) }
         let (jobs, teardowns) = try await general.transaction { (transaction) async throws(PostgresError) in
@@ -163,8 +164,8 @@ extension StuckJob: RowDecodable {
 }
 
 extension StuckJob {
-    /// In the trace of its job, unless it names one. nil also for a text that an earlier release has accepted and this one
-    /// does not: it must not keep its job from being ended.
+    /// In the trace of its job, unless it names one. nil also for a text that an earlier release has accepted and this
+    /// one does not: it must not keep its job from being ended.
     fileprivate var newTeardown: NewJob? {
         guard let teardown else { return nil }
         var reader = JSONReader(teardown)

@@ -6,8 +6,8 @@ public enum PartitionChange: Hashable, Sendable {
     case done(Int64)
     /// Jobs of the partition are still alive, or have not been kept for long enough.
     case refused
-    /// The lock was not free within a fifth of a second, because a long statement or a dump is reading. A waiting session
-    /// makes all others wait behind it, so the change is tried again much later.
+    /// The lock was not free within a fifth of a second, because a long statement or a dump is reading. A waiting
+    /// session makes all others wait behind it, so the change is tried again much later.
     case busy
 }
 
@@ -15,7 +15,8 @@ public enum PartitionChange: Hashable, Sendable {
 /// together, and dropped together. The functions belong to the owner of the tables, since the role of the services may
 /// neither create nor drop.
 extension JobStore {
-    /// The longest wait for a lock, and the longest time that a change may take: it counts the jobs of a large partition.
+    /// The longest wait for a lock, and the longest time that a change may take: it counts the jobs of a large
+    /// partition.
     private static let lockTimeout = "SET LOCAL lock_timeout = '200ms'"
     private static let statementTimeout = "SET LOCAL statement_timeout = '10min'"
     private static let changeTimeout = Duration.seconds(610)
@@ -45,8 +46,8 @@ extension JobStore {
         }
     }
 
-    /// The first days (`2026-03-01`) of the partitions whose last day is longer ago than any job is kept, by `policy` or
-    /// by its queue.
+    /// The first days (`2026-03-01`) of the partitions whose last day is longer ago than any job is kept, by `policy`
+    /// or by its queue.
     public func droppablePartitions(_ policy: RetentionPolicy) async throws(PostgresError) -> [String] {
         try await general.execute(Self.droppableStatement(policy.longestHours)).decode()
     }

@@ -12,8 +12,8 @@ public struct PromotionBatch: Sendable {
 }
 
 extension JobStore {
-    /// In the order of their times, since `ready.seq` is drawn as the rows are inserted. `ready_at` is the job's `run_at`,
-    /// so that a late promotion shows in the wait.
+    /// In the order of their times, since `ready.seq` is drawn as the rows are inserted. `ready_at` is the job's
+    /// `run_at`, so that a late promotion shows in the wait.
     static let promote = Statement<Int32, WallInstant>(
         "promote_jobs",
         """

@@ -35,12 +35,12 @@ public struct ReclaimBatch: Sendable {
 }
 
 extension JobStore {
-    /// Expiry is decided inside the statement and by PostgreSQL's clock alone: a lease that is renewed before the row is
-    /// locked is not taken, and one that is being renewed is skipped (SKIP LOCKED) until the next run. Any number of
+    /// Expiry is decided inside the statement and by PostgreSQL's clock alone: a lease that is renewed before the row
+    /// is locked is not taken, and one that is being renewed is skipped (SKIP LOCKED) until the next run. Any number of
     /// reclaimers share the work, since each row is taken once.
     ///
-    /// It reads the whole table, by block range since the hot sessions have sequential scans off: there are only as many
-    /// rows as running jobs, a few ms for 100,000, and an index on the expiry would cost every job 6 % of its WAL.
+    /// It reads the whole table, by block range since the hot sessions have sequential scans off: there are only as
+    /// many rows as running jobs, a few ms for 100,000, and an index on the expiry would cost every job 6 % of its WAL.
     ///
     /// The attempt is spent, as if it had failed: a job that kills its worker must not run for ever.
     static let reclaim = Statement<Int32>(

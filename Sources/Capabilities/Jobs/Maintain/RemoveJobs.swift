@@ -27,8 +27,8 @@ public struct RemovalBatch: Sendable {
 
 extension JobStore {
     /// Jobs of the status that is kept longest are removed with their partition as a rule, which costs nothing. This
-    /// statement removes them only when their partition should have been dropped and was not because of other jobs. With
-    /// all statuses kept equally long, it never removes a job.
+    /// statement removes them only when their partition should have been dropped and was not because of other jobs.
+    /// With all statuses kept equally long, it never removes a job.
     ///
     /// It reads the ended jobs subqueue by subqueue, in the order of their key, a bounded number each time whether they
     /// are removed or not, so that no statement takes long and none reads rows again that another has removed. A job

@@ -3,9 +3,9 @@ public import Postgres
 /// The block from which a rollup reads `transition_delta`: the state that one ticker carries from tick to tick.
 ///
 /// The table has no index, which would cost every writer, and rows that were rolled up stay behind as dead rows while a
-/// transaction pins the xmin horizon. So a rollup begins where the table ended two ticks ago, since nearly all rows before
-/// it have been rolled up. Every twentieth begins at the first block (a sweep), and finds rows that committed late or were
-/// written into space that vacuum has freed.
+/// transaction pins the xmin horizon. So a rollup begins where the table ended two ticks ago, since nearly all rows
+/// before it have been rolled up. Every twentieth begins at the first block (a sweep), and finds rows that committed
+/// late or were written into space that vacuum has freed.
 ///
 /// A hint: rows that a rollup does not find stay in the counts, which add up totals and deltas.
 public struct DeltaScanCursor: Sendable {

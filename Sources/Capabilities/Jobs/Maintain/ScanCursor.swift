@@ -3,9 +3,9 @@ public import Values
 /// The instant from which a scan of due times is worth while.
 ///
 /// Rows that were taken leave dead entries in the index, which every later scan would read while a transaction pins the
-/// xmin horizon. So a scan begins a little before the scan before the last one, since all rows that were due by then have
-/// been taken. Every tenth scan begins at the earliest instant (a sweep), and finds rows that became visible late: those
-/// that a slow transaction committed, and those that were locked during earlier scans.
+/// xmin horizon. So a scan begins a little before the scan before the last one, since all rows that were due by then
+/// have been taken. Every tenth scan begins at the earliest instant (a sweep), and finds rows that became visible late:
+/// those that a slow transaction committed, and those that were locked during earlier scans.
 ///
 /// A hint: if it is wrong, it costs the delay until the next sweep, never a job. All instants are PostgreSQL's.
 public struct ScanCursor: Sendable {

@@ -91,9 +91,9 @@ enum JobColumns {
         ReadColumn("j.unique_key", \.uniqueKey),
     ])
 
-    /// The status of a job follows from the table that it is in. It is in one of four in every snapshot; a job that moves
-    /// while the statement runs is seen where it was when the statement began. `subqueue_id` leads the indexes of `ready`
-    /// and `outcome`.
+    /// The status of a job follows from the table that it is in. It is in one of four in every snapshot; a job that
+    /// moves while the statement runs is seen where it was when the statement began. `subqueue_id` leads the indexes of
+    /// `ready` and `outcome`.
     static let status: SQLFragment = """
         CASE WHEN o.id IS NOT NULL THEN o.status::text
              WHEN l.id IS NOT NULL THEN CASE WHEN l.cancel_requested_at IS NULL THEN 'running' ELSE 'ending' END

@@ -8,8 +8,8 @@ internal import Postgres
 ///
 /// Each statement takes one instant for all of its rows, so that a job's event, outcome and error agree.
 enum JobRows {
-    /// Rows of `ready`: jobs that may be leased now. `ready.seq` is drawn as the rows are inserted, so they stand behind
-    /// everything that waits already.
+    /// Rows of `ready`: jobs that may be leased now. `ready.seq` is drawn as the rows are inserted, so they stand
+    /// behind everything that waits already.
     static func ready(
         from rows: SQLFragment, at: SQLFragment = "at", attempt: SQLFragment = "attempt"
     ) -> SQLFragment {
@@ -67,8 +67,8 @@ enum JobRows {
     }
 
     /// Rows of `transition_delta`: how many jobs took each transition. Insert-only, one row for each subqueue and
-    /// transition of a statement, so that no two statements wait for each other. `counts` is a `counts(...)`, or several
-    /// joined by UNION ALL.
+    /// transition of a statement, so that no two statements wait for each other. `counts` is a `counts(...)`, or
+    /// several joined by UNION ALL.
     static func deltas(_ counts: SQLFragment) -> SQLFragment {
         """
         INSERT INTO transition_delta (subqueue_id, transition, n)
@@ -81,8 +81,8 @@ enum JobRows {
         "SELECT subqueue_id, \(sql: transition), count(*) FROM \(sql: rows) GROUP BY 1, 2"
     }
 
-    /// The jobs of a CTE, which all took one transition, by subqueue. A constant is no grouping column: PostgreSQL would
-    /// take it for a text.
+    /// The jobs of a CTE, which all took one transition, by subqueue. A constant is no grouping column: PostgreSQL
+    /// would take it for a text.
     static func counts(of transition: SQLFragment, from rows: SQLFragment) -> SQLFragment {
         "SELECT subqueue_id, \(sql: transition), count(*) FROM \(sql: rows) GROUP BY subqueue_id"
     }

@@ -46,8 +46,8 @@ public struct ProgressReport: Hashable, Sendable {
     public let percent: Int16
     public let message: String?
 
-    /// Accepts whatever a program has written: a percentage out of range becomes the nearest bound, a message that is too
-    /// long is cut after a character, and U+0000, which PostgreSQL cannot store, becomes U+FFFD.
+    /// Accepts whatever a program has written: a percentage out of range becomes the nearest bound, a message that is
+    /// too long is cut after a character, and U+0000, which PostgreSQL cannot store, becomes U+FFFD.
     public init(percent: Double, message: String?) {
         self.percent = percent.isNaN ? 0 : Int16(min(100, max(0, percent)))
         self.message = message.map(Self.storable)

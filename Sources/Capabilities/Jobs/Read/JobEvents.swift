@@ -21,8 +21,8 @@ public struct JobEvent: Sendable {
 }
 
 extension JobStore {
-    /// Events are only appended, so a page is a number of events after an offset. The rows of one job are few, and sessions
-    /// of the hot profile visit each by its key, whatever the statistics say.
+    /// Events are only appended, so a page is a number of events after an offset. The rows of one job are few, and
+    /// sessions of the hot profile visit each by its key, whatever the statistics say.
     private static let eventsStatement = Statement<UUID, Int64, Int64>(
         "list_job_events",
         """

@@ -74,15 +74,16 @@ extension JobStore {
               AND (k.queues IS NULL OR q.name = ANY (k.queues))) v
         """, isIdempotent: true)
 
-    /// The jobs that go before a waiting job. The order is that of `LeaseJobs.swift` and `0008_fairness.sql`: by priority,
-    /// then by age. While restricted subqueues have work, age counts only among jobs of its own fairness key and jobs of
-    /// other fairness groups. Subqueues count if a worker that takes this job takes them too, unless their queue is full.
+    /// The jobs that go before a waiting job. The order is that of `LeaseJobs.swift` and `0008_fairness.sql`: by
+    /// priority, then by age. While restricted subqueues have work, age counts only among jobs of its own fairness key
+    /// and jobs of other fairness groups. Subqueues count if a worker that takes this job takes them too, unless their
+    /// queue is full.
     private static let positionStatement = Statement<UUID, Int32, Int32>(
         "job_place",
         """
         WITH waiting AS MATERIALIZED (
-            SELECT w.seq, w.partition_key, b.id AS subqueue_id, b.priority, b.queue_id, q.limited, q.max_running_per_key,
-                   q.name AS queue, t.name AS type
+            SELECT w.seq, w.partition_key, b.id AS subqueue_id, b.priority, b.queue_id, q.limited,
+                   q.max_running_per_key, q.name AS queue, t.name AS type
             FROM job j
             CROSS JOIN LATERAL (
                 SELECT seq, partition_key FROM ready WHERE subqueue_id = j.subqueue_id AND id = j.id

@@ -58,7 +58,8 @@ extension JobStore {
         """)
 
     /// Any results. Whether attempts are left and how long to wait is decided here, so that the rules are the same for
-    /// every program that finishes a job. The outcome shows how jobs succeeded or failed; an event shows all other ends.
+    /// every program that finishes a job. The outcome shows how jobs succeeded or failed; an event shows all other
+    /// ends.
     private static let finishMixed = Statement<Batch<MixedColumns>>(
         "finish_jobs",
         """
@@ -91,7 +92,9 @@ extension JobStore {
         outcome_rows AS (
             \(sql: JobRows.outcomes(
                 from: "decided WHERE transition IN ('succeeded', 'failed', 'cancelled_running')",
-                status: "CASE transition WHEN 'cancelled_running' THEN 'cancelled' ELSE transition::text END::job_status",
+                status: """
+                    CASE transition WHEN 'cancelled_running' THEN 'cancelled' ELSE transition::text END::job_status
+                    """,
                 result: "CASE transition WHEN 'succeeded' THEN detail END"))),
         error_rows AS (
             \(sql: JobRows.errors(

@@ -5,14 +5,15 @@ extension JobStore {
     /// Takes jobs out of `ready` and gives each a lease, all with one token from a sequence that only grows.
     ///
     /// The best subqueue comes first: lowest priority, then the one whose first job has waited longest. From each, as
-    /// many rows are locked as are still wanted, which skips rows that other workers are taking at this instant. Nothing
-    /// below a subqueue's low-water mark is read, so that the dead rows before it cost nothing while a long transaction
-    /// keeps them from being removed. `ctid = ANY (ARRAY(...))` makes the deletion a direct visit of the rows just
-    /// locked. When there is nothing to lease no token is drawn, so nothing is written and the commit waits for no disk.
+    /// many rows are locked as are still wanted, which skips rows that other workers are taking at this instant.
+    /// Nothing below a subqueue's low-water mark is read, so that the dead rows before it cost nothing while a long
+    /// transaction keeps them from being removed. `ctid = ANY (ARRAY(...))` makes the deletion a direct visit of the
+    /// rows just locked. When there is nothing to lease no token is drawn, so nothing is written and the commit waits
+    /// for no disk.
     ///
     /// Paused subqueues are not in `leasable_subqueue`; `PauseGate` explains why a pause cannot be missed. Restricted
-    /// subqueues (with keys or limits) are skipped, and so are the subqueues that do not come before them; a row without
-    /// an id says that one of them has work.
+    /// subqueues (with keys or limits) are skipped, and so are the subqueues that do not come before them; a row
+    /// without an id says that one of them has work.
     private static let leaseUnrestricted = Statement<LeaseRequest>(
         "lease_jobs",
         """
@@ -60,8 +61,8 @@ extension JobStore {
     private static let leaseFairly = Statement<LeaseRequest, [Int64], [Int64], Int64>(
         "lease_jobs_fairly",
         """
-        SELECT id, token, subqueue_id, attempt, max_attempts, timeout_seconds, ready_at, leased_at, payload, trace_parent,
-               fairness_group, fairness_key
+        SELECT id, token, subqueue_id, attempt, max_attempts, timeout_seconds, ready_at, leased_at, payload,
+               trace_parent, fairness_group, fairness_key
         FROM lease_fairly($1, $2, $3, $4, $5, $6, $7, $8)
         WHERE \(sql: PauseGate.condition)
         """)

@@ -23,8 +23,8 @@ extension JobStore {
         """, isIdempotent: true)
 
     /// Extends leases to `leaseSeconds` from now, by PostgreSQL's clock. The answer has each lease that was still held;
-    /// the others are lost. By lease and not by job: one process may hold a job under a lost lease and under the current
-    /// one.
+    /// the others are lost. By lease and not by job: one process may hold a job under a lost lease and under the
+    /// current one.
     public func renew(
         _ leases: [HeldLease], leaseSeconds: Double
     ) async throws(PostgresError) -> [HeldLease: RenewedLease] {

@@ -2,9 +2,9 @@ import Synchronization
 
 /// A statement that is prepared once on each connection, in the same round trip as its first execution.
 ///
-/// To be created as a `static let` beside the code that executes it: each instance takes a slot on every connection. The
-/// generic arguments are the Swift types of `$1`, `$2` and so on, from which the types of PostgreSQL follow. A call with
-/// values of these types returns what `execute` accepts:
+/// To be created as a `static let` beside the code that executes it: each instance takes a slot on every connection.
+/// The generic arguments are the Swift types of `$1`, `$2` and so on, from which the types of PostgreSQL follow. A call
+/// with values of these types returns what `execute` accepts:
 ///
 /// ```swift
 /// private static let cancel = Statement<[UUID], Actor>("cancel_waiting_jobs", "...", isIdempotent: true)

@@ -2,8 +2,8 @@ public import Values
 
 /// The parameter values for one execution of a statement, in binary format in one buffer.
 ///
-/// The first value appended is `$1`. Each value has a type. A `Statement` creates them from the values that it is called
-/// with; a text composed at run time is executed with values appended one by one:
+/// The first value appended is `$1`. Each value has a type. A `Statement` creates them from the values that it is
+/// called with; a text composed at run time is executed with values appended one by one:
 ///
 /// ```swift
 /// var parameters = Parameters()
