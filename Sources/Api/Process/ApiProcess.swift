@@ -47,7 +47,8 @@ final class ApiProcess: Sendable {
             loops: loops, metrics: registry, logger: logger)
     }
 
-    /// In the order of their start. The drain ends with the connections to PostgreSQL, when no request needs them any more.
+    /// In the order of their start. The drain ends with the connections to PostgreSQL, when no request needs them any
+    /// more.
     var services: [any ProcessService] {
         let readinessWatcher = ReadinessWatcher(
             readiness: readiness, pool: databases.first.sessions.hot, logger: process.logger)
