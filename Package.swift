@@ -34,7 +34,7 @@ func tests(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
     .testTarget(name: name, dependencies: imports, path: "Tests/\(name)", swiftSettings: strict)
 }
 
-/// The images are built from a tree without Tests, so that a change to a test builds none of them anew.
+/// The images are built from a tree without Tests, so that a change to a test rebuilds none of them.
 let hasTests = FileManager.default.fileExists(atPath: Context.packageDirectory + "/Tests")
 
 let package = Package(

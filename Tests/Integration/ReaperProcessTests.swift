@@ -221,7 +221,7 @@ import Values
         try server.stop(.fast)
     }
 
-    /// RELIABILITY, F2 and F11: every batch is whole, whoever dies.
+    /// Every batch is whole, whichever process dies.
     @Test(arguments: TestSeeds.take(1))
     func `reapers that are killed at any instant lose nothing and do nothing twice`(seed: UInt64) async throws {
         try await ReaperDatabase.use { jobs in
