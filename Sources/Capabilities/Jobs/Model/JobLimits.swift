@@ -1,3 +1,5 @@
+public import JSON
+
 /// All bounds on what a job may be. The API's document states them too.
 public enum JobLimits {
     /// Of the payload's JSON text, unless `JOB_PAYLOAD_MAX_BYTES` says otherwise.
@@ -39,24 +41,13 @@ public enum JobLimits {
     /// For how long a queue may keep ended jobs: ten years; 0: until the next sweep.
     public static let retentionHours: ClosedRange<Int32> = 0...87_840
 
-    /// Whether this may be a key that a client makes up.
-    public static func isKey(_ text: String) -> Bool {
-        let bytes = text.utf8
-        return !bytes.isEmpty && bytes.count <= keyBytesMax && !bytes.contains { $0 < 0x20 || $0 == 0x7f }
-    }
-
-    /// Whether this may name a type or a queue.
-    public static func isName(_ text: String) -> Bool {
-        let bytes = text.utf8
-        guard !bytes.isEmpty, bytes.count <= nameBytesMax else { return false }
-        return bytes.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"),
-                UInt8(ascii: "/"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
-    }
+    /// The name of a type or a queue.
+    public static let name = TextRule.name(bytesMax: nameBytesMax)
+    /// A unique key or a concurrency key.
+    public static let key = TextRule.line(bytesMax: keyBytesMax)
+    public static let tag = TextRule.line(bytesMax: tagBytesMax)
+    /// The name of the actor that changes a job.
+    public static let actor = TextRule.line(bytesMax: actorBytesMax)
+    /// The reason for changing a job.
+    public static let reason = TextRule.line(bytesMax: reasonBytesMax)
 }
