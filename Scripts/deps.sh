@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# deps.sh: installs by apt what building, running and testing need beside the Swift toolchain, as far as
-# it is missing (Debian, Ubuntu). deps.sh build: only what building needs, as an image's builder wants it.
-# deps.sh lint, example, bench: the same for what only `make lint`, `make example` or `make bench` needs.
-# Silent and quick when nothing is missing. A system PostgreSQL is neither made, started nor touched.
+# deps.sh: installs with apt the missing packages that build, run and test need besides the Swift toolchain (Debian,
+# Ubuntu). deps.sh build: only those of the build, for the builder of an image. deps.sh lint, manifests, example, bench:
+# those of `make lint`, `make example` or `make bench`. Silent and quick if nothing is missing. It creates and starts no
+# system PostgreSQL.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
-# Read by Debian's postgresql-common besides createcluster.conf.
+# Debian's postgresql-common reads it in addition to createcluster.conf.
 CLUSTER_SETTINGS=/etc/postgresql-common/createcluster.d
 
-# Prints the packages that are missing, one a line. Asks for files and programs, not for packages,
-# so that a PostgreSQL or OpenSSL installed in another way counts too.
+# Prints the missing packages, one per line. Checks files and programs, not packages, so that a PostgreSQL or OpenSSL
+# installed in another way counts too.
 missing_packages() {
     if [[ ${1:-} == lint ]]; then
         has shellcheck || echo shellcheck
@@ -18,7 +18,7 @@ missing_packages() {
     fi
     if [[ ${1:-} == manifests ]]; then
         has python3 || echo python3
-        # Debian keeps what makes virtual environments apart.
+        # Debian has a separate package for virtual environments.
         has python3 && python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
         return 0
     fi
@@ -29,7 +29,7 @@ missing_packages() {
     if [[ ${1:-} == bench ]]; then
         has python3 || echo python3
         has wrk || echo wrk
-        # By itself pgbench comes with no package but the server's.
+        # Only the package of the server contains pgbench.
         has pgbench || echo postgresql
         return 0
     fi
@@ -43,11 +43,11 @@ missing_packages() {
     has curl || echo curl
     has openssl || echo openssl
     has ps || echo procps
-    # Debian's own Python, whichever comes first in PATH: a test reads the manifests by it.
+    # For Debian's Python, whichever python3 is first in PATH: a test reads the manifests with it.
     /usr/bin/python3 -c 'import yaml' 2>/dev/null || echo python3-yaml
 }
 
-# What a Swift toolchain unpacked from its archive links with and loads. ldd costs a tenth of `swift --version`.
+# Packages that a Swift toolchain from an archive links with and loads. ldd is ten times faster than `swift --version`.
 toolchain_packages() {
     local loaded
     loaded=$(ldd "$(dirname "$(readlink -f "$(command -v swift)")")/swift-build" 2>/dev/null) || true
@@ -61,7 +61,7 @@ has_library() {
     if has pkg-config; then pkg-config --exists "$1"; else [[ -e $2 ]]; fi
 }
 
-# Prints the command, one word a line, that runs another as root.
+# Prints the command that runs another as root, one word per line.
 become_root() {
     if ((EUID == 0)); then
         echo env
@@ -70,7 +70,7 @@ become_root() {
     fi
 }
 
-# Installs, and reads the package lists anew only if that failed: they may be absent or too old.
+# Installs packages. If that fails, refreshes the package lists, which may be missing or outdated, and tries again.
 install_packages() {
     local options=(-y -q --no-install-recommends -o DPkg::Lock::Timeout=300)
     local log
@@ -88,12 +88,12 @@ install_packages() {
     rm -f "$log"
 }
 
-# Debian's server package makes and starts a cluster when it is installed first. We want only its
-# programs: that is switched off while we install, and the administrator's configuration left as it was.
+# Debian's server package creates and starts a cluster at its first installation. Only its programs are needed: this
+# disables the cluster during the installation and then restores the administrator's configuration.
 install_postgresql() {
     install_packages postgresql-common
     "${AS_ROOT[@]}" mkdir -p "$CLUSTER_SETTINGS"
-    # Removed also when the installation fails or is interrupted.
+    # Also if the installation fails or is interrupted.
     trap 'without_main_cluster_end' EXIT
     echo 'create_main_cluster = false' | "${AS_ROOT[@]}" tee "$CLUSTER_SETTINGS/jobqueue.conf" >/dev/null
     install_packages postgresql
@@ -106,15 +106,15 @@ without_main_cluster_end() {
     "${AS_ROOT[@]}" rmdir --ignore-fail-on-non-empty "$CLUSTER_SETTINGS"
 }
 
-has swift || fail "swift is not in PATH." "Install Swift 6.2 or later (https://www.swift.org/install/linux/)."
+has swift || fail "swift is not in PATH" "Install Swift 6.2 or later (https://www.swift.org/install/linux/)."
 
 mapfile -t MISSING < <(missing_packages "$@")
 ((${#MISSING[@]} > 0)) || exit 0
 
-has apt-get || fail "missing here, and this is not Debian or Ubuntu: ${MISSING[*]} (Debian's names)." \
-    "Install them in your distribution's way, then try again."
+has apt-get || fail "missing packages (Debian's names): ${MISSING[*]}; this system is not Debian or Ubuntu" \
+    "Install them with your distribution's package manager, and try again."
 mapfile -t AS_ROOT < <(become_root)
-((${#AS_ROOT[@]} > 0)) || fail "missing, and $(id -un) may not install: ${MISSING[*]}" \
+((${#AS_ROOT[@]} > 0)) || fail "missing packages, and $(id -un) may not install them: ${MISSING[*]}" \
     "As root: apt-get install ${MISSING[*]}"
 
 say "installing ${MISSING[*]}"
@@ -125,4 +125,4 @@ done
 ((${#OTHERS[@]} == 0)) || install_packages "${OTHERS[@]}"
 
 mapfile -t MISSING < <(missing_packages "$@")
-((${#MISSING[@]} == 0)) || fail "still missing after their installation: ${MISSING[*]}"
+((${#MISSING[@]} == 0)) || fail "still missing after the installation: ${MISSING[*]}"

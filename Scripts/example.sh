@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# make example: thousands of real jobs over the files of /usr/share/doc, every result compared with
-# sha256sum's own. It uses the instance that `make run` started here, or the one of JOBQUEUE_URL (with its
-# key in API_SECRET_KEY); without either it runs one for as long as it takes.
+# make example: runs thousands of jobs over the files of /usr/share/doc and compares every result with sha256sum. It
+# uses the instance of `make run` in this checkout, or that of JOBQUEUE_URL with its key in API_SECRET_KEY; without
+# either it starts an instance and stops it at the end.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
@@ -9,16 +9,16 @@ readonly START_SECONDS=30
 LOG=.local/example.log
 INSTANCE=''
 
-# Whether an api answers there that is ready for work.
+# is_ready URL: whether a ready api answers at this address.
 is_ready() { curl -fsk -o /dev/null --max-time 2 "$1/ready"; }
 
-# A port on which nobody listens: the usual one, or else one above it.
+# Prints a free port: the default port, or the next free one above it.
 free_port() {
     local port
     for ((port = ${API_PORT:-8000}; port < 65536; port++)); do
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port" && return; }
     done
-    fail "no free port above ${API_PORT:-8000}."
+    fail "no free port above ${API_PORT:-8000}"
 }
 
 start_instance() {
@@ -26,7 +26,7 @@ start_instance() {
     port=$(free_port)
     JOBQUEUE_URL=http://127.0.0.1:$port
     mkdir -p .local
-    # Whatever has to be installed or built is shown; what the instance itself says goes to a file.
+    # Installation and build print to the terminal; the instance writes to a file.
     Scripts/deps.sh
     Scripts/build.sh
     say "starting an instance on port $port (its log: $LOG)"
@@ -54,8 +54,8 @@ if [[ -z ${JOBQUEUE_URL:-} ]]; then
     unset API_SECRET_KEY
     # A running `make run` of this checkout holds this lock.
     if [[ -e .local/run.lock ]] && ! flock --nonblock .local/run.lock true; then
-        is_ready "$JOBQUEUE_URL" || fail "make run runs here, but not on port ${API_PORT:-8000}." \
-            "Tell its port: make example API_PORT=8001"
+        is_ready "$JOBQUEUE_URL" || fail "make run is running here, but not on port ${API_PORT:-8000}" \
+            "Set its port: make example API_PORT=8001"
     else
         start_instance
     fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Breaks one guard after the other in a copy of what is committed, and runs the tests of the modules Jobs, Control and
-# Pools: each time some test must fail. A mutant that no test kills is a guard that nobody would miss. ONLY=text takes
-# those whose name contains it.
+# Mutation tests: removes one guard at a time in a copy of the committed sources and runs the tests of the modules Jobs,
+# Pauses and Pools. A test must fail each time; a mutant that survives shows an untested guard. ONLY=text runs the
+# mutants whose name contains it.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
@@ -15,31 +15,31 @@ fi
 git -C "$copy" checkout --quiet --force --detach "$(git rev-parse HEAD)"
 
 # shellcheck disable=SC2016
-# name | file | text to be replaced, everywhere in the file | by what
+# name | file | text to replace, everywhere in the file | replacement
 mutants=(
     'a finish ignores the token | Sources/Capabilities/Jobs/Run/FinishJobs.swift | AND l.token = g.token | '
     'a renewal ignores the token | Sources/Capabilities/Jobs/Run/RenewLeases.swift | AND l.token = g.token | '
     'a reclaim takes leases that have not expired | Sources/Capabilities/Jobs/Maintain/ReclaimLeases.swift | AND expires_at < (SELECT at FROM moment) | '
-    'a reclaim waits for rows that others hold | Sources/Capabilities/Jobs/Maintain/ReclaimLeases.swift | LIMIT $1 FOR UPDATE SKIP LOCKED | LIMIT $1 FOR UPDATE'
-    'a lease waits for rows that others hold | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | FOR UPDATE SKIP LOCKED | FOR UPDATE'
+    'a reclaim waits for rows that are locked | Sources/Capabilities/Jobs/Maintain/ReclaimLeases.swift | LIMIT $1 FOR UPDATE SKIP LOCKED | LIMIT $1 FOR UPDATE'
+    'a lease waits for rows that are locked | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | FOR UPDATE SKIP LOCKED | FOR UPDATE'
     'a lease locks no row | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | FOR UPDATE SKIP LOCKED | '
     'the token does not grow | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | nextval('"'lease_token'"') | 1::bigint'
-    'the plain lease goes before what has limits | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | AND b.priority < COALESCE((SELECT priority FROM others), 32768) | '
-    'a lease takes what is paused | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | FROM leasable_subqueue b | FROM subqueue b'
+    'the unrestricted lease ignores the priority of restricted subqueues | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | AND b.priority < COALESCE((SELECT priority FROM others), 32768) | '
+    'a lease takes paused jobs | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | FROM leasable_subqueue b | FROM subqueue b'
     'a pause does not wait for leases | Migrations/0010_pauses.sql | LOCK TABLE lease_gate IN EXCLUSIVE MODE; | '
     'a lease passes the gate | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | NOT EXISTS (SELECT FROM lease_gate FOR KEY SHARE) | true'
     'limits are decided without a lock | Migrations/0008_fairness.sql | PERFORM pg_advisory_xact_lock | PERFORM abs'
     'a key has no limit | Migrations/0008_fairness.sql | limited.max_running_per_key IS NOT NULL | false'
     'a snooze spends an attempt | Sources/Capabilities/Jobs/Run/FinishJobs.swift | attempt - (transition = '"'snoozed'"')::int | attempt'
-    'a workload is given to whoever asks | Sources/Capabilities/Pools/AcquireWorkloads.swift | AND w.owner = $2 AND NOT w.removed | '
-    'a workload is given while another holds it | Sources/Capabilities/Pools/AcquireWorkloads.swift | OR w.expires_at < clock_timestamp()) | OR true)'
-    'who is no member takes workloads | Sources/Capabilities/Pools/AcquireWorkloads.swift | AND m.expires_at > clock_timestamp() | '
+    'a member acquires a workload that it does not own | Sources/Capabilities/Pools/AcquireWorkloads.swift | AND w.owner = $2 AND NOT w.removed | '
+    'a member acquires a workload that another holds | Sources/Capabilities/Pools/AcquireWorkloads.swift | OR w.expires_at < clock_timestamp()) | OR true)'
+    'a worker without a membership acquires workloads | Sources/Capabilities/Pools/AcquireWorkloads.swift | AND m.expires_at > clock_timestamp() | '
     'a release ignores the token | Sources/Capabilities/Pools/ReleaseWorkloads.swift | AND w.token = g.token | '
     'a renewal of workloads ignores the token | Sources/Capabilities/Pools/RenewWorkloads.swift | AND w.token = g.token | '
     'a report ignores the token | Sources/Capabilities/Pools/ReportWorkloads.swift | AND w.token = g.token | '
-    'an ordinal is taken from its member | Sources/Capabilities/Pools/JoinPool.swift | OR m.expires_at < clock_timestamp() | OR true'
-    'whoever leaves gives back what is another'"'"'s | Sources/Capabilities/Pools/JoinPool.swift | AND incarnation = $3 RETURNING | RETURNING'
-    'two balance at once | Sources/Capabilities/Pools/RebalancePools.swift | FOR NO KEY UPDATE SKIP LOCKED | '
+    'an ordinal is taken from a live member | Sources/Capabilities/Pools/JoinPool.swift | OR m.expires_at < clock_timestamp() | OR true'
+    'a leaving member releases the membership of another | Sources/Capabilities/Pools/JoinPool.swift | AND incarnation = $3 RETURNING | RETURNING'
+    'two reapers rebalance at the same time | Sources/Capabilities/Pools/RebalancePools.swift | FOR NO KEY UPDATE SKIP LOCKED | '
     'the token of workloads does not grow | Sources/Capabilities/Pools/AcquireWorkloads.swift | nextval('"'pool_token'"') | 1::bigint'
     'crashes do not count as attempts | Sources/Capabilities/Jobs/Maintain/ReclaimLeases.swift | e.attempt >= COALESCE(j.max_attempts, 0) | false'
 )
@@ -65,8 +65,8 @@ PYTHON
     elif grep -q 'Test run with' "$copy/mutant.log"; then
         echo "killed    $name: $(grep -c 'recorded an issue' "$copy/mutant.log") issues"
     else
-        echo "BROKEN    $name: it was not tested; see $copy/mutant.log"
+        echo "BROKEN    $name: no test ran; see $copy/mutant.log"
         survivors=$((survivors + 1))
     fi
 done
-((survivors == 0)) || fail "$survivors mutants were not killed."
+((survivors == 0)) || fail "$survivors mutants were not killed"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# postgres.sh start|stop|remove|status|socket|url DIRECTORY: a private PostgreSQL, reached by a unix socket only.
-# postgres.sh programs: prints the directory of the newest PostgreSQL's programs, or nothing.
+# postgres.sh start|stop|remove|status|socket|url DIRECTORY: a private PostgreSQL that listens on a unix socket only.
+# postgres.sh programs: prints the directory of the programs of the newest PostgreSQL, or nothing.
 #
-# PostgreSQL refuses to run as root. Root therefore runs it as the package's user `postgres` (else
-# `nobody`), and puts it under /var/tmp when that user cannot reach DIRECTORY (root's home is closed).
-# A unix socket's path has at most 107 bytes: a longer one goes to a short directory under /tmp.
-# Both substitutes bear a hash of DIRECTORY, so that checkouts never meet.
+# PostgreSQL refuses to run as root, so root runs it as the package's user `postgres`, or as `nobody`. If that user
+# cannot reach DIRECTORY (for example in root's home), it is put under /var/tmp. The path of a unix socket has at most
+# 107 bytes: a longer one is replaced by a short directory under /tmp. Both replacements contain a hash of DIRECTORY, so
+# that checkouts do not interfere.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
@@ -22,7 +22,7 @@ programs() {
     fi
 }
 
-# The user that the server runs as: whoever began the data directory, else by the rule above.
+# Prints the user of the server: the owner of the data directory, otherwise by the rule above.
 server_user() {
     if ((EUID != 0)); then
         id -un
@@ -35,7 +35,7 @@ server_user() {
     fi
 }
 
-# Runs a command as the server's user, in a directory that any user can enter.
+# Runs a command as the user of the server, in a directory that any user can enter.
 as_server() (
     cd /
     if ((EUID == 0)); then
@@ -46,18 +46,18 @@ as_server() (
 
 hash_of() { printf %s "$1" | sha256sum | cut -c 1-12; }
 
-# Makes a directory for the server's user alone. One that somebody else has put at a foreseeable
-# place, as a link or under another owner, is refused.
+# Creates a directory that only the user of the server can access. Refuses a link or another owner, since the path is
+# predictable.
 make_private() {
     mkdir -p "$1"
-    [[ ! -L $1 ]] || fail "$1 is a symbolic link; PostgreSQL would follow it to another's place."
+    [[ ! -L $1 ]] || fail "$1 is a symbolic link, which PostgreSQL would follow"
     if ((EUID == 0)) && [[ $(stat -c %u "$1") == 0 ]]; then chown "$SERVER_USER:" "$1"; fi
     [[ $(stat -c %U "$1") == "$SERVER_USER" ]] ||
-        fail "$1 belongs to $(stat -c %U "$1"), not to $SERVER_USER, as whom PostgreSQL would run." "Remove it, and try again."
+        fail "$1 belongs to $(stat -c %U "$1"), not to $SERVER_USER, the user of PostgreSQL" "Remove it, and try again."
     chmod 0700 "$1"
 }
 
-# Sets HOME_DIRECTORY (data, log) and SOCKET_DIRECTORY for the asked DIRECTORY.
+# Sets HOME_DIRECTORY (data, log) and SOCKET_DIRECTORY for DIRECTORY.
 locate() {
     local asked=$1 reachable
     SERVER_USER=$(server_user "$asked")
@@ -69,15 +69,15 @@ locate() {
         SERVER_USER=$(server_user "$HOME_DIRECTORY")
     fi
     SOCKET_DIRECTORY=$HOME_DIRECTORY/socket
-    # Also where a byte would have to be quoted in PostgreSQL's settings or in a URL.
+    # Also if the path would need quoting in PostgreSQL's settings or in a URL.
     if ((${#SOCKET_DIRECTORY} + 1 + ${#SOCKET_NAME} > 107)) || [[ ! $SOCKET_DIRECTORY =~ ^[A-Za-z0-9/._-]+$ ]]; then
         SOCKET_DIRECTORY=/tmp/jobqueue-$(hash_of "$asked")
     fi
     DATA=$HOME_DIRECTORY/data
 }
 
-# True while any process of this server lives. Each has the data directory as its working directory:
-# a sounder witness than a process id in a file, which another program may bear after a reboot.
+# True while a process of this server is alive. Each has the data directory as its working directory; a process id in a
+# file could belong to another program after a reboot.
 is_running() {
     local process
     for process in /proc/[0-9]*; do
@@ -89,7 +89,7 @@ is_running() {
 accepts() { as_server "$PROGRAMS/pg_isready" -q -h "$SOCKET_DIRECTORY" -p 5432; }
 
 write_settings() {
-    # Durable by PostgreSQL's own defaults (fsync, synchronous_commit, full_page_writes).
+    # Durable by the defaults of PostgreSQL (fsync, synchronous_commit, full_page_writes).
     as_server tee "$DATA/jobqueue.conf" >/dev/null <<SETTINGS
 listen_addresses = ''
 unix_socket_directories = '$SOCKET_DIRECTORY'
@@ -102,7 +102,7 @@ log_line_prefix = '%m [%p] '
 SETTINGS
 }
 
-# A data directory is renamed into place when it is whole, so that an interrupted initdb leaves none.
+# Renames the data directory into place when it is complete, so that an interrupted initdb leaves none.
 initialize() {
     local fresh=$HOME_DIRECTORY/data.new output
     as_server rm -rf "$fresh"
@@ -113,7 +113,7 @@ initialize() {
     as_server mv "$fresh" "$DATA"
 }
 
-# The role that owns the database is no superuser, but may see all sessions (a metric counts them).
+# The role that owns the database is not a superuser; a metric needs to see all sessions.
 prepare_database() {
     local psql=("$PROGRAMS/psql" -qXAt -v ON_ERROR_STOP=1 -h "$SOCKET_DIRECTORY" -U postgres)
     as_server "${psql[@]}" -d postgres <<'SQL'
@@ -140,18 +140,18 @@ launch() {
     [[ -d $DATA ]] || initialize
     require_same_version
     write_settings
-    # Nobody runs here, so what a crash left behind is stale, whoever bears its process id now.
+    # No server runs here, so these files of a crash are stale.
     rm -f "$DATA/postmaster.pid" "$SOCKET_DIRECTORY/$SOCKET_NAME" "$SOCKET_DIRECTORY/$SOCKET_NAME.lock"
     as_server "$PROGRAMS/pg_ctl" start -D "$DATA" -l "$HOME_DIRECTORY/log" -w -t "$START_SECONDS" >/dev/null 2>&1 ||
         fail "PostgreSQL did not start within $START_SECONDS s; the end of $HOME_DIRECTORY/log:" \
             "$(tail -n 8 "$HOME_DIRECTORY/log" 2>/dev/null)"
 }
 
-# A server that is just starting accepts soon; the orphans of a killed one are soon gone.
+# A starting server accepts connections soon; orphans of a killed one end soon.
 wait_for_running() {
     local deadline=$((SECONDS + START_SECONDS))
     while is_running && ! accepts; do
-        ((SECONDS < deadline)) || fail "PostgreSQL in $HOME_DIRECTORY runs, but accepts no connection."
+        ((SECONDS < deadline)) || fail "PostgreSQL in $HOME_DIRECTORY runs, but accepts no connections"
         sleep 0.1
     done
 }
@@ -160,14 +160,14 @@ require_same_version() {
     local version
     version=$(<"$DATA/PG_VERSION")
     [[ $("$PROGRAMS/postgres" --version) == *" $version"[.\ ]* ]] ||
-        fail "$DATA was made by PostgreSQL $version, and $PROGRAMS has another." \
-            "Remove $HOME_DIRECTORY to begin anew: its jobs are lost."
+        fail "$DATA was created by PostgreSQL $version, and $PROGRAMS has another version" \
+            "Remove $HOME_DIRECTORY to start again; its jobs are lost."
 }
 
 stop() {
     is_running || return 0
     as_server "$PROGRAMS/pg_ctl" stop -D "$DATA" -m fast -w -t "$START_SECONDS" >/dev/null ||
-        fail "PostgreSQL in $HOME_DIRECTORY did not stop within $START_SECONDS s."
+        fail "PostgreSQL in $HOME_DIRECTORY did not stop within $START_SECONDS s"
 }
 
 # Removes the data too.
@@ -190,7 +190,7 @@ usage() { fail "usage: postgres.sh start|stop|remove|status|socket|url DIRECTORY
 PROGRAMS=$(programs)
 [[ ${1:-} != programs ]] || { echo "$PROGRAMS" && exit 0; }
 (($# == 2)) || usage
-[[ -n $PROGRAMS ]] || fail "PostgreSQL's programs are not installed." "make deps installs them."
+[[ -n $PROGRAMS ]] || fail "the programs of PostgreSQL are not installed" "make deps installs them."
 locate "$(readlink -m "$2")"
 case $1 in
     start) start ;;

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# make run: api, worker and reaper under one supervisor, on a private PostgreSQL unless DATABASE_URL is
-# set. Ctrl-C or SIGTERM stops all of it gracefully (a second one hurries the worker), and so does the
-# unasked end of any of the three, with exit status 1.
+# make run: runs api, worker and reaper under one supervisor, on a private PostgreSQL unless DATABASE_URL is set. Ctrl-C
+# or SIGTERM stops them gracefully; a second one stops running jobs at once. If one of the three ends by itself, the
+# supervisor stops the others and exits with 1.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
 readonly READY_SECONDS=30
-# Above the worker's own WORKER_SHUTDOWN_GRACE_SECONDS.
+# Above WORKER_SHUTDOWN_GRACE_SECONDS of the worker.
 readonly STOP_SECONDS=75
 
 declare -A PID_OF=()
@@ -16,7 +16,7 @@ STOPPING=''
 
 settings() {
     export API_HOST=${API_HOST:-127.0.0.1} API_PORT=${API_PORT:-8000} LOG_FORMAT=${LOG_FORMAT:-console}
-    [[ $API_PORT =~ ^[0-9]{1,5}$ ]] || fail "API_PORT=$API_PORT is not a port: a number from 1 to 65535."
+    [[ $API_PORT =~ ^[0-9]{1,5}$ ]] || fail "API_PORT=$API_PORT is not a port number from 1 to 65535"
     ADDRESS=http://$API_HOST:$API_PORT
     [[ -z ${TLS_CERT_FILE:-} ]] || ADDRESS=https://$API_HOST:$API_PORT
     ADDRESS=${ADDRESS/\/\/0.0.0.0:///127.0.0.1:}
@@ -24,12 +24,12 @@ settings() {
     mkdir -p .local
     if [[ -z ${WORKER_HANDLERS_FILE:-} && -e examples/first-steps/handlers.json ]]; then
         export WORKER_HANDLERS_FILE=$ROOT/examples/first-steps/handlers.json
-        # Its webhook goes to a receiver on this machine.
+        # Its webhook calls a receiver on this machine.
         export WEBHOOK_ALLOW=${WEBHOOK_ALLOW:-127.0.0.1}
     fi
     if [[ -z ${API_SECRET_KEY:-} && -z ${API_SECRET_KEY_FILE:-} ]]; then
         export API_SECRET_KEY_FILE=$ROOT/.local/api-key
-        # Written whole or not at all: an interrupted run leaves no half key.
+        # Renamed when complete, so that an interrupted run leaves no partial key.
         if [[ ! -s $API_SECRET_KEY_FILE ]]; then
             (umask 077 && openssl rand -hex 32 >"$API_SECRET_KEY_FILE.new")
             mv "$API_SECRET_KEY_FILE.new" "$API_SECRET_KEY_FILE"
@@ -37,15 +37,15 @@ settings() {
     fi
 }
 
-# One supervisor a checkout: two would stop each other's PostgreSQL.
+# One supervisor per checkout: two would stop each other's PostgreSQL.
 lock_checkout() {
     exec 9>>.local/run.lock
-    flock --nonblock 9 || fail "make run already runs in $ROOT." "A second one needs a checkout of its own."
+    flock --nonblock 9 || fail "make run is already running in $ROOT" "A second one needs its own checkout."
 }
 
 require_free_port() {
     if (exec 3<>"/dev/tcp/${API_HOST/#0.0.0.0/127.0.0.1}/$API_PORT") 2>/dev/null; then
-        fail "port $API_PORT of $API_HOST is taken by another program." "Choose another: make run API_PORT=8001"
+        fail "port $API_PORT of $API_HOST is in use" "Choose another: make run API_PORT=8001"
     fi
 }
 
@@ -57,8 +57,8 @@ start_postgres() {
     export DATABASE_URL
 }
 
-# start NAME COLOUR PROGRAM [ARGUMENT...]: in a session of its own, so that Ctrl-C reaches only the
-# supervisor; stopped by the kernel if the supervisor is killed. Its lines are prefixed by its name.
+# start NAME COLOUR PROGRAM [ARGUMENT...]: starts the program in its own session, so that Ctrl-C reaches only the
+# supervisor. The kernel stops it if the supervisor is killed. Its lines are prefixed with its name.
 start() {
     local name=$1 prefix pipe both reader writer
     prefix=$(printf '%-6s |' "$1")
@@ -66,7 +66,7 @@ start() {
     shift 2
     pipe=$(mktemp -u ".local/run.XXXXXX")
     mkfifo -m 0600 "$pipe"
-    # Opened for both first, so that neither end waits for the other.
+    # Opened read-write first, so that neither end waits for the other.
     # shellcheck disable=SC2094
     exec {both}<>"$pipe" {reader}<"$pipe" {writer}>"$pipe" {both}>&-
     rm -f "$pipe"
@@ -82,7 +82,7 @@ wait_until_ready() {
     until curl -fsk -o /dev/null --max-time 2 "$ADDRESS/ready"; do
         [[ -z $STOPPING ]] || return 0
         all_alive || return 0
-        ((SECONDS < deadline)) || { say "the api is not ready after $READY_SECONDS s: see $ADDRESS/ready" && return 0; }
+        ((SECONDS < deadline)) || { say "the api is not ready after $READY_SECONDS s; see $ADDRESS/ready" && return 0; }
         sleep 0.1
     done
     welcome
@@ -103,16 +103,16 @@ welcome() {
     if [[ -n $OWN_POSTGRES ]]; then
         database=$DATABASE_URL
     else
-        # shellcheck disable=SC2016  # shown as it is: a password belongs on no screen
+        # shellcheck disable=SC2016  # not expanded: the URL may contain a password
         database='$DATABASE_URL' schema=${DATABASE_SCHEMA:-jobqueue}.
     fi
     cat <<TEXT
 
 ${BOLD}jobqueue is ready${PLAIN} at $ADDRESS
-  the key    ${API_SECRET_KEY_FILE:-\$API_SECRET_KEY}
-  a job      curl -sS -X POST $ADDRESS/api/jobs -H "Authorization: Bearer $key" -H 'Content-Type: application/json' -d '{"type":"echo","payload":{"hello":"world"}}'
-  all jobs   curl -sS $ADDRESS/api/jobs -H "Authorization: Bearer $key"
-  by SQL     psql "$database" -c "SELECT count(*) FROM ${schema}jobs"
+  key        ${API_SECRET_KEY_FILE:-\$API_SECRET_KEY}
+  create     curl -sS -X POST $ADDRESS/api/jobs -H "Authorization: Bearer $key" -H 'Content-Type: application/json' -d '{"type":"echo","payload":{"hello":"world"}}'
+  list       curl -sS $ADDRESS/api/jobs -H "Authorization: Bearer $key"
+  SQL        psql "$database" -c "SELECT count(*) FROM ${schema}jobs"
   Ctrl-C stops everything.
 
 TEXT
@@ -124,12 +124,12 @@ signal_all() {
 }
 
 on_signal() {
-    [[ -n $STOPPING ]] || say "stopping (again: do not wait for running jobs)"
+    [[ -n $STOPPING ]] || say "stopping; press Ctrl-C again to stop running jobs"
     STOPPING=asked
     signal_all TERM
 }
 
-# Waits until one of the three has ended, or a signal has come; reports an end that nobody asked for.
+# Waits until a program ends or a signal arrives; reports an unexpected end.
 watch() {
     local ended status name
     while ((${#PID_OF[@]} > 0)) && [[ -z $STOPPING ]]; do
@@ -140,24 +140,24 @@ watch() {
             [[ ${PID_OF[$name]} == "$ended" ]] || continue
             unset "PID_OF[$name]"
             [[ -z $STOPPING ]] || continue
-            say "${RED}the $name has ended, status $status:${PLAIN} stopping the others"
+            say "${RED}$name ended with status $status:${PLAIN} stopping the others"
             STOPPING=died
         done
     done
 }
 
-# Ends what still runs: asked first, killed when it takes too long. Then PostgreSQL, once nobody needs it.
+# Stops the programs, kills those that take too long, and then stops PostgreSQL.
 stop_all() {
     local deadline=$((SECONDS + STOP_SECONDS)) pid
-    # A second SIGTERM would cut the worker's wait for its running jobs short.
+    # A second SIGTERM would end the worker's wait for its running jobs.
     [[ $STOPPING == asked ]] || signal_all TERM
     for pid in "${PID_OF[@]}"; do
         while kill -0 "$pid" 2>/dev/null; do
-            ((SECONDS < deadline)) || { say "$pid does not stop: killing it" && signal_all KILL; }
+            ((SECONDS < deadline)) || { say "process $pid does not stop; killing it" && signal_all KILL; }
             sleep 0.05
         done
     done
-    # Their last lines.
+    # Waits for their last lines.
     wait "${PREFIXERS[@]}" 2>/dev/null || true
     [[ -z $OWN_POSTGRES ]] || Scripts/postgres.sh stop .local/postgres
     say "stopped"

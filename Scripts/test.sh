@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# Builds and runs all tests. FILTER=regex runs only those; SANITIZE=thread|address builds with that
-# sanitizer, apart from the usual build.
+# Builds and runs all tests, or those that match FILTER=regex. SANITIZE=thread|address builds with that sanitizer, in a
+# separate directory.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
 Scripts/deps.sh
 options=()
 if [[ -n ${SANITIZE:-} ]]; then
-    [[ $SANITIZE == thread || $SANITIZE == address ]] || fail "SANITIZE=$SANITIZE: accepted are thread and address."
+    [[ $SANITIZE == thread || $SANITIZE == address ]] || fail "SANITIZE=$SANITIZE: accepted: thread, address"
     options+=(--sanitize="$SANITIZE" --scratch-path ".build/$SANITIZE")
 fi
 require_writable .build
 
-# The integration tests start the three binaries that this builds beside them.
+# The integration tests start the three programs, which this builds too.
 swift build --build-tests --explicit-target-dependency-import-check error "${options[@]}"
-# At most this many tests run at once: on few cores, all of them would make each other miss their deadlines.
+# Maximum number of concurrent tests: on few cores more tests would miss their deadlines.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-4}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
 swift test --skip-build --disable-xctest "${options[@]}" ${FILTER:+--filter "$FILTER"} 2>&1 | tee "$log" || status=$?
 if ((status != 0)); then
-    # A failure among a thousand lines is not found: the lines that tell of it stand at the end once more.
-    echo "--- what failed:"
+    # Repeats the lines about failures at the end, where they are easy to find.
+    echo "--- failures:"
     grep -E -A 12 'recorded an issue|Fatal error|unexpected signal|: error:' "$log" | tail -n 200 || true
 fi
 exit "$status"

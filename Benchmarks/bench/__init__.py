@@ -1,1 +1,1 @@
-"""The programs behind `make bench`: each figure beside the raw limit of the same machine in the same run."""
+"""The programs of `make bench`: each figure beside the raw limit of the same machine in the same run."""

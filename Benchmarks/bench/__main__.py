@@ -25,24 +25,24 @@ _SECTIONS: dict[str, Callable[[Context], list[Figure]]] = {
     "hold": held_snapshot.measure,
     "lease": lease_cost.measure,
 }
-# A full run's results are kept with the sources; those of a part or of a short run never replace them.
+# The results of a full run are kept with the sources; those of a partial or short run never replace them.
 _FULL_RESULTS = ROOT / "Benchmarks" / "results.json"
 _PARTIAL_RESULTS = LOCAL / "bench-results.json"
 
 
 def main(names: list[str]) -> int:
-    """The exit status: 1 when something is broken, 2 on wrong usage. A missed target is no failure."""
+    """Returns the exit status: 1 if something is broken, 2 for wrong usage. A missed target is no failure."""
     try:
         settings = Settings.from_environment()
         for name in names:
             if name not in _SECTIONS:
-                raise ValueError(f"there is no section {name}: accepted are {' '.join(_SECTIONS)}")
+                raise ValueError(f"unknown section {name}; accepted: {' '.join(_SECTIONS)}")
         if not (settings.binaries / "jobqueue-reaper").exists():
-            raise ValueError(f"{settings.binaries} has no binaries: make build makes them")
+            raise ValueError(f"{settings.binaries} contains no binaries; build them with: make build")
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    # Ends as Ctrl-C does: every `with` stops what it has started.
+    # Same as Ctrl-C: every `with` stops what it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(settings, names or list(_SECTIONS))
@@ -59,7 +59,7 @@ def _run(settings: Settings, names: list[str]) -> int:
     with Postgres() as postgres:
         context = Context(settings, postgres)
         if os.getloadavg()[0] > machine.usable_processors() / 4:
-            context.warnings.append(f"the machine was not idle: load average {os.getloadavg()[0]:.1f} at the start")
+            context.warnings.append(f"the machine was not idle: load average {os.getloadavg()[0]:.1f} at start")
         for name in names:
             context.section = name
             print(f"==> {name}", flush=True)

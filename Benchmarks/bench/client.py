@@ -1,7 +1,6 @@
-"""A client of the API, for what needs no more than some hundred requests a second.
+"""A client of the API, for up to some hundred requests a second.
 
-On a bare socket: `http.client` takes half a millisecond for a request and its answer, which a measured latency would
-have in it.
+It uses a bare socket: `http.client` takes half a millisecond per request, which would be part of a measured latency.
 """
 
 import json
@@ -31,18 +30,18 @@ class Api:
         self._socket.close()
 
     def create(self, job: str) -> str:
-        """The id of one job, which is stored when this returns."""
+        """Creates one job and returns its id. The job is stored when this returns."""
         return str(json.loads(self._post("/api/jobs", job.encode()))["id"])
 
     def create_many(self, count: int, job: str = JOB, keys: int = 0) -> None:
-        """So many equal jobs, as few requests as possible; with `keys`, each with one of so many concurrency keys."""
-        turns = [job[:-1] + f',"concurrency_key":"key {number}"}}' for number in range(keys)] or [job]
+        """Creates `count` equal jobs in as few requests as possible. `keys`: number of different concurrency keys."""
+        variants = [job[:-1] + f',"concurrency_key":"key {number}"}}' for number in range(keys)] or [job]
         bodies: dict[tuple[int, int], bytes] = {}
         for first in range(0, count, _JOBS_PER_POST):
             jobs = min(_JOBS_PER_POST, count - first)
-            start = first % len(turns)
+            start = first % len(variants)
             if (start, jobs) not in bodies:
-                body = ",".join(turns[(start + number) % len(turns)] for number in range(jobs))
+                body = ",".join(variants[(start + number) % len(variants)] for number in range(jobs))
                 bodies[start, jobs] = f'{{"jobs":[{body}]}}'.encode()
             self._post("/api/jobs/batch", bodies[start, jobs])
 
@@ -57,24 +56,24 @@ class Api:
         while len(answer) < end + 4 + length:
             answer = self._receive(answer)
         if not answer.startswith(b"HTTP/1.1 201 "):
-            raise Broken(f"POST {path} was answered with {answer[:500].decode(errors='replace')}")
+            raise Broken(f"POST {path} returned {answer[:500].decode(errors='replace')}")
         return answer[end + 4 :]
 
     def _receive(self, before: bytes) -> bytes:
         received = self._socket.recv(65536)
         if not received:
-            raise Broken("the api closed the connection in the middle of an answer")
+            raise Broken("the api closed the connection within an answer")
         return before + received
 
 
 def fill(api: Service, key: str, count: int, keys: int = 0) -> None:
-    """Creates so many jobs by several connections; with `keys`, each with one of so many concurrency keys."""
+    """Creates `count` jobs over several connections. `keys`: number of different concurrency keys; 0: none."""
 
     def create(share: int) -> None:
         with Api(api, key) as client:
             client.create_many(share, keys=keys)
 
-    # Whole requests for all but the first.
+    # All shares but the first consist of full requests.
     share = count // _FILLING_CONNECTIONS // _JOBS_PER_POST * _JOBS_PER_POST
     shares = [count - share * (_FILLING_CONNECTIONS - 1)] + [share] * (_FILLING_CONNECTIONS - 1)
     with ThreadPoolExecutor(_FILLING_CONNECTIONS) as threads:

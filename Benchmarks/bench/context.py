@@ -1,4 +1,4 @@
-"""What every section works with."""
+"""The environment of every section."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ class Context:
     postgres: Postgres
     section: str = ""
     warnings: list[str] = field(default_factory=list)
-    """What our processes have logged with level WARNING or worse, and other doubts about the figures."""
+    """Log lines of level WARNING or above of the jobqueue processes, and other doubts about the figures."""
 
     def __post_init__(self) -> None:
         self.installation = Installation(self.settings, self.postgres)
         self.raw = RawLimits(self.postgres, self.settings.seconds)
 
     def rounds(self) -> Iterator[int]:
-        """Ours and the raw limit take turns in each, so that both see the same machine."""
+        """Each round measures jobqueue and the raw limit, so that both see the same state of the machine."""
         for number in range(1, self.settings.rounds + 1):
             self.say(f"round {number} of {self.settings.rounds}")
             yield number
@@ -34,12 +34,12 @@ class Context:
         print(f"    {self.section}: {text}", flush=True)
 
     def take_problems(self) -> None:
-        """What the processes of the section that just ended have complained about."""
+        """Collects the warnings of the processes of the section that has just ended."""
         problems = Counter(
             f"{service.name}: {problem}" for service in self.installation.started for problem in service.problems
         )
         for problem, times in problems.most_common(_PROBLEMS_SHOWN):
             self.warnings.append(f"{self.section}: {problem}{f' ({times} times)' * (times > 1)}")
         if len(problems) > _PROBLEMS_SHOWN:
-            self.warnings.append(f"{self.section}: {len(problems) - _PROBLEMS_SHOWN} other kinds of log lines")
+            self.warnings.append(f"{self.section}: {len(problems) - _PROBLEMS_SHOWN} more kinds of log lines")
         self.installation.started.clear()

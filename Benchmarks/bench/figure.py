@@ -1,4 +1,4 @@
-"""A figure: what was measured, beside the raw limit of the same run and what is aimed at."""
+"""A figure: the measurement, the raw limit of the same run, and the target."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Target:
-    """What DESIGN section 12 wants of a figure: of its value, or of its ratio to the raw limit."""
+    """The target of a figure: for its value, or for its ratio to the raw limit."""
 
     of: str
     """`value` or `ratio`."""
@@ -41,7 +41,7 @@ class Figure:
     name: str
     unit: str
     rounds: list[float]
-    """What each round has measured; the figure is their median."""
+    """The measurement of each round; the figure is their median."""
     raw_name: str = ""
     raw_rounds: list[float] = field(default_factory=list)
     """The raw limit measured beside each round."""
@@ -59,7 +59,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """The median of the rounds' own ratios: what slows a whole round down does not change it."""
+        """The median of the ratios of the rounds: a slow round does not change it."""
         if not self.raw_rounds:
             return None
         return median(ours / raw for ours, raw in zip(self.rounds, self.raw_rounds, strict=True))
@@ -71,11 +71,11 @@ class Figure:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The smallest of the values that at least `share` (0 to 1) of them do not exceed."""
+    """The smallest value that at least `share` (0 to 1) of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
-    """Each detail's median over the rounds."""
+    """The median of each detail over the rounds."""
     return {name: median(found[name] for found in rounds) for name in rounds[0]}

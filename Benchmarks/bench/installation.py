@@ -1,4 +1,4 @@
-"""jobqueue as it is installed: its schema, and its processes with their environment."""
+"""An installation of jobqueue: its schema, and its processes with their environment."""
 
 import os
 import secrets
@@ -11,22 +11,22 @@ from .processes import Broken, Service
 from .settings import ROOT, Settings
 
 SCHEMA = "jobqueue"
-# Of what the jobs are made that measure the queue rather than the work. As long as an ordinary reference to something.
+# The job of measurements of the queue itself. Its payload is as long as an ordinary reference.
 JOB = '{"type":"echo","payload":{"to":"someone@example.com","n":12345}}'
 
 
 @dataclass
 class Installation:
-    """A schema of its own on a private PostgreSQL, and the ways to start what works on it."""
+    """A separate schema on a private PostgreSQL, and methods that start the programs on it."""
 
     settings: Settings
     postgres: Postgres
     key: str = field(default_factory=lambda: secrets.token_hex(32))
     started: list[Service] = field(default_factory=list)
-    """Every process of ours so far, for what it has complained about."""
+    """Every jobqueue process so far, to collect its warnings."""
 
-    def start_anew(self) -> None:
-        """An empty schema, and no checkpoint due for a while. Nothing of ours may be running."""
+    def reset(self) -> None:
+        """Creates an empty schema and runs a checkpoint. No jobqueue process may be running."""
         with self.session() as session:
             session.execute(f"SET client_min_messages = error; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
         done = subprocess.run(
@@ -41,7 +41,7 @@ class Installation:
             session.execute("CHECKPOINT")
 
     def session(self) -> Session:
-        """As the role that owns the schema."""
+        """A session of the role that owns the schema."""
         return Session(self.postgres.url)
 
     def api(self) -> Service:
@@ -69,14 +69,14 @@ def stored_jobs(session: Session) -> int:
 
 
 def unfinished_jobs(session: Session) -> int:
-    """By counters: it costs the same however many jobs there are."""
+    """Read from counters: the cost does not depend on the number of jobs."""
     return session.integer(
         f"SELECT COALESCE(sum(n), 0) FROM {SCHEMA}.depth WHERE status IN ('queued', 'scheduled', 'running', 'ending')"
     )
 
 
 def wait_until_done(session: Session, *watched: Service, patience_seconds: float = 600) -> None:
-    """Returns when no job is unfinished. Raises Broken when a service has ended, or nothing moves for a long time."""
+    """Returns when no job is unfinished. Raises Broken if a service has ended or no job ends."""
     fewest = unfinished_jobs(session)
     deadline = time.monotonic() + patience_seconds
     while fewest > 0:
@@ -85,7 +85,7 @@ def wait_until_done(session: Session, *watched: Service, patience_seconds: float
         if now < fewest:
             deadline = time.monotonic() + patience_seconds
         elif time.monotonic() > deadline:
-            raise Broken(f"{now} jobs are unfinished, and nothing has moved for {patience_seconds:g} s")
+            raise Broken(f"{now} jobs are unfinished, and no job has ended for {patience_seconds:g} s")
         fewest = now
         for service in watched:
             service.require_running()

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Describes the machine of the measurement."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ def usable_processors() -> int:
 
 
 def revision() -> str:
-    """Of the sources beside these programs, with a `+` when they were changed."""
+    """The git revision of the sources, with a `+` if they have uncommitted changes."""
     commit = _output("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD")
     changed = _output("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no", "--", "Sources")
     return commit + "+" * bool(changed)
@@ -38,7 +38,7 @@ def _field(path: str, name: str) -> str | None:
 
 
 def _output(*command: str) -> str:
-    """Empty when the program is not there or fails."""
+    """Returns an empty text if the program is missing or fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -11,10 +11,10 @@ _DIRECTORY = str(LOCAL / "bench-postgres")
 
 
 class Postgres:
-    """Its server, from an empty data directory to its removal. Use it as a context manager."""
+    """A server, from an empty data directory to its removal. Use it as a context manager."""
 
     def __enter__(self) -> "Postgres":
-        # What a killed run has left behind.
+        # Removes the remains of a killed run.
         _script("remove")
         try:
             _script("start")
@@ -35,11 +35,11 @@ class Postgres:
         _script("remove")
 
     def cpu_seconds(self) -> float:
-        """Of all its processes so far, with autovacuum and checkpoints."""
+        """CPU time of all its processes so far, including autovacuum and checkpoints."""
         return tree_cpu_seconds(self.pid)
 
     def _count_statements(self) -> None:
-        """Loads pg_stat_statements, by which the time of lease statements is known."""
+        """Loads pg_stat_statements, which measures the lease statements."""
         with Session(self.superuser) as session:
             session.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
         _script("stop")
@@ -51,11 +51,11 @@ class Postgres:
     def _require_durable(session: "Session") -> None:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             if session.value(f"SHOW {name}") != "on":
-                raise Broken(f"PostgreSQL runs with {name} off: its figures would mean nothing")
+                raise Broken(f"PostgreSQL runs with {name} off; its figures would be meaningless")
 
 
 class Session:
-    """One psql that stays connected: a statement costs no process. Use it as a context manager."""
+    """A psql that stays connected, so that a statement needs no new process. Use it as a context manager."""
 
     _END = "\x1fend\x1f"
 
@@ -85,7 +85,7 @@ class Session:
         self._psql.stdout.close()
 
     def rows(self, statement: str) -> list[Sequence[str]]:
-        """The rows of one statement as text. Raises Broken with PostgreSQL's message."""
+        """Runs one statement and returns its rows as text. Raises Broken with PostgreSQL's message."""
         assert self._psql.stdin is not None and self._psql.stdout is not None
         self.statements += 1
         self._psql.stdin.write(f"{statement};\n\\echo {self._END}\n")
@@ -107,7 +107,7 @@ class Session:
     def value(self, statement: str) -> str:
         rows = self.rows(statement)
         if len(rows) != 1 or len(rows[0]) != 1:
-            raise Broken(f"one value was expected, not {rows} ({statement})")
+            raise Broken(f"expected one value, got {rows} ({statement})")
         return rows[0][0]
 
     def integer(self, statement: str) -> int:

@@ -1,4 +1,4 @@
-"""Processes of the system: what they use, and starting ours so that none outlives the run."""
+"""Measures processes, and starts jobqueue processes that do not outlive the run."""
 
 import json
 import os
@@ -12,11 +12,11 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Broken(Exception):
-    """Something is wrong that a slow machine does not explain: an error, a lost job, a process that ended."""
+    """A failure that a slow machine does not explain: an error, a lost job, a process that ended."""
 
 
 def cpu_seconds(pid: int, with_reaped_children: bool = False) -> float:
-    """CPU time of all threads of a process; 0 when it is gone. The kernel counts in hundredths of a second."""
+    """CPU seconds of all threads of a process; 0 if it has ended. The resolution is a hundredth of a second."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -28,7 +28,7 @@ def cpu_seconds(pid: int, with_reaped_children: bool = False) -> float:
 
 
 def tree_cpu_seconds(pid: int) -> float:
-    """CPU time of a process, of its children, and of the children that have ended: of all of PostgreSQL."""
+    """CPU seconds of a process, its children and its ended children: all of PostgreSQL."""
     return cpu_seconds(pid, with_reaped_children=True) + sum(cpu_seconds(child) for child in children(pid))
 
 
@@ -47,7 +47,7 @@ def resident_mebibytes(pid: int) -> float:
 
 
 class Service:
-    """One of our binaries, from its start to its stop. Use it as a context manager."""
+    """A jobqueue program from its start to its stop. Use it as a context manager."""
 
     START_SECONDS = 30
     STOP_SECONDS = 20
@@ -55,37 +55,37 @@ class Service:
     def __init__(self, program: Path, environment: Mapping[str, str], awaited_message: str):
         self.name = program.name
         self.problems: list[str] = []
-        """Lines of its log with level WARNING or worse, but for those of its end."""
+        """Log lines of level WARNING or above, without those logged while it stops."""
         self.is_stopped = False
         self._awaited_message = awaited_message
         self._has_begun = threading.Event()
         self._began_at = 0.0
         self._announcement: dict[str, object] = {}
         started_at = time.monotonic()
-        # The kernel stops it when this process is killed.
+        # The kernel stops it if this process is killed.
         self._process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "TERM", "--", str(program)],
             env={"PATH": os.environ["PATH"]} | dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # Ctrl-C reaches this process only, which then stops them in order.
+            # Ctrl-C reaches only this process, which then stops the others in order.
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
         if not self._has_begun.wait(self.START_SECONDS) or not self._announcement:
             self.stop()
-            raise Broken(f"{self.name} did not start: {'; '.join(self.problems) or 'it said nothing'}")
+            raise Broken(f"{self.name} did not start: {'; '.join(self.problems) or 'no output'}")
         self.start_seconds = self._began_at - started_at
-        """From the call until it said that it had begun."""
+        """Seconds from the call until the awaited log line."""
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def announced(self, field: str) -> str:
-        """A field of the line by which it said that it had begun."""
+        """A field of the awaited log line."""
         return str(self._announcement[field])
 
     def cpu_seconds(self) -> float:
@@ -98,13 +98,13 @@ class Service:
         self._process.send_signal(signal)
 
     def require_running(self) -> None:
-        """Raises Broken when it has ended."""
+        """Raises Broken if it has ended."""
         status = self._process.poll()
         if status is not None:
             raise Broken(f"{self.name} has ended with status {status}: {'; '.join(self.problems[-3:])}")
 
     def stop(self) -> None:
-        """Raises Broken when it had ended before, or does not end well."""
+        """Raises Broken if it had ended before, or ends with an error."""
         if self.is_stopped:
             return
         self.is_stopped = True
@@ -128,12 +128,12 @@ class Service:
         try:
             self.stop()
         except Broken:
-            # What has already gone wrong says more.
+            # The first failure is more informative.
             if failure is None:
                 raise
 
     def _read_log(self) -> None:
-        """Drains the log: a full pipe would hold the process up."""
+        """Drains the log: a full pipe would block the process."""
         assert self._process.stdout is not None
         with self._process.stdout as log:
             for line in log:

@@ -1,4 +1,4 @@
-"""What PostgreSQL does on this machine without us, by pgbench: the raw limits that our figures stand beside."""
+"""The raw limits: what PostgreSQL alone reaches on this machine, measured by pgbench."""
 
 import re
 import subprocess
@@ -17,22 +17,22 @@ _PAYLOAD = r'"{\"to\":\"someone@example.com\",\"n\":12345}"'
 
 @dataclass(frozen=True)
 class RawLimits:
-    """Durable inserts into a table with a key and a payload, and nothing else."""
+    """Durable inserts into a table with a key and a payload."""
 
     postgres: Postgres
     seconds: float
 
     def single_rows(self, clients: int = 32) -> float:
-        """Rows a second, one a transaction: U32, or U1 from one client."""
+        """Rows per second, one row per transaction: U32, or U1 from one client."""
         return self._transactions_per_second("insert_one.sql", clients)
 
     def many_rows(self, rows: int) -> float:
-        """Rows a second, so many a statement, from 4 clients."""
+        """Rows per second from 4 clients, `rows` per statement."""
         payloads = "{" + ",".join([_PAYLOAD] * rows) + "}"
         return rows * self._transactions_per_second("insert_many.sql", 4, "--define", f"payloads={payloads}")
 
     def commit_milliseconds(self, per_second: float) -> list[float]:
-        """How long each single-row transaction takes at this rate, from one client."""
+        """Duration in milliseconds of each single-row transaction at this rate, from one client."""
         with tempfile.TemporaryDirectory() as directory:
             prefix = Path(directory) / "log"
             self._transactions_per_second(

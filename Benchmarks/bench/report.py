@@ -1,4 +1,4 @@
-"""The table that a run prints, and the file that it leaves."""
+"""Prints the table of a run and writes its results file."""
 
 import json
 import textwrap
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from .figure import Figure
 
-_HEADINGS = ("figure", "unit", "raw limit", "", "ours", "ratio", "target", "")
+_HEADINGS = ("figure", "unit", "raw limit", "", "jobqueue", "ratio", "target", "")
 
-# Narrower than the table, so that no terminal breaks its lines.
+# Narrower than the table, so that terminals do not wrap it.
 _REMARK_WIDTH = 100
 
 
 def table(sections: dict[str, list[Figure]]) -> str:
-    """One line a figure, its details below it."""
+    """One line per figure, with its details below."""
     rows = [_HEADINGS] + [_row(figure) for figures in sections.values() for figure in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = [_aligned(_HEADINGS, widths), "-" * (sum(widths) + 2 * len(widths))]
@@ -49,7 +49,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Numbers to the right, words to the left."""
+    """Aligns numbers right and text left."""
     cells = [
         cell.rjust(width) if column in (2, 4, 5) else cell.ljust(width)
         for column, (cell, width) in enumerate(zip(row, widths, strict=True))
@@ -95,6 +95,6 @@ def _rounded(value: float) -> str:
 
 
 def _short(value: float) -> float:
-    """Four significant digits: more would claim what no run repeats."""
+    """Rounds to four significant digits, the most that is reproducible."""
     shortened = float(f"{value:.4g}")
     return int(shortened) if shortened.is_integer() else shortened

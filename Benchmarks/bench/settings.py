@@ -1,4 +1,4 @@
-"""What a run is told by its environment."""
+"""Settings of a run, from environment variables."""
 
 import os
 from dataclasses import asdict, dataclass
@@ -15,21 +15,21 @@ _WAITING_JOBS = 5_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and how much to measure. The defaults are those of a full run."""
+    """Duration and size of the measurements. The defaults are those of a full run."""
 
     seconds: float
-    """Of each single measurement."""
+    """Duration of each measurement."""
     rounds: int
-    """How often ours and the raw limit take turns."""
+    """Number of rounds; each measures jobqueue and the raw limit."""
     hold_seconds: float
-    """For how long a transaction is held open."""
+    """Time for which a transaction is held open."""
     waiting_jobs: int
-    """The long backlog of the lease cost."""
+    """Length of the long backlog of the section `lease`."""
     binaries: Path
 
     @staticmethod
     def from_environment() -> "Settings":
-        """Raises ValueError that names the variable."""
+        """Raises ValueError with the name of the variable."""
         return Settings(
             seconds=_number("BENCH_SECONDS", _SECONDS, at_least=0.5),
             rounds=int(_number("BENCH_ROUNDS", _ROUNDS, at_least=1)),
@@ -40,13 +40,13 @@ class Settings:
 
     @property
     def are_full(self) -> bool:
-        """Whether the results may stand for more than a trial."""
+        """Whether the settings are at least those of a full run."""
         full = (_SECONDS, _ROUNDS, _HOLD_SECONDS, _WAITING_JOBS)
         given = (self.seconds, self.rounds, self.hold_seconds, self.waiting_jobs)
         return all(ours >= least for ours, least in zip(given, full, strict=True))
 
     def measured(self) -> dict[str, float]:
-        """What the results say about the run: everything but where the binaries lie."""
+        """The settings for the results file: all but the directory of the binaries."""
         return {name: value for name, value in asdict(self).items() if name != "binaries"}
 
 
@@ -59,5 +59,5 @@ def _number(name: str, default: float, at_least: float) -> float:
     except ValueError:
         value = float("nan")
     if not at_least <= value < float("inf"):
-        raise ValueError(f"{name}={text}: accepted are numbers from {at_least:g}")
+        raise ValueError(f"{name}={text}: accepted: numbers of {at_least:g} or more")
     return value

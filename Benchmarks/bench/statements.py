@@ -1,4 +1,4 @@
-"""How often and how long PostgreSQL has run our hot statements, by pg_stat_statements."""
+"""Number and duration of the hot statements, from pg_stat_statements."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,7 +8,7 @@ from .processes import Broken
 
 
 class Kind(Enum):
-    """What a statement's text contains, and no other's."""
+    """LIKE pattern that matches the text of this statement only."""
 
     INSERT = "%INSERT INTO job (%INSERT INTO ready (%"
     LEASE = "%DELETE FROM ready%INSERT INTO lease (%"
@@ -16,13 +16,13 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Statements:
-    """All of one kind since the last reset."""
+    """All statements of one kind since the last reset."""
 
     calls: int
     rows: int
-    """That they gave back: of a lease, its jobs."""
+    """Number of returned rows; for a lease the leased jobs."""
     milliseconds: float
-    """Without the commit."""
+    """Total duration, without the commit."""
 
     @property
     def mean_milliseconds(self) -> float:
@@ -34,11 +34,11 @@ class Statements:
 
     @staticmethod
     def read(superuser: Session, kind: Kind) -> "Statements":
-        """Raises Broken when there was none."""
+        """Raises Broken if there was none."""
         found = superuser.rows(
             "SELECT sum(calls), sum(rows), sum(total_exec_time) FROM pg_stat_statements"
             f" WHERE query LIKE '{kind.value}' AND query NOT LIKE '%pg_stat_statements%'"
         )[0]
         if not found[0]:
-            raise Broken(f"PostgreSQL has seen no {kind.name} statement")
+            raise Broken(f"PostgreSQL has run no {kind.name} statement")
         return Statements(int(found[0]), int(found[1]), float(found[2]))

@@ -1,4 +1,4 @@
-"""Load by wrk, from keep-alive connections of one thread."""
+"""Load from wrk, over keep-alive connections of one thread."""
 
 import json
 import os
@@ -19,14 +19,14 @@ class Load:
 
     @property
     def in_flight_jobs(self) -> int:
-        """At most so many were sent, and perhaps stored, but not answered when wrk ended."""
+        """Maximum number of jobs that were sent, and perhaps stored, but not answered when wrk ended."""
         return self.connections * self.jobs_per_request
 
 
 @dataclass(frozen=True)
 class LoadResult:
     jobs: int
-    """Acknowledged ones."""
+    """Acknowledged jobs."""
     jobs_per_second: float
     p50_ms: float
     p99_ms: float
@@ -34,7 +34,7 @@ class LoadResult:
 
 
 def post_jobs(api: Service, key: str, load: Load, seconds: float) -> LoadResult:
-    """Raises Broken when any request failed."""
+    """Raises Broken if any request failed."""
     path = "/api/jobs" if load.jobs_per_request == 1 else "/api/jobs/batch"
     done = subprocess.run(
         ["wrk", "--threads=1", f"--connections={load.connections}", f"--duration={max(1, round(seconds))}s"]

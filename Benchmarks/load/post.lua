@@ -1,5 +1,4 @@
--- For wrk: POSTs one job, or JOBS_PER_REQUEST of them at once, over and over.
--- Prints what wrk has seen as one line of JSON.
+-- For wrk: repeats POSTs of JOBS_PER_REQUEST jobs, and prints the results of wrk as one line of JSON.
 
 local jobs = tonumber(os.getenv("JOBS_PER_REQUEST"))
 local job = os.getenv("JOB")

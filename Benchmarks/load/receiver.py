@@ -1,5 +1,5 @@
 """Receives webhooks on a free port, which it prints, and answers each with 204. At the end of its standard input it
-prints `ID SECONDS` for each job: the time at which the whole of its first request was there."""
+prints `ID SECONDS` for each job: the time at which its first request had arrived completely."""
 
 import socketserver
 import sys
@@ -10,7 +10,7 @@ _arrived_at: dict[str, float] = {}
 
 
 class _Connection(socketserver.StreamRequestHandler):
-    """A keep-alive connection. It reads only as much of HTTP as our worker writes."""
+    """A keep-alive connection. It supports only the HTTP that the worker sends."""
 
     disable_nagle_algorithm = True
 

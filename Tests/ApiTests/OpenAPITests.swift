@@ -1,25 +1,34 @@
 import HTTP
 import JSON
 import Jobs
-import Pools
 import TLS
+import Telemetry
 import Testing
 
 @testable import Api
 
-/// The document says what the router does.
+/// `openapi.json` describes what the router does. `OpenAPILimitsTests` compares its limits and enumerations with the code.
 @Suite struct OpenAPITests {
     private let document: JSONValue
     private let routes: [Route]
 
     init() throws {
-        document = try JSONValue(parsing: OpenAPIDocument.bytes)
+        document = try OpenAPIFile.read()
         let authorizer = RootKeyAuthorizer(rootKey: SHA256.digest(of: Array("key".utf8)))
         routes = try endpointsWithoutDatabase().router(authorizer: authorizer).routes
     }
 
     private func operation(_ route: Route) -> JSONValue? {
         document["paths"]?[route.pattern]?[route.method.description.lowercased()]
+    }
+
+    @Test func `the api serves the file byte for byte`() throws {
+        #expect(try OpenAPIDocument.bytes == OpenAPIFile.bytes())
+    }
+
+    @Test func `the document has the version of the product`() {
+        #expect(document["openapi"]?.string == "3.1.0")
+        #expect(document["info"]?["version"]?.string == ProductVersion.text)
     }
 
     @Test func `every route is described, and nothing else`() {
@@ -45,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func `every operation has a name of its own, a summary, and an answer for whatever goes wrong`() {
+    @Test func `every operation has a unique name, a summary, and a response for all other errors`() {
         let names = routes.compactMap { operation($0)?["operationId"]?.string }
         #expect(Set(names).count == routes.count)
         for route in routes {
@@ -55,21 +64,35 @@ import Testing
     }
 
     @Test func `every parameter of a path is described`() {
-        for route in routes where route.pattern.contains("{id}") {
-            let references = operation(route)?["parameters"]?.array?.compactMap { $0["$ref"]?.string } ?? []
-            #expect(references.contains("#/components/parameters/JobID"), "\(route.pattern)")
+        for route in routes {
+            let parameters = (operation(route)?["parameters"]?.array ?? []).compactMap(resolved)
+            let described = parameters.compactMap { $0["in"]?.string == "path" ? $0["name"]?.string : nil }
+            #expect(described == route.pattern.matches(of: /\{(\w+)\}/).map { String($0.output.1) }, "\(route.pattern)")
         }
     }
 
-    @Test func `every reference leads somewhere, and no component is left over`() {
+    /// The component that a reference names; the value itself if it is no reference.
+    private func resolved(_ value: JSONValue) -> JSONValue? {
+        guard let reference = value["$ref"]?.string else { return value }
+        return reference.dropFirst(2).split(separator: "/").reduce(Optional(document)) { $0?[String($1)] }
+    }
+
+    @Test func `every operation describes the errors of its input`() {
+        for route in routes where route.access != .open && route.pattern != "/openapi.json" {
+            let responses = operation(route)?["responses"]
+            #expect(responses?["400"] != nil && responses?["503"] != nil, "\(route.pattern)")
+            for status in ["413", "415", "422"] {
+                #expect((responses?[status] != nil) == (route.body != .none), "\(status) \(route.pattern)")
+            }
+        }
+    }
+
+    @Test func `every reference has a target, and every component is used`() {
         var references: Set<String> = []
         collectReferences(in: document, into: &references)
         #expect(references.count > 20)
         for reference in references {
-            let target = reference.dropFirst(2).split(separator: "/").reduce(Optional(document)) { value, name in
-                value?[String(name)]
-            }
-            #expect(target != nil, "\(reference)")
+            #expect(resolved(["$ref": .string(reference)]) != nil, "\(reference)")
         }
         for kind in document["components"]?.object ?? [] where kind.name != "securitySchemes" {
             for component in kind.value.object ?? [] {
@@ -84,100 +107,6 @@ import Testing
             if member.name == "$ref", let target = member.value.string { references.insert(target) }
             collectReferences(in: member.value, into: &references)
         }
-    }
-
-    @Test func `the filters of a list are those of the query`() {
-        let parameters = document["paths"]?["/api/jobs"]?["get"]?["parameters"]?.array ?? []
-        let names = parameters.compactMap { $0["in"]?.string == "query" ? $0["name"]?.string : nil }
-        #expect(names == ListQuery.names)
-        let limit = parameters.first { $0["name"]?.string == "limit" }?["schema"]
-        #expect(limit?["minimum"]?.integer == ListQuery.limitRange.lowerBound)
-        #expect(limit?["maximum"]?.integer == ListQuery.limitRange.upperBound)
-        #expect(limit?["default"]?.integer == ListQuery.limitStandard)
-    }
-
-    @Test func `the bounds of a job are those that are kept`() {
-        let schemas = document["components"]?["schemas"]
-        let job = schemas?["NewJob"]?["properties"]
-        #expect(job?["max_attempts"]?["maximum"]?.integer == Int(JobLimits.maxAttempts.upperBound))
-        #expect(job?["max_attempts"]?["default"]?.integer == Int(JobLimits.maxAttemptsStandard))
-        #expect(job?["timeout_seconds"]?["maximum"]?.integer == Int(JobLimits.timeoutSeconds.upperBound))
-        #expect(job?["timeout_seconds"]?["default"]?.integer == Int(JobLimits.timeoutSecondsStandard))
-        #expect(job?["tags"]?["maxItems"]?.integer == JobLimits.tagsMax)
-        #expect(schemas?["Tag"]?["maxLength"]?.integer == JobLimits.tagBytesMax)
-        #expect(schemas?["BackoffSeconds"]?["maximum"]?.integer == Int(JobLimits.backoffSecondsMax))
-        #expect(schemas?["Name"]?["pattern"]?.string == "^[A-Za-z0-9._:/-]{1,\(JobLimits.nameBytesMax)}$")
-        #expect(schemas?["JobStatus"]?["enum"]?.array?.compactMap(\.string) == JobStatus.allCases.map(\.rawValue))
-        let batch = document["paths"]?["/api/jobs/batch"]?["post"]?["requestBody"]?["content"]?["application/json"]
-        #expect(batch?["schema"]?["properties"]?["jobs"]?["maxItems"]?.integer == JobLimits.bulkJobsMax)
-    }
-
-    @Test func `the bounds of a queue's settings are those that are kept`() throws {
-        let schemas = document["components"]?["schemas"]
-        #expect(schemas?["QueueLimit"]?["maximum"]?.integer == Int(JobLimits.queueLimit.upperBound))
-        #expect(schemas?["RetentionHours"]?["maximum"]?.integer == Int(JobLimits.retentionHours.upperBound))
-        let put = document["paths"]?["/api/queues/{name}"]?["put"]?["requestBody"]?["content"]?["application/json"]
-        let example = try #require(put?["example"]).text
-        let settings = try BodyReader.queueSettings(try request("PUT /api/queues/a HTTP/1.1", body: example))
-        #expect(settings.runningMax == 20 && settings.rate == StartRate(count: 100, seconds: 60, burst: 10))
-        let members = schemas?["QueueSettings"]?["properties"]?.object?.map(\.name) ?? []
-        let shown = schemas?["Queue"]?["required"]?.array?.compactMap(\.string) ?? []
-        #expect(shown == ["name", "depth", "oldest_ready_seconds"] + members)
-    }
-
-    @Test func `the bounds and the examples of bulk operations are those that are kept`() throws {
-        for (verb, name) in [(BulkChange.Verb.cancel, "cancel"), (.retry, "retry")] {
-            let post = document["paths"]?["/api/jobs/\(name)"]?["post"]
-            let content = post?["requestBody"]?["content"]?["application/json"]
-            let properties = content?["schema"]?["properties"]
-            #expect(properties?["limit"]?["maximum"]?.integer == Int(BulkChange.limitRange.upperBound))
-            #expect(properties?["limit"]?["default"]?.integer == Int(BulkChange.limitStandard))
-            #expect(properties?["reason"]?["maxLength"]?.integer == JobLimits.reasonBytesMax)
-            #expect(
-                properties?["filter"]?["properties"]?["status"]?["enum"]?.array?.compactMap(\.string)
-                    == verb.statuses.map(\.rawValue))
-            let example = try #require(content?["example"]).text
-            _ = try BodyReader.bulkChange(try request("POST /api/jobs/\(name) HTTP/1.1", body: example), verb)
-        }
-        let ids = document["components"]?["schemas"]?["JobFilter"]?["properties"]?["ids"]
-        #expect(ids?["maxItems"]?.integer == BulkChange.idsMax)
-    }
-
-    @Test func `the bounds, the states and the example of a pool are those that are kept`() throws {
-        let schemas = document["components"]?["schemas"]
-        let size = schemas?["PoolSize"]?["oneOf"]?[0]
-        #expect(size?["minimum"]?.integer == Int(PoolLimits.size.lowerBound))
-        #expect(size?["maximum"]?.integer == Int(PoolLimits.size.upperBound))
-        let settings = schemas?["PoolSettings"]?["properties"]
-        #expect(settings?["workloads"]?["maxItems"]?.integer == PoolLimits.workloadsMax)
-        #expect(PoolLimits.nameBytesMax == JobLimits.nameBytesMax)
-        #expect(
-            schemas?["PoolAssignment"]?["properties"]?["state"]?["enum"]?.array?.compactMap(\.string)
-                == Workload.State.allCases.map(\.rawValue))
-        #expect(
-            schemas?["PoolMember"]?["properties"]?["state"]?["enum"]?.array?.compactMap(\.string)
-                == Pool.MemberState.allCases.map(\.rawValue).filter { $0 != "missing" })
-        let put = document["paths"]?["/api/pools/{name}"]?["put"]?["requestBody"]?["content"]?["application/json"]
-        let example = try #require(put?["example"]).text
-        let input = try BodyReader.pool(try request("PUT /api/pools/a HTTP/1.1", body: example))
-        #expect(input.size == 3 && input.workloads.count == 3)
-        for name in ["Pool", "PoolMember", "PoolAssignments", "PoolAssignment"] {
-            let schema = schemas?[name]
-            #expect(
-                schema?["required"]?.array?.compactMap(\.string).sorted()
-                    == schema?["properties"]?.object?.map(\.name).sorted(), "\(name)")
-        }
-        let shown = document["components"]?["responses"]?["Pool"]?["content"]?["application/json"]?["example"]?.object
-        #expect(
-            shown?.map(\.name).sorted() == schemas?["Pool"]?["required"]?.array?.compactMap(\.string).sorted())
-    }
-
-    @Test func `the query of the events is described`() {
-        let parameters = document["paths"]?["/api/jobs/{id}/events"]?["get"]?["parameters"]?.array ?? []
-        #expect(parameters.compactMap { $0["in"]?.string == "query" ? $0["name"]?.string : nil } == EventsQuery.names)
-        let limit = parameters.first { $0["name"]?.string == "limit" }?["schema"]
-        #expect(limit?["maximum"]?.integer == EventsQuery.limitRange.upperBound)
-        #expect(limit?["default"]?.integer == EventsQuery.limitStandard)
     }
 
     @Test func `the examples of new jobs are accepted`() throws {
@@ -196,5 +125,16 @@ import Testing
         #expect(required.sorted() == (schema?["properties"]?.object ?? []).map(\.name).sorted())
         let example = document["components"]?["examples"]?["QueuedJob"]?["value"]?.object ?? []
         #expect(example.map(\.name).sorted() == required.sorted())
+    }
+
+    @Test(arguments: [
+        ("/api/worker/pause", true, true), ("/api/worker/resume", false, true),
+        ("/api/queues/{name}/pause", true, false), ("/api/queues/{name}/resume", false, false),
+    ])
+    func `the examples of pauses are accepted`(path: String, isPause: Bool, takesScope: Bool) throws {
+        let content = document["paths"]?[path]?["post"]?["requestBody"]?["content"]?["application/json"]
+        let example = try #require(content?["example"]).text
+        _ = try BodyReader.control(
+            try request("POST /api/x HTTP/1.1", body: example), isPause: isPause, takesScope: takesScope)
     }
 }

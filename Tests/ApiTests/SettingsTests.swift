@@ -82,18 +82,18 @@ import Testing
 
     // MARK: The documentation
 
-    /// The rows of the table in `docs/operations.md`: name, who reads it, default.
-    private func documented() throws -> [(name: String, readers: String, fallback: String)] {
-        try Repository.text("docs/operations.md").split(separator: "\n").compactMap { line in
+    /// The rows of the tables in `docs/configuration.md`.
+    private func documented() throws -> [(name: String, readers: String, fallback: String, range: String)] {
+        try Repository.text("docs/configuration.md").split(separator: "\n").compactMap { line in
             let cells = line.split(separator: "|", omittingEmptySubsequences: false).map { cell in
                 String(cell.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
             }
             guard cells.count >= 6, cells[1].hasPrefix("`"), cells[1] == cells[1].uppercased() else { return nil }
-            return (cells[1].filter { $0 != "`" }, cells[2], cells[3].filter { $0 != "`" })
+            return (cells[1].filter { $0 != "`" }, cells[2], cells[3].filter { $0 != "`" }, cells[4])
         }
     }
 
-    @Test func `the table of the documentation has every variable with its default`() throws {
+    @Test func `the table of the documentation has every variable with its default and range`() throws {
         guard case .exit(0, let listing) = start(["--list-settings"]) else { throw Failure("no listing") }
         let rows = try documented()
         let declared = listing.split(separator: "\n").map {
@@ -102,13 +102,16 @@ import Testing
         #expect(declared.count > 15)
         for setting in declared {
             let row = rows.first { $0.name == setting[0] }
-            #expect(row != nil, "\(setting[0]) is not in docs/operations.md")
+            #expect(row != nil, "\(setting[0]) is not in docs/configuration.md")
             #expect(row?.fallback == setting[2], "\(setting[0])")
+            if let match = setting[3].firstMatch(of: /from (\S+) to ([^\s,]+)/) {
+                #expect(row?.range == "\(match.output.1) to \(match.output.2)", "\(setting[0])")
+            }
             #expect(row?.readers == "all" || row?.readers.contains("api") == true, "\(setting[0])")
         }
         let known = Set(declared.map { $0[0] })
         for row in rows where row.readers == "all" || row.readers.contains("api") {
-            #expect(known.contains(row.name), "docs/operations.md has \(row.name), which the api does not read")
+            #expect(known.contains(row.name), "docs/configuration.md has \(row.name), which the api does not read")
         }
     }
 }

@@ -68,12 +68,12 @@ import Values
         }
     }
 
-    @Test func `every variable stands in the documentation, with its default`() async throws {
+    @Test func `every variable stands in the documentation, with its default and range`() async throws {
         try await withServices { services in
             let listing = try await services.start(Self.name, ["--list-settings"])
             #expect(try await listing.waitForExit() == .code(0))
             let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
-            let page = try await services.start("cat", [root.joined(separator: "/") + "/docs/operations.md"])
+            let page = try await services.start("cat", [root.joined(separator: "/") + "/docs/configuration.md"])
             #expect(try await page.waitForExit() == .code(0))
             // The last of each.
             try await listing.waitForLine(containing: "LOG_FORMAT")
@@ -89,6 +89,9 @@ import Values
             for setting in settings {
                 let row = rows.first { $0[0] == setting[0] }
                 #expect(row?[2] == setting[2], "\(setting[0])")
+                if let match = setting[3].firstMatch(of: /from (\S+) to ([^\s,]+)/) {
+                    #expect(row?[3] == "\(match.output.1)to\(match.output.2)", "\(setting[0])")
+                }
             }
             #expect(Set(rows.map { $0[0] }) == Set(settings.map { $0[0] }))
         }

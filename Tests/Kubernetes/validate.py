@@ -1,7 +1,7 @@
-"""Holds manifests against the schemas of Kubernetes, strictly: an unknown field is an error.
+"""Validates manifests against the schemas of Kubernetes, strictly: an unknown field is an error.
 
-validate.py VERSION|all|ends FILE... ; `all` versions that the schemas are there for, or the first and the last of them;
-`-` for what stands on standard input.
+validate.py VERSION|all|ends FILE...: `all` uses every version with a schema, `ends` the oldest and the newest; the file
+`-` is standard input.
 """
 
 import re
@@ -11,11 +11,11 @@ from importlib.resources import files
 import kubernetes_validate
 import yaml
 
-# Of operators: their schemas are theirs.
+# Resources of operators, without a schema here.
 CUSTOM = {"monitoring.coreos.com/v1", "keda.sh/v1alpha1"}
 
-# A block of a manifest that waits to be used: `# - type: External` and what follows.
-WAITING = re.compile(r"^( *)# (- type: External|  +\S.*)$", re.MULTILINE)
+# An optional block that is commented out: `# - type: External` and the lines after it.
+OPTIONAL = re.compile(r"^( *)# (- type: External|  +\S.*)$", re.MULTILINE)
 
 
 def versions(wanted):
@@ -30,7 +30,7 @@ def versions(wanted):
 def variants(text):
     yield "", text
     if "# - type: External" in text:
-        yield " (with what is commented out)", WAITING.sub(r"\1\2", text)
+        yield " (with the optional block)", OPTIONAL.sub(r"\1\2", text)
 
 
 def faults(name, text, version):
@@ -39,7 +39,7 @@ def faults(name, text, version):
             continue
         try:
             kubernetes_validate.validate(document, version, strict=True)
-        except Exception as error:  # whatever it raises, the manifest did not pass
+        except Exception as error:  # any exception means that the manifest is invalid
             what = f"{document['kind']} {document['metadata']['name']}"
             yield f"{name}: document {number}, {what}, Kubernetes {version}: {getattr(error, 'message', error)}"
 

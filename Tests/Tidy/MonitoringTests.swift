@@ -19,12 +19,12 @@ import Testing
 
     @Test func `the rules ask for metrics that exist, and every alert has a runbook`() throws {
         let rules = Monitoring.parsedRules(try Repository.text(Self.rulesPath))
-        let runbooks = Monitoring.runbooks(try Repository.text("docs/operations.md"))
+        let runbooks = Monitoring.runbooks(try Repository.text("docs/alerts.md"))
         #expect(rules.filter(\.isAlert).count > 20 && rules.contains { !$0.isAlert })
         expectNone(
             Monitoring.faults(
                 path: Self.rulesPath, rules, metrics: try repositoryMetrics(), runbooks: runbooks.map(\.alert)))
-        expectNone(Monitoring.forgotten(path: "docs/operations.md", runbooks, rules: rules))
+        expectNone(Monitoring.forgotten(path: "docs/alerts.md", runbooks, rules: rules))
     }
 
     @Test func `every alert is tested, firing and silent`() throws {
@@ -123,7 +123,7 @@ import Testing
                     summary: Slow.
                     description: >-
                       Slower than: ever.
-                    runbook: docs/operations.md#jobqueueslow
+                    runbook: docs/alerts.md#jobqueueslow
                 - alert: JobqueueBare
                   expr: worker_gone{job="jobqueue"} > 0
         """)
@@ -149,8 +149,8 @@ import Testing
                 "JobqueueBare asks for worker_gone, which docs/metrics.md does not list",
                 "JobqueueBare has no `for`", "JobqueueBare has no `severity`", "JobqueueBare has no `summary`",
                 "JobqueueBare has no `description`",
-                "JobqueueBare does not lead to docs/operations.md#jobqueuebare",
-                "JobqueueBare has no runbook: no `### JobqueueBare` in docs/operations.md",
+                "JobqueueBare does not lead to docs/alerts.md#jobqueuebare",
+                "JobqueueBare has no runbook: no `### JobqueueBare` in docs/alerts.md",
             ])
         #expect(Monitoring.forgotten(path: "o.md", runbooks, rules: Self.rules).map(\.line) == [5])
     }

@@ -50,10 +50,10 @@ import Values
         #expect("\(try #require(failure))".contains("\(path):1:"))
     }
 
-    @Test func `the table of the documentation has every variable of the worker with its default`() throws {
+    @Test func `the table of the documentation has every variable of the worker with its default and range`() throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let rows = try String(contentsOf: root.appending(path: "docs/operations.md"), encoding: .utf8)
+        let rows = try String(contentsOf: root.appending(path: "docs/configuration.md"), encoding: .utf8)
             .split(separator: "\n").filter { $0.hasPrefix("| `") }
             .map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces).filter { $0 != "`" } } }
             .filter { $0.count >= 4 && ($0[1] == "all" || $0[1].contains("worker")) }
@@ -61,6 +61,9 @@ import Values
         for declaration in declared {
             let row = rows.first { $0[0] == declaration.name }
             #expect(row?[2] == declaration.defaultText ?? "", "\(declaration.name)")
+            if let match = declaration.accepted.firstMatch(of: /from (\S+) to ([^\s,]+)/) {
+                #expect(row?[3] == "\(match.output.1) to \(match.output.2)", "\(declaration.name)")
+            }
         }
         #expect(Set(rows.map { $0[0] }).subtracting(declared.map(\.name)).isEmpty)
     }

@@ -1,4 +1,4 @@
-"""email.send: writes the message of a job to the outbox, once however often the job runs.
+"""email.send: writes the message of a job to the outbox, once even if the job runs twice.
 
 The payload is {"to": "...", "subject": "...", "text": "..."}.
 """
@@ -9,7 +9,7 @@ import sys
 from email.message import EmailMessage
 from pathlib import Path
 
-DATA_ERROR = 65  # For good: the next attempt would find the same payload.
+DATA_ERROR = 65  # Permanent: the next attempt would get the same payload.
 
 
 def message_of(payload, job_id):
@@ -19,7 +19,7 @@ def message_of(payload, job_id):
         if not isinstance(payload.get(member), str):
             raise ValueError(f'"{member}" is missing, or is not a text')
     message = EmailMessage()
-    # A line feed in a header, by which a payload could add headers of its own, is a ValueError.
+    # A line feed in a header, with which a payload could add headers, raises ValueError.
     message["To"] = payload["to"]
     message["Subject"] = payload["subject"]
     message["Message-ID"] = f"<{job_id}@jobqueue>"
@@ -37,7 +37,7 @@ def main():
         return DATA_ERROR
     outbox = Path(os.environ["OUTBOX"])
     outbox.mkdir(parents=True, exist_ok=True)
-    # The job's id names the file, and it comes to its place whole: a second attempt writes the same message there.
+    # The id of the job is the file name, and the file is renamed when complete: a second attempt writes the same file.
     draft = outbox / f".{job_id}.{os.environ['JOBQUEUE_LEASE_TOKEN']}"
     draft.write_bytes(body)
     draft.replace(outbox / f"{job_id}.eml")

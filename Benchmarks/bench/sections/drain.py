@@ -1,4 +1,4 @@
-"""A backlog of no-op jobs, run by one worker process: tuned, by its defaults, and with a concurrency key on each."""
+"""A backlog of no-op jobs run by one worker: tuned, with defaults, and with a concurrency key on each job."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from ..processes import Broken
 class _Case:
     name: str
     jobs_per_second: int
-    """About so many are expected: the backlog is as long as that makes it."""
+    """Expected rate; it determines the length of the backlog."""
     worker: dict[str, object]
     target: Target
     cpu_target: Target | None = None
     keys: int = 0
-    """Each job has one of so many concurrency keys; the raw limit is then the first case."""
+    """Number of different concurrency keys. If not 0, the raw limit is the first case."""
 
 
 _TUNED: dict[str, object] = {"WORKER_CONCURRENCY": 1_000, "WORKER_BATCH_SIZE": 1_000, "WORKER_BATCH_MAX": 1_000}
@@ -70,8 +70,8 @@ def measure(context: Context) -> list[Figure]:
 
 
 def _drain(context: Context, case: _Case) -> _Drained:
-    """The rate is that between PostgreSQL's clock at the first lease and at the last end."""
-    context.installation.start_anew()
+    """Measures the rate from the first lease to the last end, by PostgreSQL's clock."""
+    context.installation.reset()
     jobs = round(case.jobs_per_second * context.settings.seconds)
     with context.installation.reaper(), context.installation.session() as session:
         with context.installation.api() as api:
@@ -83,7 +83,7 @@ def _drain(context: Context, case: _Case) -> _Drained:
             worker_cpu, resident = worker.cpu_seconds(), worker.resident_mebibytes()
             postgres_cpu = context.postgres.cpu_seconds() - postgres_before
         wal_bytes = session.number(f"SELECT pg_current_wal_insert_lsn() - '{wal}'::pg_lsn")
-        # The worker's sessions have ended, so PostgreSQL has their counts; ours are no part of it.
+        # The sessions of the worker have ended, so PostgreSQL has counted them. Those of this program are subtracted.
         commits = _commits(session) - commits - (session.statements - statements_before)
         succeeded, seconds = map(
             float,
@@ -93,7 +93,7 @@ def _drain(context: Context, case: _Case) -> _Drained:
             )[0],
         )
     if succeeded != jobs:
-        raise Broken(f"{jobs} jobs were created, and {succeeded:.0f} have succeeded")
+        raise Broken(f"{jobs} jobs were created, but {succeeded:.0f} succeeded")
     context.say(f"{case.name}: {jobs / seconds:.0f} jobs/s")
     details = {
         "worker_cpu_us_per_job": worker_cpu * 1e6 / jobs,

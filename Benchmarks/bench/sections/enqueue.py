@@ -1,4 +1,4 @@
-"""POSTs of jobs, one or 500 a request, beside durable inserts by pgbench."""
+"""POSTs of 1 or 500 jobs, beside durable inserts by pgbench."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -20,7 +20,7 @@ class _Case:
     load: Load
     target: Target | None = None
     raw_clients: int = 32
-    """As many clients of pgbench are the raw limit."""
+    """Number of pgbench clients of the raw limit."""
 
 
 _CASES = [
@@ -59,8 +59,8 @@ def measure(context: Context) -> list[Figure]:
 
 
 def _post(context: Context, case: _Case) -> tuple[LoadResult, dict[str, float]]:
-    """Into an empty schema, with all that a first user runs beside it but the worker."""
-    context.installation.start_anew()
+    """Posts into an empty schema, with api and reaper but without a worker."""
+    context.installation.reset()
     with (
         Session(context.postgres.superuser) as superuser,
         context.installation.reaper(),
@@ -87,8 +87,8 @@ def _post(context: Context, case: _Case) -> tuple[LoadResult, dict[str, float]]:
 
 
 def _require_all_stored(context: Context, acknowledged: int, in_flight: int) -> None:
-    """Stored without an answer can only be what was under way when wrk hung up."""
+    """Only jobs that were in progress when wrk disconnected may be stored without an answer."""
     with context.installation.session() as session:
         stored = stored_jobs(session)
     if not acknowledged <= stored <= acknowledged + in_flight:
-        raise Broken(f"{acknowledged} jobs were acknowledged, and {stored} are stored")
+        raise Broken(f"{acknowledged} jobs were acknowledged, but {stored} are stored")

@@ -1,4 +1,4 @@
-"""Jobs that each run a program, beside bare spawning of the same program as many at once."""
+"""Jobs that run a program each, beside bare spawning of the same program with the same concurrency."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def measure(context: Context) -> list[Figure]:
 
 
 def _spawn(count: int, at_once: int) -> float:
-    """Programs a second, with as little as can be around them: an empty environment, nothing read or written."""
+    """Programs per second without any overhead: an empty environment, no input and no output."""
     running = 0
     began_at = time.monotonic()
     for left in range(count, 0, -1):
@@ -51,7 +51,7 @@ def _spawn(count: int, at_once: int) -> float:
 
 
 def _run_jobs(context: Context, jobs: int, at_once: int) -> tuple[float, dict[str, float]]:
-    context.installation.start_anew()
+    context.installation.reset()
     with tempfile.TemporaryDirectory() as directory, context.installation.session() as session:
         handlers = Path(directory) / "handlers.json"
         handlers.write_text(json.dumps({"handlers": {"program": {"exec": [_PROGRAM]}}}))
@@ -69,6 +69,6 @@ def _run_jobs(context: Context, jobs: int, at_once: int) -> tuple[float, dict[st
             )[0],
         )
     if succeeded != jobs:
-        raise Broken(f"{jobs} jobs were created, and {succeeded:.0f} have succeeded")
-    # Without the children's, which bare spawning has too.
+        raise Broken(f"{jobs} jobs were created, but {succeeded:.0f} succeeded")
+    # Without the CPU time of the children, which bare spawning needs too.
     return jobs / seconds, {"worker_cpu_us_per_job": worker_cpu * 1e6 / jobs}

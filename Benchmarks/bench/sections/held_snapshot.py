@@ -1,7 +1,7 @@
-"""Jobs offered at a steady rate while a transaction somewhere in the database is held open.
+"""Jobs offered at a steady rate while a transaction in the database is held open.
 
-Such a transaction keeps PostgreSQL from removing the dead rows of the queue's tables, over which each lease then
-has to walk, unless it knows where to begin.
+Such a transaction keeps PostgreSQL from removing the dead rows of the queue's tables. Without low-water marks each
+lease statement would have to scan them.
 """
 
 import threading
@@ -25,7 +25,7 @@ _WINDOW_SECONDS = 10
 
 @dataclass
 class _Offer:
-    """Posts jobs at a steady rate from a thread of its own. Use it as a context manager."""
+    """Posts jobs at a steady rate from its own thread. Use it as a context manager."""
 
     api: Service
     key: str
@@ -60,18 +60,18 @@ class _Offer:
 
 @dataclass(frozen=True)
 class _Window:
-    """The last seconds before some instant."""
+    """Measurements of the last seconds of a period."""
 
     offered_per_second: float
     finished_per_second: float
     lease_ms: float
-    """The mean of each second, and their median."""
+    """The median of the means of each second."""
     waits_ms: list[float]
-    """From creation to lease, of the jobs leased in the window."""
+    """Time from creation to lease of the jobs that were leased in the window."""
 
 
 def measure(context: Context) -> list[Figure]:
-    context.installation.start_anew()
+    context.installation.reset()
     with (
         Session(context.postgres.superuser) as superuser,
         context.installation.session() as session,
@@ -95,7 +95,7 @@ def measure(context: Context) -> list[Figure]:
             [held.finished_per_second],
             "offered",
             [held.offered_per_second],
-            # Of a window that ends while some jobs are under way.
+            # Below 1, because the window ends while some jobs are in progress.
             ratio_at_least(0.99),
             {"before_the_hold": before.finished_per_second},
         ),
@@ -115,7 +115,7 @@ def measure(context: Context) -> list[Figure]:
 
 
 def _observe(seconds: float, offer: _Offer, superuser: Session, session: Session) -> _Window:
-    """What happens in the last seconds of this time."""
+    """Waits for `seconds` and measures the last part of that time."""
     window = min(_WINDOW_SECONDS, seconds / 2)
     time.sleep(seconds - window)
     posted, began_at = offer.posted, session.value("SELECT clock_timestamp()")
@@ -135,5 +135,5 @@ def _observe(seconds: float, offer: _Offer, superuser: Session, session: Session
         f" FROM {SCHEMA}.outcome o JOIN {SCHEMA}.job j USING (id) WHERE o.started_at {between}"
     )
     if not waits:
-        raise Broken("no job was leased at all while others were offered")
+        raise Broken("no job was leased while jobs were offered")
     return _Window(posted / elapsed, finished / elapsed, median(means), [float(wait) for (wait,) in waits])

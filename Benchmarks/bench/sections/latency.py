@@ -1,14 +1,14 @@
 """From sending a POST to the start of the job's handler, at fifty jobs a second.
 
-The client's clock and PostgreSQL's are one: both run on this machine. When the handler began is not written down
-by itself, so it is taken between two instants that are:
+Client and PostgreSQL run on the same machine and use the same clock. The start of the handler is not recorded, so it
+is bounded by moments that are:
 
-- `echo` succeeds the moment it begins, and PostgreSQL's clock in the statement that finishes it is later than that.
-  So POST to finish is an upper bound of POST to start: it has the commit of the job, the notification, the commit of
-  the lease, the run, and the way of the finish to PostgreSQL in it.
-- PostgreSQL's clock in the statement that leased it is earlier: a lower bound.
-- A webhook's receiver takes the time when the whole request has reached it: what a user's code would see, with one
-  more HTTP request in it.
+- `echo` succeeds as it starts, and PostgreSQL's clock in the statement that finishes it is later. So POST to finish is
+  an upper bound: it includes the commit of the job, the notification, the commit of the lease, the run, and the way of
+  the result to PostgreSQL.
+- PostgreSQL's clock in the lease statement is earlier: a lower bound.
+- A webhook's receiver records when the whole request has arrived: what a user's code would see, with one more HTTP
+  request.
 """
 
 import json
@@ -57,8 +57,8 @@ def _figures(
 
 
 def _echo(context: Context) -> tuple[list[float], list[float], list[float]]:
-    """Milliseconds from sending to the answer, to the lease, and to the finish."""
-    context.installation.start_anew()
+    """Milliseconds from sending to the answer, to the lease and to the finish."""
+    context.installation.reset()
     with context.installation.reaper(), context.installation.api() as api, context.installation.worker() as worker:
         sent, acknowledged = _post(context, api, "echo")
         with context.installation.session() as session:
@@ -74,8 +74,8 @@ def _echo(context: Context) -> tuple[list[float], list[float], list[float]]:
 
 def _webhook(context: Context) -> list[float]:
     """Milliseconds from sending to the arrival at a receiver on this machine."""
-    context.installation.start_anew()
-    # The kernel stops the receiver when this process is killed.
+    context.installation.reset()
+    # The kernel stops the receiver if this process is killed.
     command = ["setpriv", "--pdeathsig", "TERM", "--", sys.executable, str(_RECEIVER)]
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -100,8 +100,8 @@ def _webhook(context: Context) -> list[float]:
 
 
 def _post(context: Context, api: Service, type: str) -> tuple[dict[str, float], list[float]]:
-    """When each id was sent, and the milliseconds until it was answered. Each at a random instant of its slot, so
-    that no timer of ours keeps transition with the load."""
+    """The send time of each id, and the milliseconds until each answer. Each job is sent at a random moment of its
+    slot, so that no timer is synchronous with the load."""
     chance = random.Random(1)
     sent: dict[str, float] = {}
     acknowledged: list[float] = []
@@ -120,8 +120,8 @@ def _post(context: Context, api: Service, type: str) -> tuple[dict[str, float], 
 
 
 def _since(sent: dict[str, float], seen: dict[str, float]) -> list[float]:
-    """Milliseconds from the one instant to the other. Raises Broken when an acknowledged job has not been run."""
+    """Milliseconds between the two times. Raises Broken if an acknowledged job has not run."""
     lost = sent.keys() - seen.keys()
     if lost:
-        raise Broken(f"{len(lost)} of {len(sent)} acknowledged jobs have not been run, {min(lost)} among them")
+        raise Broken(f"{len(lost)} of {len(sent)} acknowledged jobs have not run, {min(lost)} among them")
     return [(seen[id] - at) * 1e3 for id, at in sent.items()]

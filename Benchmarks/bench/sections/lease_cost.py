@@ -1,4 +1,4 @@
-"""What leasing a job costs with ten thousand and with five million waiting jobs."""
+"""Cost of leasing a job with ten thousand and with five million waiting jobs."""
 
 import signal
 import time
@@ -15,13 +15,13 @@ from ..statements import Kind, Statements
 
 _FEW = 10_000
 _JOBS_PER_SECOND = 20_000
-# Fixed, so that both backlogs are leased by the same statements.
+# Fixed, so that the same statements lease both backlogs.
 _WORKER = {"WORKER_CONCURRENCY": 200, "WORKER_BATCH_SIZE": 100, "WORKER_BATCH_MAX": 100}
 
 
 @dataclass
 class _Costs:
-    """Of a job, measured over ten thousand each time, so that a disturbance of the machine spoils few of them."""
+    """Costs per job, each measured over ten thousand jobs, so that a disturbance affects few measurements."""
 
     lease_us: list[float] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
@@ -29,7 +29,7 @@ class _Costs:
 
 @dataclass(frozen=True)
 class _Meter:
-    """Measures what a worker does between two instants."""
+    """Measures a worker between `begin` and `end`."""
 
     context: Context
     superuser: Session
@@ -52,7 +52,7 @@ def measure(context: Context) -> list[Figure]:
     waiting = context.settings.waiting_jobs
     times = max(3, round(_JOBS_PER_SECOND * context.settings.seconds / _FEW))
     few, many = _Costs(), _Costs()
-    # Before and after, since the machine may have changed meanwhile.
+    # Before and after, since the state of the machine may change.
     _drain_few(context, times, few)
     context.say(f"{_FEW} waiting: {median(few.lease_us):.1f} us a job")
     _drain_some(context, waiting, min(times, waiting // _FEW - 1), many)
@@ -80,8 +80,8 @@ def measure(context: Context) -> list[Figure]:
 
 
 def _drain_few(context: Context, times: int, costs: _Costs) -> None:
-    """The worker stands still while the backlog is filled again."""
-    context.installation.start_anew()
+    """Stops the worker while it fills the backlog."""
+    context.installation.reset()
     with (
         Session(context.postgres.superuser) as superuser,
         context.installation.session() as session,
@@ -90,7 +90,7 @@ def _drain_few(context: Context, times: int, costs: _Costs) -> None:
         context.installation.worker(**_WORKER) as worker,
     ):
         meter = _Meter(context, superuser, worker)
-        # The first round fills caches and prepares statements.
+        # The first round fills caches and prepares statements; its costs are dropped.
         for kept in [_Costs()] + [costs] * times:
             worker.send(signal.SIGSTOP)
             try:
@@ -103,8 +103,8 @@ def _drain_few(context: Context, times: int, costs: _Costs) -> None:
 
 
 def _drain_some(context: Context, waiting: int, times: int, costs: _Costs) -> None:
-    """Measures the first jobs of a long backlog, but for those that fill caches and prepare statements."""
-    context.installation.start_anew()
+    """Measures the first jobs of a long backlog, after those that fill caches and prepare statements."""
+    context.installation.reset()
     with (
         Session(context.postgres.superuser) as superuser,
         context.installation.session() as session,
@@ -112,7 +112,7 @@ def _drain_some(context: Context, waiting: int, times: int, costs: _Costs) -> No
     ):
         with context.installation.api() as api:
             fill(api, context.installation.key, waiting)
-        # What autovacuum would do sooner or later, perhaps in the middle.
+        # Otherwise autovacuum might do this during the measurement.
         superuser.execute(f"VACUUM ANALYZE {SCHEMA}.job, {SCHEMA}.ready")
         superuser.execute("CHECKPOINT")
         with context.installation.worker(**_WORKER) as worker:

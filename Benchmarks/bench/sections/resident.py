@@ -1,4 +1,4 @@
-"""Resident memory of each binary: idle, and with a thousand connections or jobs at hand."""
+"""Resident memory of each program: idle, and with a thousand connections or running jobs."""
 
 import socket
 import time
@@ -16,7 +16,7 @@ _TARGET = value_at_most(64)
 
 
 def measure(context: Context) -> list[Figure]:
-    context.installation.start_anew()
+    context.installation.reset()
     found: dict[str, float] = {}
     with context.installation.reaper() as reaper, context.installation.api() as api:
         with context.installation.worker() as worker:
@@ -29,7 +29,7 @@ def measure(context: Context) -> list[Figure]:
 
 
 def _with_connections(context: Context, api: Service) -> float:
-    """Each connection has had one request answered."""
+    """Measures the api after one answered request per connection."""
     host, port = api.announced("address").rsplit(":", 1)
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(_COUNT)]
@@ -45,7 +45,7 @@ def _with_connections(context: Context, api: Service) -> float:
 def _with_jobs(context: Context, api: Service) -> float:
     with Api(api, context.installation.key) as client:
         client.create_many(_COUNT, '{"type":"sleep","payload":60}')
-    # At the end the jobs are given back at once.
+    # With a grace of 0 the jobs are released at once at the end.
     settings = {"WORKER_CONCURRENCY": _COUNT, "WORKER_BATCH_SIZE": _COUNT, "WORKER_SHUTDOWN_GRACE_SECONDS": 0}
     with context.installation.worker(**settings) as worker, context.installation.session() as session:
         deadline = time.monotonic() + 20

@@ -1,4 +1,4 @@
-"""From starting a binary until it says that it works."""
+"""Time from the start of a program until its log says that it works."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ _STARTS = 10
 
 
 def measure(context: Context) -> list[Figure]:
-    context.installation.start_anew()
+    context.installation.reset()
     binaries: list[tuple[str, Callable[[], Service]]] = [
         ("api, until it listens", context.installation.api),
         ("worker, until it leases", context.installation.worker),

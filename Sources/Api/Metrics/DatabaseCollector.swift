@@ -5,12 +5,12 @@ internal import Telemetry
 enum DatabaseCollector {
     static let up = MetricDeclaration(
         .gauge, "jobqueue_database_up",
-        help: "1 when PostgreSQL gave the figures of this page that come from it; 0 when they are missing.")
+        help: "1 if the cluster-wide metrics of this page are present; 0 if PostgreSQL did not answer.")
     static let deadTuples = MetricDeclaration(
-        .gauge, "jobqueue_dead_tuples", help: "Dead rows by table, as PostgreSQL estimates them.", labels: ["table"])
+        .gauge, "jobqueue_dead_tuples", help: "Dead rows by table, estimated by PostgreSQL.", labels: ["table"])
     static let oldestTransaction = MetricDeclaration(
         .gauge, "jobqueue_oldest_transaction_seconds",
-        help: "Age of the oldest transaction on the server that may keep vacuum from removing dead rows.")
+        help: "Age in seconds of the oldest transaction on the server that may hold back vacuum.")
 
     static let declarations = [up, deadTuples, oldestTransaction]
 

@@ -5,27 +5,27 @@ internal import Telemetry
 /// while nobody restores a backup, and read without counting a single job.
 enum JobCollector {
     static let created = MetricDeclaration(
-        .counter, "job_created_total", help: "Jobs that were created.", labels: ["queue"])
+        .counter, "job_created_total", help: "Jobs created.", labels: ["queue"])
     static let completed = MetricDeclaration(
-        .counter, "job_completed_total", help: "Jobs that have succeeded.", labels: ["queue"])
+        .counter, "job_completed_total", help: "Jobs that succeeded.", labels: ["queue"])
     static let failed = MetricDeclaration(
         .counter, "job_failed_total",
-        help: "Jobs that have failed for good: out of attempts, or by their handler's word.", labels: ["queue"])
+        help: "Jobs that failed permanently: out of attempts, or rejected by their handler.", labels: ["queue"])
     static let cancelled = MetricDeclaration(
-        .counter, "job_cancelled_total", help: "Jobs that were cancelled.", labels: ["queue"])
+        .counter, "job_cancelled_total", help: "Jobs cancelled.", labels: ["queue"])
     static let attempts = MetricDeclaration(
-        .counter, "job_attempts_total", help: "Attempts that have ended, by what became of them.",
+        .counter, "job_attempts_total", help: "Attempts that ended, by outcome.",
         labels: ["queue", "outcome"])
     static let acquired = MetricDeclaration(
-        .counter, "worker_lease_acquired_total", help: "Leases that workers were given.", labels: ["queue"])
+        .counter, "worker_lease_acquired_total", help: "Leases granted to workers.", labels: ["queue"])
     static let reclaimed = MetricDeclaration(
-        .counter, "lease_reclaimed_total", help: "Leases that expired and were taken back.", labels: ["queue"])
+        .counter, "lease_reclaimed_total", help: "Leases that expired and were reclaimed.", labels: ["queue"])
     static let depth = MetricDeclaration(
-        .gauge, "job_queue_depth", help: "Jobs by status, finished ones included until retention removes them.",
+        .gauge, "job_queue_depth", help: "Jobs by status. Ended jobs count until retention removes them.",
         labels: ["queue", "status"])
     static let oldest = MetricDeclaration(
         .gauge, "job_oldest_ready_seconds",
-        help: "How long the oldest job that could run has been waiting; 0 when none waits.", labels: ["queue"])
+        help: "Wait of the oldest ready job in seconds; 0 if no job waits.", labels: ["queue"])
 
     static let declarations = [
         created, completed, failed, cancelled, attempts, acquired, reclaimed, depth, oldest,

@@ -15,9 +15,9 @@ final class MetricsPage: Sendable {
     private static let limit = Duration.seconds(3)
 
     static let alive = MetricDeclaration(
-        .gauge, "worker_alive", help: "Workers that take jobs, and whose heartbeat has not run out.")
+        .gauge, "worker_alive", help: "Workers that lease jobs and whose heartbeat has not expired.")
     static let reaperHeartbeat = MetricDeclaration(
-        .gauge, "jobqueue_reaper_heartbeat_age_seconds", help: "How long ago a reaper last went its rounds.")
+        .gauge, "jobqueue_reaper_heartbeat_age_seconds", help: "Seconds since the latest heartbeat of any reaper.")
 
     /// All that PostgreSQL tells.
     static let declarations =

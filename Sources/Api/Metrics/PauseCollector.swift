@@ -6,13 +6,13 @@ internal import Workers
 /// What is paused, and who has not obeyed yet.
 enum PauseCollector {
     static let version = MetricDeclaration(
-        .gauge, "control_version", help: "The version of the latest change of control, over all scopes.")
+        .gauge, "control_version", help: "Version of the latest change of the pause state, over all scopes.")
     static let paused = MetricDeclaration(
-        .gauge, "control_paused", help: "1 while the scope is paused. Scopes that were never changed are not shown.",
+        .gauge, "control_paused", help: "1 while the scope is paused. Scopes that were never changed have no series.",
         labels: ["scope"])
     static let behind = MetricDeclaration(
         .gauge, "control_workers_behind",
-        help: "Live workers that have not said that they have obeyed the latest change.")
+        help: "Live workers that have not acknowledged the latest change of the pause state.")
 
     static let declarations = [version, paused, behind]
 

@@ -5,12 +5,12 @@ internal import Telemetry
 /// What there is of pools: as many series as there are pools and states.
 enum PoolCollector {
     static let members = MetricDeclaration(
-        .gauge, "pool_members", help: "Ordinals of a pool, by the state of whoever has them.",
+        .gauge, "pool_members", help: "Ordinals of a pool by state of their member.",
         labels: ["pool", "state"])
     static let workloads = MetricDeclaration(
         .gauge, "pool_workloads", help: "Workloads of a pool by state.", labels: ["pool", "state"])
     static let version = MetricDeclaration(
-        .gauge, "pool_version", help: "The version of the assignment: one more with each change.", labels: ["pool"])
+        .gauge, "pool_version", help: "Version of the assignment; grows by one with each change.", labels: ["pool"])
 
     static let declarations = [members, workloads, version]
 

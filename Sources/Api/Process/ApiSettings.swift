@@ -6,7 +6,7 @@ internal import TLS
 internal import Telemetry
 
 /// All that the environment decides about this process. The call that reads a variable is all there is to know about it:
-/// `--help`, `--list-settings` and the table of `docs/operations.md` come from here.
+/// `--help`, `--list-settings` and the tables of `docs/configuration.md` come from here.
 struct ApiSettings: Sendable {
     let log: LogSettings
     let database: DatabaseSource

@@ -4,5 +4,5 @@ public import Telemetry
 public enum WorkloadMetrics {
     public static let restarts = MetricDeclaration(
         .counter, "pool_workload_restarts_total",
-        help: "Processes of workloads that ended by themselves, and were started again.", labels: ["pool"])
+        help: "Workload processes that ended by themselves and were restarted.", labels: ["pool"])
 }

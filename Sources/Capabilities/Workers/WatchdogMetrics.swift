@@ -4,5 +4,5 @@ public import Telemetry
 public enum WatchdogMetrics {
     public static let jobs = MetricDeclaration(
         .counter, "watchdog_jobs_total",
-        help: "Jobs that did not stop when they were asked to, and were ended by the watchdog.", labels: ["action"])
+        help: "Jobs ended by the watchdog because they did not stop after their cancellation.", labels: ["action"])
 }

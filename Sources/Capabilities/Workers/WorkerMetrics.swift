@@ -3,14 +3,14 @@ public import Telemetry
 /// What workers count. It reaches PostgreSQL with their heartbeats, and from there the metrics page of every api.
 public enum WorkerMetrics {
     public static let wait = MetricDeclaration(
-        .histogram, "job_wait_seconds", help: "From the instant at which a job could run to its lease.",
+        .histogram, "job_wait_seconds", help: "Time in seconds from the moment a job is ready to its lease.",
         labels: ["queue"], bounds: HistogramBounds.jobSeconds)
     public static let duration = MetricDeclaration(
-        .histogram, "job_duration_seconds", help: "How long attempts ran, however they ended.",
+        .histogram, "job_duration_seconds", help: "Duration of attempts in seconds, whatever their outcome.",
         labels: ["queue"], bounds: HistogramBounds.jobSeconds)
     public static let leaseLost = MetricDeclaration(
         .counter, "worker_lease_lost_total",
-        help: "Attempts whose lease a worker lost: it expired, or the job was taken back.")
+        help: "Attempts whose lease was lost: it expired, or the job was reclaimed or ended.")
 
     public static let all = [wait, duration, leaseLost]
 }

@@ -99,10 +99,10 @@ enum Monitoring {
     private static func lacking(_ alert: Rule, runbooks: [String]) -> [String] {
         var lacks = ["for", "severity", "summary", "description"]
             .filter { alert.members[$0, default: ""].isEmpty }.map { "has no `\($0)`" }
-        let runbook = "docs/operations.md#\(alert.name.lowercased())"
+        let runbook = "docs/alerts.md#\(alert.name.lowercased())"
         if alert.members["runbook"] != runbook { lacks.append("does not lead to \(runbook)") }
         if !runbooks.contains(alert.name) {
-            lacks.append("has no runbook: no `### \(alert.name)` in docs/operations.md")
+            lacks.append("has no runbook: no `### \(alert.name)` in docs/alerts.md")
         }
         return lacks
     }

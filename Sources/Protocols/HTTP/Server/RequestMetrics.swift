@@ -5,10 +5,10 @@ internal import Telemetry
 /// status once, and by a number after that.
 final class RequestMetrics: Sendable {
     static let requests = MetricDeclaration(
-        .counter, "http_requests_total", help: "Answered requests.", labels: ["route", "method", "status"])
+        .counter, "http_requests_total", help: "Requests answered.", labels: ["route", "method", "status"])
     static let durations = MetricDeclaration(
         .histogram, "http_request_duration_seconds",
-        help: "Time from the whole head of a request to its answer, handed to the kernel.", labels: ["route"],
+        help: "Seconds from the end of a request's head until its answer is handed to the kernel.", labels: ["route"],
         bounds: HistogramBounds.requestSeconds)
 
     /// Stands for requests that belong to no route: 404, OPTIONS, and what is no HTTP.

@@ -11,17 +11,17 @@ public struct ConnectionPoolMetrics: Sendable {
     let waitTimeouts: Counter
 
     public init(registry: MetricRegistry) {
-        idle = registry.gauge("postgres_pool_idle", help: "Open connections to PostgreSQL that nobody uses.")
+        idle = registry.gauge("postgres_pool_idle", help: "Idle connections to PostgreSQL.")
         busy = registry.gauge("postgres_pool_busy", help: "Connections to PostgreSQL in use.")
         waiting = registry.gauge("postgres_pool_waiting", help: "Callers that wait for a connection to PostgreSQL.")
-        connects = registry.counter("postgres_pool_connects_total", help: "Connections to PostgreSQL that were made.")
+        connects = registry.counter("postgres_pool_connects_total", help: "Connections to PostgreSQL opened.")
         connectFailures = registry.counter(
             "postgres_pool_connect_failures_total", help: "Attempts to connect to PostgreSQL that failed.")
         losses = registry.counter(
-            "postgres_pool_losses_total", help: "Connections to PostgreSQL that broke while they were open.")
+            "postgres_pool_losses_total", help: "Open connections to PostgreSQL that broke.")
         waitTimeouts = registry.counter(
             "postgres_pool_wait_timeouts_total",
-            help: "Callers that got no connection to PostgreSQL in time, or found too many waiting.")
+            help: "Callers refused for lack of a connection: waited too long, or too many waited.")
     }
 
     /// The gauges' part of one pool, which it updates by difference.

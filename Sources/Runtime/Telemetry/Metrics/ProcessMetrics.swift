@@ -29,7 +29,7 @@ public enum ProcessMetrics {
     /// `jobqueue_build_info{version}`, which is always 1.
     public static func build(version: String) -> MetricFamily {
         var family = MetricFamily(
-            .gauge, "jobqueue_build_info", help: "Always 1; the label tells the version.", labels: ["version"])
+            .gauge, "jobqueue_build_info", help: "Always 1. The label contains the version.", labels: ["version"])
         family.add(1, version)
         return family
     }
