@@ -63,10 +63,10 @@ let package = Package(
         protocolTarget("Postgres", ["Values", "CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
 
         // Capabilities
-        capability("Workers", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration"]),
+        capability("Workers", ["Values", "Postgres", "EventLoop", "JSON", "Telemetry", "Configuration"]),
         capability("Jobs", ["Values", "Postgres", "EventLoop", "JSON", "Workers", "Telemetry"]),
-        capability("Pauses", ["Values", "Postgres", "TLS", "Telemetry"]),
-        capability("Pools", ["Values", "Postgres", "EventLoop", "Telemetry"]),
+        capability("Pauses", ["Values", "Postgres", "EventLoop", "TLS", "JSON", "Workers", "Jobs"]),
+        capability("Pools", ["Values", "Postgres", "EventLoop", "JSON", "Telemetry"]),
 
         // Programs
         program(
@@ -97,14 +97,14 @@ let package = Package(
         tests("ValuesTests", ["Values", "TestKit"]),
         tests("EventLoopTests", ["Values", "EventLoop", "CLinux"]),
         tests("TLSTests", ["Values", "TLS", "EventLoop"]),
-        tests("JSONTests", ["JSON"]),
+        tests("JSONTests", ["Values", "JSON"]),
         tests("TelemetryTests", ["Values", "Telemetry"]),
         tests("ConfigurationTests", ["Values", "Configuration"]),
         tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
         tests("PostgresTests", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "Configuration", "TestKit"]),
         tests("JobsTests", ["Values", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("PausesTests", ["Values", "Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
+        tests("PausesTests", ["Values", "Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "TestKit"]),
         tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
         tests(
             "WorkerTests",
@@ -113,7 +113,8 @@ let package = Package(
             "ApiTests",
             [
                 "Values",
-                "Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Jobs", "Pools",
+                "Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Jobs", "Pauses",
+                "Pools", "Workers",
                 "TestKit",
             ]),
         tests(

@@ -1,4 +1,5 @@
 import HTTP
+import JSON
 import Jobs
 import Testing
 
@@ -135,7 +136,7 @@ import Testing
         guard let request = try? request("POST /api/jobs/retry HTTP/1.1", body: body) else {
             throw Problem(.internalServerError)
         }
-        return try BodyReader.bulkChange(request, verb)
+        return try BodyReader.read(request) { input throws(JSONSyntaxError) in try BulkChange.read(&input, as: verb) }
     }
 
     @Test func `a bulk change is read whole`() throws {

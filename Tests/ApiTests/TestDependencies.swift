@@ -1,6 +1,7 @@
 import EventLoop
 import HTTP
 import Jobs
+import Pauses
 import Postgres
 import TLS
 import Telemetry
@@ -14,16 +15,17 @@ func endpointsWithoutDatabase() throws -> Endpoints {
     let loop = try Loop(label: "test")
     let logger = Logger(component: "test", level: .error, sink: CollectedLog())
     let registry = MetricRegistry()
+    let sessions = try DatabaseSettings(url: "postgresql://127.0.0.1:1/none")
     let database = LoopDatabase(
         .init(
-            sessions: try DatabaseSettings(url: "postgresql://127.0.0.1:1/none"), credentials: { nil },
-            schema: "jobqueue", subqueues: SubqueueDirectory(), metrics: ConnectionPoolMetrics(registry: registry),
+            sessions: sessions, credentials: { nil }, schema: "jobqueue", subqueues: SubqueueDirectory(),
+            metrics: ConnectionPoolMetrics(registry: registry),
             logger: logger),
         connections: 3, on: loop)
     return Endpoints(
         databases: LoopDatabases(all: [database]), readiness: Readiness(database),
         metricsPage: MetricsPage(registry, database), rateLimitedLog: RateLimitedLog(logger: logger),
-        payloadBytesMax: 1_024)
+        acknowledgements: AcknowledgementWaiter(sessions, workers: database.workers, on: loop), payloadBytesMax: 1_024)
 }
 
 /// A request as the parser gives it.

@@ -77,8 +77,11 @@ import Testing
         (["pause"], "--reason is required; --updated-by is required"),
         (["pause", "--reason=x", "--updated-by=y", "--scope=queue"], "--scope must be all"),
         (["pause", "--reason=x\ny", "--updated-by=y"], "--reason"),
-        (["resume", "--reason=x", "--updated-by=y", "--for-minutes=1"], "--for-minutes is for pause only"),
-        (["resume", "--reason=x", "--updated-by=y", "--cancel-running"], "--cancel-running is not known here"),
+        (["resume", "--reason=x", "--updated-by=y", "--for-minutes=1"], "--for-minutes is accepted for a pause only"),
+        (
+            ["resume", "--reason=x", "--updated-by=y", "--cancel-running"],
+            "--cancel-running is accepted for a pause only"
+        ),
         (["pause", "--reason=x", "--updated-by=y", "--wait-seconds=61"], "--wait-seconds"),
         (["pause", "--reason=x", "--updated-by=y", "--expected-version=-1"], "--expected-version"),
         (["state", "--scope=all"], "control state takes no options"), (["stop"], "unknown argument"),

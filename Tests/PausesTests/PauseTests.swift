@@ -2,7 +2,6 @@ import EventLoop
 import Jobs
 import Pauses
 import Postgres
-import Telemetry
 import TestKit
 import Testing
 import Values
@@ -129,7 +128,7 @@ import Values
     @Test func `a pause with an end holds until then, and its end is written down once`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
-            var change = PauseChange(scope: .all, isPause: true, reason: "r", updatedBy: "u")
+            var change = PauseChange(.pause, .all, reason: "r", updatedBy: "u")
             change.resumeAt = .latest
             _ = try await fixture.control.change(change)
             #expect(try await fixture.lease(1).isEmpty)

@@ -2,6 +2,7 @@ internal import Configuration
 internal import EventLoop
 internal import HTTP
 internal import Jobs
+internal import Pauses
 internal import Postgres
 internal import Synchronization
 internal import TLS
@@ -68,7 +69,10 @@ final class ApiService: Sendable {
         readiness = Readiness(databases.first)
         let endpoints = Endpoints(
             databases: databases, readiness: readiness, metricsPage: MetricsPage(registry, databases.first),
-            rateLimitedLog: RateLimitedLog(logger: logger), payloadBytesMax: settings.serving.payloadBytesMax)
+            rateLimitedLog: RateLimitedLog(logger: logger),
+            acknowledgements: AcknowledgementWaiter(
+                sessions, credentials: settings.database.credentials, workers: databases.first.workers, on: loops[0]),
+            payloadBytesMax: settings.serving.payloadBytesMax)
         server = Server(
             router: endpoints.router(authorizer: RootKeyAuthorizer(rootKey: settings.serving.rootKey)),
             limits: Self.limits(settings.serving), loops: loops, metrics: registry, logger: logger)

@@ -6,7 +6,7 @@ enum Layering {
         "TLS": ["EventLoop"],
         "Configuration": ["EventLoop"],
         "Jobs": ["Workers"],
-        "Pauses": ["Workers"],
+        "Pauses": ["Jobs", "Workers"],
         "Schedules": ["Jobs"],
         "Pools": ["Workers"],
     ]

@@ -16,7 +16,7 @@ extension BulkChange {
 
     private static let membersOfRetry = ObjectMembers<Member>(required: [.filter])
     private static let membersOfCancel = ObjectMembers<Member>(
-        required: [.filter], excluding: [.ratePerSecond], because: "is accepted for a retry only")
+        required: [.filter], excluding: [.ratePerSecond: "is accepted for a retry only"])
 
     /// Reads `{"filter": {...}, "limit": ..., "dry_run": ..., "reason": ..., "updated_by": ...}`, for a retry also
     /// `rate_per_second`. Incomplete after noting what is wrong.
@@ -29,8 +29,8 @@ extension BulkChange {
             case .limit: bulk.limit = try input.integer(in: limitRange) ?? bulk.limit
             case .dryRun: bulk.isDryRun = try input.bool() ?? false
             case .ratePerSecond: bulk.ratePerSecond = try input.number(in: rateRange)
-            case .reason: bulk.actor.reason = try input.text(JobLimits.reason)
-            case .updatedBy: bulk.actor.name = try input.text(JobLimits.actor)
+            case .reason: bulk.actor.reason = try input.text(.reason)
+            case .updatedBy: bulk.actor.name = try input.text(.actor)
             }
         }
         return bulk
@@ -47,8 +47,8 @@ extension BulkChange {
         try input.object(Self.criteria) { input, criterion throws(JSONSyntaxError) in
             switch criterion {
             case .status: filter.status = try input.choice(of: verb.statuses)
-            case .queue: filter.queue = try input.text(JobLimits.name)
-            case .type: filter.type = try input.text(JobLimits.name)
+            case .queue: filter.queue = try input.text(.name)
+            case .type: filter.type = try input.text(.name)
             case .tag: filter.tag = try input.text(JobLimits.tag)
             case .since: filter.since = try input.instant()
             case .until: filter.until = try input.instant()

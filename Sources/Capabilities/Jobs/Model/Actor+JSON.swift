@@ -13,8 +13,8 @@ extension Actor {
         var actor = Actor()
         try input.object(members) { input, member throws(JSONSyntaxError) in
             switch member {
-            case .reason: actor.reason = try input.text(JobLimits.reason)
-            case .updatedBy: actor.name = try input.text(JobLimits.actor)
+            case .reason: actor.reason = try input.text(.reason)
+            case .updatedBy: actor.name = try input.text(.actor)
             }
         }
         return actor

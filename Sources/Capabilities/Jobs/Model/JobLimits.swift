@@ -7,13 +7,13 @@ public enum JobLimits {
     /// Of the result of a success.
     public static let resultBytesMax = 1_048_576
     /// Of a type's or a queue's name: `[A-Za-z0-9._:/-]{1,128}`.
-    public static let nameBytesMax = 128
+    public static let nameBytesMax = TextRule.name.bytesMax
     /// Of a unique key, a concurrency key, and an idempotency key.
     public static let keyBytesMax = 255
     /// Of the name of whoever changes a job.
-    public static let actorBytesMax = 255
+    public static let actorBytesMax = TextRule.actor.bytesMax
     /// Of the reason for changing a job.
-    public static let reasonBytesMax = 1_000
+    public static let reasonBytesMax = TextRule.reason.bytesMax
     public static let tagsMax = 32
     public static let tagBytesMax = 128
     /// Jobs of one bulk POST.
@@ -41,13 +41,7 @@ public enum JobLimits {
     /// For how long a queue may keep ended jobs: ten years; 0: until the next sweep.
     public static let retentionHours: ClosedRange<Int32> = 0...87_840
 
-    /// The name of a type or a queue.
-    public static let name = TextRule.name(bytesMax: nameBytesMax)
     /// A unique key or a concurrency key.
     public static let key = TextRule.line(bytesMax: keyBytesMax)
     public static let tag = TextRule.line(bytesMax: tagBytesMax)
-    /// The name of the actor that changes a job.
-    public static let actor = TextRule.line(bytesMax: actorBytesMax)
-    /// The reason for changing a job.
-    public static let reason = TextRule.line(bytesMax: reasonBytesMax)
 }

@@ -29,8 +29,11 @@ extension NewJob {
 
     private static let membersOfJob = ObjectMembers<Member>(required: [.type])
     private static let membersOfTeardown = ObjectMembers<Member>(
-        required: [.type], excluding: [.runAt, .teardown, .uniqueKey, .uniqueFor],
-        because: "is not accepted in a teardown")
+        required: [.type],
+        excluding: [
+            .runAt: notInTeardown, .teardown: notInTeardown, .uniqueKey: notInTeardown, .uniqueFor: notInTeardown,
+        ])
+    private static let notInTeardown = "is not accepted in a teardown"
 
     /// Reads the description of one job. nil after noting what is wrong.
     ///
@@ -43,8 +46,8 @@ extension NewJob {
         let members = purpose == .job ? membersOfJob : membersOfTeardown
         let found = try input.object(members) { input, member throws(JSONSyntaxError) in
             switch member {
-            case .type: job.type = try input.text(JobLimits.name) ?? ""
-            case .queue: job.queue = try input.text(JobLimits.name) ?? job.queue
+            case .type: job.type = try input.text(.name) ?? ""
+            case .queue: job.queue = try input.text(.name) ?? job.queue
             case .payload: job.payload = try input.json(bytesMax: payloadBytesMax) ?? []
             case .priority: job.priority = try input.integer(in: Int16.min...Int16.max) ?? 0
             case .runAt: job.runAt = try input.instant()
@@ -99,10 +102,9 @@ extension NewJob {
     }
 
     private static func readTraceParent(_ input: inout InputReader) throws(JSONSyntaxError) -> String? {
-        guard let text = try input.string() else { return nil }
-        if TraceParent(parsing: text) != nil { return text }
-        input.add("must be a traceparent of W3C Trace Context, version 00")
-        return nil
+        try input.value("must be a traceparent of W3C Trace Context, version 00") { text in
+            TraceParent(parsing: text).map { _ in text }
+        }
     }
 
     /// The description of the teardown, checked, as it is written.

@@ -1,5 +1,5 @@
 /// The parameters of a query, in the form `application/x-www-form-urlencoded` (WHATWG URL section 5): pairs parted by
-/// `&`, `+` for a space, `%XX` for the rest. Strict: each escape must be UTF-8, and each pair must have a name.
+/// `&`, `+` for a space, `%XX` for the rest. Strict: each escape must be UTF-8, and each pair must have a name. `QueryReader` reads the values.
 public struct Query: Sendable, Equatable {
     public struct Item: Sendable, Equatable {
         public let name: String
@@ -22,31 +22,5 @@ public struct Query: Sendable, Equatable {
             items.append(Item(name: name, value: value))
         }
         self.items = items
-    }
-
-    /// The value of a parameter that may be given once. Throws 400 when it is given more often.
-    public func value(_ name: String) throws(Problem) -> String? {
-        let values = values(name)
-        guard values.count <= 1 else {
-            throw Problem(.badRequest, errors: [.init(.parameter(name), "is given more than once")])
-        }
-        return values.first
-    }
-
-    /// The values of a parameter that may be repeated.
-    public func values(_ name: String) -> [String] {
-        // Names are compared as bytes: `==` on String takes differently composed letters for equal.
-        items.filter { $0.name.utf8.elementsEqual(name.utf8) }.map(\.value)
-    }
-
-    /// Throws 400 that names every parameter which is not in `names`.
-    public func require(onlyNames names: [String]) throws(Problem) {
-        let unknown = items.filter { item in !names.contains { $0.utf8.elementsEqual(item.name.utf8) } }
-        guard unknown.isEmpty else {
-            let accepted = "is unknown; known are: \(names.joined(separator: ", "))"
-            throw Problem(
-                .badRequest, "the query has unknown parameters",
-                errors: unknown.map { .init(.parameter($0.name), accepted) })
-        }
     }
 }

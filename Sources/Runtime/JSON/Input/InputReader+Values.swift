@@ -15,23 +15,29 @@ extension InputReader {
         try note { reader throws(JSONError) in try reader.readString() }
     }
 
+    /// The string as `parse` reads it; nil after noting `requirement`.
+    public mutating func value<Value>(
+        _ requirement: @autoclosure () -> String, _ parse: (String) -> Value?
+    ) throws(JSONSyntaxError) -> Value? {
+        guard let text = try string() else { return nil }
+        if let value = parse(text) { return value }
+        add(requirement())
+        return nil
+    }
+
     /// A string that the rule accepts.
     public mutating func text(_ rule: TextRule) throws(JSONSyntaxError) -> String? {
-        guard let text = try string() else { return nil }
-        if rule.accepts(text) { return text }
-        add(rule.requirement)
-        return nil
+        try value(rule.requirement) { rule.accepts($0) ? $0 : nil }
     }
 
     /// A string that is one of the raw values of `accepted`.
     public mutating func choice<Choice: RawRepresentable<String>>(
         of accepted: [Choice]
     ) throws(JSONSyntaxError) -> Choice? {
-        guard let text = try string() else { return nil }
         // Bytes are compared: `==` on String takes differently composed letters for equal.
-        if let choice = accepted.first(where: { $0.rawValue.utf8.elementsEqual(text.utf8) }) { return choice }
-        add("must be one of \(accepted.map(\.rawValue).joined(separator: ", "))")
-        return nil
+        try value("must be one of \(accepted.map(\.rawValue).joined(separator: ", "))") { text in
+            accepted.first { $0.rawValue.utf8.elementsEqual(text.utf8) }
+        }
     }
 
     /// A string that is an RFC 3339 instant.
@@ -47,10 +53,7 @@ extension InputReader {
 
     /// A string that is a UUID.
     public mutating func uuid() throws(JSONSyntaxError) -> UUID? {
-        guard let text = try string() else { return nil }
-        if let id = UUID(text) { return id }
-        add("must be a UUID")
-        return nil
+        try value("must be a UUID") { UUID($0) }
     }
 
     // MARK: Numbers

@@ -131,8 +131,8 @@ public struct InputReader: Sendable {
                 continue
             }
             place = .member(names.names[index])
-            if names.excluded.contains(index) {
-                add(names.excludedReason)
+            if let exclusion = names.exclusions[index] {
+                add(exclusion)
             } else if !found.insert(index) {
                 add("appears more than once")
             } else {
@@ -159,7 +159,7 @@ public struct InputReader: Sendable {
 
     @usableFromInline
     mutating func noteMissing(_ names: MemberNames, _ found: MemberIndices) {
-        for index in names.names.indices where names.required.contains(index) && !found.contains(index) {
+        for index in names.names.indices where names.areRequired[index] && !found.contains(index) {
             add(name: names.names[index], "is required")
         }
     }

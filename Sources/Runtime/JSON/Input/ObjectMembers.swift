@@ -12,17 +12,23 @@ where Member.RawValue == String {
 
     /// - Parameters:
     ///   - required: an object without one of them is an error.
-    ///   - excluded: members of `Member` that this object does not accept.
-    ///   - reason: the error for an excluded member, for example `is not accepted in a teardown`.
-    public init(required: Set<Member> = [], excluding excluded: Set<Member> = [], because reason: String = "") {
-        precondition(excluded.isEmpty || !reason.isEmpty, "excluded members need a reason")
+    ///   - excluded: members of `Member` that this object does not accept, each with its error, for example
+    ///     `is not accepted in a teardown`.
+    public init(required: Set<Member> = [], excluding excluded: [Member: String] = [:]) {
         cases = Array(Member.allCases)
-        var names = MemberNames(names: cases.map(\.rawValue), excludedReason: reason)
-        for (index, member) in cases.enumerated() {
-            if required.contains(member) { names.required.insert(index) }
-            if excluded.contains(member) { names.excluded.insert(index) }
-        }
-        self.names = names
+        names = MemberNames(
+            names: cases.map(\.rawValue), areRequired: cases.map(required.contains),
+            exclusions: cases.map { excluded[$0] })
+    }
+
+    /// For a form other than JSON: whether the member is required.
+    public func requires(_ member: Member) -> Bool {
+        cases.firstIndex(of: member).map { names.areRequired[$0] } ?? false
+    }
+
+    /// For a form other than JSON: the error for the member; nil if it is accepted.
+    public func exclusion(of member: Member) -> String? {
+        cases.firstIndex(of: member).flatMap { names.exclusions[$0] }
     }
 }
 
@@ -67,19 +73,20 @@ struct MemberIndices: Sendable {
 @usableFromInline
 struct MemberNames: Sendable {
     let names: [String]
-    let excludedReason: String
-    var required = MemberIndices()
-    var excluded = MemberIndices()
+    let areRequired: [Bool]
+    /// The errors for excluded members.
+    let exclusions: [String?]
 
-    init(names: [String], excludedReason: String) {
+    init(names: [String], areRequired: [Bool], exclusions: [String?]) {
         precondition(names.count <= 64, "an object of more than 64 members")
         self.names = names
-        self.excludedReason = excludedReason
+        self.areRequired = areRequired
+        self.exclusions = exclusions
     }
 
     /// The names that the object accepts.
     var accepted: [String] {
-        names.indices.filter { !excluded.contains($0) }.map { names[$0] }
+        zip(names, exclusions).compactMap { name, exclusion in exclusion == nil ? name : nil }
     }
 
     func index(of key: JSONKey) -> Int? {

@@ -6,7 +6,14 @@ public struct TextRule: Hashable, Sendable {
     }
 
     private let characters: Characters
-    private let bytesMax: Int
+    public let bytesMax: Int
+
+    /// The name of a queue, a type, a pool, a workload or a handler.
+    public static let name = name(bytesMax: 128)
+    /// The name of the actor that changes something (`updated_by`).
+    public static let actor = line(bytesMax: 255)
+    /// The reason for a change.
+    public static let reason = line(bytesMax: 1_000)
 
     /// A name: 1 to `bytesMax` characters of `A-Z a-z 0-9 . _ : / -`.
     public static func name(bytesMax: Int) -> TextRule {
