@@ -22,12 +22,14 @@ public struct TestDatabase: Sendable {
 
     /// With the schema of the directory `Migrations`.
     public static func migrated() async throws -> TestDatabase {
-        try await create(from: template.value)
+        let server = try PostgresServer.shared
+        return try await create(from: template.value, on: server)
     }
 
     /// With nothing in it.
-    public static func empty(on server: PostgresServer = .shared) async throws -> TestDatabase {
-        try await create(from: "template0", on: server)
+    /// - Parameter server: nil stands for the shared one.
+    public static func empty(on server: PostgresServer? = nil) async throws -> TestDatabase {
+        try await create(from: "template0", on: server ?? PostgresServer.shared)
     }
 
     /// The directory `Migrations` of this repository.
@@ -53,7 +55,7 @@ public struct TestDatabase: Sendable {
 
     /// Made by the first that asks, and awaited by the others.
     private static let template = Task { () async throws -> String in
-        let database = try await create(from: "template0")
+        let database = try await empty()
         let files = try MigrationFile.readAll(in: migrationsDirectory)
         try await TestLoop.run {
             _ = try await Migrator(settings: database.settings, files: files, on: TestLoop.shared).up()
@@ -61,8 +63,7 @@ public struct TestDatabase: Sendable {
         return database.name
     }
 
-    private static func create(from template: String, on server: PostgresServer = .shared) async throws -> TestDatabase
-    {
+    private static func create(from template: String, on server: PostgresServer) async throws -> TestDatabase {
         let number = numbers.withLock { number in
             number += 1
             return number

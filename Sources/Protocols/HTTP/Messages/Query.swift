@@ -1,5 +1,6 @@
-/// The parameters of a query, in the form `application/x-www-form-urlencoded` (WHATWG URL section 5): pairs parted by
-/// `&`, `+` for a space, `%XX` for the rest. Strict: each escape must be UTF-8, and each pair must have a name. `QueryReader` reads the values.
+/// The parameters of a query in the format `application/x-www-form-urlencoded` (WHATWG URL section 5): pairs separated
+/// by `&`, `+` for a space, `%XX` for other bytes. Names and values must be UTF-8, and each pair must have a name.
+/// `QueryReader` reads the values.
 public struct Query: Sendable, Equatable {
     public struct Item: Sendable, Equatable {
         public let name: String
@@ -7,7 +8,7 @@ public struct Query: Sendable, Equatable {
         public let value: String
     }
 
-    /// All pairs in the order in which they came.
+    /// All pairs in the order received.
     public let items: [Item]
 
     init(_ bytes: ArraySlice<UInt8>) throws(Problem) {
