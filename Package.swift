@@ -56,7 +56,7 @@ let package = Package(
         runtime("TLS", ["Values", "COpenSSL", "EventLoop"]),
         runtime("JSON", ["Values"]),
         runtime("Telemetry", ["Values"]),
-        runtime("Configuration"),
+        runtime("Configuration", ["Values"]),
 
         // Protocols
         protocolTarget("HTTP", ["Values", "EventLoop", "TLS", "JSON", "Telemetry"]),

@@ -130,7 +130,8 @@ import Testing
 
     @Test(arguments: [
         ("/api/worker/pause", PauseChange.Action.pause, PauseScope?.none), ("/api/worker/resume", .resume, nil),
-        ("/api/queues/{name}/pause", .pause, PauseScope.queue("q")), ("/api/queues/{name}/resume", .resume, PauseScope.queue("q")),
+        ("/api/queues/{name}/pause", .pause, PauseScope.queue("q")),
+        ("/api/queues/{name}/resume", .resume, PauseScope.queue("q")),
     ])
     func `the examples of pauses are accepted`(
         path: String, action: PauseChange.Action, scope: PauseScope?

@@ -188,7 +188,7 @@ import Testing
             let refused = try await api.client.request("POST", "/api/jobs/\(id)/retry")
             #expect(refused.status == 409)
             #expect(refused["Content-Type"] == "application/problem+json")
-            #expect(try refused.json["detail"]?.string?.hasPrefix("the job is running; only a job that is") == true)
+            #expect(try refused.json["detail"]?.string?.hasPrefix("the job is running; only failed and cancelled jobs") == true)
             for _ in 1...2 {
                 let asked = try await api.client.post("/api/jobs/\(id)/cancel", #"{"updated_by":"ada"}"#)
                 #expect(asked.status == 200)

@@ -14,7 +14,7 @@ import Testing
         return try JSONValue(parsing: response.body)
     }
 
-    @Test func `twenty workers stop within the call, whatever happens to their connections and to an api`() async throws
+    @Test func `twenty workers stop within the call, although connections are cut and an api is killed`() async throws
     {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
@@ -77,7 +77,7 @@ import Testing
         return (try await process.waitForExit(), process.lines.joined(separator: "\n"))
     }
 
-    @Test func `a pause that cancels what runs, and one with an end`() async throws {
+    @Test func `a pause that cancels running jobs, and one with an end`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startWorker()

@@ -162,7 +162,7 @@ import Workers
         }
     }
 
-    @Test func `an acknowledgement is notified once, and only if it is news`() async throws {
+    @Test func `an acknowledgement is notified once, and only if it is new`() async throws {
         try await Self.use(workers: 1, fallbackInterval: .seconds(3_600)) { waiters in
             let found = Mutex<[String]>([])
             let isListening = Atomic(false)

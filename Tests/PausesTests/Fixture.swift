@@ -4,7 +4,7 @@ import Pauses
 import Postgres
 import TestKit
 
-/// A migrated database with jobs and control.
+/// A migrated database with jobs and pauses.
 struct Fixture: Sendable {
     let pool: ConnectionPool
     let hot: ConnectionPool

@@ -34,13 +34,20 @@ public struct InputReader: Sendable {
     }
 
     /// Reads a whole document. The value counts only if there are no errors.
+    @inlinable
     public static func read<Value>(
         _ bytes: [UInt8], _ read: (inout InputReader) throws(JSONSyntaxError) -> Value
     ) throws(JSONSyntaxError) -> (value: Value, errors: InputErrors) {
         var input = InputReader(bytes)
         let value = try read(&input)
-        _ = try input.note { reader throws(JSONError) in try reader.finish() }
+        try input.finish()
         return (value, input.errors)
+    }
+
+    /// Nothing but white space may follow the value.
+    @usableFromInline
+    mutating func finish() throws(JSONSyntaxError) {
+        try noteSyntax { reader throws(JSONError) in try reader.finish() }
     }
 
     // MARK: Errors
