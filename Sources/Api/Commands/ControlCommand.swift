@@ -3,7 +3,7 @@ internal import EventLoop
 internal import JSON
 internal import Jobs
 internal import Pauses
-internal import Postgres
+internal import Service
 internal import Telemetry
 internal import Values
 internal import Workers
@@ -59,35 +59,25 @@ struct ControlCommand: Sendable {
         action = .change(change, minutes: minutes)
     }
 
-    /// Runs on the calling thread.
-    func run() -> Int32 {
-        CommandLoop(name: "control").run { loop in
-            let sessions = try settings.sessions()
-            let log = try QueuedLog(format: settings.log.format)
-            let logger = Logger(component: "api", level: .warning, sink: log)
+    var plan: ProcessPlan {
+        .command("control") { process in
             let dependencies = LoopDatabase.Dependencies(
-                sessions: sessions, credentials: settings.database.credentials, schema: sessions.schema,
-                subqueues: SubqueueDirectory(),
-                metrics: ConnectionPoolMetrics(registry: MetricRegistry(logger: logger)), logger: logger)
+                settings.sessions, metrics: MetricRegistry(logger: process.logger), logger: process.logger)
             let database = LoopDatabase(
-                dependencies, connections: ServingSettings.connectionsPerLoopMin, on: loop)
-            let acknowledgements = AcknowledgementWaiter(
-                sessions, credentials: settings.database.credentials, workers: database.workers, on: loop)
-            let status = try await perform(on: database, acknowledgements)
-            await database.close()
+                dependencies, connections: DatabaseSessions.connectionsMin, on: process.loop)
+            let status = try await perform(on: database)
+            await database.sessions.close()
             return status
         }
     }
 
-    private func perform(on database: LoopDatabase, _ acknowledgements: AcknowledgementWaiter) async throws -> Int32 {
+    private func perform(on database: LoopDatabase) async throws -> Int32 {
         guard case .change(var change, let minutes) = action else {
             show(PauseDocument.states(try await database.control.states(), try await database.workers.alive()))
             return 0
         }
         if let minutes { change.resumeAt = try await database.control.now() + .seconds(60 * minutes) }
-        let operation = PauseOperation(
-            pauses: database.control, jobs: database.jobs, workers: database.workers,
-            acknowledgements: acknowledgements)
+        let operation = database.pauseOperation(AcknowledgementWaiter(settings.sessions, on: database))
         switch try await operation.run(change) {
         case .outdated(let state):
             show(JSONWriter.text { state.write(to: &$0) })

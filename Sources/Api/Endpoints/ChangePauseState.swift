@@ -47,10 +47,7 @@ extension Endpoints {
         change.clientAddress = context.remoteAddress.host
         change.requestID = "\(context.id)"
 
-        let database = databases[context.loop]
-        let operation = PauseOperation(
-            pauses: database.control, jobs: database.jobs, workers: database.workers,
-            acknowledgements: acknowledgements)
+        let operation = databases[context.loop].pauseOperation(acknowledgements)
         do {
             let result = try await operation.run(change) { [change] state in
                 context.logger.info(
