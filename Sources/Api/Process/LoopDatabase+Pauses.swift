@@ -1,4 +1,5 @@
 internal import Pauses
+internal import Postgres
 internal import Service
 
 extension LoopDatabase {

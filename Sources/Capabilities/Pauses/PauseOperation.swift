@@ -29,9 +29,13 @@ public struct PauseOperation: Sendable {
     }
 
     /// PostgreSQL failed after the change was committed: the change holds, and what was to follow may be missing.
-    public struct Interrupted: Error {
+    public struct Interrupted: Error, CustomStringConvertible {
         public let state: PauseState
         public let cause: PostgresError
+
+        public var description: String {
+            "the scope \(state.scope.text) was changed to version \(state.version); then \(cause)"
+        }
     }
 
     /// Throws `Interrupted` for an error after the commit, and PostgresError for one before it.
