@@ -8,7 +8,8 @@ import Testing
 
 @testable import Api
 
-/// `openapi.json` describes what the router does. `OpenAPILimitsTests` compares its limits and enumerations with the code.
+/// `openapi.json` describes what the router does. `OpenAPILimitsTests` compares its limits and enumerations with the
+/// code.
 @Suite struct OpenAPITests {
     private let document: JSONValue
     private let routes: [Route]

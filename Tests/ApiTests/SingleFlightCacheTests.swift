@@ -6,7 +6,7 @@ import Testing
 @testable import Api
 
 @Suite struct SingleFlightCacheTests {
-    /// Counts its calls, and answers each when it is told to.
+    /// Counts its calls, and answers each on demand.
     private final class Source: Sendable {
         private let state = Mutex((calls: 0, waiting: [CheckedContinuation<Void, Never>]()))
         private let (calls, called) = AsyncStream.makeStream(of: Int.self)

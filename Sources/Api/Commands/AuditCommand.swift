@@ -3,8 +3,8 @@ internal import Pauses
 internal import Postgres
 internal import Service
 
-/// `jobqueue-api audit verify`: verifies the hash chain of the pause history. It exits with 0 if the chain is complete, with 2
-/// after listing each fault, and with 1 if the history cannot be read.
+/// `jobqueue-api audit verify`: verifies the hash chain of the pause history. It exits with 0 if the chain is complete,
+/// with 2 after listing each fault, and with 1 if the history cannot be read.
 struct AuditCommand: Sendable {
     private static let pageSize: Int32 = 1_000
     /// The exit status when the chain is broken.

@@ -9,8 +9,8 @@ internal import Values
 internal import Workers
 
 /// `jobqueue-api control`: pauses, resumes, or shows the pause state, with the database only: as a Kubernetes Job that
-/// has database credentials and no API key, or by hand while no api runs. Changes, history and documents are the same as
-/// over HTTP.
+/// has database credentials and no API key, or by hand while no api runs. Changes, history and documents are the same
+/// as over HTTP.
 struct ControlCommand: Sendable {
     private enum Action: Sendable {
         case state

@@ -1,7 +1,8 @@
 internal import Postgres
 internal import Telemetry
 
-/// Metrics of what slows a queue in PostgreSQL down: dead rows, and old transactions that keep vacuum from removing them.
+/// Metrics of what slows a queue in PostgreSQL down: dead rows, and old transactions that keep vacuum from removing
+/// them.
 enum DatabaseCollector {
     static let up = MetricDeclaration(
         .gauge, "jobqueue_database_up",

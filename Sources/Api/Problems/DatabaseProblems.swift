@@ -9,11 +9,12 @@ enum DatabaseProblems {
 
     /// nil for an error that is a bug: 500.
     ///
-    /// - Parameter unknownOutcome: what may have happened if the commit was not confirmed: `the job may have been created`.
+    /// - Parameter unknownOutcome: what may have happened if the commit was not confirmed:
+    ///   `the job may have been created`.
     static func problem(_ error: PostgresError, unknownOutcome: String = "it may have been done") -> Problem? {
         if error.isOutcomeUnknown {
             return .unavailable(
-                "PostgreSQL did not confirm the commit in time: \(unknownOutcome); check before you send the request again",
+                "PostgreSQL did not confirm the commit in time: \(unknownOutcome); check before sending it again",
                 retryAfterSeconds: retryAfterSeconds
             ).with("outcome", .string("unknown"))
         }

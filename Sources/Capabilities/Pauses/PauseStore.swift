@@ -6,8 +6,9 @@ public import Postgres
 // of each scope is its state; all changes share one sequence of *versions* without gaps, so that one number says how
 // far a worker is. Every change is in a history whose rows are chained by hashes (`HistoryCheck`).
 //
-// *The gate.* The truth is in PostgreSQL alone. Every lease statement reads the pauses itself, and a change takes a lock
-// that excludes leases (`lease_gate`): no lease of a paused scope commits after the change has, whatever workers know.
+// *The gate.* The truth is in PostgreSQL alone. Every lease statement reads the pauses itself, and a change takes a
+// lock that excludes leases (`lease_gate`): no lease of a paused scope commits after the change has, whatever workers
+// know.
 //
 // *Acknowledgement.* A change notifies the workers. A worker applies it: it releases leased jobs of the scope that it
 // has not started, and asks for none while everything is paused. Then it records the version. A call that waits for

@@ -13,8 +13,8 @@ extension WorkerRegistry {
         RETURNING id
         """, [.int8, .int8, .int4], isIdempotent: true)
 
-    /// Sent after the acknowledgement, and in a commit that does not wait for the disk: NOTIFY holds a lock of the whole
-    /// cluster until its commit ends, and all workers acknowledge a change at the same time.
+    /// Sent after the acknowledgement, in a commit that does not wait for the disk: NOTIFY holds a cluster-wide lock
+    /// until its commit ends, and all workers acknowledge a change at the same time.
     private static let notifyStatement = Statement(
         "notify_pause_acknowledged",
         """
