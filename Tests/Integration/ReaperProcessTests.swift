@@ -158,8 +158,8 @@ import Values
             try await withServices { services in
                 let reaper = try await services.start(Self.name, environment: jobs.environment())
                 try await jobs.wait(until: "SELECT count(*) FROM ready", is: 3)
-                try await reaper.waitForLine(containing: "leases were taken back")
-                let lines = reaper.lines.filter { $0.contains("a lease expired and was taken back") }
+                try await reaper.waitForLine(containing: "expired leases were reclaimed")
+                let lines = reaper.lines.filter { $0.contains("an expired lease was reclaimed") }
                 #expect(lines.count == 3)
                 #expect(lines.allSatisfy { $0.contains(#""job_id":""#) && $0.contains(#""attempt":1"#) })
                 try await jobs.wait(until: "SELECT count(*) FROM transition_delta", is: 0)

@@ -29,7 +29,7 @@ import Values
             #expect(log.lines().count == 1 && log.lines()[0].contains(#""pool":"swarm","pool_version":1,"moved":2"#))
 
             #expect(try await store.remove("swarm"))
-            #expect(try await balancer.runOnce().gone == 0)
+            #expect(try await balancer.runOnce().removed == 0)
             #expect(try await store.all().isEmpty)
         }
     }

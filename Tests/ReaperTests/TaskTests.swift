@@ -154,7 +154,7 @@ private struct Stored: Sendable {
             #expect(try await !pruner.runOnce().isNotable)
             _ = try await stored.general.execute(sql: "UPDATE worker SET expires_at = clock_timestamp()")
             let report = try await pruner.runOnce()
-            #expect(report.dead == 1 && report.forgotten == 0)
+            #expect(report.dead == 1 && report.deleted == 0)
             #expect(try await pruner.runOnce().dead == 0)
             #expect(log.lines().count == 1 && log.lines()[0].contains(#""worker":"w-1""#))
         }
@@ -164,7 +164,7 @@ private struct Stored: Sendable {
         try await Stored.use { stored in
             let keeper = PartitionKeeper(store: stored.store, partitionDays: 1)
             let partitions = try await stored.number("SELECT count(*) FROM job_partition")
-            #expect(try await keeper.runOnce().made == 0)
+            #expect(try await keeper.runOnce().created == 0)
             _ = try await stored.general.execute(sql: "DELETE FROM job_partition WHERE starts > current_date")
             _ = try await stored.general.execute(
                 sql: """
@@ -177,7 +177,7 @@ private struct Stored: Sendable {
                     END $$
                     """)
             let report = try await keeper.runOnce()
-            #expect(report.made == PartitionKeeper.daysAhead && report.isNotable && report.dueIn == nil)
+            #expect(report.created == PartitionKeeper.daysAhead && report.isNotable && report.dueIn == nil)
             #expect(try await stored.number("SELECT count(*) FROM job_partition") == partitions)
         }
     }
@@ -220,10 +220,10 @@ private struct Stored: Sendable {
                 sql: """
                     UPDATE idempotency_key SET created_at = created_at - interval '24 hours' WHERE key <> 'key 1'
                     """)
-            let forgetter = IdempotencyKeyPruner(store: stored.store)
-            let report = try await forgetter.runOnce()
-            #expect(report.forgotten == 2 && report.isNotable && report.dueIn == nil)
-            #expect(try await forgetter.runOnce().forgotten == 0)
+            let pruner = IdempotencyKeyPruner(store: stored.store)
+            let report = try await pruner.runOnce()
+            #expect(report.deleted == 2 && report.isNotable && report.dueIn == nil)
+            #expect(try await pruner.runOnce().deleted == 0)
             #expect(try await stored.number("SELECT count(*) FROM idempotency_key WHERE key = 'key 1'") == 1)
         }
     }
