@@ -72,19 +72,6 @@ public struct WorkerRegistry: Sendable {
         _ = try await pool.execute(Self.waitingStatement(id, isWaiting))
     }
 
-    private static let acknowledgeStatement = Statement<Int64, Int64, Int32>(
-        "acknowledge_pause_state",
-        """
-        UPDATE worker SET pause_version = $2, running = $3
-        WHERE id = $1 AND pause_version < $2 AND deregistered_at IS NULL
-        """, isIdempotent: true)
-
-    /// Records that the worker has applied every change of the pause state up to `version`, and how many jobs it still
-    /// runs.
-    public func acknowledge(id: Int64, pauseVersion version: Int64, running: Int32) async throws(PostgresError) {
-        _ = try await pool.execute(Self.acknowledgeStatement(id, version, running))
-    }
-
     private static let deregisterStatement = Statement<Int64, TextBytes>(
         "deregister_worker",
         """

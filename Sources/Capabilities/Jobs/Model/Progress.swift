@@ -26,18 +26,6 @@ extension Progress: OptionalRowDecodable {
     }
 }
 
-extension Progress {
-    /// As the API shows it.
-    func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("percent", percent)
-        writer.optional("message", message) { $0.string($1) }
-        writer.key("reported_at")
-        writer.string(reportedAt)
-        writer.endObject()
-    }
-}
-
 /// A handler's report on how far its job is.
 public struct ProgressReport: Hashable, Sendable {
     /// Bytes of `message`, in UTF-8.

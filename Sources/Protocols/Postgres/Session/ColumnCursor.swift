@@ -56,27 +56,27 @@ public struct ColumnCursor {
 
     // A NULL among the elements is nil, or an error where the elements are not optional.
 
-    public mutating func next() throws(PostgresError) -> [Bool?] { try required(array(of: Bool.self)) }
-    public mutating func next() throws(PostgresError) -> [Int16?] { try required(array(of: Int16.self)) }
-    public mutating func next() throws(PostgresError) -> [Int32?] { try required(array(of: Int32.self)) }
-    public mutating func next() throws(PostgresError) -> [Int64?] { try required(array(of: Int64.self)) }
-    public mutating func next() throws(PostgresError) -> [Double?] { try required(array(of: Double.self)) }
-    public mutating func next() throws(PostgresError) -> [UUID?] { try required(array(of: UUID.self)) }
-    public mutating func next() throws(PostgresError) -> [WallInstant?] { try required(array(of: WallInstant.self)) }
+    public mutating func next() throws(PostgresError) -> [Bool?] { try requiredArray() }
+    public mutating func next() throws(PostgresError) -> [Int16?] { try requiredArray() }
+    public mutating func next() throws(PostgresError) -> [Int32?] { try requiredArray() }
+    public mutating func next() throws(PostgresError) -> [Int64?] { try requiredArray() }
+    public mutating func next() throws(PostgresError) -> [Double?] { try requiredArray() }
+    public mutating func next() throws(PostgresError) -> [UUID?] { try requiredArray() }
+    public mutating func next() throws(PostgresError) -> [WallInstant?] { try requiredArray() }
     /// `text[]` or `json[]`.
-    public mutating func next() throws(PostgresError) -> [String?] { try required(array(of: String.self)) }
+    public mutating func next() throws(PostgresError) -> [String?] { try requiredArray() }
     /// `text[]`, `json[]` or `bytea[]`.
-    public mutating func next() throws(PostgresError) -> [[UInt8]?] { try required(array(of: [UInt8].self)) }
+    public mutating func next() throws(PostgresError) -> [[UInt8]?] { try requiredArray() }
 
-    public mutating func next() throws(PostgresError) -> [Int32] { try withoutNull(required(array(of: Int32.self))) }
-    public mutating func next() throws(PostgresError) -> [Int64] { try withoutNull(required(array(of: Int64.self))) }
-    public mutating func next() throws(PostgresError) -> [UUID] { try withoutNull(required(array(of: UUID.self))) }
-    public mutating func next() throws(PostgresError) -> [String] { try withoutNull(required(array(of: String.self))) }
+    public mutating func next() throws(PostgresError) -> [Int32] { try fullArray() }
+    public mutating func next() throws(PostgresError) -> [Int64] { try fullArray() }
+    public mutating func next() throws(PostgresError) -> [UUID] { try fullArray() }
+    public mutating func next() throws(PostgresError) -> [String] { try fullArray() }
 
-    public mutating func next() throws(PostgresError) -> [Int32]? { try array(of: Int32.self).map(withoutNull) }
-    public mutating func next() throws(PostgresError) -> [Int64]? { try array(of: Int64.self).map(withoutNull) }
-    public mutating func next() throws(PostgresError) -> [UUID]? { try array(of: UUID.self).map(withoutNull) }
-    public mutating func next() throws(PostgresError) -> [String]? { try array(of: String.self).map(withoutNull) }
+    public mutating func next() throws(PostgresError) -> [Int32]? { try optionalFullArray() }
+    public mutating func next() throws(PostgresError) -> [Int64]? { try optionalFullArray() }
+    public mutating func next() throws(PostgresError) -> [UUID]? { try optionalFullArray() }
+    public mutating func next() throws(PostgresError) -> [String]? { try optionalFullArray() }
 
     // MARK: Columns that are left out
 
@@ -115,7 +115,8 @@ public struct ColumnCursor {
         return value
     }
 
-    private mutating func array<Element: BinaryValue>(of _: Element.Type) throws(PostgresError) -> [Element?]? {
+    /// nil for NULL.
+    private mutating func array<Element: BinaryValue>() throws(PostgresError) -> [Element?]? {
         let column = try take()
         let type = handle.columnType(column)
         guard let element = type.element, element.isReadable(as: Element.postgresType) else {
@@ -123,16 +124,29 @@ public struct ColumnCursor {
         }
         guard let bytes = handle.value(row: row, column: column) else { return nil }
         guard let elements = ArrayReader.elements(of: bytes, as: Element.self) else {
-            throw unexpected(column, "holds a \(type) of several dimensions")
+            throw unexpected(column, "holds an array of \(element) that is not one-dimensional")
         }
         return elements
     }
 
-    private func required<Element: BinaryValue>(_ elements: [Element?]?) throws(PostgresError) -> [Element?] {
-        guard let elements else { throw unexpectedNull(expected: Element.postgresType.array) }
+    private mutating func requiredArray<Element: BinaryValue>() throws(PostgresError) -> [Element?] {
+        guard let elements: [Element?] = try array() else {
+            throw unexpectedNull(expected: Element.postgresType.array)
+        }
         return elements
     }
 
+    private mutating func fullArray<Element: BinaryValue>() throws(PostgresError) -> [Element] {
+        let elements: [Element?] = try requiredArray()
+        return try withoutNull(elements)
+    }
+
+    private mutating func optionalFullArray<Element: BinaryValue>() throws(PostgresError) -> [Element]? {
+        guard let elements: [Element?] = try array() else { return nil }
+        return try withoutNull(elements)
+    }
+
+    /// The elements of the array that was read last.
     private func withoutNull<Element: BinaryValue>(_ elements: [Element?]) throws(PostgresError) -> [Element] {
         var values: [Element] = []
         values.reserveCapacity(elements.count)
