@@ -219,7 +219,10 @@ import Values
                 ("column one of a result is int4; expected int8", { _ = try one.decode(as: Int64.self) }),
                 ("column name of a result is NULL; expected text", { _ = try null.decode((String, [Int32]).self) }),
                 ("column list of a result is NULL; expected int4[]", { _ = try null.decode((String?, [Int32]).self) }),
-                ("column list of a result holds an array of int4 that is not", { _ = try list.decode(as: [Int32].self) }),
+                (
+                    "column list of a result holds an array of int4 that is not",
+                    { _ = try list.decode(as: [Int32].self) }
+                ),
                 ("column list of a result is int4[]; expected int8[]", { _ = try list.decode(as: [Int64].self) }),
                 ("column list of a result has an element that is NULL", { _ = try gap.decode(as: [Int32].self) }),
                 ("column colour of a result is \"blue\"; expected a Colour", { _ = try blue.decode(as: Colour.self) }),

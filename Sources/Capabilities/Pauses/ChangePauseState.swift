@@ -40,6 +40,7 @@ extension PauseChange: StatementInputGroup {
         StatementInputs<String, Bool, String, String, Int64?, WallInstant?, Bool, String?, String?>
     {
         StatementInputs(
-            scope.text, action == .pause, reason, updatedBy, expectedVersion, resumeAt, cancelsRunning, clientAddress, requestID)
+            scope.text, action == .pause, reason, updatedBy, expectedVersion, resumeAt, cancelsRunning, clientAddress,
+            requestID)
     }
 }
