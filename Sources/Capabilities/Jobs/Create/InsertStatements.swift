@@ -31,7 +31,7 @@ extension InsertJobs {
         """
         WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
         given AS MATERIALIZED (
-            SELECT g.*, NULL::text AS unique_key, \(sql: derived)
+            SELECT g.*, NULL::text AS unique_key, \(sql: FullColumns.derived)
             FROM moment m, \(sql: FullColumns.columns.unnest())),
         \(sql: insertion)
         SELECT at, EXISTS (SELECT FROM worker WHERE waiting AND expires_at > at) AS anyone_waiting
@@ -48,7 +48,7 @@ extension InsertJobs {
             SELECT s.* FROM moment m
             CROSS JOIN LATERAL deduplicate_jobs(m.at, \(sql: KeyedColumns.deduplicated)) s),
         given AS MATERIALIZED (
-            SELECT g.*, \(sql: derived)
+            SELECT g.*, \(sql: FullColumns.derived)
             FROM moment m, deduplicated s,
                  unnest(\(sql: KeyedColumns.inserted.arrays), s.is_new)
                      AS g (\(sql: KeyedColumns.inserted.names), is_new)
@@ -61,16 +61,10 @@ extension InsertJobs {
 
     // MARK: Shared by the last two
 
-    /// A job whose `run_at` lies ahead goes to `scheduled`, by PostgreSQL's clock.
-    private static let derived: SQLFragment = """
-        COALESCE(g.run_at > m.at, false) AS ahead,
-        partition_key_of((SELECT queue_id FROM subqueue WHERE id = g.subqueue_id), g.concurrency_key) AS partition_key
-        """
-
     private static let insertion: SQLFragment = """
         stored AS (
-            INSERT INTO job (created_at, \(sql: FullColumns.columns.names), unique_key)
-            SELECT (SELECT at FROM moment), \(sql: FullColumns.columns.values), unique_key
+            INSERT INTO job (created_at, \(sql: FullColumns.storedNames), unique_key)
+            SELECT (SELECT at FROM moment), \(sql: FullColumns.storedValues), unique_key
             FROM given),
         queued AS (
             \(sql: JobRows.ready(from: "given WHERE NOT ahead", at: "(SELECT at FROM moment)", attempt: "0"))),

@@ -14,9 +14,20 @@ enum PlainColumns: BatchColumns {
     ])
 }
 
-/// All columns of `job` but `created_at` and `unique_key`.
+/// The columns of a job with options.
 enum FullColumns: BatchColumns {
     static let columns = PlainColumns.columns + options
+
+    /// The columns of `job`, and their values, but for `created_at` and `unique_key`.
+    static let storedNames = columns.names
+    static let storedValues = columns.values
+
+    /// Computed from the columns of a job `g`, which is created at `m.at`. A job whose `run_at` lies ahead goes to
+    /// `scheduled`, by PostgreSQL's clock.
+    static let derived: SQLFragment = """
+        COALESCE(g.run_at > m.at, false) AS ahead,
+        partition_key_of((SELECT queue_id FROM subqueue WHERE id = g.subqueue_id), g.concurrency_key) AS partition_key
+        """
 
     private static let options = ColumnBatch<InsertJobs.Item>([
         .timestamptz("run_at") { $0.job.runAt },
