@@ -51,7 +51,7 @@ public struct Job: Sendable {
         self.id = id
         type = job.type
         queue = job.queue
-        runAt = job.runAt ?? createdAt
+        runAt = job.runAt(createdAt: createdAt)
         status = runAt > createdAt ? .scheduled : .queued
         priority = job.priority
         payload = job.payload

@@ -16,21 +16,29 @@ enum PlainColumns: BatchColumns {
 
 /// The columns of a job with options.
 enum FullColumns: BatchColumns {
-    static let columns = PlainColumns.columns + options
+    static let columns = stored + start
 
     /// The columns of `job`, and their values, but for `created_at` and `unique_key`.
-    static let storedNames = columns.names
-    static let storedValues = columns.values
+    static let storedNames: SQLFragment = "run_at, \(sql: stored.names)"
+    static let storedValues: SQLFragment = "run_at, \(sql: stored.values)"
 
     /// Computed from the columns of a job `g`, which is created at `m.at`. A job whose `run_at` lies ahead goes to
     /// `scheduled`, by PostgreSQL's clock.
     static let derived: SQLFragment = """
-        COALESCE(g.run_at > m.at, false) AS ahead,
+        COALESCE(g.given_run_at, m.at + make_interval(secs => g.delay_seconds)) AS run_at,
+        COALESCE(g.given_run_at > m.at, g.delay_seconds > 0, false) AS ahead,
         partition_key_of((SELECT queue_id FROM subqueue WHERE id = g.subqueue_id), g.concurrency_key) AS partition_key
         """
 
+    /// What `run_at` is computed from.
+    private static let start = ColumnBatch<InsertJobs.Item>([
+        .timestamptz("given_run_at") { $0.job.runAt },
+        .int4("delay_seconds") { $0.job.delaySeconds },
+    ])
+
+    private static let stored = PlainColumns.columns + options
+
     private static let options = ColumnBatch<InsertJobs.Item>([
-        .timestamptz("run_at") { $0.job.runAt },
         .int4("timeout_seconds") { $0.job.timeoutSeconds },
         .int2("max_attempts") { $0.job.maxAttempts },
         .text("backoff_kind", as: "backoff_kind") { $0.job.backoff.kindName },

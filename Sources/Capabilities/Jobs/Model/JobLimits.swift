@@ -26,6 +26,8 @@ public enum JobLimits {
     /// 0: no deadline.
     public static let timeoutSeconds: ClosedRange<Int32> = 0...2_592_000
     public static let timeoutSecondsStandard: Int32 = 300
+    /// From the creation to the earliest start.
+    public static let delaySeconds: ClosedRange<Int32> = 0...31_536_000
     /// From the request to stop to the use of force.
     public static let cancelGraceSeconds: ClosedRange<Int32> = 0...3_600
     public static let cancelGraceSecondsStandard: Int32 = 10

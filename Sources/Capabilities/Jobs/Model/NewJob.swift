@@ -12,6 +12,8 @@ public struct NewJob: Sendable {
     public var priority: Int16 = 0
     /// nil: at once.
     public var runAt: WallInstant?
+    /// Earliest start in seconds from the creation, by PostgreSQL's clock. Excludes `runAt`.
+    public var delaySeconds: Int32?
     /// Maximum number of attempts, including those that end with the crash of a worker.
     public var maxAttempts = JobLimits.maxAttemptsStandard
     /// The deadline of one attempt in seconds; 0: none.
@@ -41,9 +43,14 @@ public struct NewJob: Sendable {
     /// Size of the members that may be large.
     var bytes: Int { payload.count + (teardown?.count ?? 0) }
 
+    /// The earliest start of the job if it is created at this instant.
+    func runAt(createdAt: WallInstant) -> WallInstant {
+        runAt ?? delaySeconds.map { createdAt + .seconds($0) } ?? createdAt
+    }
+
     /// Whether the job has no option, so that the statement without options can insert it.
     var isPlain: Bool {
-        runAt == nil && maxAttempts == JobLimits.maxAttemptsStandard
+        runAt == nil && delaySeconds == nil && maxAttempts == JobLimits.maxAttemptsStandard
             && timeoutSeconds == JobLimits.timeoutSecondsStandard && backoff == .standard && tags.isEmpty
             && traceParent == nil && concurrencyKey == nil && uniqueKey == nil
             && cancelGraceSeconds == JobLimits.cancelGraceSecondsStandard && teardown == nil
