@@ -2,11 +2,11 @@
 /// here, and what is clean is taken off.
 enum NotYetClean {
     static let words = [
-        "Benchmarks/bench/sections/resident.py", 
-        "Sources/CBoundary", "Sources/Capabilities/Jobs", 
+        "Benchmarks/bench/sections/resident.py",
+        "Sources/CBoundary", "Sources/Capabilities/Jobs",
         "Sources/Capabilities/Pools", "Sources/Capabilities/Workers", "Sources/Protocols/HTTP",
         "Sources/Protocols/Postgres", "Sources/Reaper", "Sources/Runtime/Configuration", "Sources/Runtime/EventLoop",
-        "Sources/Runtime/TLS", "Sources/Runtime/Telemetry", 
+        "Sources/Runtime/TLS", "Sources/Runtime/Telemetry",
         "Sources/Worker",
         "Tests/ConfigurationTests", "Tests/EventLoopTests", "Tests/HTTPTests", "Tests/Integration",
         "Tests/JobsTests", "Tests/PoolsTests", "Tests/PostgresTests",
@@ -15,7 +15,7 @@ enum NotYetClean {
     ]
 
     static let lines = [
-        "Sources/CBoundary/CLinux", "Sources/Capabilities/Jobs", 
+        "Sources/CBoundary/CLinux", "Sources/Capabilities/Jobs",
         "Sources/Capabilities/Pools", "Sources/Capabilities/Workers", "Sources/Protocols/HTTP",
         "Sources/Protocols/Postgres", "Sources/Reaper", "Sources/Runtime/Configuration", "Sources/Runtime/EventLoop",
         "Sources/Runtime/TLS", "Sources/Runtime/Telemetry", "Sources/Runtime/Values", "Sources/Worker",

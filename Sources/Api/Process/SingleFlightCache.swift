@@ -9,7 +9,7 @@ final class SingleFlightCache<Value: Sendable>: Sendable {
         var kept: (value: Value, until: MonotonicInstant)?
         var waiting: [CheckedContinuation<Value, Never>] = []
         /// The number of the read that is waited for. A read that was given up has a lower one.
-        var search = 0
+        var read = 0
     }
 
     private enum Step {
@@ -49,28 +49,28 @@ final class SingleFlightCache<Value: Sendable>: Sendable {
                 if let kept = state.kept, now < kept.until { return .answer(kept.value) }
                 state.waiting.append(continuation)
                 guard state.waiting.count == 1 else { return .wait }
-                state.search += 1
-                return .start(state.search)
+                state.read += 1
+                return .start(state.read)
             }
             switch step {
             case .answer(let value): continuation.resume(returning: value)
-            case .start(let search): start(search)
+            case .start(let read): start(read)
             case .wait: break
             }
         }
     }
 
-    private func start(_ search: Int) {
+    private func start(_ read: Int) {
         loop.execute { [self] in
             // When it fires after the value is read, no caller waits for this read.
-            loop.schedule(at: .now() + limit) { self.finish(search, self.whenLate()) }
-            loop.spawn { self.finish(search, await self.find()) }
+            loop.schedule(at: .now() + limit) { self.finish(read, self.whenLate()) }
+            loop.spawn { self.finish(read, await self.find()) }
         }
     }
 
-    private func finish(_ search: Int, _ value: Value) {
+    private func finish(_ read: Int, _ value: Value) {
         let waiting = state.withLock { state -> [CheckedContinuation<Value, Never>] in
-            guard search == state.search, !state.waiting.isEmpty else { return [] }
+            guard read == state.read, !state.waiting.isEmpty else { return [] }
             state.kept = (value, .now() + keptFor)
             defer { state.waiting = [] }
             return state.waiting
