@@ -23,7 +23,8 @@ extension Fixture {
         }
         parameters.append(ids)
         try await sql(
-            "UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs => $1) WHERE id = ANY ($2)", parameters
+            "UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs => $1) WHERE id = ANY ($2)",
+            parameters
         )
     }
 

@@ -69,6 +69,15 @@ public struct TestDatabase: Sendable {
         }
     }
 
+    /// Runs statements one after the other, on one connection.
+    public func run(_ statements: String...) async throws {
+        try await TestLoop.run {
+            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
+            defer { connection.close() }
+            for sql in statements { _ = try await connection.execute(sql: sql) }
+        }
+    }
+
     /// The only value of a query whose value is a whole number.
     public func integer(_ sql: String) async throws -> Int {
         Int(try await self.sql("SELECT (\(sql))::bigint").onlyRow().int8(0))

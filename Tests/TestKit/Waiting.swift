@@ -29,4 +29,8 @@ public func waitUntil(
 
 public struct NotInTime: Error, CustomStringConvertible {
     public let description: String
+
+    public init(description: String) {
+        self.description = description
+    }
 }

@@ -52,15 +52,11 @@ struct Deployment: Sendable {
     /// Runs a statement of the test's own, on a connection of its own: PostgreSQL may have been restarted since the last.
     @discardableResult
     func sql(_ sql: String, _ parameters: Parameters = Parameters()) async throws -> Rows {
-        try await TestLoop.run { [settings = database.settings] in
-            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
-            defer { connection.close() }
-            return try await connection.execute(sql: sql, parameters)
-        }
+        try await database.sql(sql, parameters)
     }
 
     /// The first column of each row.
     func texts(_ sql: String) async throws -> [String] {
-        try await self.sql(sql).map { try $0.text(0) }
+        try await database.texts(sql)
     }
 }
