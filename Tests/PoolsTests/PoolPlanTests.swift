@@ -1,4 +1,5 @@
 import Postgres
+import TestKit
 import Testing
 
 @testable import Pools
@@ -65,7 +66,7 @@ import Testing
 
     @Test func `a look at the pools reads each once`() async throws {
         try await withEitherStatistics { fixture in
-            _ = try await plan(PoolStore.look, "1", in: fixture.pool)
+            _ = try await plan(PoolStore.look, "1", in: fixture.general)
             #expect(try await fixture.pools.pending().count == 50)
         }
     }

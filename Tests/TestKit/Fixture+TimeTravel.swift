@@ -28,13 +28,16 @@ extension Fixture {
         )
     }
 
-    /// The last heartbeat of every worker, or of this one, is too old: it expired a second ago.
-    public func expireWorkers(_ id: Int64? = nil) async throws {
+    /// Every worker is considered dead: its heartbeat expired a second ago.
+    public func expireWorkers() async throws {
+        try await sql("UPDATE worker SET expires_at = clock_timestamp() - interval '1 s'")
+    }
+
+    /// This worker is considered dead.
+    public func expireWorker(_ id: Int64) async throws {
         var parameters = Parameters()
         parameters.append(id)
-        try await sql(
-            "UPDATE worker SET expires_at = clock_timestamp() - interval '1 s' WHERE $1::bigint IS NULL OR id = $1",
-            parameters)
+        try await sql("UPDATE worker SET expires_at = clock_timestamp() - interval '1 s' WHERE id = $1", parameters)
     }
 
     /// Every idempotency key, except this one, was used a day before.
