@@ -263,7 +263,7 @@ import Values
                 _ = try await transaction.execute(
                     sql: "SELECT configure_queue('default', 3, NULL, NULL, NULL, NULL, NULL, NULL, NULL)")
                 let late = Task(executorPreference: TestLoop.shared) { try await fixture.lease(10, seconds: 60) }
-                try await fixture.untilBlocked()
+                try await fixture.waitUntilBlocked()
                 return late
             }
             #expect(try await late.value.count == 2)

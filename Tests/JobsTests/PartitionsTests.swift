@@ -28,8 +28,6 @@ extension Fixture {
             try await sql(statement)
         }
     }
-
-    func partitionCount() async throws -> Int64 { try await number("SELECT count(*) FROM job_partition") }
 }
 
 @Suite struct PartitionsTests {
@@ -37,9 +35,9 @@ extension Fixture {
 
     @Test func `the days to come get partitions, once`() async throws {
         try await Fixture.use { fixture in
-            let before = try await fixture.partitionCount()
+            let before = try await fixture.count("job_partition")
             #expect(try await fixture.jobs.ensurePartitions(ofDays: 2, daysAhead: 9) == .done(4))
-            #expect(try await fixture.partitionCount() == before + 4)
+            #expect(try await fixture.count("job_partition") == before + 4)
             #expect(try await fixture.jobs.ensurePartitions(ofDays: 2, daysAhead: 9) == .done(0))
             let covered = try await fixture.number(
                 "SELECT (max(ends) - (clock_timestamp() AT TIME ZONE 'UTC')::date)::bigint FROM job_partition")
@@ -55,7 +53,7 @@ extension Fixture {
                 async let second = other.jobs.ensurePartitions(ofDays: 1, daysAhead: 20)
                 let changes = Set(try await [first, second])
                 #expect(changes == [.done(18), .done(0)])
-                #expect(try await fixture.partitionCount() == 21)
+                #expect(try await fixture.count("job_partition") == 21)
             }
         }
     }
