@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint build images bench chaos mutants example deps clean
+.PHONY: help run test unit lint build images bench chaos mutants example deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -7,8 +7,11 @@ help: ## Show this list
 run: ## Run api, worker and reaper on a private PostgreSQL (API_PORT=8000, DATABASE_URL=)
 	@Scripts/run.sh
 
-test: ## Build and run all tests (FILTER=regex, SANITIZE=address)
+test: ## Build and run all tests (FILTER=regex, SEED=n|random, SANITIZE=address)
 	@Scripts/test.sh
+
+unit: ## Build and run the tests that need no PostgreSQL (FILTER=regex)
+	@Scripts/unit.sh
 
 lint: ## Check code format, scripts, Prometheus rules, manifests and Dockerfiles
 	@Scripts/lint.sh

@@ -30,7 +30,7 @@ func program(_ name: String, _ imports: [Target.Dependency], plugins: [Target.Pl
         name: name, dependencies: imports, path: "Sources/\(name)", swiftSettings: strict, plugins: plugins)
 }
 
-func tests(_ name: String, _ imports: [Target.Dependency]) -> Target {
+func tests(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
     .testTarget(name: name, dependencies: imports, path: "Tests/\(name)", swiftSettings: strict)
 }
 
@@ -56,7 +56,7 @@ let package = Package(
         runtime("TLS", ["Values", "COpenSSL", "EventLoop"]),
         runtime("JSON", ["Values"]),
         runtime("Telemetry", ["Values"]),
-        runtime("Configuration", ["Values", "EventLoop"]),
+        runtime("Configuration"),
 
         // Protocols
         protocolTarget("HTTP", ["Values", "EventLoop", "TLS", "JSON", "Telemetry"]),
@@ -64,9 +64,9 @@ let package = Package(
 
         // Capabilities
         capability("Workers", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration"]),
-        capability("Jobs", ["Values", "Postgres", "EventLoop", "JSON", "Workers", "Telemetry"]),
+        capability("Jobs", ["Values", "Postgres", "EventLoop", "JSON", "Telemetry"]),
         capability("Pauses", ["Values", "Postgres", "TLS", "Telemetry"]),
-        capability("Pools", ["Values", "Postgres", "EventLoop", "Telemetry"]),
+        capability("Pools", ["Values", "Postgres", "Telemetry"]),
 
         // Programs
         program(
@@ -97,20 +97,20 @@ let package = Package(
             path: "Tests/TestKit",
             swiftSettings: strict),
         tests("ValuesTests", ["Values", "TestKit"]),
-        tests("EventLoopTests", ["Values", "EventLoop", "CLinux"]),
+        tests("EventLoopTests", ["Values", "EventLoop", "TestKit"]),
         tests("TLSTests", ["Values", "TLS", "EventLoop"]),
-        tests("JSONTests", ["JSON"]),
-        tests("TelemetryTests", ["Values", "Telemetry"]),
-        tests("ConfigurationTests", ["Values", "Configuration"]),
-        tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "JSON", "Telemetry"]),
+        tests("JSONTests", ["JSON", "TestKit"]),
+        tests("TelemetryTests", ["Values", "Telemetry", "TestKit"]),
+        tests("ConfigurationTests", ["Configuration"]),
+        tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "Telemetry", "TestKit"]),
         tests("PostgresTests", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "Configuration", "TestKit"]),
         tests("JobsTests", ["Values", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("PausesTests", ["Values", "Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
-        tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
+        tests("PausesTests", ["Values", "Pauses", "Jobs", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
+        tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "TestKit"]),
         tests(
             "WorkerTests",
-            ["Values", "Worker", "EventLoop", "TLS", "JSON", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
+            ["Values", "Worker", "EventLoop", "TLS", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
         tests(
             "ApiTests",
             [
@@ -126,7 +126,7 @@ let package = Package(
             ]),
         tests("TestKitTests", ["Values", "TestKit", "EventLoop"]),
         tests("Integration", ["Values", "TestKit", "Postgres", "EventLoop", "JSON"]),
-        tests("Tidy", ["TestKit"]),
+        tests("Tidy"),
     ].filter { hasTests || $0.path?.hasPrefix("Tests/") != true },
     swiftLanguageModes: [.v6]
 )

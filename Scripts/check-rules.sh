@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Checks the Prometheus rules of k8s/monitoring and runs their tests in Tests/Monitoring. Exits with 1 on any finding.
+# Checks the Prometheus rules of k8s/monitoring, runs their tests in Tests/Monitoring, and checks rules and dashboard
+# against the documents with Tests/Monitoring/check.py. Exits with 1 on any finding.
 # If promtool is not installed, it is extracted from Debian's package `prometheus` into .local/tools; installing the
 # package would start a Prometheus.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
+source "$ROOT/Scripts/pypi.sh"
 
 readonly TOOL=.local/tools/promtool
 
@@ -58,4 +60,8 @@ fi
 # promtool accepts a file without rules.
 [[ $log =~ \ [1-9][0-9]*\ rules\ found ]] || fail "promtool found no rules in k8s/monitoring/prometheus-rules.yaml" "$log"
 log=$("$promtool" test rules "${tests[@]}" 2>&1) || fail "the tests in Tests/Monitoring failed" "$log"
+
+tools=$(lint_tools)
+"$tools/bin/python" -m unittest discover --quiet --start-directory Tests/Monitoring --pattern '*_test.py'
+"$tools/bin/python" Tests/Monitoring/check.py || fail "the rules or the dashboard have errors"
 say "rules: all tests passed"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs all tests, or those that match FILTER=regex. SANITIZE=thread|address builds with that sanitizer, in a
-# separate directory.
+# Builds and runs all tests, or those that match FILTER=regex. SEED=n|random replaces the fixed seed of the tests that
+# draw random numbers. SANITIZE=thread|address builds with that sanitizer, in a separate directory.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
@@ -11,6 +11,7 @@ if [[ -n ${SANITIZE:-} ]]; then
     options+=(--sanitize="$SANITIZE" --scratch-path ".build/$SANITIZE")
 fi
 require_writable .build
+[[ -z ${SEED:-} ]] || export TEST_SEED=$SEED
 
 # The integration tests start the three programs, which this builds too.
 swift build --build-tests --explicit-target-dependency-import-check error "${options[@]}"
@@ -23,6 +24,7 @@ swift test --skip-build --disable-xctest "${options[@]}" ${FILTER:+--filter "$FI
 if ((status != 0)); then
     # Repeats the lines about failures at the end, where they are easy to find.
     echo "--- failures:"
+    grep '^TEST_SEED=' "$log" || true
     grep -E -A 12 'recorded an issue|Fatal error|unexpected signal|: error:' "$log" | tail -n 200 || true
 fi
 exit "$status"

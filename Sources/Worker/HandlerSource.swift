@@ -28,7 +28,8 @@ struct HandlerSource: Sendable {
         } catch {
             initial = HandlerTable([:], builtIn: HandlerTable.builtIn(on: loop))
             reader.add(
-                ConfigurationProblem(place: "WORKER_HANDLERS_FILE", problem: "is not usable:\n\(error)", accepted: nil))
+                ConfigurationProblem(
+                    setting: "WORKER_HANDLERS_FILE", problem: "is not usable:\n\(error)", accepted: nil))
         }
     }
 

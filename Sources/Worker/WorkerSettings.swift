@@ -75,7 +75,7 @@ struct WorkerSettings: Sendable {
         handlers = HandlerSource(reading: &reader, environment: environment, on: loop)
         pool = PoolSettings(reading: &reader, host: Host.name)
         // A path that cannot be read is a problem already.
-        let hasHandlers = handlers.hasFile || reader.problems.contains { $0.place.hasPrefix("WORKER_HANDLERS_FILE") }
+        let hasHandlers = handlers.hasFile || reader.problems.contains { $0.setting.hasPrefix("WORKER_HANDLERS_FILE") }
         reader.require(
             pool == nil || hasHandlers, of: "POOL_NAME", "WORKER_HANDLERS_FILE",
             otherwise: "a pool's workloads run by a program of the handlers file, and there is none")

@@ -28,7 +28,7 @@ import Testing
         Case(
             what: "deep nesting",
             body: "{\"type\":\"a\",\"payload\":" + String(repeating: "[", count: 100_000), status: 400,
-            says: ["more than 512 objects and arrays inside each other"]),
+            says: ["objects and arrays are nested deeper than 512 levels"]),
         Case(
             what: "an unknown member", body: #"{"type":"a","prioritty":1}"#, status: 422,
             says: [#"{"pointer":"/prioritty","detail":"is not known here"}"#]),
@@ -66,7 +66,7 @@ import Testing
         Case(
             what: "a wrong method", method: "DELETE", status: 405, says: ["this path accepts GET, HEAD, POST, OPTIONS"]),
         Case(what: "an unknown method", method: "BREW", status: 501, says: ["the method is not implemented"]),
-        Case(what: "an unknown path", target: "/api/job", status: 404, says: ["there is nothing at this path"]),
+        Case(what: "an unknown path", target: "/api/job", status: 404, says: ["no such path"]),
         Case(
             what: "an unknown parameter", method: "GET", target: "/api/jobs?colour=red&limit=0", status: 400,
             says: [#""parameter":"colour""#, #""parameter":"limit""#]),
@@ -82,7 +82,7 @@ import Testing
             says: [#""parameter":"queue""#]),
         Case(
             what: "a body where none belongs", method: "GET", body: "{}", status: 400,
-            says: ["this operation takes no body"]),
+            says: ["this operation accepts no body"]),
         Case(
             what: "no host", headers: [("Host", "a"), ("Host", "b")], body: "{}", status: 400, says: ["Host"]),
         Case(

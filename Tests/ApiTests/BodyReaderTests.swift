@@ -21,7 +21,7 @@ import Testing
 
     private func pointers(_ problem: Problem?) -> [String] {
         (problem?.errors ?? []).map { error in
-            if case .pointer(let text) = error.place { text } else { "no pointer" }
+            if case .pointer(let text) = error.location { text } else { "no pointer" }
         }
     }
 

@@ -17,7 +17,7 @@ import Values
 
     private func parameters(_ query: String) -> [String] {
         (problem { () throws(Problem) in _ = try read(query) }?.errors ?? []).map { error in
-            if case .parameter(let name) = error.place { name } else { "no parameter" }
+            if case .parameter(let name) = error.location { name } else { "no parameter" }
         }
     }
 

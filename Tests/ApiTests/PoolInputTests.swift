@@ -13,7 +13,7 @@ import Testing
     private func pointers(_ body: String) throws -> [String] {
         let problem = #expect(throws: Problem.self) { try read(body) }
         return try #require(problem).errors.map { error in
-            if case .pointer(let pointer) = error.place { pointer } else { "" }
+            if case .pointer(let pointer) = error.location { pointer } else { "" }
         }
     }
 

@@ -55,7 +55,7 @@ import Testing
             ["API_DRAIN_DELAY_SECONDS": "25"],
             "API_DRAIN_DELAY_SECONDS, API_DRAIN_TIMEOUT_SECONDS: the delay must be shorter"
         ),
-        (["LOG_LEVEL": "loud"], "LOG_LEVEL: \"loud\" is none of them"),
+        (["LOG_LEVEL": "loud"], "LOG_LEVEL: \"loud\" is not a known value"),
         (["JOB_PAYLOAD_MAX_BYTES": "9MiB"], "JOB_PAYLOAD_MAX_BYTES: \"9MiB\" is out of range"),
     ])
     func `what cannot work is refused with its name`(changes: [String: String], problem: String) throws {

@@ -32,7 +32,9 @@ struct CommandLineArgumentsTests {
             ("--help", .help), ("-h", .help), ("--version", .version), ("--check-config", .checkConfig),
             ("--list-settings", .listSettings), ("migrate --help", .help), ("--help --help", .help),
         ] as [(String, CommandLineArguments.Request)])
-    func `every program can tell about itself`(words: String, request: CommandLineArguments.Request) throws {
+    func `every program has options for help, version, check and listing`(
+        words: String, request: CommandLineArguments.Request
+    ) throws {
         #expect(try parse(words).request == request)
     }
 
@@ -45,7 +47,7 @@ struct CommandLineArgumentsTests {
         #expect(try parse("migrate up").command?.has("--dry-run") == false)
     }
 
-    @Test func `an option's value may follow it, and an alias means the same`() throws {
+    @Test func `an option's value may follow it, and an alias is equivalent`() throws {
         for words in ["watchdog --max-jobs=20", "watchdog --max-jobs 20", "watchdog --max-labs=20 --dry-run"] {
             #expect(try parse(words).command?.integer("--max-jobs", in: 1...100) == 20)
         }
@@ -62,14 +64,14 @@ struct CommandLineArgumentsTests {
         ("migrate down", #"unknown argument "down""#),
         ("migrate up status", #"unknown argument "status""#),
         ("migrate --dry-rum", #"unknown argument "--dry-rum"; did you mean --dry-run?"#),
-        ("migrate --dry-run=1", "--dry-run takes no value"),
-        ("migrate --dry-run --dry-run", "--dry-run is given twice"),
-        ("watchdog --max-jobs", "--max-jobs lacks its value N"),
-        ("watchdog --max-jobs=", "--max-jobs lacks its value N"),
-        ("watchdog --max-jobs=1 --max-labs=2", "--max-jobs is given twice"),
-        ("--help --version", #""--version" asks for a second thing"#),
+        ("migrate --dry-run=1", "--dry-run accepts no value"),
+        ("migrate --dry-run --dry-run", "--dry-run is given more than once"),
+        ("watchdog --max-jobs", "--max-jobs requires a value: --max-jobs=N"),
+        ("watchdog --max-jobs=", "--max-jobs requires a value: --max-jobs=N"),
+        ("watchdog --max-jobs=1 --max-labs=2", "--max-jobs is given more than once"),
+        ("--help --version", #""--version" cannot be combined with another request"#),
     ])
-    func `anything else is refused`(words: String, message: String) {
+    func `any other command line is rejected`(words: String, message: String) {
         #expect(throws: UsageError(message)) { try parse(words) }
     }
 }
@@ -95,7 +97,7 @@ struct StartupTests {
         return (status, text)
     }
 
-    @Test func `good settings run, with a warning for what is not known`() {
+    @Test func `valid settings run, with a warning for an unknown variable`() {
         let startup = decide([], ["TEST_KEY": "12345678", "TEST_PORT": "9000", "TEST_PROT": "1"])
         guard case .run(let settings, let command, let warnings) = startup else {
             Issue.record("it does not run: \(startup)")
@@ -103,10 +105,10 @@ struct StartupTests {
         }
         #expect(settings.port == 9000)
         #expect(command == nil)
-        #expect(warnings == [#""TEST_PROT" is set, but nothing reads it; did you mean TEST_PORT?"#])
+        #expect(warnings == [#""TEST_PROT" is not a known variable; did you mean TEST_PORT?"#])
     }
 
-    @Test func `a command may need less than serving does`() {
+    @Test func `a command may require fewer settings than serving`() {
         guard case .run(_, let command, _) = decide(["migrate"], [:]) else {
             Issue.record("it does not run")
             return
@@ -114,13 +116,13 @@ struct StartupTests {
         #expect(command?.name == "migrate")
     }
 
-    @Test func `wrong settings end with 78 and every reason`() throws {
+    @Test func `invalid settings exit with 78 and list every problem`() throws {
         for arguments in [[], ["--check-config"]] {
             let exit = try #require(ending(arguments, ["TEST_PORT": "x"]))
             #expect(exit.status == 78)
             #expect(
                 exit.text == """
-                    jobqueue-test: the configuration is not usable:
+                    jobqueue-test: the configuration is not valid:
                       TEST_PORT: "x" is not an integer (accepted: an integer from 1 to 65535)
                       TEST_KEY: is not set (accepted: 8 or more visible ASCII characters)
 
@@ -128,13 +130,13 @@ struct StartupTests {
         }
     }
 
-    @Test func `a check of good settings ends with 0`() throws {
+    @Test func `a check of valid settings exits with 0`() throws {
         let exit = try #require(ending(["--check-config"], ["TEST_KEY": "12345678"]))
         #expect(exit.status == 0)
-        #expect(exit.text == "the configuration is usable\n")
+        #expect(exit.text == "the configuration is valid\n")
     }
 
-    @Test func `a wrong argument ends with 64 and the usage`() throws {
+    @Test func `an unknown argument exits with 64 and prints the usage`() throws {
         let exit = try #require(ending(["--hlep"]))
         #expect(exit.status == 64)
         #expect(
@@ -147,7 +149,7 @@ struct StartupTests {
                 """)
     }
 
-    @Test func `the help and the listing show every setting, whatever the environment is`() throws {
+    @Test func `the help and the listing show every setting, regardless of the environment`() throws {
         let help = try #require(ending(["--help"], ["TEST_PORT": "x"]))
         #expect(help.status == 0)
         #expect(
@@ -163,7 +165,7 @@ struct StartupTests {
                 """)
     }
 
-    @Test func `the version is told`() throws {
+    @Test func `the version is printed`() throws {
         #expect(try #require(ending(["--version"])).text == "jobqueue-test 1.2.3\n")
     }
 }

@@ -17,7 +17,7 @@ struct DatabaseURLTests {
         ),
         ("postgresql://u:p%40w@a,b:2/d", "postgresql://u:p%40w@a,b:2/d", "postgresql://u:***@a,b:2/d"),
     ])
-    func `a URL is read as libpq wants it, and shown without its password`(
+    func `a URL is converted for libpq, and described without its password`(
         text: String, revealed: String, shown: String
     ) throws {
         let url = try DatabaseURL(parsing: text)
@@ -30,7 +30,7 @@ struct DatabaseURLTests {
         "postgresql://h/d?password=ca@nary", "postgresql://u:canary@h/d", "postgresql://u:@canary@h",
         "postgresql://u:ca/\u{301}nary@h/d", "postgresql://h/d?password=canary",
     ])
-    func `no part of a password is shown, however it is written`(text: String) throws {
+    func `no part of a password is shown, in any notation`(text: String) throws {
         let url = try DatabaseURL(parsing: text)
         var dumped = ""
         dump(url, to: &dumped)
@@ -43,7 +43,7 @@ struct DatabaseURLTests {
         "mysql://u:canary@h/d", "host=canary", "canary", "postgresql:/canary", "postgresql://canary h/d",
         "postgresql://canary%zz", "postgresql://canary%0", "postgresql://canary%00", "postgresql://canary\n",
     ])
-    func `anything else is refused without being told`(text: String) {
+    func `any other text is rejected without being repeated`(text: String) {
         var settings = SettingsReader(environment: ProcessEnvironment(["DATABASE_URL": text]))
         #expect(settings.optionalDatabaseURL("DATABASE_URL", help: "h") == nil)
         #expect(settings.problems.count == 1)
@@ -64,7 +64,7 @@ struct DatabaseAccessTests {
         return (access, settings.problems.map(\.description))
     }
 
-    @Test func `a URL alone is enough`() {
+    @Test func `a URL alone is sufficient`() {
         var (access, problems) = access(["DATABASE_URL": "postgres://u:canary@h/d"])
         #expect(problems == [])
         #expect(pairs(access) == ["dbname=postgresql://u:canary@h/d"])
@@ -72,7 +72,7 @@ struct DatabaseAccessTests {
         #expect(access.refresh() == .unchanged)
     }
 
-    @Test func `what stands in the credentials file overrides the URL`() {
+    @Test func `the credentials file overrides the URL`() {
         let file = directory.write("export PGUSER=\"app\"\nexport PGPASSWORD=\"canary\"\nPGHOST=\n", to: "db")
         let (access, problems) = access(["DATABASE_URL": "postgresql://h/d", "DATABASE_CREDENTIALS_FILE": file])
         #expect(problems == [])
@@ -83,7 +83,7 @@ struct DatabaseAccessTests {
         #expect(!dumped.contains("canary") && !"\(access.parameters)\(access.parameters.pairs)".contains("canary"))
     }
 
-    @Test func `the credentials file can say everything`() {
+    @Test func `the credentials file is sufficient without a URL`() {
         let whole = directory.write("PGHOST=h PGPORT=1 PGDATABASE=d PGUSER=u PGPASSWORD=p", to: "db")
         #expect(
             pairs(access(["DATABASE_CREDENTIALS_FILE": whole]).access) == [
@@ -94,7 +94,7 @@ struct DatabaseAccessTests {
         #expect(pairs(both.access) == ["dbname=postgresql://new/d"])
     }
 
-    @Test func `a rotation is noticed, and a broken file changes nothing until it is whole`() {
+    @Test func `a rotation is detected, and an invalid file changes nothing until it is valid`() {
         let file = directory.write("PGUSER=one", to: "db")
         var (access, _) = access(["DATABASE_URL": "postgresql://h/d", "DATABASE_CREDENTIALS_FILE": file])
         #expect(access.refresh() == .unchanged)
@@ -119,7 +119,7 @@ struct DatabaseAccessTests {
         #expect(pairs(access).last == "user=three")
     }
 
-    @Test func `a place and a user are needed, and every error is told`() {
+    @Test func `an address is required, and every error is reported`() {
         #expect(access([:]).problems.map { $0.prefix(24) } == ["DATABASE_URL: is not set"])
         #expect(access(["DATABASE_CREDENTIALS_FILE": "/nonexistent"]).problems.count == 1)
         #expect(access(["DATABASE_URL": "canary"]).problems.count == 1)
@@ -142,7 +142,7 @@ struct FileWatchTests {
         FileStamp(modifiedNanoseconds: number, inode: 1, sizeBytes: 1)
     }
 
-    @Test func `each change is told once`() {
+    @Test func `each change is reported once`() {
         var watch = FileWatch(path: "/nonexistent/file")
         #expect(watch.change(to: nil) == .unchanged)
         #expect(watch.change(to: stamp(1)) == .changed)
@@ -155,7 +155,7 @@ struct FileWatchTests {
         #expect(watch.change(to: stamp(3)) == .changed)
     }
 
-    @Test func `a file replaced by one of equal size is another`() {
+    @Test func `a file replaced by one of equal size has changed`() {
         let directory = TemporaryDirectory()
         let path = directory.write("one", to: "file")
         var watch = FileWatch(path: path)

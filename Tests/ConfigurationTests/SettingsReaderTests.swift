@@ -14,7 +14,7 @@ struct SettingsReaderTests {
         SettingsReader(environment: ProcessEnvironment(values))
     }
 
-    @Test func `what is not set has its default, and an empty value counts as not set`() throws {
+    @Test func `a variable that is not set has its default, and an empty value counts as not set`() throws {
         var settings = reader(["PORT": "", "NAME": "", "FLAG": "", "LIST": "", "LEVEL_FILE": ""])
         #expect(settings.integer("PORT", default: 8000, in: 1...65535, help: "h") == 8000)
         #expect(settings.string("NAME", default: "x", help: "h") == "x")
@@ -31,7 +31,7 @@ struct SettingsReaderTests {
         try settings.finish()
     }
 
-    @Test func `each kind reads its values`() throws {
+    @Test func `each type parses its values`() throws {
         let file = directory.write("x", to: "file")
         var settings = reader([
             "PORT": "-7", "NAME": " as it is ", "LIST": " a, b c ,,\td ", "LEVEL": "high", "WAIT_SECONDS": "0.25",
@@ -53,13 +53,13 @@ struct SettingsReaderTests {
         ("true", true), ("TRUE", true), ("1", true), ("Yes", true), ("on", true), ("false", false), ("0", false),
         ("no", false), ("OFF", false),
     ])
-    func `a boolean may be said in many ways`(text: String, value: Bool) throws {
+    func `a boolean has several notations`(text: String, value: Bool) throws {
         var settings = reader(["FLAG": text])
         #expect(settings.boolean("FLAG", default: !value, help: "h") == value)
         try settings.finish()
     }
 
-    @Test func `every error is told at once, with what is accepted`() {
+    @Test func `all problems are reported at once, with the accepted values`() {
         var settings = reader([
             "PORT": "80a", "BIG": "70000", "FLAG": "maybe", "LEVEL": "middle", "WAIT_SECONDS": "-1", "SIZE": "1MB",
             "LIST": "ok,b@d", "KEY": "short", "BLANK": "with a blank", "FILE": "/nonexistent", "FOLDER": "/dev/null",
@@ -82,16 +82,16 @@ struct SettingsReaderTests {
         let failure = #expect(throws: ConfigurationFailure.self) { try settings.finish() }
         #expect(
             failure?.description == #"""
-                the configuration is not usable:
+                the configuration is not valid:
                   PORT: "80a" is not an integer (accepted: an integer from 1 to 65535)
                   BIG: "70000" is out of range (accepted: an integer from 1 to 65535)
-                  FLAG: "maybe" is neither true nor false (accepted: true or false (also 1/0, yes/no, on/off))
-                  LEVEL: "middle" is none of them (accepted: one of LOW, HIGH)
+                  FLAG: "maybe" is not a boolean (accepted: true or false (also 1/0, yes/no, on/off))
+                  LEVEL: "middle" is not a known value (accepted: one of LOW, HIGH)
                   WAIT_SECONDS: "-1" is not a number of seconds (accepted: seconds from 0 to 9.5)
                   SIZE: "1MB" is not a number of bytes (accepted: bytes from 1 to 1KiB, also as KiB, MiB or GiB)
-                  LIST: "ok,b@d" has the element "b@d", which is not accepted (accepted: words)
+                  LIST: "ok,b@d" contains the element "b@d", which is not accepted (accepted: words)
                   KEY: has only 5 characters (accepted: 32 or more visible ASCII characters)
-                  BLANK: has a blank, control or non-ASCII character (accepted: 4 or more visible ASCII characters)
+                  BLANK: contains a blank, control or non-ASCII character (accepted: 4 or more visible ASCII characters)
                   FILE: "/nonexistent" cannot be used: No such file or directory (accepted: the path of a readable file)
                   FOLDER: "/dev/null" cannot be used: is not a directory (accepted: the path of a readable directory)
                   NAME: "x\u{1B}[2J" is not accepted (accepted: a word)
@@ -102,21 +102,21 @@ struct SettingsReaderTests {
     }
 
     @Test(arguments: ["+5", " 5", "5 ", "0x5", "5.0", "٥", "", "-", "--5", "5_000", "99999999999999999999"])
-    func `what only looks like an integer is none`(text: String) {
+    func `a text that only resembles an integer is rejected`(text: String) {
         #expect(SettingText.integer(text) == nil)
     }
 
     @Test(arguments: ["1.", ".5", "1.0000001", "1e3", "+1", "-0", "1,5", "inf", "nan", "1.-5", "10000000000000"])
-    func `what only looks like seconds is none`(text: String) {
+    func `a text that only resembles seconds is rejected`(text: String) {
         #expect(SettingText.seconds(text) == nil)
     }
 
     @Test(arguments: ["-1", "1KB", "1 MiB", "MiB", "9999999999GiB", "1.5GiB", "1mib"])
-    func `what only looks like bytes is none`(text: String) {
+    func `a text that only resembles a number of bytes is rejected`(text: String) {
         #expect(SettingText.bytes(text) == nil)
     }
 
-    @Test func `numbers are written as they can be read`() {
+    @Test func `formatted numbers can be parsed`() {
         for count in [0, 1, 1_023, 1_024, 1 << 20, 3 << 30, (1 << 20) + 1] {
             #expect(SettingText.bytes(SettingText.bytes(count)) == count)
         }
@@ -127,7 +127,7 @@ struct SettingsReaderTests {
         #expect(SettingText.bytes("4Ki") == 4_096)
     }
 
-    @Test func `a value may stand in a file, less one newline`() throws {
+    @Test func `a value may be in a file, without one newline at its end`() throws {
         for (content, value) in [("8080", "8080"), ("8080\n", "8080"), ("8080\r\n", "8080"), ("a\n\n", "a\n")] {
             var settings = reader(["NAME_FILE": directory.write(content, to: "value"), "NAME": ""])
             #expect(settings.requiredString("NAME", help: "h") == value)
@@ -135,7 +135,7 @@ struct SettingsReaderTests {
         }
     }
 
-    @Test func `a file that holds no usable value is an error, and a secret in it is not told`() {
+    @Test func `a file without a valid value is an error that does not show a secret`() {
         let empty = directory.write("\n", to: "empty")
         let binary = directory.write([0xff, 0xfe], to: "binary")
         let key = directory.write("canary\n", to: "key")
@@ -154,8 +154,8 @@ struct SettingsReaderTests {
                 #"A_FILE: "\#(empty)": is empty \#(file)"#,
                 #"B_FILE: "\#(binary)": is not UTF-8 \#(file)"#,
                 #"C_FILE: "/nonexistent": No such file or directory \#(file)"#,
-                #"D, D_FILE: both are given (accepted: one of them)"#,
-                #"LARGE_FILE: "\#(large)": holds more than 65536 bytes \#(file)"#,
+                #"D, D_FILE: both are set (accepted: one of them)"#,
+                #"LARGE_FILE: "\#(large)": is larger than 65536 bytes \#(file)"#,
                 #"KEY_FILE ("\#(key)"): has only 6 characters (accepted: 32 or more visible ASCII characters)"#,
                 #"PORT_FILE ("\#(port)"): "80a" is not an integer (accepted: an integer from 1 to 9)"#,
             ])
@@ -177,7 +177,7 @@ struct SettingsReaderTests {
         #expect(secret.revealed == "canary")
     }
 
-    @Test func `declaring a variable twice ends the process`() async {
+    @Test func `declaring a variable twice traps`() async {
         await #expect(processExitsWith: .failure) {
             var settings = SettingsReader(environment: ProcessEnvironment([:]))
             _ = settings.optionalString("A", help: "h")
@@ -187,7 +187,7 @@ struct SettingsReaderTests {
 }
 
 struct ProcessEnvironmentTests {
-    @Test func `a block of variables is read as getenv would`() {
+    @Test func `a block of variables is parsed like in getenv`() {
         let block = Array("A=1\0B=x=y\0A=2\0EMPTY=\0NOEQUALS\0=odd\0".utf8) + [0x43, 0x3d, 0xff, 0x00]
         let environment = ProcessEnvironment(parsing: block)
         #expect(environment.values == ["A": "1", "B": "x=y", "EMPTY": ""])
@@ -202,7 +202,7 @@ struct ProcessEnvironmentTests {
 }
 
 struct UnknownVariablesTests {
-    @Test func `a misspelt variable is told with the one that was meant`() {
+    @Test func `a misspelt variable is reported with the nearest known name`() {
         var settings = SettingsReader(
             environment: ProcessEnvironment([
                 "API_PROT": "1", "API_SECRET_KEY_FIEL": "/x", "API_SOMETHING_ELSE": "1", "API_PORT": "8000",
@@ -213,13 +213,13 @@ struct UnknownVariablesTests {
         _ = settings.optionalString("API_HOST", help: "h")
         #expect(
             settings.unknownVariables(prefixes: ["API_", "JOBQUEUE_"]) == [
-                #""API_PROT" is set, but nothing reads it; did you mean API_PORT?"#,
-                #""API_SECRET_KEY_FIEL" is set, but nothing reads it; did you mean API_SECRET_KEY_FILE?"#,
-                #""API_SOMETHING_ELSE" is set, but nothing reads it"#,
+                #""API_PROT" is not a known variable; did you mean API_PORT?"#,
+                #""API_SECRET_KEY_FIEL" is not a known variable; did you mean API_SECRET_KEY_FILE?"#,
+                #""API_SOMETHING_ELSE" is not a known variable"#,
             ])
     }
 
-    @Test func `what Kubernetes sets for a Service is no mistake`() {
+    @Test func `variables that Kubernetes sets for a Service are not reported`() {
         let links = [
             "JOBQUEUE_API_SERVICE_HOST": "10.0.0.1", "JOBQUEUE_API_SERVICE_PORT": "8000",
             "JOBQUEUE_API_SERVICE_PORT_HTTP": "8000", "JOBQUEUE_API_PORT": "tcp://10.0.0.1:8000",

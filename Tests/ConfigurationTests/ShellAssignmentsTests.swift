@@ -7,7 +7,7 @@ struct ShellAssignmentsTests {
         try ShellAssignments(parsing: Array(text.utf8), path: "/vault/secrets/db").values
     }
 
-    @Test func `a file as a Vault agent renders it is read`() throws {
+    @Test func `a file rendered by a Vault agent is parsed`() throws {
         let text = """
             # rendered by vault
 
@@ -44,7 +44,7 @@ struct ShellAssignmentsTests {
         ("A=x\\", 1, "ends with a backslash"), ("A=1; B=2", 1, "has ; outside of quotes"),
         ("A=$(pwd)", 1, "has ( outside of quotes"), ("A=x\0", 1, "has a value that is not UTF-8 text"),
     ])
-    func `what is wrong is told by file and line, never with a value`(text: String, line: Int, problem: String) {
+    func `an error names the file and line, and never a value`(text: String, line: Int, problem: String) {
         #expect(throws: ShellAssignmentsError(path: "/vault/secrets/db", line: line, problem: problem)) {
             try parse(text)
         }
@@ -55,7 +55,7 @@ struct ShellAssignmentsTests {
         #expect(error.description == #""/vault/secrets/db", line 3: ends with a backslash"#)
     }
 
-    @Test func `a value that is not UTF-8 is refused`() {
+    @Test func `a value that is not UTF-8 is rejected`() {
         #expect(throws: ShellAssignmentsError.self) {
             try ShellAssignments(parsing: [0x41, 0x3d, 0xff], path: "f")
         }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A directory of a test's own, removed with what is in it.
+/// A temporary directory for a test, removed with its contents.
 final class TemporaryDirectory {
     let path: String
     private var names: Set<String> = []
@@ -16,7 +16,7 @@ final class TemporaryDirectory {
         rmdir(path)
     }
 
-    /// Writes a new file beside the old one and puts it in its place, as a Vault agent does.
+    /// Replaces a file by renaming a new one over it, like a Vault agent.
     @discardableResult
     func write(_ text: String, to name: String, mode: mode_t = 0o600) -> String {
         write(Array(text.utf8), to: name, mode: mode)

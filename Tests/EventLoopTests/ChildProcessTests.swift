@@ -14,7 +14,7 @@ private func text(_ stream: PipeEnd) async throws -> String {
     return String(decoding: bytes, as: UTF8.self)
 }
 
-/// Of the whole process, in which other tests run too: compare it with a margin.
+/// Number of open descriptors of the process. Other tests run at the same time, so it must be compared with a margin.
 private var openDescriptors: Int {
     var count = 0
     guard let directory = opendir("/proc/self/fd") else { return -1 }
@@ -24,7 +24,7 @@ private var openDescriptors: Int {
 }
 
 @Suite(.serialized) struct ChildProcessTests {
-    @Test func `input, output, errors and the result have a descriptor each`() async throws {
+    @Test func `standard input, output, error and the result have separate descriptors`() async throws {
         try await onLoop { loop in
             let child = try ChildProcess(shell("cat; echo problem >&2; echo done >&3; exit 7"), on: loop)
             try await child.standardInput.write(Array("hello".utf8), deadline: nil)
@@ -38,7 +38,7 @@ private var openDescriptors: Int {
         }
     }
 
-    @Test func `a child has only the environment, directory and descriptors that it was given`() async throws {
+    @Test func `a child has only the given environment, directory and descriptors`() async throws {
         try await onLoop { loop in
             let child = try ChildProcess(
                 shell("/usr/bin/env; pwd; ls /proc/self/fd", environment: ["ONLY": "this"], directory: "/usr"),
@@ -52,20 +52,20 @@ private var openDescriptors: Int {
         }
     }
 
-    @Test func `killing the group ends what the child has started as well`() async throws {
+    @Test func `killing the process group ends the descendants of the child`() async throws {
         try await onLoop { loop in
             let child = try ChildProcess(shell("sleep 3600 & echo started; wait"), on: loop)
             var bytes: [UInt8] = []
             _ = try await child.standardOutput.read(into: &bytes, atMost: 100, deadline: .now() + .seconds(60))
             child.signalGroup(Signals.kill)
             #expect(await child.waitForExit() == .signal(SIGKILL))
-            // Its descendants held the pipe: the end of the stream shows that they are gone.
+            // The descendants held the pipe open: the end of the stream shows that they have ended.
             #expect(try await text(child.standardOutput) == "")
             child.closeDescriptors()
         }
     }
 
-    @Test func `ignored and blocked signals of the parent are the child's own again`() async throws {
+    @Test func `a child starts with default signal dispositions and an empty mask`() async throws {
         try await onLoop { loop in
             let child = try ChildProcess(shell("kill -PIPE $$"), on: loop)
             #expect(await child.waitForExit() == .signal(SIGPIPE))
@@ -78,7 +78,8 @@ private var openDescriptors: Int {
         (ProcessSpec(executable: "/etc/passwd", arguments: ["x"]), "exec /etc/passwd: Permission denied"),
         (shell("true", directory: "/no/where"), "chdir /no/where: No such file or directory"),
     ])
-    func `what cannot be started says what failed, and leaves nothing`(spec: ProcessSpec, message: String) async throws
+    func `a failed start names the call and its subject, and leaks no descriptor`(spec: ProcessSpec, message: String)
+        async throws
     {
         try await onLoop { loop in
             let before = openDescriptors
@@ -94,7 +95,7 @@ private var openDescriptors: Int {
         }
     }
 
-    @Test func `children leave no descriptor and no zombie behind`() async throws {
+    @Test func `children leak no descriptor and no zombie`() async throws {
         try await onLoop { loop in
             let before = openDescriptors
             for _ in 0..<50 {
@@ -107,7 +108,7 @@ private var openDescriptors: Int {
         }
     }
 
-    @Test func `a program is found as a shell would find it`() {
+    @Test func `a program is found in the search path, or by its path`() {
         #expect(ProcessSpec.findExecutable("sh", searchPath: "/nowhere:/usr/bin:/bin") == "/usr/bin/sh")
         #expect(ProcessSpec.findExecutable("/bin/sh", searchPath: "") == "/bin/sh")
         #expect(ProcessSpec.findExecutable("sh", searchPath: "/nowhere") == nil)

@@ -1,9 +1,10 @@
 import EventLoop
 import Synchronization
+import TestKit
 import Testing
 import Values
 
-/// Runs `body` as a task of a loop of its own and gives back what it returns.
+/// Runs `body` as a task of a new loop. Returns its result.
 func onLoop<Value: Sendable>(
     _ label: String = "test", _ body: @escaping @Sendable (Loop) async throws -> Value
 ) async throws -> Value {
@@ -12,7 +13,7 @@ func onLoop<Value: Sendable>(
     return try await Task(executorPreference: loop) { try await body(loop) }.value
 }
 
-/// Numbers in the order in which they were appended.
+/// A list of numbers in the order of appending.
 private final class Log: Sendable {
     private let numbers = Mutex<[Int]>([])
 
@@ -24,7 +25,7 @@ private final class Log: Sendable {
 }
 
 @Suite struct LoopTests {
-    @Test func `a task and all that it calls run on the loop's thread`() async throws {
+    @Test func `a task and the functions that it calls run on the loop's thread`() async throws {
         @Sendable func called(by loop: Loop) async -> Bool {
             await Task.yield()
             return loop.isCurrent
@@ -34,7 +35,7 @@ private final class Log: Sendable {
         #expect(there)
     }
 
-    @Test func `work that is handed in from other threads is all done, in order for each thread`() async throws {
+    @Test func `work submitted from other threads runs in order for each thread`() async throws {
         let seen = try await onLoop { loop in
             let logs = (0..<4).map { _ in Log() }
             await withTaskGroup(of: Void.self) { group in
@@ -50,7 +51,7 @@ private final class Log: Sendable {
         #expect(seen == Array(repeating: Array(0..<1000), count: 4))
     }
 
-    @Test func `tasks that wake each other for ever do not starve timers`() async throws {
+    @Test func `tasks that are always ready do not starve timers`() async throws {
         try await onLoop { loop in
             let spinner = loop.spawn { while !Task.isCancelled { await Task.yield() } }
             try await loop.sleep(for: .milliseconds(5))
@@ -58,7 +59,7 @@ private final class Log: Sendable {
         }
     }
 
-    @Test func `timers fire in the order of their deadlines, and cancelled ones never`() async throws {
+    @Test func `timers fire in the order of their deadlines, and cancelled timers do not fire`() async throws {
         let fired = try await onLoop { loop in
             let log = Log()
             await withCheckedContinuation { done in
@@ -80,7 +81,7 @@ private final class Log: Sendable {
         #expect(fired == [1, 2, 3, 5, 6])
     }
 
-    @Test func `a timer never fires early, and moves when it is armed again`() async throws {
+    @Test func `a timer never fires early, and arming it again replaces its deadline`() async throws {
         let late = try await onLoop { loop in
             let start = MonotonicInstant.now()
             return await withCheckedContinuation { done in
@@ -92,10 +93,10 @@ private final class Log: Sendable {
         #expect(late >= .milliseconds(20))
     }
 
-    @Test(arguments: [UInt64(1), 2, 3, 4, 5])
-    func `a heap of timers agrees with sorting, whatever is cancelled and moved`(seed: UInt64) async throws {
+    @Test(arguments: TestSeeds.take(5))
+    func `the timer heap fires in sorted order after random changes`(seed: UInt64) async throws {
         let (fired, expected) = try await onLoop { loop in
-            var random = SplitMix(seed)
+            var random = SeededGenerator(seed: seed)
             let log = Log()
             var deadlines: [Int: Int64] = [:]
             var timers: [Int: LoopTimer] = [:]
@@ -108,7 +109,7 @@ private final class Log: Sendable {
                 } else {
                     let timer = timers[key] ?? loop.timer { log.append(key) }
                     timers[key] = timer
-                    // Distinct deadlines, so that there is one right order.
+                    // Distinct deadlines, so that there is one correct order.
                     let deadline = start + Int64.random(in: 0..<1000, using: &random) * 1000 + Int64(step)
                     timer.arm(at: MonotonicInstant(nanoseconds: deadline))
                     deadlines[key] = deadline
@@ -129,20 +130,5 @@ private final class Log: Sendable {
             await #expect(throws: CancellationError.self) { try await sleeper.value }
             #expect(MonotonicInstant.now() - started < .seconds(60))
         }
-    }
-}
-
-/// A small generator whose whole run is told by its seed (Steele, Lea and Flood, "SplitMix64", 2014).
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

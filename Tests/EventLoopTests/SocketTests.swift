@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 import Values
 
-/// A connected pair over loopback, both ends on `loop`.
+/// A pair of connected sockets over loopback, both on `loop`.
 private func pair(on loop: Loop) async throws -> (client: Socket, server: Socket) {
     let listener = try Listener(address: .loopback(port: 0))
     async let accepted = listener.accept(on: loop).attach(to: loop)
@@ -20,7 +20,7 @@ private func readAll(_ stream: any ByteStream) async throws -> [UInt8] {
 }
 
 @Suite struct SocketTests {
-    @Test func `ten mebibytes cross in both directions at once`() async throws {
+    @Test func `ten mebibytes pass in both directions at once`() async throws {
         try await onLoop { loop in
             let (client, server) = try await pair(on: loop)
             let sent = (0..<10 * 1024 * 1024).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
@@ -44,7 +44,7 @@ private func readAll(_ stream: any ByteStream) async throws -> [UInt8] {
         }
     }
 
-    @Test func `the end of the stream follows the last bytes, however they arrive together`() async throws {
+    @Test func `the end of the stream follows the last bytes, also when both arrive together`() async throws {
         try await onLoop { loop in
             for size in [0, 1, 100, 65_536] {
                 let (client, server) = try await pair(on: loop)
@@ -57,7 +57,7 @@ private func readAll(_ stream: any ByteStream) async throws -> [UInt8] {
         }
     }
 
-    @Test func `a read past its deadline times out, and the stream stays usable`() async throws {
+    @Test func `a read times out at its deadline, and the stream stays usable`() async throws {
         try await onLoop { loop in
             let (client, server) = try await pair(on: loop)
             var bytes: [UInt8] = []
@@ -84,7 +84,7 @@ private func readAll(_ stream: any ByteStream) async throws -> [UInt8] {
         }
     }
 
-    @Test func `closing wakes a read that waits`() async throws {
+    @Test func `closing a stream ends a waiting read`() async throws {
         try await onLoop { loop in
             let (client, server) = try await pair(on: loop)
             let reader = Task(executorPreference: loop) { try await readAll(server) }
@@ -97,7 +97,7 @@ private func readAll(_ stream: any ByteStream) async throws -> [UInt8] {
         }
     }
 
-    @Test func `a write to a peer that has gone reports a disconnect`() async throws {
+    @Test func `a write to a disconnected peer throws disconnected`() async throws {
         try await onLoop { loop in
             let (client, server) = try await pair(on: loop)
             server.close()
@@ -107,7 +107,7 @@ private func readAll(_ stream: any ByteStream) async throws -> [UInt8] {
         }
     }
 
-    @Test func `connecting to a port where nobody listens names the address`() async throws {
+    @Test func `a refused connection names the address`() async throws {
         try await onLoop { loop in
             let listener = try Listener(address: .loopback(port: 0))
             let address = listener.address
@@ -121,17 +121,17 @@ private func readAll(_ stream: any ByteStream) async throws -> [UInt8] {
         }
     }
 
-    @Test func `two listeners cannot have one port`() throws {
+    @Test func `two listeners cannot bind one port`() throws {
         let first = try Listener(address: .loopback(port: 0))
         do throws(SystemError) {
             _ = try Listener(address: first.address)
-            Issue.record("the port was given twice")
+            Issue.record("the port was bound twice")
         } catch {
             #expect("\(error)" == "listen on \(first.address): Address already in use")
         }
     }
 
-    @Test func `a listener that closes hands out the connections of its backlog`() async throws {
+    @Test func `closing a listener accepts the connections in its backlog`() async throws {
         try await onLoop { loop in
             let listener = try Listener(address: .loopback(port: 0))
             let client = try await Socket.connect(to: listener.address, on: loop, deadline: nil)
@@ -148,7 +148,7 @@ private func readAll(_ stream: any ByteStream) async throws -> [UInt8] {
         }
     }
 
-    @Test func `closing a listener ends an accept that waits`() async throws {
+    @Test func `closing a listener ends a waiting accept`() async throws {
         try await onLoop { loop in
             let listener = try Listener(address: .loopback(port: 0))
             let accepting = Task(executorPreference: loop) { _ = try await listener.accept(on: loop).remoteAddress }
@@ -158,7 +158,7 @@ private func readAll(_ stream: any ByteStream) async throws -> [UInt8] {
         }
     }
 
-    @Test func `addresses print as people write them`() async throws {
+    @Test func `addresses have their usual text form`() async throws {
         #expect("\(SocketAddress.loopback(port: 80))" == "127.0.0.1:80")
         #expect("\(SocketAddress.ipv6(high: 0, low: 1, scope: 0, port: 8000))" == "[::1]:8000")
         #expect(try await SocketAddress.resolve(host: "127.0.0.1", port: 5) == [.loopback(port: 5)])

@@ -3,7 +3,7 @@ import Testing
 import Values
 
 @Suite struct WakeSignalTests {
-    @Test func `a wake-up that comes before the wait is kept, and several are one`() async throws {
+    @Test func `a signal before the wait is stored, and several count as one`() async throws {
         try await onLoop { loop in
             let wakeSignal = WakeSignal(on: loop)
             wakeSignal.wake()
@@ -13,7 +13,7 @@ import Values
         }
     }
 
-    @Test func `a task that waits is woken`() async throws {
+    @Test func `a signal wakes a waiting task`() async throws {
         try await onLoop { loop in
             let wakeSignal = WakeSignal(on: loop)
             let sleeper = Task(executorPreference: loop) { await wakeSignal.wait(until: .now() + .seconds(3600)) }

@@ -31,11 +31,11 @@ struct ChunkedDecoderTests {
         ("10000000000000000\r\n", 413), ("100001\r\n", 413),
         (String(repeating: "0", count: 300) + "5\r\nhello\r\n", 400),
     ])
-    func `a malformed chunk is refused`(text: String, status: Int) {
+    func `a malformed chunk is rejected`(text: String, status: Int) {
         #expect(decodeChunks(text).0 == .refused(status))
     }
 
-    @Test func `a body may be as long as its limit, over all chunks, and no longer`() {
+    @Test func `the length limit applies to the sum of all chunks`() {
         #expect(decodeChunks("5\r\nhello\r\n3\r\nabc\r\n0\r\n\r\n", bodyBytesMax: 8).1.count == 8)
         #expect(decodeChunks("5\r\nhello\r\n4\r\nabcd\r\n0\r\n\r\n", bodyBytesMax: 8).0 == .refused(413))
         #expect(decodeChunks("1\r\n", bodyBytesMax: 0).0 == .refused(413))
@@ -56,7 +56,7 @@ struct ChunkedDecoderTests {
         #expect(decodeChunks("0\r\na:\r\nb:\r\nc:\r\n\r\n", limits: limits).0 == .refused(431))
     }
 
-    @Test func `an incomplete body asks for more`() {
+    @Test func `an incomplete body needs more bytes`() {
         for text in [
             "", "5", "5\r", "5\r\n", "5\r\nhell", "5\r\nhello", "5\r\nhello\r\n", "0\r\n", "0\r\n\r",
             "0\r\nX: y\r\n",

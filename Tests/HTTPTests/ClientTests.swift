@@ -9,7 +9,7 @@ struct ClientTests {
     /// A client on the test server's client loop, which counts its connections.
     private final class CountingClient: Sendable {
         let client: Client
-        let connections = Tally()
+        let connections = Count()
 
         init(_ server: TestServer, limits: ClientLimits = ClientLimits()) {
             let connections = connections
@@ -25,7 +25,7 @@ struct ClientTests {
         Origin(host: "example.org", port: 80, address: server.address)
     }
 
-    @Test func `requests share a kept connection`() async throws {
+    @Test func `requests reuse an idle connection`() async throws {
         let server = try TestServer(ServerTests.routes)
         let counting = CountingClient(server)
         let origin = Self.origin(server)
@@ -43,7 +43,7 @@ struct ClientTests {
         #expect(counting.connections.count == 1)
     }
 
-    @Test func `the name goes into Host, and the connection to the address`() async throws {
+    @Test func `the Host field has the name, and the connection goes to the address`() async throws {
         let server = try TestServer { router in
             router.on(.get, "/host", access: .open) { request, _ in .text(request.head.authority ?? "") }
         }
@@ -63,7 +63,7 @@ struct ClientTests {
         }
     }
 
-    @Test func `what would break the request is not sent`() async throws {
+    @Test func `a malformed target, host or field is not sent`() async throws {
         let server = try TestServer(ServerTests.routes)
         let counting = CountingClient(server)
         let origin = Self.origin(server)
@@ -133,7 +133,7 @@ struct ClientTests {
         ),
         ("HTTP/1.1 204 None\r\n\r\n", ""), ("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", ""),
     ])
-    func `a response is read to its end`(text: String, body: String) async throws {
+    func `a response is read up to its end`(text: String, body: String) async throws {
         let loop = try Loop.start(label: "client")
         defer { loop.stop() }
         let result = try await Self.answering([text], on: loop)[0]
@@ -141,15 +141,15 @@ struct ClientTests {
     }
 
     @Test(arguments: [
-        ("", ClientError.disconnected("the server closed it")),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", .disconnected("the server closed it")),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab", .disconnected("the server closed it")),
+        ("", ClientError.disconnected("closed by the server")),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", .disconnected("closed by the server")),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab", .disconnected("closed by the server")),
         ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", .bodyTooLarge(bytesMax: 10)),
         ("HTTP/1.1 200 OK\r\n\r\n01234567890", .bodyTooLarge(bytesMax: 10)),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n", .bodyTooLarge(bytesMax: 10)),
         ("HTTP/1.1 101 Switch\r\n\r\n", .invalidResponse("unexpected interim responses")),
     ])
-    func `a response that is cut off or too long is an error`(text: String, error: ClientError) async throws {
+    func `a truncated or overlong response is an error`(text: String, error: ClientError) async throws {
         let loop = try Loop.start(label: "client")
         defer { loop.stop() }
         var limits = ClientLimits()
@@ -158,21 +158,21 @@ struct ClientTests {
         #expect(throws: error) { try result.get() }
     }
 
-    @Test func `a request that may be repeated survives a server that closed its connection`() async throws {
+    @Test func `a repeatable request succeeds after the server closed the idle connection`() async throws {
         let loop = try Loop.start(label: "client")
         defer { loop.stop() }
-        // The server promises to go on, and closes.
+        // The server announces a persistent connection, and closes it.
         let kept = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"
         let results = try await Self.answering([kept, kept], on: loop, requests: 2)
         #expect(results.map { (try? $0.get())?.status } == [.ok, .ok])
-        // A connection that had time to be closed is asked first, so that even a POST survives.
+        // A connection that was idle for longer is probed before use, so that even a POST succeeds.
         var limits = ClientLimits()
         limits.probeAfter = .zero
         let posts = try await Self.answering([kept, kept], on: loop, limits: limits, .post, requests: 2)
         #expect(posts.map { (try? $0.get())?.status } == [.ok, .ok])
     }
 
-    @Test func `the deadline ends a request that is not answered`() async throws {
+    @Test func `a request without a response ends at its deadline`() async throws {
         let entered = Gate()
         let leave = Gate()
         let server = try TestServer { router in
@@ -193,7 +193,7 @@ struct ClientTests {
         leave.open()
     }
 
-    @Test func `nobody listening is an error of its own`() async throws {
+    @Test func `a refused connection is reported as notConnected`() async throws {
         let loop = try Loop.start(label: "client")
         defer { loop.stop() }
         try await onLoop(loop) {
@@ -204,14 +204,14 @@ struct ClientTests {
             do throws(ClientError) {
                 _ = try await client.send(
                     ClientRequest(.get, "/"), to: Origin(host: "h", port: 80, address: address), deadline: .soon)
-                Issue.record("connected to nobody")
+                Issue.record("connected to a closed port")
             } catch {
                 guard case .notConnected = error else { throw error }
             }
         }
     }
 
-    @Test func `few idle connections are kept, and not for long`() {
+    @Test func `idle connections are limited in number and age`() {
         final class Idle: ByteStream {
             func read(
                 into buffer: inout [UInt8], atMost: Int, deadline: MonotonicInstant?
@@ -235,7 +235,7 @@ struct ClientTests {
         #expect(keep("b", at: 3) == 0)
         #expect(keep("c", at: 4) == 1)
         #expect(idle.count == 3)
-        // Those of seconds 0 and 1 have grown old.
+        // The connections of seconds 0 and 1 have expired.
         #expect(keep("c", at: 11) == 2)
         #expect(idle.count == 2)
         #expect(idle.take(Origin(host: "b", port: 80))?.idleSince.nanoseconds == 3_000_000_000)

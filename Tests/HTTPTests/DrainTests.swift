@@ -7,8 +7,8 @@ import Values
 struct DrainTests {
     private static let get = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"
 
-    @Test func `a drain under load resets nobody and leaves nothing unanswered`() async throws {
-        let answered = Tally()
+    @Test func `a drain under load resets no connection and answers every request`() async throws {
+        let answered = Count()
         let server = try TestServer(ServerTests.routes)
         let enough = Gate()
         try await withThrowingTaskGroup(of: Int.self) { group in
@@ -41,7 +41,7 @@ struct DrainTests {
         #expect(late == nil)
     }
 
-    @Test func `a drain tells first, answers what is in flight, and closes what is idle`() async throws {
+    @Test func `a drain becomes unready first, answers requests in flight and closes idle connections`() async throws {
         var limits = ServerLimits()
         limits.drainIdleTimeout = .milliseconds(50)
         let entered = Gate()
@@ -62,7 +62,7 @@ struct DrainTests {
             _ = try await idle.response()
             async let report = server.server.drain(deadline: .soon)
             try await eventually { !server.server.isReady }
-            // The idle connection ends in order, while the other still waits for its answer.
+            // The idle connection is closed in order while the other still waits for its response.
             #expect(try await idle.nextResponse() == nil)
             idle.socket.close()
             leave.open()
@@ -73,7 +73,7 @@ struct DrainTests {
         #expect(answers.first?.field("Connection") == "close")
     }
 
-    @Test func `requests that come in the last moment are still answered`() async throws {
+    @Test func `requests that arrive at the start of a drain are answered`() async throws {
         var limits = ServerLimits()
         limits.drainIdleTimeout = .seconds(5)
         let server = try TestServer(limits: limits, ServerTests.routes)
@@ -90,7 +90,7 @@ struct DrainTests {
         }
     }
 
-    @Test func `the deadline of a drain cuts what is left`() async throws {
+    @Test func `the drain deadline closes the remaining connections`() async throws {
         let entered = Gate()
         let leave = Gate()
         let server = try TestServer { router in

@@ -6,7 +6,7 @@ import Testing
 @testable import HTTP
 
 struct HTTPSTests {
-    /// A certificate for localhost that vouches for itself, in a directory that is removed with the object.
+    /// A self-signed certificate for localhost, in a directory that is removed with the object.
     private final class Identity: Sendable {
         let directory: String
         var certificate: String { directory + "/certificate.pem" }
@@ -38,7 +38,7 @@ struct HTTPSTests {
         }
     }
 
-    @Test func `the client and the server speak HTTPS`() async throws {
+    @Test func `client and server communicate over HTTPS`() async throws {
         let loop = try Loop.start(label: "setup")
         defer { loop.stop() }
         let identity = try await Identity(on: loop)
@@ -56,11 +56,11 @@ struct HTTPSTests {
                 #expect(response.status == .created)
                 #expect(response.body == body)
             }
-            let stranger = Origin(isSecure: true, host: "example.org", port: port, address: server.address)
+            let wrongName = Origin(isSecure: true, host: "example.org", port: port, address: server.address)
             await #expect(throws: ClientError.self) {
-                try await client.send(ClientRequest(.get, "/hello"), to: stranger, deadline: .soon)
+                try await client.send(ClientRequest(.get, "/hello"), to: wrongName, deadline: .soon)
             }
-            // One connection is kept, and the one to a stranger never came about.
+            // The first connection is kept; the one with the wrong name failed in its handshake.
             try await eventually { server.server.connectionCount == 1 }
             client.closeIdle()
             try await eventually { server.server.connectionCount == 0 }

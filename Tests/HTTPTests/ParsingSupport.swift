@@ -2,15 +2,15 @@ import Testing
 
 @testable import HTTP
 
-/// What became of an input, in a form that can be compared.
+/// The result of a parser in a form that can be compared.
 enum Verdict: Equatable {
     case needMore
     case complete(consumed: Int)
     case refused(Int)
 }
 
-/// Parses `bytes` whole and again one byte at a time; both must agree, and a refusal must not be taken
-/// back by what follows.
+/// Parses `bytes` at once and again one byte at a time. Both must agree, and a rejection must not depend on the bytes
+/// after it.
 func parseRequest(
     _ bytes: [UInt8], limits: MessageLimits = MessageLimits(), sourceLocation: SourceLocation = #_sourceLocation
 ) -> (Verdict, RequestHead?) {
@@ -44,7 +44,7 @@ private func verdict(_ parsed: Parsed<RequestHead>) -> (Verdict, RequestHead?) {
     }
 }
 
-/// Decodes whole and one byte at a time; both must agree on the verdict and on the content.
+/// Decodes `text` at once and again one byte at a time. Both must agree on the verdict and on the content.
 func decodeChunks(
     _ text: String, bodyBytesMax: Int = 1 << 20, limits: MessageLimits = MessageLimits(),
     sourceLocation: SourceLocation = #_sourceLocation

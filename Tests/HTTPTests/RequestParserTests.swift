@@ -3,7 +3,7 @@ import Testing
 @testable import HTTP
 
 struct RequestParserTests {
-    @Test func `a request is read with its parts`() throws {
+    @Test func `a request is parsed into its parts`() throws {
         let text =
             "POST /api/jobs/a%20b/cancel?x=1&y HTTP/1.1\r\nHost: example.org:8000\r\ncontent-TYPE:application/json\r\n"
             + "X-Own: \t one two \t\r\nContent-Length: 12\r\nEmpty:\r\n\r\n"
@@ -36,7 +36,7 @@ struct RequestParserTests {
         #expect(KnownField(name: "") == nil)
     }
 
-    @Test func `every method but CONNECT is read, exactly as it is written`() throws {
+    @Test func `every method except CONNECT is accepted, case-sensitively`() throws {
         for method in Method.allCases {
             let (verdict, head) = parseRequest("\(method) / HTTP/1.1\r\nHost: h\r\n\r\n")
             if method == .connect {
@@ -49,7 +49,7 @@ struct RequestParserTests {
         }
     }
 
-    @Test func `pipelined requests are read one after the other by the same parser`() throws {
+    @Test func `one parser parses pipelined requests in order`() throws {
         let first = "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n"
         let second = "DELETE /two HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
         let buffer = Array((first + second).utf8)
@@ -70,7 +70,7 @@ struct RequestParserTests {
         #expect(consumed + rest == buffer.count)
     }
 
-    @Test func `one empty line before a request is ignored, and not two`() {
+    @Test func `one empty line before a request is ignored, but not two`() {
         #expect(parseRequest("\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n").1?.path == "/")
         #expect(parseRequest("\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n").0 == .refused(400))
     }
@@ -81,7 +81,9 @@ struct RequestParserTests {
         ("Connection: x , Close,y\r\n", "1.1", false), ("Connection: Keep-Alive, close\r\n", "1.0", false),
         ("Connection: closed\r\n", "1.1", true), ("Connection: ,,\r\nConnection: close\r\n", "1.1", false),
     ])
-    func `the connection goes on as version and Connection say`(fields: String, version: String, keepsAlive: Bool) {
+    func `version and Connection determine whether the connection persists`(
+        fields: String, version: String, keepsAlive: Bool
+    ) {
         let (_, head) = parseRequest("GET / HTTP/\(version)\r\nHost: h\r\n\(fields)\r\n")
         #expect(head?.keepsAlive == keepsAlive)
     }
@@ -92,17 +94,17 @@ struct RequestParserTests {
         ("http://other:81/x?y", "/x", "y", "other:81"), ("HTTPS://other", "/", nil, "other"),
         ("http://other?q", "/", "q", "other"), ("http://[::1]:80/", "/", nil, "[::1]:80"), ("//x", "//x", nil, "h"),
     ])
-    func `a target is read in origin form and in absolute form`(
+    func `a target is parsed in origin form and in absolute form`(
         target: String, path: String, query: String?, authority: String
     ) {
         let (_, head) = parseRequest("GET \(target) HTTP/1.1\r\nHost: h\r\n\r\n")
         #expect(head?.path == path)
         #expect(head?.query == query)
-        // The authority of an absolute target counts, whatever Host says (RFC 9112 section 3.2.2).
+        // The authority of an absolute target takes precedence over Host (RFC 9112 section 3.2.2).
         #expect(head?.authority == authority)
     }
 
-    @Test func `an asterisk is a target of OPTIONS only`() {
+    @Test func `an asterisk is a valid target of OPTIONS only`() {
         #expect(parseRequest("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n").1?.path == "*")
         #expect(parseRequest("GET * HTTP/1.1\r\nHost: h\r\n\r\n").0 == .refused(400))
     }
@@ -111,18 +113,18 @@ struct RequestParserTests {
         "example.org:80", "[::1]:80", "[v1.a:b]", "[::1", "[]", "[::1]x", "a b",
         "a/b", "a@b", "a:b", "a:80:80", "a,b", ":80", "", "a%2eb", "a%2", "a%zz", "1.2.3.4", "a:",
     ])
-    func `a Host is checked`(host: String) {
+    func `a malformed Host is rejected`(host: String) {
         let refused: Set = ["[::1", "[]", "[::1]x", "a b", "a/b", "a@b", "a:b", "a:80:80", ":80", "a%2", "a%zz"]
         let (verdict, _) = parseRequest("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n")
         #expect((verdict == .refused(400)) == refused.contains(host))
     }
 
-    @Test func `HTTP 1_0 may come without a Host`() {
+    @Test func `HTTP 1_0 requires no Host`() {
         #expect(parseRequest("GET / HTTP/1.0\r\n\r\n").1?.authority == nil)
         #expect(parseRequest("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n").0 == .refused(400))
     }
 
-    @Test func `only 100-continue may be expected`() {
+    @Test func `100-continue is the only supported expectation`() {
         func head(_ expect: String, _ version: String = "1.1") -> (Verdict, RequestHead?) {
             parseRequest("POST / HTTP/\(version)\r\nHost: h\r\n\(expect)Content-Length: 1\r\n\r\n")
         }
@@ -133,7 +135,7 @@ struct RequestParserTests {
         #expect(head("Expect: 200-ok\r\nExpect: 100-continue\r\n").0 == .refused(417))
     }
 
-    @Test func `limits are kept to the byte`() {
+    @Test func `limits apply to the byte`() {
         var limits = MessageLimits()
         limits.startLineBytesMax = 32
         limits.headBytesMax = 64
@@ -153,7 +155,7 @@ struct RequestParserTests {
         #expect(parseRequest(request(target: 1, field: 0, extra: 2), limits: limits).0 == .refused(431))
     }
 
-    @Test func `a line is refused as soon as it is too long, complete or not`() {
+    @Test func `a line is rejected as soon as it is too long, even if incomplete`() {
         var limits = MessageLimits()
         limits.startLineBytesMax = 32
         limits.headBytesMax = 64

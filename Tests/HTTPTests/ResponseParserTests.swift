@@ -3,7 +3,8 @@ import Testing
 @testable import HTTP
 
 struct ResponseParserTests {
-    /// The status, or 0 while more is needed, or the refusal below 0. Whole and byte by byte must agree.
+    /// The status, 0 if more is needed, or the negated status of the violation. Parsing at once and byte by byte must
+    /// agree.
     private static func parse(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) -> (Int, ResponseHead?)
     {
         let bytes = Array(text.utf8)
@@ -37,7 +38,7 @@ struct ResponseParserTests {
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", -501),
         ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", -400), ("\r\nHTTP/1.1 200 OK\r\n\r\n", -400),
     ])
-    func `a response is read as strictly as a request`(text: String, code: Int) {
+    func `a response is parsed as strictly as a request`(text: String, code: Int) {
         #expect(Self.parse(text).0 == code)
     }
 
@@ -47,7 +48,7 @@ struct ResponseParserTests {
         ("304 Same\r\nContent-Length: 7", .get, .none), ("100 Go", .post, .none),
         ("200 OK\r\nTransfer-Encoding: chunked", .get, .chunked), ("200 OK", .get, .close),
     ])
-    func `the end of a body is known`(text: String, method: HTTP.Method, end: ResponseHead.BodyEnd) {
+    func `the end of a body follows RFC 9112`(text: String, method: HTTP.Method, end: ResponseHead.BodyEnd) {
         #expect(Self.parse("HTTP/1.1 \(text)\r\n\r\n").1?.bodyEnd(answering: method) == end)
     }
 
@@ -56,7 +57,9 @@ struct ResponseParserTests {
         ("https://[::1]", true, "::1", 443, "/"), ("http://[::1]:81/x", false, "::1", 81, "/x"),
         ("http://h?q", false, "h", 80, "/?q"), ("http://h:/", false, "h", 80, "/"),
     ])
-    func `a URI is taken apart`(text: String, isSecure: Bool, host: String, port: UInt16, target: String) throws {
+    func `a URI is parsed into its parts`(text: String, isSecure: Bool, host: String, port: UInt16, target: String)
+        throws
+    {
         let uri = try #require(AbsoluteURI(text))
         #expect(uri.isSecure == isSecure)
         #expect(uri.host == host)
@@ -70,7 +73,7 @@ struct ResponseParserTests {
         "http://h/%",
         "http://h/\r\nX: y", "http://[::1/", "http://h\u{e9}/", "*",
     ])
-    func `what is no http URI is refused`(text: String) {
+    func `a text that is not an http URI is rejected`(text: String) {
         #expect(AbsoluteURI(text) == nil)
     }
 }

@@ -15,7 +15,7 @@ struct ResponseTests {
         return String(decoding: bodyRemains ? out + response.body : out, as: UTF8.self)
     }
 
-    @Test func `a response is written with its frame`() throws {
+    @Test func `a response is written with its framing fields`() throws {
         var response = Response.json(Array("{}".utf8), status: .created)
         try response.add(.location, "/jobs/1")
         try response.add(name: "X-Own", "a b")
@@ -35,13 +35,13 @@ struct ResponseTests {
     }
 
     @Test(arguments: [0, 1, 9, 10, 99, 100, 12_345, 65_536, 65_537])
-    func `the length is that of the body, however large`(count: Int) {
+    func `Content-Length is the length of the body, also of a large one`(count: Int) {
         let text = Self.written(Response(.ok, body: [UInt8](repeating: 0x61, count: count)))
         #expect(text.contains("Content-Length: \(count)\r\n"))
         #expect(text.utf8.filter { $0 == 0x61 }.count == count)
     }
 
-    @Test func `no value can end its line`() {
+    @Test func `a field value cannot contain a line end`() {
         var response = Response(.ok)
         for value in ["a\r\nSet-Cookie: x", "a\nb", "a\rb", "a\u{0}", "a\u{7F}", "a\u{e9}", "\u{2028}"] {
             #expect(throws: InvalidField.self) { try response.add(.location, value) }
@@ -62,13 +62,13 @@ struct ResponseTests {
         (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"), (951_868_799, "Tue, 29 Feb 2000 23:59:59 GMT"),
         (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"), (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
     ])
-    func `an instant is written as an HTTP date`(seconds: Int, text: String) {
+    func `a time is formatted as an HTTP date`(seconds: Int, text: String) {
         var bytes: [UInt8] = []
         bytes.append(httpDate: seconds)
         #expect(String(decoding: bytes, as: UTF8.self) == text)
     }
 
-    @Test func `the date line is made anew when its second is over`() {
+    @Test func `the date line is formatted once per second`() {
         var line = DateLine()
         let start = MonotonicInstant.now()
         line.update(start)

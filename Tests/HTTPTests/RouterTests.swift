@@ -15,7 +15,7 @@ struct RouterTests {
         return router
     }
 
-    /// `METHOD pattern [values]`, or the status with what is allowed.
+    /// `METHOD pattern [values]`, or the status with the allowed methods.
     private static func match(_ method: HTTP.Method, _ target: String) throws -> String {
         let (_, parsed) = parseRequest("\(method) \(target) HTTP/1.1\r\nHost: h\r\n\r\n")
         let head = try #require(parsed)
@@ -36,26 +36,26 @@ struct RouterTests {
         (HTTP.Method.get, "/", "GET /"), (.get, "http://h", "GET /"), (.get, "/?x=/jobs", "GET /"),
         (.get, "/jobs", "GET /jobs"), (.head, "/jobs", "GET /jobs"), (.post, "/jobs?x", "POST /jobs"),
         (.get, "/jobs/7", "GET /jobs/{id} id=7"), (.post, "/jobs/7/cancel", "POST /jobs/{id}/cancel id=7"),
-        // A literal wins over a parameter, where it leads somewhere.
+        // A literal takes precedence over a parameter, if it leads to a route for the method.
         (.post, "/jobs/cancel", "POST /jobs/cancel"), (.get, "/jobs/cancel", "GET /jobs/{id} id=cancel"),
         (.get, "/jobs/batch/events", "GET /jobs/{id}/events id=batch"), (.get, "/a/b/c", "GET /a/{x}/c x=b"),
         (.get, "/a/b/d", "GET /a/b/d"),
-        // Escapes are decoded after the path has been taken apart.
+        // Escapes are decoded after the path has been split into segments.
         (.get, "/%6aobs", "GET /jobs"), (.get, "/jobs/a%2Fb%20c%C3%A9", "GET /jobs/{id} id=a/b cé"),
         (.get, "/jobs/a+b", "GET /jobs/{id} id=a+b"), (.post, "/jobs/%63ancel", "POST /jobs/cancel"),
         (.get, "/jobs%2F7", "404"),
-        // A path is what it says: nothing is cleaned up.
+        // A path is not normalised.
         (.get, "/jobs/", "404"), (.get, "//jobs", "404"), (.get, "/jobs//events", "404"), (.get, "/jobs/7/x", "404"),
         (.get, "/Jobs", "404"), (.get, "/jobs/../jobs", "404"),
         (.put, "/jobs", "405 GET, HEAD, POST, OPTIONS"), (.put, "/jobs/cancel", "405 GET, HEAD, POST, OPTIONS"),
         (.trace, "/jobs/7", "405 GET, HEAD, OPTIONS"), (.options, "/jobs/7", "options GET, HEAD, OPTIONS"),
         (.options, "/none", "404"), (.options, "*", "options GET, HEAD, POST, OPTIONS"),
     ])
-    func `a request finds its route`(method: HTTP.Method, target: String, found: String) throws {
+    func `a request is routed by method and path`(method: HTTP.Method, target: String, found: String) throws {
         #expect(try Self.match(method, target) == found)
     }
 
-    @Test func `the table of routes can be read`() {
+    @Test func `the router lists its routes`() {
         let listed = Self.router().routes.map { "\($0.method) \($0.pattern)" }
         #expect(listed == Self.patterns.map { "\($0.0) \($0.1)" })
         #expect(Self.router().routes.first { $0.method == .post }?.body == .json())
@@ -66,17 +66,17 @@ struct RouterTests {
         ("", []), ("a=1", ["a:1"]), ("a=1&b=2&a=3", ["a:1", "b:2", "a:3"]), ("a", ["a:"]), ("a=", ["a:"]),
         ("a=b=c", ["a:b=c"]), ("&&a=1&", ["a:1"]), ("a%20b=c+d%2B", ["a b:c d+"]), ("%C3%A9=x", ["é:x"]),
     ])
-    func `a query is taken apart`(text: String, items: [String]) throws {
+    func `a query is parsed into its parameters`(text: String, items: [String]) throws {
         let query = try Query(Array(text.utf8)[...])
         #expect(query.items.map { "\($0.name):\($0.value)" } == items)
     }
 
     @Test(arguments: ["=x", "a=%ff", "%80", "a=%2", "a=%zz"])
-    func `a malformed query is refused`(text: String) {
+    func `a malformed query is rejected`(text: String) {
         #expect(throws: Problem.self) { try Query(Array(text.utf8)[...]) }
     }
 
-    @Test func `a query knows what is repeated and what is unknown`() throws {
+    @Test func `repeated and unknown query parameters are reported`() throws {
         let query = try Query(Array("limit=1&tag=a&tag=b&color=red".utf8)[...])
         #expect(try query.value("limit") == "1")
         #expect(try query.value("cursor") == nil)
@@ -84,7 +84,7 @@ struct RouterTests {
         let repeated = #expect(throws: Problem.self) { try query.value("tag") }
         #expect(repeated?.errors == [.init(.parameter("tag"), "is given more than once")])
         let unknown = #expect(throws: Problem.self) { try query.require(onlyNames: ["limit", "tag"]) }
-        #expect(unknown?.errors.map(\.place) == [.parameter("color")])
+        #expect(unknown?.errors.map(\.location) == [.parameter("color")])
         #expect(throws: Never.self) { try query.require(onlyNames: ["limit", "tag", "color"]) }
     }
 }

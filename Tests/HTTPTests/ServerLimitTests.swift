@@ -14,11 +14,11 @@ struct ServerLimitTests {
         return limits
     }
 
-    @Test func `a head that trickles is given up at its deadline`() async throws {
+    @Test func `a head that arrives too slowly is answered with 408`() async throws {
         let server = try TestServer(limits: Self.limits { $0.headTimeout = .milliseconds(100) }, ServerTests.routes)
         let began = MonotonicInstant.now()
         let statuses = try await server.connected { connection in
-            // Each byte would put off a deadline that counts from the last one.
+            // A deadline counted from the last byte would be extended by each of these.
             for byte in Self.get.utf8.prefix(20) {
                 do {
                     try await connection.socket.write([byte], deadline: .soon)
@@ -33,7 +33,7 @@ struct ServerLimitTests {
         #expect(MonotonicInstant.now() - began < .seconds(3))
     }
 
-    @Test func `a connection without a request is closed without a word`() async throws {
+    @Test func `a connection without a request is closed without a response`() async throws {
         let server = try TestServer(
             limits: Self.limits {
                 $0.headTimeout = .milliseconds(50)
@@ -45,7 +45,7 @@ struct ServerLimitTests {
         #expect(one.map(\.status) == [200])
     }
 
-    @Test func `a body that stalls is given up at its deadline`() async throws {
+    @Test func `a body that stalls is answered with 408`() async throws {
         let server = try TestServer(limits: Self.limits { $0.bodyTimeout = .milliseconds(100) }, ServerTests.routes)
         for framing in ["Content-Length: 9\r\n\r\n[1,", "Transfer-Encoding: chunked\r\n\r\n9\r\n[1,"] {
             let responses = try await server.exchange(Self.post + framing)
@@ -54,7 +54,7 @@ struct ServerLimitTests {
         }
     }
 
-    @Test func `a body that keeps the lowest rate may take longer than the timeout`() {
+    @Test func `a body at the minimum rate may take longer than the timeout`() {
         var limits = ServerLimits()
         limits.bodyTimeout = .seconds(10)
         limits.bodyBytesPerSecondMin = 1_000
@@ -64,14 +64,14 @@ struct ServerLimitTests {
         #expect(deadlines.body(received: Int.max) == Int64.max)
     }
 
-    @Test func `100-continue is said when the body is wanted, and only then`() async throws {
+    @Test func `100 Continue is sent only when the body is read`() async throws {
         let server = try TestServer(ServerTests.routes)
         try await server.connected { connection in
             try await connection.send(Self.post + "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
             #expect(try await connection.response().status == 100)
             try await connection.send("{}")
             #expect(try await connection.response().text == "{}")
-            // A client that does not wait needs no 100.
+            // A client that sends the body at once needs no 100.
             try await connection.send(Self.post + "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n[]")
             #expect(try await connection.response().text == "[]")
         }
@@ -80,7 +80,7 @@ struct ServerLimitTests {
         #expect(refused.map(\.status) == [413])
     }
 
-    @Test func `one connection too many is told so at once`() async throws {
+    @Test func `a connection beyond the limit is answered with 503 at once`() async throws {
         let server = try TestServer(limits: Self.limits { $0.connectionsMax = 2 }, ServerTests.routes)
         try await server.connected { first in
             try await first.send(Self.get)
@@ -103,7 +103,7 @@ struct ServerLimitTests {
         }
     }
 
-    @Test func `bodies together stay within their budget`() async throws {
+    @Test func `all bodies together stay within their budget`() async throws {
         let server = try TestServer(
             limits: Self.limits {
                 $0.bodyBytesMax = 100_000
@@ -113,7 +113,7 @@ struct ServerLimitTests {
         let upload = Self.post + "Content-Length: 100000\r\n\r\n"
         try await server.connected { first in
             try await first.send(upload + body.dropLast())
-            try await eventually { server.server.budget.bytesTaken == 2 * 64 * 1024 }
+            try await eventually { server.server.budget.bytesReserved == 2 * 64 * 1024 }
             let refused = try await server.exchange(upload + body)
             #expect(refused.map(\.status) == [503])
             #expect(refused.first?.field("Retry-After") == "1")
@@ -123,10 +123,10 @@ struct ServerLimitTests {
         #expect(
             try await server.exchange(upload.replacing("Host: h\r\n", with: "Host: h\r\nConnection: close\r\n") + body)
                 .map(\.status) == [201])
-        try await eventually { server.server.budget.bytesTaken == 0 }
+        try await eventually { server.server.budget.bytesReserved == 0 }
     }
 
-    @Test func `a client that goes away leaves nothing behind`() async throws {
+    @Test func `a disconnected client leaves no connection behind`() async throws {
         let server = try TestServer(ServerTests.routes)
         for part in [
             "", "GET /he", Self.get,
@@ -134,13 +134,13 @@ struct ServerLimitTests {
         ] {
             try await server.connected { try await $0.send(part) }
         }
-        try await eventually { server.server.connectionCount == 0 && server.server.budget.bytesTaken == 0 }
+        try await eventually { server.server.connectionCount == 0 && server.server.budget.bytesReserved == 0 }
         #expect(try await server.exchange("GET /hello HTTP/1.0\r\n\r\n").map(\.status) == [200])
     }
 
-    @Test func `an answer is not lost to a body that nobody reads`() async throws {
+    @Test func `a response is not lost when the body is not read`() async throws {
         let server = try TestServer(ServerTests.routes)
-        // The kernel resets a connection that is closed with unread input, and the answer goes with it.
+        // The kernel resets a connection that is closed with unread input, and the response is lost.
         for _ in 1...20 {
             let responses = try await server.exchange(
                 Self.post + "Content-Length: 90000000\r\n\r\n" + String(repeating: "1", count: 300_000))
@@ -148,7 +148,7 @@ struct ServerLimitTests {
         }
     }
 
-    @Test func `another stream may be put over the socket`() async throws {
+    @Test func `an upgrade can wrap the socket in another stream`() async throws {
         let server = try TestServer(
             upgrade: { socket, deadline in
                 var greeting: [UInt8] = []

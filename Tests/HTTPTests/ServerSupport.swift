@@ -21,7 +21,7 @@ func onLoop<Value: Sendable>(
     }
 }
 
-/// A server on loopback, with loops of its own, and a loop for the client side.
+/// A server on loopback with its own event loops, and a loop for the client side.
 final class TestServer: Sendable {
     let server: Server
     let address: SocketAddress
@@ -49,7 +49,7 @@ final class TestServer: Sendable {
         for loop in loops + [clientLoop] { loop.stop() }
     }
 
-    /// Connects, and runs `body` with the connection on the client's loop.
+    /// Connects, and calls `body` with the connection on the client's loop.
     func connected<Value: Sendable>(
         _ body: @escaping @Sendable (RawConnection) async throws -> Value
     ) async throws -> Value {
@@ -61,7 +61,7 @@ final class TestServer: Sendable {
         }
     }
 
-    /// Sends `text` on a connection of its own, and returns all that comes back until the server closes it.
+    /// Sends `text` on a new connection. Returns all responses until the server closes it.
     func exchange(_ text: String) async throws -> [RawResponse] {
         try await connected { connection in
             try await connection.send(text)
@@ -85,7 +85,7 @@ struct RawResponse: Sendable {
     func field(_ name: String) -> String? { head.fields.text(named: name) }
 }
 
-/// A connection whose bytes the test decides on. Used on the client's loop.
+/// A connection on which the test sends raw bytes. Used on the client's loop.
 final class RawConnection: @unchecked Sendable {
     struct Incomplete: Error {}
 
@@ -100,13 +100,13 @@ final class RawConnection: @unchecked Sendable {
         try await socket.write(Array(text.utf8), deadline: .soon)
     }
 
-    /// The next response, which must carry a length unless it answers `method` without a body.
+    /// The next response. It must have a `Content-Length`, unless a response to `method` has no body.
     func response(to method: HTTP.Method = .get) async throws -> RawResponse {
         guard let response = try await nextResponse(to: method) else { throw Incomplete() }
         return response
     }
 
-    /// Nil when the server has closed the connection in order, after whole responses only.
+    /// The next response; nil if the server has closed the connection after complete responses.
     func nextResponse(to method: HTTP.Method = .get) async throws -> RawResponse? {
         while true {
             var parser = ResponseParser()
@@ -137,7 +137,7 @@ final class RawConnection: @unchecked Sendable {
     }
 }
 
-/// Lets a handler wait for the test, and the test for the handler.
+/// A gate by which a handler waits for the test, or the test for the handler.
 final class Gate: Sendable {
     private struct State {
         var isOpen = false
@@ -166,20 +166,20 @@ final class Gate: Sendable {
     }
 }
 
-/// Waits until the other side has got somewhere, of which no signal tells.
+/// Polls a condition of the other side for which there is no signal, up to the deadline of a test.
 func eventually(_ condition: @Sendable () -> Bool, sourceLocation: SourceLocation = #_sourceLocation) async throws {
     let deadline = MonotonicInstant.soon
     while !condition() {
         guard MonotonicInstant.now() < deadline else {
-            Issue.record("it did not come to that", sourceLocation: sourceLocation)
+            Issue.record("the condition did not become true in time", sourceLocation: sourceLocation)
             return
         }
         try await Task.sleep(for: .milliseconds(1))
     }
 }
 
-/// Counts from several tasks.
-final class Tally: Sendable {
+/// A counter shared by several tasks.
+final class Count: Sendable {
     private let number = Atomic<Int>(0)
 
     var count: Int { number.load(ordering: .relaxed) }

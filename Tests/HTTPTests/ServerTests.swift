@@ -16,7 +16,7 @@ struct ServerTests {
         }
     }
 
-    @Test func `a connection serves one request after the other`() async throws {
+    @Test func `a connection serves several requests in sequence`() async throws {
         let server = try TestServer(Self.routes)
         try await server.connected { connection in
             for number in 1...3 {
@@ -37,7 +37,7 @@ struct ServerTests {
         }
     }
 
-    @Test func `HTTP 1_0 is kept alive only on demand`() async throws {
+    @Test func `an HTTP 1_0 connection persists only on request`() async throws {
         let server = try TestServer(Self.routes)
         #expect(try await server.exchange("GET /hello HTTP/1.0\r\n\r\n").first?.field("Connection") == "close")
         try await server.connected { connection in
@@ -48,7 +48,7 @@ struct ServerTests {
         }
     }
 
-    @Test func `a hundred pipelined requests are answered in their order`() async throws {
+    @Test func `a hundred pipelined requests are answered in order`() async throws {
         let server = try TestServer(Self.routes)
         let requests = (1...100).map { number in
             let body = "{\"n\":\(number)}"
@@ -66,7 +66,7 @@ struct ServerTests {
         #expect(texts == (1...100).map { $0 % 2 == 0 ? "{\"n\":\($0)}" : "\($0)" })
     }
 
-    @Test func `requests that come byte by byte are answered`() async throws {
+    @Test func `requests that arrive byte by byte are answered`() async throws {
         let server = try TestServer(Self.routes)
         let body = "5;x=y\r\n{\"a\":\r\n2\r\n1}\r\n0\r\nT: r\r\n\r\n"
         let text =
@@ -79,7 +79,7 @@ struct ServerTests {
         }
     }
 
-    @Test func `a large body arrives whole`() async throws {
+    @Test func `a large body arrives complete`() async throws {
         let server = try TestServer(Self.routes)
         let body = "\"" + String(repeating: "0123456789abcdef", count: 60_000) + "\""
         try await server.connected { connection in
@@ -90,10 +90,10 @@ struct ServerTests {
             #expect(response.status == 201)
             #expect(response.body == Array(body.utf8))
         }
-        #expect(server.server.budget.bytesTaken == 0)
+        #expect(server.server.budget.bytesReserved == 0)
     }
 
-    @Test func `HEAD has the head of GET and no body`() async throws {
+    @Test func `HEAD returns the head of GET without a body`() async throws {
         let server = try TestServer(Self.routes)
         try await server.connected { connection in
             try await connection.send("HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\nGET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -104,7 +104,7 @@ struct ServerTests {
         }
     }
 
-    @Test func `OPTIONS tells what a path allows`() async throws {
+    @Test func `OPTIONS returns the methods of a path`() async throws {
         let server = try TestServer(Self.routes)
         try await server.connected { connection in
             try await connection.send("OPTIONS /echo HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -134,7 +134,7 @@ struct ServerTests {
     ]
 
     @Test(arguments: refusals)
-    func `a refusal is a problem document with its status`(head: String, status: Int) async throws {
+    func `an error response is a problem document with its status`(head: String, status: Int) async throws {
         let server = try TestServer(Self.routes)
         let (response, isJSON) = try await server.connected { connection in
             try await connection.send(head + "\r\n")
@@ -157,7 +157,7 @@ struct ServerTests {
         ("Content-Type: application/json; charset=utf-8; x=y\r\n", 415),
         ("Content-Type: Application/JSON;charset=\"UTF-8\"\r\n", 200), ("Content-Type: application/json\r\n", 200),
     ])
-    func `a body must be JSON, and a refused one costs no connection`(fields: String, status: Int) async throws {
+    func `a body that is not JSON is rejected and the connection stays open`(fields: String, status: Int) async throws {
         let server = try TestServer(Self.routes)
         try await server.connected { connection in
             try await connection.send("POST /small HTTP/1.1\r\nHost: h\r\n\(fields)Content-Length: 2\r\n\r\n{}")
@@ -167,7 +167,7 @@ struct ServerTests {
         }
     }
 
-    @Test func `a body longer than its route allows is refused, said in advance or not`() async throws {
+    @Test func `a body longer than its route allows is rejected, with and without Content-Length`() async throws {
         let server = try TestServer(Self.routes)
         let start = "POST /small HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
         try await server.connected { connection in
@@ -189,7 +189,7 @@ struct ServerTests {
             .map(\.status) == [400])
     }
 
-    @Test func `what follows malformed input is never answered`() async throws {
+    @Test func `input after a malformed request is never answered`() async throws {
         let server = try TestServer(Self.routes)
         let good = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"
         for bad in [
@@ -203,7 +203,7 @@ struct ServerTests {
         }
     }
 
-    @Test func `the client's own request id is echoed if it is sane`() async throws {
+    @Test func `a valid request id of the client is echoed`() async throws {
         let server = try TestServer(Self.routes)
         for (given, isEchoed) in [
             ("abc-1.2_Z", true), (String(repeating: "a", count: 128), true),
@@ -218,7 +218,7 @@ struct ServerTests {
         }
     }
 
-    @Test func `an error's cause is in the log and not in the answer`() async throws {
+    @Test func `the cause of an error is logged and not sent to the client`() async throws {
         let server = try TestServer(Self.routes)
         let response = try #require(
             try await server.exchange(
@@ -231,7 +231,7 @@ struct ServerTests {
         #expect(line.fields.list.contains(LogField("error", "secret detail")))
     }
 
-    @Test func `a problem says everything that is wrong`() async throws {
+    @Test func `a problem document lists all errors`() async throws {
         let server = try TestServer(Self.routes)
         let response = try await server.exchange("GET /conflict HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").first
         #expect(
@@ -240,7 +240,7 @@ struct ServerTests {
                 + "\"errors\":[{\"pointer\":\"/a\",\"detail\":\"is taken\"}],\"holder\":\"x\"}")
     }
 
-    @Test func `a scope is asked for before the body`() async throws {
+    @Test func `the scope is checked before the body is read`() async throws {
         let server = try TestServer(
             authorizer: { head, scope in
                 guard head.fields.only(.authorization).map({ Array($0) }) == Array("Bearer k".utf8) else {
@@ -250,7 +250,7 @@ struct ServerTests {
                 return Caller(name: "root", scopes: [scope])
             },
             {
-                $0.on(.post, "/write", access: .scope("write")) { _, context in .text(context.caller?.name ?? "nobody")
+                $0.on(.post, "/write", access: .scope("write")) { _, context in .text(context.caller?.name ?? "none")
                 }
                 $0.on(.post, "/admin", access: .scope("admin")) { _, _ in .text("never") }
             })
@@ -271,7 +271,7 @@ struct ServerTests {
         #expect(with.first?.text == "root")
     }
 
-    @Test func `answers are counted by route, method and status`() async throws {
+    @Test func `responses are counted by route, method and status`() async throws {
         let server = try TestServer(Self.routes)
         for _ in 1...2 {
             _ = try await server.exchange("GET /items/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")

@@ -2,7 +2,7 @@ import Testing
 
 @testable import HTTP
 
-/// Heads that two servers have been known to read differently, or that a lenient one would accept.
+/// Heads that servers are known to interpret differently, or that a lenient server would accept.
 struct SmugglingTests {
     static let lengths: [(String, Int)] = [
         ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 400),
@@ -59,7 +59,7 @@ struct SmugglingTests {
     ]
 
     @Test(arguments: lengths)
-    func `an ambiguous field is refused`(fields: String, status: Int) {
+    func `an ambiguous field is rejected`(fields: String, status: Int) {
         #expect(parseRequest("POST / HTTP/1.1\r\nHost: h\r\n\(fields)\r\n").0 == .refused(status))
         #expect(parseRequest("POST / HTTP/1.1\r\n\(fields)Host: h\r\n\r\n").0 == .refused(status))
     }
@@ -80,22 +80,22 @@ struct SmugglingTests {
         ("G\u{e9}T / HTTP/1.1\r\n", 400), (": / HTTP/1.1\r\n", 400), ("\u{16}\u{3}\u{1}", 400),
         ("BREW / HTTP/1.1\r\n", 501),
     ])
-    func `an ambiguous request line is refused`(line: String, status: Int?) {
+    func `an ambiguous request line is rejected`(line: String, status: Int?) {
         let (verdict, _) = parseRequest(line + (status == nil ? "" : "Host: h\r\n\r\n"))
         #expect(verdict == status.map { .refused($0) } ?? .needMore)
     }
 
-    @Test func `a request without Host, or with two, is refused`() {
+    @Test func `a request without Host, or with two, is rejected`() {
         #expect(parseRequest("GET / HTTP/1.1\r\n\r\n").0 == .refused(400))
         #expect(parseRequest("GET http://a/ HTTP/1.1\r\n\r\n").0 == .refused(400))
         #expect(parseRequest("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").0 == .refused(400))
     }
 
-    @Test func `HTTP 1_0 has no transfer codings`() {
+    @Test func `Transfer-Encoding is rejected in HTTP 1_0`() {
         #expect(parseRequest("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").0 == .refused(400))
     }
 
-    @Test func `a length beyond all integers is read as larger than any limit`() {
+    @Test func `a Content-Length beyond the integer range becomes the largest integer`() {
         let (_, head) = parseRequest("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999999\r\n\r\n")
         #expect(head?.contentLength == Int.max)
         let zeros = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 000000000000000000000000000005\r\n\r\n"

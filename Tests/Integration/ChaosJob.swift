@@ -1,3 +1,5 @@
+import TestKit
+
 /// One job of a run.
 struct ChaosJob: Sendable {
     static let count = 2_000
@@ -11,7 +13,7 @@ struct ChaosJob: Sendable {
     let isSlow: Bool
 
     static func all(seed: UInt64) -> [ChaosJob] {
-        var random = SplitMix64(state: seed ^ 0x6a6f_6273)
+        var random = SeededGenerator(seed: seed ^ 0x6a6f_6273)
         return (0..<count).map { number in
             ChaosJob(
                 number: number, fails: Int.random(in: 0..<10, using: &random) < 3,

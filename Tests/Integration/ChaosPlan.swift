@@ -49,7 +49,7 @@ struct ChaosPlan {
     private(set) var events: [Event] = []
 
     init(seed: UInt64) {
-        var random = SplitMix64(state: seed)
+        var random = SeededGenerator(seed: seed)
         var faults = Fault.allCases
         for _ in 0..<6 { faults.append(Fault.repeatable.randomElement(using: &random) ?? .killWorker) }
         for fault in faults { add(fault, &random) }
@@ -64,7 +64,7 @@ struct ChaosPlan {
         ]
     }
 
-    private mutating func add(_ fault: Fault, _ random: inout SplitMix64) {
+    private mutating func add(_ fault: Fault, _ random: inout SeededGenerator) {
         let at = Duration.milliseconds(Int.random(in: 300...Int(Self.window / .milliseconds(1)), using: &random))
         let soon = at + .milliseconds(Int.random(in: 0...500, using: &random))
         switch fault {
@@ -84,24 +84,11 @@ struct ChaosPlan {
 
     private mutating func outage(
         of kind: ChaosRole.Kind, _ at: Duration, _ begin: (ChaosRole) -> Action, until: Duration,
-        _ end: (ChaosRole) -> Action, _ random: inout SplitMix64
+        _ end: (ChaosRole) -> Action, _ random: inout SeededGenerator
     ) {
         let candidates = ChaosRole.all.filter { $0.kind == kind }
         let role = candidates[Int.random(in: 0..<candidates.count, using: &random)]
         events.append(Event(at: at, action: begin(role)))
         events.append(Event(at: until, action: end(role)))
-    }
-}
-
-/// Sebastiano Vigna's SplitMix64: a small generator whose whole state is its seed.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import TestKit
 import Testing
 
@@ -8,21 +7,10 @@ import Testing
 /// The seed decides which faults come when, and which jobs fail; how the processes interleave is theirs to decide. So a
 /// seed repeats the course of a run, not each of its instants.
 @Suite(.serialized) struct ChaosTests {
-    /// `CHAOS_RUNS` seeds from `CHAOS_SEED` on; 2 from a random one by default.
-    static let seeds: [UInt64] = {
-        let first = variable("CHAOS_SEED").flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
-        let count = variable("CHAOS_RUNS").flatMap { UInt64($0) } ?? 2
-        return (0..<count).map { first + $0 }
-    }()
-
-    private static func variable(_ name: String) -> String? {
-        getenv(name).map { String(cString: $0) }
-    }
-
     /// Shared by the runs, each of which has a database of its own.
     private static let server = Result { try PostgresServer(isDurable: true) }
 
-    @Test(.timeLimit(.minutes(5)), arguments: seeds)
+    @Test(.timeLimit(.minutes(5)), arguments: TestSeeds.take(2))
     func `every acknowledged job ends once, whatever is killed`(seed: UInt64) async throws {
         let server = try Self.server.get()
         let history = ChaosHistory(seed: seed)

@@ -50,7 +50,7 @@ import Testing
                 variables["MIGRATIONS_DIR"] = program == "jobqueue-api" ? TestDatabase.migrationsDirectory : nil
                 let check = try await run(services, program, container.arguments + ["--check-config"], variables)
                 #expect(check.exit == .code(0), "\(container.title): \(check.lines)")
-                #expect(check.lines == ["the configuration is usable"], "\(container.title)")
+                #expect(check.lines == ["the configuration is valid"], "\(container.title)")
             }
         }
     }

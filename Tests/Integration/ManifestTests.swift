@@ -3,34 +3,24 @@ import JSON
 import TestKit
 import Testing
 
-/// The manifests hold together, and keep to what a cluster with strict rules asks of pods. Whether they have the right
-/// shape at all, `make lint` asks the schemas of Kubernetes.
+/// The manifests agree with each other. `make lint` checks their shape against the schemas of Kubernetes, and what a
+/// cluster with strict rules demands of pods by checkov.
 @Suite struct ManifestTests {
     private func withManifests(_ body: (Manifests, Services) async throws -> Void) async throws {
         try await withServices { services in try await body(try await Manifests(services), services) }
     }
 
-    @Test func `every pod keeps the strictest rules, and says what it needs`() async throws {
+    @Test func `every pod runs as our user, and has a token only if it asks the API server`() async throws {
         try await withManifests { manifests, _ in
             #expect(manifests.containers.count > 10)
             for container in manifests.containers {
-                let (pod, own, title) = (container.pod, container.value, container.title)
+                let (pod, title) = (container.pod, container.title)
                 #expect(pod["securityContext"]?["runAsNonRoot"] == true, "\(title)")
-                #expect(pod["securityContext"]?["seccompProfile"]?["type"] == "RuntimeDefault", "\(title)")
                 let isOurs = container.program != nil
                 #expect(!isOurs || pod["securityContext"]?["runAsUser"] == 10_001, "\(title)")
-                #expect(own["securityContext"]?["allowPrivilegeEscalation"] == false, "\(title)")
-                #expect(own["securityContext"]?["readOnlyRootFilesystem"] == true, "\(title)")
-                #expect(own["securityContext"]?["capabilities"]?["drop"] == ["ALL"], "\(title)")
-                // Who asks the API server has a token, and a role of his own.
+                // It has a role of its own.
                 let asks = pod["serviceAccountName"] == "jobqueue-control-file"
                 #expect(pod["automountServiceAccountToken"]?.bool == asks, "\(title)")
-                for kind in ["requests", "limits"] {
-                    for resource in ["cpu", "memory"] {
-                        #expect(own["resources"]?[kind]?[resource]?.string != nil, "\(title): \(kind).\(resource)")
-                    }
-                }
-                #expect(container.version?.contains("latest") == false, "\(title)")
             }
         }
     }
@@ -88,14 +78,11 @@ import Testing
     }
 
     @Test func `each Kustomization names every file of its folder`() async throws {
-        try await withManifests { manifests, services in
+        try await withManifests { manifests, _ in
             for folder in ["k8s", "k8s/control", "k8s/ingress", "k8s/watchdog", "k8s/pools", "k8s/keda"] {
-                let program = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"
-                let reading = try await services.start(
-                    "/usr/bin/python3", ["-c", program, folder + "/Kustomization"], workingDirectory: Manifests.root)
-                try #require(try await reading.waitForExit() == .code(0), "\(reading.lines)")
-                let kustomization = try JSONValue(parsing: reading.lines.joined())
-                let named = Set(kustomization["resources"]?.array?.compactMap(\.string) ?? [])
+                let file = folder + "/Kustomization"
+                let kustomization = try #require(manifests.kustomizations.first { $0.file == file }, "\(file)")
+                let named = Set(kustomization.value["resources"]?.array?.compactMap(\.string) ?? [])
                 let files = Set(
                     manifests.all.map(\.file)
                         .filter { $0.hasPrefix(folder + "/") && !$0.dropFirst(folder.count + 1).contains("/") }

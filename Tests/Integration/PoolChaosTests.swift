@@ -23,10 +23,10 @@ import Testing
 
     private static let lease = "5"
 
-    @Test(arguments: [1, 2] as [UInt64])
+    @Test(arguments: TestSeeds.take(2))
     func `whatever fails, no workload runs twice at once, and at the end all run`(seed: UInt64) async throws {
         try await Swarm.use { swarm in
-            var random = SplitMix64(state: seed)
+            var random = SeededGenerator(seed: seed)
             try await swarm.put()
             var members: [ServiceProcess] = []
             for ordinal in 0..<3 { members.append(try await swarm.startMember(ordinal, lease: Self.lease)) }

@@ -79,7 +79,7 @@ import Values
 
     @Test func `a member that is cut off from PostgreSQL has killed its workloads before its leases end`() async throws
     {
-        let server = PostgresServer.shared
+        let server = try PostgresServer.shared
         let proxy = try await TestLoop.run { try FaultyProxy(to: .loopback(port: server.port)) }
         // It does not want to stop.
         try await Swarm.use(["stream": "trap '' TERM; " + Swarm.script().replacing("exit 0' TERM", with: "' USR1")]) {

@@ -118,7 +118,7 @@ import Values
             let api = try await services.startApi("postgresql://127.0.0.1:\(FreePort.take())/none")
             api.service.signal(SIGSTOP)
             let answer = try await probe(services, "jobqueue-api", [], ["API_PORT": "\(api.port)"])
-            #expect(answer.0 == .code(1) && answer.1.contains("no answer in time"))
+            #expect(answer.0 == .code(1) && answer.1.contains("no response in time"))
         }
     }
 }

@@ -140,7 +140,7 @@ import Testing
             try await waitFor("the first attempt has begun") { scratch.text("began1") }
 
             // The worker believes in its lease: it is PostgreSQL's clock that counts.
-            try await deployment.sql("UPDATE lease SET expires_at = clock_timestamp() - interval '1 second'")
+            try await deployment.withFixture { try await $0.expireLeases() }
             if successor == .anotherWorker {
                 _ = try await deployment.startWorker("second", ["WORKER_HANDLERS_FILE": handlers])
             }

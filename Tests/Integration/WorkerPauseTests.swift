@@ -71,9 +71,8 @@ import Testing
 
     /// How `jobqueue-api audit verify` ended, and what it wrote.
     private func verify(_ deployment: Deployment) async throws -> (ProcessExit, String) {
-        let environment = ["DATABASE_URL": deployment.database.url, "MIGRATIONS_DIR": TestDatabase.migrationsDirectory]
-        let process = try await deployment.services.start(
-            "jobqueue-api", ["audit", "verify"], environment: environment)
+        let process = try await deployment.start(
+            "jobqueue-api", ["audit", "verify"], ["MIGRATIONS_DIR": TestDatabase.migrationsDirectory])
         return (try await process.waitForExit(), process.lines.joined(separator: "\n"))
     }
 

@@ -9,7 +9,7 @@ struct NumberTests {
         ("9223372036854775807", Int64.max), ("-9223372036854775808", Int64.min), ("922337203685477580.7e1", Int64.max),
         ("1000000000000000000", 1_000_000_000_000_000_000),
     ])
-    func `an integer is read by its value, not by how it is written`(_ text: String, _ value: Int64) throws {
+    func `an integer is recognised by its value, not by its notation`(_ text: String, _ value: Int64) throws {
         var reader = JSONReader(Array(text.utf8))
         #expect(try reader.readInteger() == value)
         try reader.finish()
@@ -20,7 +20,7 @@ struct NumberTests {
         "18446744073709551616", "1e19", "1e400", "1e999999999999999999999", "123456789012345678901234567890",
         "12345678901234567890.5", "1000000000000000000000000000e-8",
     ])
-    func `a number that is no integer of 64 bits is a type error, and stays unread`(_ text: String) throws {
+    func `a number that is not a 64-bit integer is a type error and stays unread`(_ text: String) throws {
         var reader = JSONReader(Array("[ \(text) ]".utf8))
         try reader.beginArray()
         _ = try reader.nextElement()
@@ -35,7 +35,7 @@ struct NumberTests {
         #expect(try !reader.nextElement())
     }
 
-    @Test func `an integer is held to the range of its type`() throws {
+    @Test func `an integer outside the range of its type is a type error`() throws {
         func read<Value: FixedWidthInteger>(_ text: String, as type: Value.Type) -> Value? {
             var reader = JSONReader(Array(text.utf8))
             return try? reader.readInteger(as: type)
@@ -51,13 +51,13 @@ struct NumberTests {
         #expect(read("184467440737095516150e-1", as: UInt64.self) == UInt64.max)
     }
 
-    @Test func `a very long number is shortened in the message`() {
+    @Test func `a very long number is truncated in the message`() {
         var reader = JSONReader(Array(repeating: UInt8(ascii: "9"), count: 1_000_000))
         let error = #expect(throws: JSONError.self) { _ = try reader.readInteger(as: Int.self) }
         #expect(error?.description.hasSuffix("found \(String(repeating: "9", count: 32))...") == true)
     }
 
-    @Test func `a double is the nearest one, and never infinite`() throws {
+    @Test func `a number is read as the nearest double, and never as infinity`() throws {
         let doubles: [(String, Double)] = [
             ("0.1", 0.1), ("-0", -0.0), ("1e308", 1e308), ("5e-324", .leastNonzeroMagnitude), ("1e-400", 0),
             ("123456789.125", 123456789.125),
@@ -73,7 +73,7 @@ struct NumberTests {
         }
     }
 
-    @Test func `a JSONNumber is made only of what the grammar allows`() {
+    @Test func `a JSONNumber accepts only text that the grammar allows`() {
         for text in ["0", "-1.50", "1e400", "12345678901234567890"] {
             #expect(JSONNumber(text)?.text == text)
         }

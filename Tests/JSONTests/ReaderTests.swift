@@ -2,7 +2,7 @@ import JSON
 import Testing
 
 struct ReaderTests {
-    @Test func `an object is read member by member, whatever the order and the white space`() throws {
+    @Test func `an object is read member by member, in any order and with any white space`() throws {
         let text = """
             { "queue" : "mail", "priority":-5 ,
               "payload": {"to":[1, 2.50]}, "tags":["a","b"], "urgent":true, "after":null, "rate": 0.25 }
@@ -32,7 +32,7 @@ struct ReaderTests {
         #expect(tags == ["a", "b"])
     }
 
-    @Test func `a payload is kept byte for byte`() throws {
+    @Test func `a payload is preserved byte for byte`() throws {
         let payload =
             #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\u00e9":1,"e\u0301":2},"d":1,"d":2,"s":"\ud800"}"#
         var reader = JSONReader(Array(#"{"a": 1, "payload" : \#(payload)  , "z": 2}"#.utf8))
@@ -48,7 +48,7 @@ struct ReaderTests {
         #expect(kept.utf8.elementsEqual(payload.utf8))
     }
 
-    @Test func `members and elements that are not read are skipped, and checked`() throws {
+    @Test func `unread members and elements are skipped and checked`() throws {
         var reader = JSONReader(Array(#"{"a":{"b":[1]},"c":[2,"x"]}"#.utf8))
         try reader.beginObject()
         #expect(try reader.nextMember()?.text == "a")
@@ -66,7 +66,7 @@ struct ReaderTests {
         #expect(throws: JSONError.self) { _ = try broken.nextMember() }
     }
 
-    @Test func `a value of the wrong kind is a type error, and the next member can still be read`() throws {
+    @Test func `a value of another type is a type error, and the next member can still be read`() throws {
         var reader = JSONReader(Array(#"{"type": 7, "queue":"q","tags":["a", 1, "b"], "n":"x"}"#.utf8))
         var errors: [String] = []
         func attempt(_ pointer: JSONPointer, _ body: () throws(JSONError) -> Void) throws {
@@ -103,7 +103,7 @@ struct ReaderTests {
         #expect(tags == ["a", "b"])
     }
 
-    @Test func `every reading of a value names what it expected and what it found`() throws {
+    @Test func `every type error names the expected and the found type`() throws {
         let found = [
             ("null", "null"), ("true", "a boolean"), ("1", "a number"), ("\"s\"", "a string"), ("[]", "an array"),
             ("{}", "an object"),
@@ -124,7 +124,7 @@ struct ReaderTests {
         }
     }
 
-    @Test func `containers that were entered can be left from their middle`() throws {
+    @Test func `open containers can be left before their end`() throws {
         var reader = JSONReader(Array(#"{"a":[1,{"b":[2,3],"c":4},5],"d":6}"#.utf8))
         try reader.beginObject()
         _ = try reader.nextMember()
@@ -143,7 +143,7 @@ struct ReaderTests {
         try reader.finish()
     }
 
-    @Test func `a range of the bytes is read as if it were all`() throws {
+    @Test func `a range of the bytes is read like a whole text`() throws {
         let bytes = Array("xx[1,2]yy".utf8)
         var reader = JSONReader(bytes, range: 2..<7)
         #expect(try reader.skipValue() == 2..<7)
@@ -174,7 +174,7 @@ struct ReaderTests {
         ("[\u{A0}]", "expected a value, found the byte 0xC2 at line 1, column 2"),
         ("\u{FEFF}1", "expected a value and no byte order mark, found the byte 0xEF at line 1, column 1"),
         ("1 2", "expected the end of the input after the value, found '2' at line 1, column 3"),
-        ("\"a", "unexpected end of input inside a string at line 1, column 3"),
+        ("\"a", "unexpected end of input in a string at line 1, column 3"),
         ("\"a\n\"", "expected control characters in a string to be escaped, found the byte 0x0A at line 1, column 3"),
         (#""\x""#, #"expected one of "\/bfnrtu after a backslash, found 'x' at line 1, column 2"#),
         (#""\u12""#, #"expected four hexadecimal digits after \u at line 1, column 2"#),
@@ -186,19 +186,19 @@ struct ReaderTests {
         ("tru", "unexpected end of input: expected 'true' at line 1, column 4"),
         ("[nulL]", "expected 'null', found 'L' at line 1, column 5"),
     ])
-    func `a syntax error says what was expected, and where`(_ text: String, _ message: String) {
+    func `a syntax error names what was expected and the position`(_ text: String, _ message: String) {
         let error = #expect(throws: JSONError.self) { try skip(Array(text.utf8)) }
         #expect(error?.description == message)
     }
 
-    @Test func `a position counts from the beginning of the range, in lines and scalars`() {
+    @Test func `a position counts lines and scalars from the start of the range`() {
         let reader = JSONReader(Array("\n\n[é,\n€x]".utf8), range: 2..<11)
         #expect(reader.position(of: 2) == JSONPosition(offset: 2, line: 1, column: 1))
         #expect(reader.position(of: 5) == JSONPosition(offset: 5, line: 1, column: 3))
         #expect(reader.position(of: 10) == JSONPosition(offset: 10, line: 2, column: 2))
     }
 
-    @Test func `asking out of turn is a programmer's error and traps`() async {
+    @Test func `a call that the position does not allow traps`() async {
         await #expect(processExitsWith: .failure) {
             var reader = JSONReader(Array("1".utf8))
             _ = try? reader.readInteger(as: Int.self)

@@ -8,7 +8,7 @@ struct StringTests {
         (#""\ud83d\ude00x\uD834\uDd1e""#, "😀x𝄞"), (#""\udbff\udfff""#, "\u{10FFFF}"), (#""\ud800\udc00""#, "\u{10000}"),
         (#""e\u0301""#, "e\u{301}"), (#""\\u0041""#, "\\u0041"), (#""日本\n語""#, "日本\n語"),
     ])
-    func `escapes are resolved`(_ text: String, _ value: String) throws {
+    func `escapes are decoded`(_ text: String, _ value: String) throws {
         var reader = JSONReader(Array(text.utf8))
         let string = try reader.readString()
         try reader.finish()
@@ -21,7 +21,7 @@ struct StringTests {
         #""\ud800""#, #""\udc00""#, #""a\ud83d""#, #""\ud83d\ud83d\ude00""#, #""\ude00\ud83d""#, #""\ud83dA\ude00""#,
         #""\ud83d\n""#, #""\ud83d\u0041""#,
     ])
-    func `an unpaired surrogate is a type error, and the raw bytes can still be taken`(_ text: String) throws {
+    func `an unpaired surrogate is a type error, and the raw bytes can still be read`(_ text: String) throws {
         var reader = JSONReader(Array("{\"a\": \(text)}".utf8))
         try reader.beginObject()
         _ = try reader.nextMember()
@@ -35,7 +35,7 @@ struct StringTests {
         #expect(throws: JSONError.self) { try JSONValue(parsing: "{\(text):1}") }
     }
 
-    @Test func `names are compared by scalars, escapes resolved`() throws {
+    @Test func `names are compared by scalars after decoding`() throws {
         func key(_ quoted: String) throws -> JSONKey {
             var reader = JSONReader(Array("{\(quoted):1}".utf8))
             try reader.beginObject()
@@ -58,7 +58,7 @@ struct StringTests {
     }
 
     @Test(arguments: [0, 3, 15, 16, 17, 40])
-    func `a repeated name is found, escaped or not, among any number of others`(_ others: Int) throws {
+    func `a repeated name is detected, escaped or not, among any number of others`(_ others: Int) throws {
         func firstRepeated(_ names: [String]) throws -> Int? {
             let text = "{" + names.map { "\"\($0)\":1" }.joined(separator: ",") + "}"
             var reader = JSONReader(Array(text.utf8))

@@ -8,7 +8,7 @@ struct WriterTests {
         return String(decoding: writer.finish(), as: UTF8.self)
     }
 
-    @Test func `commas come by themselves`() {
+    @Test func `commas are added automatically`() {
         let text = written { writer in
             writer.beginObject()
             writer.member("id", "x")
@@ -33,13 +33,13 @@ struct WriterTests {
         #expect(text == #"{"id":"x","none":[],"list":[1,{},{"deep":true},null,{"a":1.10},0.5],"last":-1}"#)
     }
 
-    @Test func `a scalar is a text of its own`() {
+    @Test func `a scalar is a complete text`() {
         #expect(written { $0.null() } == "null")
         #expect(written { $0.bool(false) } == "false")
         #expect(written { $0.string("") } == "\"\"")
     }
 
-    @Test func `a text is written behind what the buffer holds`() {
+    @Test func `a text is appended to the buffer`() {
         var writer = JSONWriter(appendingTo: Array("data: ".utf8))
         writer.beginArray()
         writer.integer(1)
@@ -47,7 +47,7 @@ struct WriterTests {
         #expect(String(decoding: writer.finish(), as: UTF8.self) == "data: [1]")
     }
 
-    @Test func `what a reader skipped is written as it was, from an array, a slice and a span`() throws {
+    @Test func `a skipped value is written unchanged, from an array, a slice and a span`() throws {
         var reader = JSONReader(Array(#"{"a": {"n":1.10, "u":"\u0041"} }"#.utf8))
         try reader.beginObject()
         _ = try reader.nextMember()
@@ -63,14 +63,14 @@ struct WriterTests {
         #expect(text == "[\(value),\(value),\(value)]")
     }
 
-    @Test func `integers are written to their last digit`() {
+    @Test func `integers are written with all digits`() {
         #expect(written { $0.integer(0) } == "0")
         #expect(written { $0.integer(UInt8.max) } == "255")
         #expect(written { $0.integer(Int64.min) } == "-9223372036854775808")
         #expect(written { $0.integer(UInt64.max) } == "18446744073709551615")
     }
 
-    @Test func `doubles read back as they were, and what JSON cannot say is null`() throws {
+    @Test func `doubles are equal after writing and reading, and infinity and NaN become null`() throws {
         let doubles = [
             0.1, -0.0, 1, 1e21, 1e-7, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi, 123_456_789_012_345_680,
             -2.5e-10, 1.0 / 3,
@@ -94,7 +94,7 @@ struct WriterTests {
         ("é€😀", "\"é€😀\""), ("a long plain beginning\nand so on", #""a long plain beginning\nand so on""#),
         ("Съешь же ещё", "\"Съешь же ещё\""),
     ])
-    func `a string is escaped where RFC 8259 or a log line demands it`(_ value: String, _ text: String) {
+    func `a string is escaped where RFC 8259 or a log line requires it`(_ value: String, _ text: String) {
         #expect(written { $0.string(value) } == text)
         #expect(written { $0.string(utf8: Array(value.utf8)) } == text)
         #expect(
@@ -105,7 +105,7 @@ struct WriterTests {
             } == "{\(text):1}")
     }
 
-    @Test func `bytes that are no UTF-8 are written as U+FFFD`() throws {
+    @Test func `bytes that are not UTF-8 are written as U+FFFD`() throws {
         for bytes in GrammarTests.notUTF8 {
             var writer = JSONWriter()
             writer.string(utf8: Array("ab".utf8) + bytes + Array("c\n".utf8))
@@ -115,7 +115,7 @@ struct WriterTests {
         }
     }
 
-    @Test func `every scalar survives writing and reading`() throws {
+    @Test func `every scalar is equal after writing and reading`() throws {
         var scalars = String.UnicodeScalarView()
         for value in (UInt32(0)..<0x3000) {
             if let scalar = Unicode.Scalar(value) {
@@ -137,7 +137,7 @@ struct WriterTests {
         try reader.finish()
     }
 
-    @Test func `calls that would give no JSON trap`() async {
+    @Test func `calls that would produce invalid JSON trap`() async {
         await #expect(processExitsWith: .failure) {
             var writer = JSONWriter()
             writer.beginObject()

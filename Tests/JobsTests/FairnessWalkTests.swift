@@ -6,7 +6,7 @@ import Testing
 /// Random walks over queues with limits and jobs with keys, by several sessions. After each lease PostgreSQL is asked
 /// what the limits say of what runs and of what was left: nothing too much, and nothing that could have run.
 @Suite struct FairnessWalkTests {
-    @Test(arguments: QueueModelTests.seeds)
+    @Test(arguments: TestSeeds.take(4))
     func `no limit is exceeded, and no slot stays empty that a job could fill`(seed: UInt64) async throws {
         try await Fixture.use { fixture in
             try await fixture.withStores(3) { stores in

@@ -145,19 +145,21 @@ import Values
         }
     }
 
-    @Test func `sixteen processes agree on the ids of new subqueues`() async throws {
+    @Test(arguments: TestSeeds.take(1))
+    func `sixteen processes agree on the ids of new subqueues`(seed: UInt64) async throws {
         try await Fixture.use { fixture in
             try await fixture.withStores(16) { stores in
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
-                    for store in stores {
+                    for (index, store) in stores.enumerated() {
                         tasks.addTask {
+                            var random = SeededGenerator(seed: seed &+ UInt64(index))
                             let many = (0..<50).map { number in
                                 var job = NewJob(type: "t\(number % 5)")
                                 job.queue = "q\(number % 10)"
                                 job.priority = Int16(number % 3)
                                 return job
                             }
-                            _ = try await store.insertAll(many.shuffled())
+                            _ = try await store.insertAll(many.shuffled(using: &random))
                         }
                     }
                     try await tasks.waitForAll()

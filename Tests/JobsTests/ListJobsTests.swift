@@ -56,7 +56,8 @@ import Workers
             if number % 12 == 7 { job.runAt = .latest }
             many.append(job)
         }
-        _ = try await fixture.jobs.insertAll(many.shuffled())
+        var random = SeededGenerator(seed: TestSeeds.first)
+        _ = try await fixture.jobs.insertAll(many.shuffled(using: &random))
         let held = try await fixture.lease(60, worker: worker, seconds: 60)
         for (index, job) in held.enumerated() {
             switch index % 6 {

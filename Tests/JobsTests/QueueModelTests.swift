@@ -1,4 +1,3 @@
-import Glibc
 import Jobs
 import Postgres
 import Telemetry
@@ -7,18 +6,9 @@ import Testing
 import Values
 
 /// Random walks over everything that can happen to jobs, by several sessions, compared with a model in memory after
-/// each transition. `JOBQUEUE_PROPERTY_SEEDS=200` takes the seeds 1 to 200, `JOBQUEUE_PROPERTY_SEEDS=17-17` that one alone.
+/// each transition.
 @Suite struct QueueModelTests {
-    static let seeds: ClosedRange<UInt64> = {
-        guard let value = getenv("JOBQUEUE_PROPERTY_SEEDS") else { return 1...4 }
-        let numbers = String(cString: value).split(separator: "-").compactMap { UInt64($0) }
-        guard let last = numbers.last, let first = numbers.count == 2 ? numbers.first : 1, first <= last else {
-            fatalError("JOBQUEUE_PROPERTY_SEEDS is a number or two with a hyphen between")
-        }
-        return first...last
-    }()
-
-    @Test(arguments: seeds)
+    @Test(arguments: TestSeeds.take(4))
     func `whatever happens, jobs are as the model says`(seed: UInt64) async throws {
         try await Fixture.use { fixture in
             try await fixture.withStores(3) { stores in

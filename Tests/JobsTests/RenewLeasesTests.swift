@@ -33,7 +33,9 @@ import Values
             let ended = held[10..<20].map { FinishedAttempt(lease: $0, result: .released) }
             _ = try await fixture.jobs.finish(ended)
             let stale = held[20..<30].map { HeldLease(id: $0.id, token: $0.token - 1) }
-            let answer = try await fixture.jobs.renew((held[..<20] + stale + held[30...]).shuffled(), leaseSeconds: 600)
+            var random = SeededGenerator(seed: TestSeeds.first)
+            let batch = (held[..<20] + stale + held[30...]).shuffled(using: &random)
+            let answer = try await fixture.jobs.renew(batch, leaseSeconds: 600)
             var expected: [HeldLease: RenewedLease] = [:]
             for lease in held[..<10] { expected[lease] = .ending(graceSeconds: 10) }
             for lease in held[30...] { expected[lease] = .kept }

@@ -93,17 +93,19 @@ import Values
         }
     }
 
-    @Test func `sixteen stores that race in bulk with the same keys create each once, and none waits in a circle`()
-        async throws
-    {
+    @Test(arguments: TestSeeds.take(1))
+    func `sixteen stores that race in bulk with the same keys create each once, and none waits in a circle`(
+        seed: UInt64
+    ) async throws {
         let keys = (0..<40).map { "key \($0)" }
         try await Fixture.use { fixture in
             _ = try await fixture.create()
             try await fixture.withStores(16) { stores in
                 let answers = try await withThrowingTaskGroup(of: [String: UUID].self) { tasks in
-                    for store in stores {
+                    for (index, store) in stores.enumerated() {
                         tasks.addTask {
-                            let shuffled = keys.shuffled()
+                            var random = SeededGenerator(seed: seed &+ UInt64(index))
+                            let shuffled = keys.shuffled(using: &random)
                             let made = try await store.insertAll(shuffled.map { Self.job($0) })
                             return Dictionary(uniqueKeysWithValues: zip(shuffled, made.ids))
                         }
@@ -118,16 +120,18 @@ import Values
         }
     }
 
-    @Test func `while jobs of one key are created and finished, at most one lives`() async throws {
+    @Test(arguments: TestSeeds.take(1))
+    func `while jobs of one key are created and finished, at most one lives`(seed: UInt64) async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.leaseNew()
             try await fixture.withStores(8) { stores in
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
-                    for store in stores {
+                    for (index, store) in stores.enumerated() {
                         tasks.addTask {
+                            var random = SeededGenerator(seed: seed &+ UInt64(index))
                             for _ in 0..<25 {
                                 let job = try await store.insert(Self.job("k"))
-                                if Bool.random() {
+                                if Bool.random(using: &random) {
                                     _ = try await store.cancel(job.id)
                                 } else {
                                     _ = try await store.retry(job.id)

@@ -33,7 +33,7 @@ import Testing
         return best
     }
 
-    @Test(arguments: 0..<400)
+    @Test(arguments: TestSeeds.take(400))
     func `shares differ by one at most, the fewest workloads move, and the order of the input is of no matter`(
         seed: UInt64
     ) {
@@ -62,7 +62,7 @@ import Testing
         #expect(Rebalance.changes(of: after, among: members).isEmpty)
     }
 
-    @Test(arguments: 0..<200)
+    @Test(arguments: TestSeeds.take(200))
     func `whether anything is due is known from the counts alone`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let members = Array(Int32(0)..<Int32.random(in: 1...4, using: &random))
@@ -76,7 +76,7 @@ import Testing
         #expect(Rebalance.isDue(counts, among: members) == !Rebalance.changes(of: workloads, among: members).isEmpty)
     }
 
-    @Test(arguments: 0..<100)
+    @Test(arguments: TestSeeds.take(100))
     func `after a rolling restart everything is where it was, if the shares are equal`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let size = Int32.random(in: 2...7, using: &random)

@@ -14,7 +14,7 @@ import Testing
         return access
     }
 
-    /// Puts a file in the place of another one at once, as Vault's agent does.
+    /// Replaces a file by renaming a new one over it, like a Vault agent.
     private func write(_ text: String, to path: String) throws {
         let file = try #require(fopen("\(path).new", "w"))
         fputs(text, file)
@@ -30,7 +30,7 @@ import Testing
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    @Test func `what the credentials file says counts more than the URL`() async throws {
+    @Test func `the credentials file overrides the URL`() async throws {
         let file = try temporaryFile()
         defer { unlink(file) }
         try write("export PGUSER=\"v-1\"\nexport PGPASSWORD=\"pw-1\"\n", to: file)
@@ -47,7 +47,7 @@ import Testing
         #expect(!source.description.contains("mine") && !source.description.contains("pw-1"))
     }
 
-    @Test func `connections made after a rotation log in as the new user`() async throws {
+    @Test func `connections opened after a rotation log in as the new user`() async throws {
         let database = try await TestDatabase.empty()
         try await withConnection(to: database) { connection in
             _ = try await connection.execute(sql: "DROP ROLE IF EXISTS rotated_login")

@@ -4,7 +4,7 @@ import Values
 
 @testable import Postgres
 
-/// A pool's state, and what it has asked for.
+/// Drives a pool's state and collects its actions.
 private final class Driver {
     var state: ConnectionPoolState
     var now = MonotonicInstant(nanoseconds: 1_000_000_000_000)
@@ -17,7 +17,7 @@ private final class Driver {
         state = ConnectionPoolState(limits: limits)
     }
 
-    /// All that there is to do now.
+    /// All actions that are due now.
     func actions() -> [ConnectionPoolState.Action] {
         var actions: [ConnectionPoolState.Action] = []
         while let action = state.nextAction(at: now) {
@@ -67,7 +67,7 @@ private final class Driver {
 }
 
 @Suite struct ConnectionPoolStateTests {
-    @Test func `nothing is connected before it is needed`() throws {
+    @Test func `no connection is opened before it is needed`() throws {
         let driver = Driver(max: 2, min: 1)
         #expect(driver.actions() == [])
         #expect(driver.take(.shared) == nil)
@@ -80,7 +80,7 @@ private final class Driver {
         #expect(driver.actions() == [.serve(waiter: waiter, connection: id)])
     }
 
-    @Test func `shared work goes to the connection with the fewest in flight`() throws {
+    @Test func `a shared statement goes to the connection with the fewest in flight`() throws {
         let driver = Driver(max: 2)
         let ids = try driver.open(2)
         let taken = (0..<4).map { _ in driver.take(.shared) }
@@ -89,7 +89,7 @@ private final class Driver {
         #expect(driver.take(.shared) == ids[1])
     }
 
-    @Test func `a full pipeline makes callers wait, and each release serves one`() throws {
+    @Test func `callers wait for a full pipeline, and each release serves one`() throws {
         let driver = Driver(max: 1, depth: 2)
         let id = try driver.open(1)[0]
         #expect(driver.take(.shared) == id)
@@ -104,13 +104,13 @@ private final class Driver {
         #expect(driver.actions() == [.serve(waiter: second, connection: id)])
     }
 
-    @Test func `work on a busy connection opens another one, up to the most allowed`() throws {
+    @Test func `a statement on a busy connection opens another one, up to the maximum`() throws {
         let driver = Driver(max: 2)
         let id = try driver.open(1)[0]
         #expect(driver.take(.shared) == id)
         #expect(driver.actions() == [])
         #expect(driver.take(.shared) == id)
-        #expect(driver.state.hasSomethingToDo)
+        #expect(driver.state.hasPendingActions)
         guard case .connect(let second)? = driver.actions().first else {
             Issue.record("no second connection")
             return
@@ -121,13 +121,13 @@ private final class Driver {
         #expect(driver.actions() == [])
     }
 
-    @Test func `who waits for a connection of his own gets one that has run dry, under any load`() throws {
+    @Test func `a caller for exclusive use gets a reserved connection when it is idle, under any load`() throws {
         let driver = Driver(max: 1)
         let id = try driver.open(1)[0]
         #expect(driver.take(.shared) == id)
         let owner = try #require(driver.wait(.exclusive))
         #expect(driver.actions() == [])
-        // It is reserved: newcomers wait behind him.
+        // The connection is reserved: further shared callers wait.
         #expect(driver.take(.shared) == nil)
         let late = try #require(driver.wait(.shared))
         #expect(driver.actions() == [])
@@ -137,7 +137,7 @@ private final class Driver {
         #expect(driver.actions() == [.serve(waiter: late, connection: id)])
     }
 
-    @Test func `a reservation ends with the one that it was for`() throws {
+    @Test func `a reservation ends with the wait of its caller`() throws {
         let driver = Driver(max: 1)
         let id = try driver.open(1)[0]
         #expect(driver.take(.shared) == id)
@@ -149,7 +149,7 @@ private final class Driver {
         #expect(driver.take(.shared) == id)
     }
 
-    @Test func `those who wait are bounded in number and in time`() throws {
+    @Test func `waiting callers are limited in number and time`() throws {
         let driver = Driver(max: 1, waiters: 2)
         let early = try #require(driver.wait(.shared, seconds: 1))
         let late = try #require(driver.wait(.exclusive, seconds: 2))
@@ -161,7 +161,7 @@ private final class Driver {
         #expect(driver.stopWaiting(late) == false)
     }
 
-    @Test func `while connecting fails one attempt at a time is made, after growing pauses`() throws {
+    @Test func `while connecting fails there is one attempt at a time, with growing pauses`() throws {
         let driver = Driver(max: 3)
         for _ in 0..<3 { _ = try #require(driver.wait(.shared, seconds: 3_600)) }
         let attempts = driver.actions()
@@ -185,7 +185,7 @@ private final class Driver {
         #expect(pauses == [200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000].map { .milliseconds($0) })
     }
 
-    @Test func `a success ends the pauses`() throws {
+    @Test func `a successful connection ends the pauses`() throws {
         let driver = Driver(max: 2)
         for _ in 0..<2 { _ = try #require(driver.wait(.exclusive)) }
         let attempts = driver.actions()
@@ -203,7 +203,7 @@ private final class Driver {
         }
     }
 
-    @Test func `a connection that is lost is replaced at once, unless it hardly lived`() throws {
+    @Test func `a lost connection is replaced at once, unless it was short-lived`() throws {
         for (life, isReplacedAtOnce) in [(Duration.seconds(2), true), (.milliseconds(10), false)] {
             let driver = Driver(max: 1, min: 1)
             let id = try driver.open(1)[0]
@@ -220,7 +220,7 @@ private final class Driver {
         }
     }
 
-    @Test func `retired connections are closed when nobody uses them, and replaced`() throws {
+    @Test func `retired connections are closed when idle, and replaced`() throws {
         let driver = Driver(max: 2, min: 1)
         let ids = try driver.open(2)
         #expect(driver.take(.exclusive) == ids[0])
@@ -238,7 +238,7 @@ private final class Driver {
         #expect(driver.actions() == [.close(ids[0])])
     }
 
-    @Test func `an old connection takes no new work, and goes when it has run dry`() throws {
+    @Test func `an old connection takes no new statements and is closed when idle`() throws {
         let driver = Driver(max: 1)
         let id = try driver.open(1)[0]
         #expect(driver.take(.shared) == id)

@@ -10,7 +10,7 @@ import Values
     private static let one = Statement("one", "SELECT 1::int8", isIdempotent: true)
     private static let processID = Statement("process_id", "SELECT pg_backend_pid()")
 
-    /// Runs `body` with a pool, which is closed after it.
+    /// Calls `body` with a pool and closes it afterwards.
     private func withPool(
         _ settings: DatabaseSettings, _ options: ConnectionPool.Options, metrics: ConnectionPoolMetrics? = nil,
         credentials: @escaping ConnectionPool.CredentialsProvider = { nil },
@@ -24,8 +24,7 @@ import Values
         }
     }
 
-    @Test func `sessions that are terminated under load cost errors, but neither connections nor callers`() async throws
-    {
+    @Test func `sessions terminated under load cause errors, but leak no connections and no callers`() async throws {
         let database = try await TestDatabase.empty()
         var options = ConnectionPool.Options(size: 3)
         options.reconnectPauseMax = .milliseconds(100)
@@ -77,7 +76,7 @@ import Values
         }
     }
 
-    @Test func `a pool outlives a crash of its server`() async throws {
+    @Test func `a pool survives a crash of its server`() async throws {
         let server = try PostgresServer()
         let database = try await TestDatabase.empty(on: server)
         var options = ConnectionPool.Options(size: 2)
@@ -109,7 +108,7 @@ import Values
         try server.stop(.immediate)
     }
 
-    @Test func `when the server takes no more connections the pool makes do with what it has`() async throws {
+    @Test func `when the server accepts no more connections the pool uses those it has`() async throws {
         let database = try await TestDatabase.empty()
         let role = "limited_\(database.name)"
         try await withConnection(to: database) { connection in
@@ -145,7 +144,7 @@ import Values
         }
     }
 
-    @Test func `waiting for a connection ends by time, by number, and by cancelling the task`() async throws {
+    @Test func `waiting for a connection ends by timeout, by number of callers, and by cancellation`() async throws {
         let database = try await TestDatabase.empty()
         var options = ConnectionPool.Options(size: 1)
         options.waitTimeout = .seconds(2)
@@ -170,7 +169,7 @@ import Values
                     return
                 }
                 guard case .poolExhausted(.seconds(2), nil)? = await late.value.error else {
-                    Issue.record("the caller was not told that time is over")
+                    Issue.record("the caller did not fail with poolExhausted")
                     return
                 }
                 #expect(pool.usage.waiting == 0)
@@ -199,7 +198,9 @@ import Values
         }
     }
 
-    @Test func `rotated credentials are used for new connections, and old ones end when they are free`() async throws {
+    @Test func `rotated credentials are used for new connections, and old connections are closed when idle`()
+        async throws
+    {
         let database = try await TestDatabase.empty()
         let roles = ["old_\(database.name)", "new_\(database.name)"]
         try await withConnection(to: database) { connection in
@@ -227,7 +228,7 @@ import Values
         }
     }
 
-    @Test func `a connection on which a transaction was left open is not used again`() async throws {
+    @Test func `a connection with an open transaction is not used again`() async throws {
         let database = try await TestDatabase.empty()
         try await withPool(database.settings, ConnectionPool.Options(size: 1)) { pool in
             let first = try await pool.withConnection { connection in
@@ -245,7 +246,7 @@ import Values
         options.connectionAgeMax = .milliseconds(1)
         try await withPool(database.settings, options) { pool in
             let first = try await pool.execute(Self.processID).onlyRow().int4(0)
-            // The age of a millisecond may not have been reached when the first answer comes.
+            // The maximum age of a millisecond may not be reached when the first result arrives.
             let deadline = MonotonicInstant.now() + .seconds(30)
             var next = first
             while next == first, .now() < deadline { next = try await pool.execute(Self.processID).onlyRow().int4(0) }
@@ -253,7 +254,7 @@ import Values
         }
     }
 
-    @Test func `a closed pool refuses, and wakes those who wait`() async throws {
+    @Test func `a closed pool rejects callers and fails those that wait`() async throws {
         let database = try await TestDatabase.empty()
         try await withPool(database.settings, ConnectionPool.Options(size: 1)) { pool in
             try await pool.withConnection { _ in

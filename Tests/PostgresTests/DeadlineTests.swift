@@ -5,7 +5,7 @@ import Testing
 import Values
 
 @Suite struct DeadlineTests {
-    @Test func `a statement that takes too long is given up and cancelled, and the connection goes on`() async throws {
+    @Test func `a statement past its deadline fails and is cancelled, and the connection stays usable`() async throws {
         try await withConnection { connection in
             let start = MonotonicInstant.now()
             let error = await failure {
@@ -21,7 +21,7 @@ import Values
         }
     }
 
-    @Test func `the one behind it is not hit by the request to cancel`() async throws {
+    @Test func `the next statement is not affected by the cancel request`() async throws {
         try await withConnection { connection in
             async let slow = outcome {
                 try await connection.execute(sql: "SELECT pg_sleep(0.1)", timeout: .milliseconds(99))
@@ -33,7 +33,7 @@ import Values
         }
     }
 
-    @Test func `the server's own limit is an error of the server`() async throws {
+    @Test func `the server's statement timeout is a server error`() async throws {
         let database = try await TestDatabase.empty()
         var settings = database.settings
         settings.statementTimeout = .milliseconds(50)
@@ -45,7 +45,7 @@ import Values
         }
     }
 
-    @Test func `a server that has gone silent is noticed, and everything in flight fails`() async throws {
+    @Test func `a silent server is detected, and all statements in flight fail`() async throws {
         let database = try await TestDatabase.empty()
         try await TestLoop.run {
             let proxy = try FaultyProxy(to: .loopback(port: database.server.port))
@@ -69,7 +69,7 @@ import Values
         }
     }
 
-    @Test func `connecting to a server that never answers ends in time`() async throws {
+    @Test func `connecting to a server that never responds ends at the timeout`() async throws {
         try await TestLoop.run {
             let silent = try Listener(address: .loopback(port: 0))
             let port = try #require(silent.address.port)
@@ -89,7 +89,7 @@ import Values
         }
     }
 
-    @Test func `a host name that does not exist is told as such`() async throws {
+    @Test func `a host name that does not exist is reported`() async throws {
         try await TestLoop.run {
             let settings = try DatabaseSettings(url: "postgresql://postgres@nowhere.invalid/x")
             let error = await failure { _ = try await DatabaseConnection.connect(settings, on: TestLoop.shared) }

@@ -4,7 +4,7 @@ import TestKit
 import Testing
 
 @Suite struct ExecuteTests {
-    @Test func `a prepared statement gives back what it was given`() async throws {
+    @Test func `a prepared statement returns its parameters`() async throws {
         try await withConnection { connection in
             let statement = Statement("double", "SELECT 2 * $1, current_setting('search_path')", [.int8])
             for number: Int64 in 1...3 {
@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test func `a session is set as its profile and its schema say before anybody is given it`() async throws {
+    @Test func `a session has the parameters of its profile and schema before its first use`() async throws {
         var settings = try await TestDatabase.empty().settings
         settings.schema = #"odd "na\me"#
         settings.statementTimeout = .seconds(7)
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func `an error in the middle of a thousand pipelined statements hits only its own`() async throws {
+    @Test func `an error among a thousand pipelined statements affects only its own statement`() async throws {
         let divide = Statement("divide", "SELECT 1000000 / $1", [.int8])
         try await withConnection { connection in
             let results = await withTaskGroup(of: (Int64, Result<Int64, PostgresError>).self) { group in
@@ -65,8 +65,8 @@ import Testing
         }
     }
 
-    /// More than the sockets hold in both directions: neither side may wait for the other to read first.
-    @Test func `many large statements and answers at once do not block each other`() async throws {
+    /// More than the socket buffers hold in both directions: neither side may wait for the other to read first.
+    @Test func `many large statements and results at once do not block each other`() async throws {
         let echo = Statement("echo", "SELECT $1", [.bytea])
         try await withConnection { connection in
             let megabyte = [UInt8](repeating: 7, count: 1 << 20)
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test func `a group is committed whole or not at all`() async throws {
+    @Test func `a group is committed completely or not at all`() async throws {
         try await withConnection { connection in
             _ = try await connection.execute(sql: "CREATE TEMP TABLE t (n int8 PRIMARY KEY)")
             let insert = Statement("insert", "INSERT INTO t VALUES ($1) RETURNING n", [.int8])
@@ -140,22 +140,22 @@ import Testing
         }
     }
 
-    @Test func `parameters that do not fit the statement are refused before they are sent`() async throws {
+    @Test func `parameters of wrong number or type are rejected before they are sent`() async throws {
         try await withConnection { connection in
             let statement = Statement("one_number", "SELECT $1", [.int8])
             for wrong in [Int32(1)] {
                 var parameters = Parameters()
                 parameters.append(wrong)
                 let error = await failure { [parameters] in _ = try await connection.execute(statement, parameters) }
-                #expect(error?.description == "parameter $1 of statement one_number is int8, and was given int4")
+                #expect(error?.description == "parameter $1 of statement one_number has type int8, but int4 was given")
             }
             let error = await failure { _ = try await connection.execute(statement) }
-            #expect(error?.description == "statement one_number takes 1 parameters, and was given 0")
+            #expect(error?.description == "statement one_number has 1 parameters, but 0 were given")
             #expect(connection.isOpen)
         }
     }
 
-    @Test func `a statement that cannot be parsed hits nobody else`() async throws {
+    @Test func `a statement that cannot be parsed affects no other statement`() async throws {
         try await withConnection { connection in
             let broken = Statement("broken", "SELECT nothing FROM nowhere")
             async let first = outcome { try await connection.execute(broken) }
@@ -169,7 +169,7 @@ import Testing
         }
     }
 
-    @Test func `a plan that no longer fits its table is made anew`() async throws {
+    @Test func `a statement whose plan no longer matches its table is prepared again`() async throws {
         let database = try await TestDatabase.empty()
         try await withConnection(to: database) { connection in
             _ = try await connection.execute(sql: "CREATE SCHEMA jobqueue")
@@ -187,7 +187,7 @@ import Testing
         }
     }
 
-    @Test func `a prepared statement that has vanished is prepared anew`() async throws {
+    @Test func `a deallocated prepared statement is prepared again`() async throws {
         try await withConnection { connection in
             let one = Statement("one", "SELECT 1::int8")
             _ = try await connection.execute(one)
@@ -202,7 +202,7 @@ import Testing
         }
     }
 
-    @Test func `COPY has no place in a pipeline, and is an error`() async throws {
+    @Test func `COPY is an error in pipeline mode`() async throws {
         try await withConnection { connection in
             let error = await failure { _ = try await connection.execute(sql: "COPY (SELECT 1) TO STDOUT") }
             #expect(error != nil)

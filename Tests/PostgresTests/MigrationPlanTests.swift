@@ -27,19 +27,19 @@ import Values
         }
     }
 
-    @Test func `what the database lacks is pending, in order`() throws {
+    @Test func `migrations that the database lacks are pending, in order`() throws {
         let plan = try MigrationPlan(
             available: [available(3, 3), available(1, 1), available(2, 2)], applied: [applied(1, 1)])
         #expect(plan.pending.map(\.file.version) == [2, 3])
         #expect(plan.applied.map(\.version) == [1])
     }
 
-    @Test func `an empty database needs everything, an up-to-date one nothing`() throws {
+    @Test func `all migrations are pending for an empty database, and none for a current one`() throws {
         #expect(try MigrationPlan(available: [available(1, 1)], applied: []).pending.count == 1)
         #expect(try MigrationPlan(available: [available(1, 1)], applied: [applied(1, 1)]).pending.isEmpty)
     }
 
-    @Test func `every conflict is told at once`() {
+    @Test func `all conflicts are reported at once`() {
         let files = [available(1, 9), available(3, 3), available(5, 5)]
         let rows = [applied(1, 1), applied(2, 2), applied(5, 5), applied(7, 7)]
         #expect(
@@ -49,20 +49,20 @@ import Values
             ])
     }
 
-    @Test func `conflicts say what to do`() {
+    @Test func `conflicts have a description with the remedy`() {
         let texts = conflicts([available(1, 9)], [applied(1, 1), applied(2, 2)]).map(\.description)
         #expect(
             texts == [
-                "0001_step.sql was changed after it had been applied; add a new migration instead",
+                "0001_step.sql was changed after it was applied; add a new migration instead",
                 "the database is at migration 2 (step), newer than this release, which ends at 1",
             ])
     }
 
-    @Test func `a process knows whether the schema is its own`() {
+    @Test func `a process accepts its schema version and newer ones`() {
         #expect(SchemaVersion.obstacle(current: 4, expected: 4) == nil)
         #expect(SchemaVersion.obstacle(current: nil, expected: 4)?.contains("migrate up") == true)
         #expect(SchemaVersion.obstacle(current: 3, expected: 4)?.contains("migrate up") == true)
-        // While a release is rolled out, the schema is ahead of the processes of the one before.
+        // During a rollout the schema is newer than the processes of the previous release.
         #expect(SchemaVersion.obstacle(current: 5, expected: 4) == nil)
         #expect(SchemaVersion.lead(current: 5, expected: 4)?.contains("newer") == true)
         #expect(SchemaVersion.lead(current: 4, expected: 4) == nil)

@@ -22,7 +22,7 @@ import Testing
         try await TestLoop.run { try await migrator.up().map(\.file.version) }
     }
 
-    /// What stops it; nil if nothing does.
+    /// The error of `up`; nil if it succeeds.
     private func refusal(_ migrator: Migrator) async -> MigrationError? {
         do {
             _ = try await up(migrator)
@@ -74,7 +74,7 @@ import Testing
         #expect(try await number(database, "SELECT count(*) FROM pg_namespace WHERE nspname = 'jobqueue'") == 0)
     }
 
-    @Test func `a changed file and a newer database are refused, and nothing is done`() async throws {
+    @Test func `a changed file and a newer database are rejected without any change`() async throws {
         let database = try await TestDatabase.empty()
         _ = try await up(migrator(database, [Self.create]))
         let changed = MigrationFile(version: 1, name: "create", sql: "CREATE TABLE t (n int4)")
@@ -92,7 +92,7 @@ import Testing
         #expect(try await number(database, "SELECT count(*) FROM t") == 2)
     }
 
-    @Test func `a file that fails leaves nothing behind, and is named with its line`() async throws {
+    @Test func `a failed file is rolled back and reported with its line`() async throws {
         let database = try await TestDatabase.empty()
         let broken = MigrationFile(
             version: 2, name: "broken", sql: "INSERT INTO t VALUES (1);\n\n-- why\nINSERT INTO t VALUES ('x');")
@@ -107,7 +107,7 @@ import Testing
         #expect(try await up(migrator(database, [Self.create, Self.fill])) == [2])
     }
 
-    @Test func `two at once do the work once`() async throws {
+    @Test func `two migrators at the same time apply each file once`() async throws {
         let database = try await TestDatabase.empty()
         let slow = MigrationFile(version: 2, name: "slow", sql: "SELECT pg_sleep(0.2); INSERT INTO t VALUES (1)")
         let index = MigrationFile(
@@ -120,20 +120,20 @@ import Testing
         #expect(try await number(database, "SELECT count(*) FROM t") == 1)
     }
 
-    @Test func `the wait for another one at work is bounded`() async throws {
+    @Test func `the wait for another migrator is limited`() async throws {
         let database = try await TestDatabase.empty()
         try await withConnection(to: database) { holder in
             _ = try await holder.execute(
                 sql: "SELECT pg_advisory_lock(hashtextextended('jobqueue migration of jobqueue', 0))")
             let migrator = migrator(database, [Self.create]) { $0.lockWait = .milliseconds(150) }
             guard case .locked? = await refusal(migrator) else {
-                Issue.record("it did not wait, or not in vain")
+                Issue.record("the migrator did not fail with locked")
                 return
             }
         }
     }
 
-    @Test func `a table that is in use is waited for in short attempts`() async throws {
+    @Test func `a locked table is waited for in short attempts`() async throws {
         let database = try await TestDatabase.empty()
         _ = try await up(migrator(database, [Self.create]))
         let alter = MigrationFile(version: 2, name: "alter", sql: "ALTER TABLE t ADD COLUMN m int8")
@@ -165,16 +165,16 @@ import Testing
         }
     }
 
-    @Test func `a file that ends its transaction itself is refused`() async throws {
+    @Test func `a file that ends its transaction is rejected`() async throws {
         let database = try await TestDatabase.empty()
         let sneaky = MigrationFile(version: 1, name: "sneaky", sql: "CREATE TABLE a (); COMMIT; CREATE TABLE b ()")
         guard case .badFile? = await refusal(migrator(database, [sneaky])) else {
-            Issue.record("it was accepted")
+            Issue.record("the file was accepted")
             return
         }
     }
 
-    @Test func `a schema of another name is made and used`() async throws {
+    @Test func `a schema with another name is created and used`() async throws {
         let database = try await TestDatabase.empty()
         var settings = database.settings
         settings.schema = #"Other "schema"#
@@ -183,7 +183,7 @@ import Testing
         #expect(try await number(database, #"SELECT count(*) FROM "Other ""schema".t"#) == 2)
     }
 
-    @Test func `a directory is read in order, and told what is wrong with it`() throws {
+    @Test func `a directory is read in order, and its errors are reported`() throws {
         let directory = "/tmp/jobqueue-migrations-\(getpid())"
         mkdir(directory, 0o700)
         func write(_ name: String, _ text: String) {

@@ -6,7 +6,7 @@ import Testing
 @Suite struct NotificationTests {
     private typealias Event = NotificationListener.Event
 
-    /// Events in the order in which they came.
+    /// Events in order of arrival.
     private static func listener(
         _ settings: DatabaseSettings, _ channels: [String],
         _ options: NotificationListener.Options = NotificationListener.Options()
@@ -26,7 +26,7 @@ import Testing
         if case .notification(let notification) = event { [notification.channel, notification.payload] } else { [] }
     }
 
-    @Test func `notifications arrive, and the loss of the connection is told`() async throws {
+    @Test func `notifications arrive, and a loss of the connection is reported`() async throws {
         let database = try await TestDatabase.empty()
         try await TestLoop.run {
             let (listener, events) = Self.listener(database.settings, ["jobs", "odd \"channel"])
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func `a connection that has gone silent is noticed and replaced`() async throws {
+    @Test func `a silent connection is detected and replaced`() async throws {
         let database = try await TestDatabase.empty()
         try await TestLoop.run {
             let proxy = try FaultyProxy(to: .loopback(port: database.server.port))
@@ -68,7 +68,7 @@ import Testing
             defer { listener.close() }
             var iterator = events
             listener.start()
-            // Under load connecting itself may take too long for these settings.
+            // Under load, connecting may take longer than these timeouts.
             var event = await iterator.next()
             while isInterruption(event) { event = await iterator.next() }
             #expect(event == .listening)

@@ -11,7 +11,7 @@ import Values
         "every_type", "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10",
         [.bool, .int2, .int4, .int8, .float8, .text, .bytea, .json, .uuid, .timestamptz])
 
-    @Test func `values of every type come back as they were sent`() async throws {
+    @Test func `values of every type are returned unchanged`() async throws {
         try await withConnection { connection in
             let uuid = UUID(high: .max, low: 1)
             let instant = WallInstant(microseconds: 1_700_000_000_123_456)
@@ -40,7 +40,7 @@ import Values
         }
     }
 
-    @Test func `NULL of every type comes back as nil`() async throws {
+    @Test func `NULL of every type is returned as nil`() async throws {
         try await withConnection { connection in
             var parameters = Parameters()
             for type in Self.everyType.parameterTypes { parameters.appendNull(type) }
@@ -73,7 +73,7 @@ import Values
         }
     }
 
-    @Test func `the server sees the values that were meant`() async throws {
+    @Test func `the server receives the intended values`() async throws {
         try await withConnection { connection in
             let statement = Statement(
                 "as_text", "SELECT $1::text, $2::text, $3::text, $4::text",
@@ -91,7 +91,7 @@ import Values
         }
     }
 
-    @Test func `arrays of every type come back with their NULLs`() async throws {
+    @Test func `arrays of every type are returned with their NULLs`() async throws {
         try await withConnection { connection in
             let statement = Statement(
                 "every_array", "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10",
@@ -181,7 +181,7 @@ import Values
     }
 
     @Test(arguments: [0, 1, 8_000, 1_048_576, 5_000_000])
-    func `json of any size comes back byte for byte`(size: Int) async throws {
+    func `json of any size is returned byte for byte`(size: Int) async throws {
         try await withConnection { connection in
             let json = Array("\"".utf8) + Array(repeating: UInt8(ascii: "j"), count: size) + Array("\"".utf8)
             let statement = Statement("big_json_\(size)", "SELECT $1", [.json])
@@ -195,7 +195,7 @@ import Values
         }
     }
 
-    @Test func `json keeps what jsonb would refuse or change`() async throws {
+    @Test func `json preserves what jsonb would reject or change`() async throws {
         try await withConnection { connection in
             let json = #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\u00e9":1,"e\u0301":2}}"#
             let statement = Statement("faithful_json", "SELECT $1", [.json])
@@ -207,7 +207,7 @@ import Values
         }
     }
 
-    @Test func `a wrong column, type or NULL is told as such`() async throws {
+    @Test func `a wrong column, type or NULL is reported`() async throws {
         try await withConnection { connection in
             let rows = try await connection.execute(sql: "SELECT 1::int4, NULL::text, ARRAY[[1,2]]::int4[]")
             let row = try rows.onlyRow()
@@ -216,7 +216,7 @@ import Values
                 ("the result has 3 columns", { _ = try row.int4(-1) }),
                 ("is int4, read as int8", { _ = try row.int8(0) }),
                 ("is NULL", { _ = try row.text(1) }),
-                ("not a list", { _ = try row.int4Array(2) }),
+                ("malformed or not one-dimensional", { _ = try row.int4Array(2) }),
                 ("read as int8[]", { _ = try row.int8Array(2) }),
             ]
             for (reason, mistake) in mistakes {

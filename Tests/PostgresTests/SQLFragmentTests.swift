@@ -2,7 +2,7 @@ import Postgres
 import Testing
 
 @Suite struct SQLFragmentTests {
-    @Test func `a fragment is its literal, with the fragments in it`() {
+    @Test func `a fragment is its literal with the interpolated fragments`() {
         let table: SQLFragment = "job"
         let condition: SQLFragment = "\(sql: table).id = $1"
         let statement = Statement("fragments", "SELECT '\\' FROM \(sql: table) WHERE \(sql: condition)", [.uuid])

@@ -26,11 +26,11 @@ import Testing
         ),
         ("SELECT CASE WHEN true THEN 1 END; SELECT 2", ["SELECT CASE WHEN true THEN 1 END", "SELECT 2"]),
     ])
-    func `a script is cut where its statements end`(script: String, statements: [String]) {
+    func `a script is split into its statements`(script: String, statements: [String]) {
         #expect(SQLScript.statements(of: script).map(\.text) == statements)
     }
 
-    @Test func `each statement knows its line`() {
+    @Test func `each statement has its line`() {
         let script = "-- head\n\nCREATE TABLE a (\n  b int\n);\n/* x\n*/ SELECT '\n';\nSELECT $$\n\n$$; SELECT 4"
         #expect(SQLScript.statements(of: script).map(\.line) == [3, 7, 9, 11])
     }
@@ -47,7 +47,7 @@ import Testing
         ("-- no-transaction\nSELECT 1", false), ("--  no-transaction \nSELECT 1", false),
         ("SELECT 1\n-- no-transaction", true), ("-- no-transactions\n", true), ("", true),
     ])
-    func `the first line tells whether the file is a transaction`(sql: String, isTransactional: Bool) {
+    func `the first line determines whether the file is a transaction`(sql: String, isTransactional: Bool) {
         #expect(MigrationFile(version: 1, name: "a", sql: sql).isTransactional == isTransactional)
     }
 }

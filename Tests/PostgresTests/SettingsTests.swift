@@ -9,7 +9,7 @@ import Testing
         "postgresql://user:s3cret%00@host/db", "mysql://user:s3cret@host/db", "user=me password=s3cret",
         "s3cret", "postgresql://user:s3cret@host/db?sslmode", "postgresql://us er:s3cret@host:x y/db?=",
     ])
-    func `a URL that cannot be read is refused without being quoted`(url: String) {
+    func `an invalid URL is rejected without being repeated`(url: String) {
         do throws(DatabaseSettings.InvalidURL) {
             _ = try DatabaseSettings(url: url)
             Issue.record("accepted")
@@ -26,7 +26,7 @@ import Testing
         return Dictionary(list.map { ($0.keyword, $0.value) }, uniquingKeysWith: { first, _ in first + " twice" })
     }
 
-    @Test func `a URL for asyncpg is read as one for libpq`() throws {
+    @Test func `a URL for asyncpg is accepted as one for libpq`() throws {
         let parameters = try parameters("postgresql+asyncpg://me:pw@db:6432/jobs?tcp_user_timeout=700")
         #expect(parameters["user"] == "me")
         #expect(parameters["password"] == "pw")
@@ -36,20 +36,20 @@ import Testing
         #expect(parameters["tcp_user_timeout"] == "700")
     }
 
-    @Test func `the URL may set the time for connecting`() throws {
+    @Test func `the URL may set the connect timeout`() throws {
         #expect(try DatabaseSettings(url: "postgresql://db/x?connect_timeout=2").connectTimeout == .seconds(2))
         #expect(try DatabaseSettings(url: "postgresql://db/x?connect_timeout=0").connectTimeout == .seconds(5))
         #expect(try DatabaseSettings(url: "postgresql://db/x").connectTimeout == .seconds(5))
     }
 
-    @Test func `rotated credentials take the place of those of the URL`() throws {
+    @Test func `rotated credentials replace those of the URL`() throws {
         let credentials = DatabaseCredentials(user: "v-1", password: "rotated")
         let parameters = try parameters("postgresql://me:pw@db/jobs", credentials: credentials)
         #expect(parameters["user"] == "v-1")
         #expect(parameters["password"] == "rotated")
     }
 
-    @Test func `poolers find nothing in the startup packet that they refuse, unless the URL has it`() throws {
+    @Test func `the startup packet has no options that poolers reject, unless the URL has them`() throws {
         #expect(try parameters("postgresql://db/jobs")["options"] == nil)
         #expect(try parameters("postgresql://db/jobs?options=-c%20geqo%3Doff")["options"] == "-c geqo=off")
     }
@@ -62,7 +62,7 @@ import Testing
         ),
         ("postgresql:///x?host=/run/pg", []), ("postgresql://db/x?hostaddr=10.0.0.1", []), ("postgresql:///x", []),
     ])
-    func `host names are found for looking up`(url: String, hosts: [HostResolution.Host]) throws {
+    func `host names to resolve are found in the URL`(url: String, hosts: [HostResolution.Host]) throws {
         let settings = try DatabaseSettings(url: url)
         #expect(HostResolution.hosts(in: settings.urlParameters) == hosts)
     }

@@ -3,10 +3,10 @@ import Synchronization
 import TestKit
 import Testing
 
-/// A database for tests that leave nothing in it but their session's own temporary tables.
+/// A database shared by tests that create temporary tables only.
 private let commonDatabase = Task { try await TestDatabase.empty() }
 
-/// Runs `body` with a connection to `database`, or to the one that such tests have in common.
+/// Calls `body` with a connection to `database`, by default the shared one.
 func withConnection<Value: Sendable>(
     to database: TestDatabase? = nil, _ body: @Sendable (DatabaseConnection) async throws -> Value
 ) async throws -> Value {
@@ -19,7 +19,7 @@ func withConnection<Value: Sendable>(
     }
 }
 
-/// The error of this module that `body` throws; nil if it throws none.
+/// The `PostgresError` that `body` throws; nil if it throws none.
 func failure(_ body: () async throws -> Void) async -> PostgresError? {
     do {
         try await body()
@@ -29,7 +29,7 @@ func failure(_ body: () async throws -> Void) async -> PostgresError? {
     }
 }
 
-/// What `body` gives: for several calls at once, by `async let`.
+/// The result of `body`, for concurrent calls by `async let`.
 func outcome<Value: Sendable>(
     _ body: @Sendable () async throws -> Value
 ) async -> Result<Value, PostgresError> {
@@ -60,7 +60,7 @@ extension DatabaseConnection {
     }
 }
 
-/// Tells tasks to come to an end.
+/// A flag that asks tasks to end.
 final class StopSign: Sendable {
     private let flag = Atomic(false)
 

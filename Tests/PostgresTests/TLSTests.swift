@@ -6,7 +6,7 @@ import Testing
 @Suite struct TLSTests {
     private static let server = Task { try PostgresServer(hasTLS: true) }
 
-    @Test func `answers of every size arrive over TLS, and the server's name is checked`() async throws {
+    @Test func `results of every size arrive over TLS, and the server's name is verified`() async throws {
         let server = try await Self.server.value
         let trusting = "sslmode=verify-full&sslrootcert=\(server.certificateFile)"
         try await TestLoop.run {
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test func `a server whose certificate cannot be verified is refused`() async throws {
+    @Test func `a server whose certificate cannot be verified is rejected`() async throws {
         let server = try await Self.server.value
         try await TestLoop.run {
             for parameters in ["sslmode=verify-full&sslrootcert=/etc/hostname", "sslmode=verify-full"] {

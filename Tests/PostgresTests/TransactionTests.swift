@@ -17,7 +17,7 @@ import Testing
         }
     }
 
-    @Test func `what the body did is committed when it returns`() async throws {
+    @Test func `the changes of the body are committed when it returns`() async throws {
         try await withTable { connection in
             let value = try await connection.transaction(.serializable) { transaction in
                 async let first = outcome { try await transaction.execute(sql: "INSERT INTO t VALUES (1)") }
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func `nothing is left when the body throws`() async throws {
+    @Test func `the changes of the body are rolled back when it throws`() async throws {
         try await withTable { connection in
             await #expect(throws: Refusal.self) {
                 try await connection.transaction { transaction in
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test func `an error that the body swallows still ends in a rollback`() async throws {
+    @Test func `an error that the body catches still causes a rollback`() async throws {
         try await withTable { connection in
             let error = await failure {
                 try await connection.transaction { transaction in
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test func `a group in a transaction gives its rows without those of BEGIN`() async throws {
+    @Test func `a group in a transaction returns its rows without those of BEGIN`() async throws {
         try await withTable { connection in
             let one = Statement("one", "SELECT 1::int8")
             let two = Statement("two", "SELECT 2::int8")
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test func `a transaction that is used after its end is told so`() async throws {
+    @Test func `using a transaction after its end is an error`() async throws {
         try await withTable { connection in
             let leaked = try await connection.transaction { transaction in transaction }
             let error = await failure { _ = try await leaked.execute(sql: "SELECT 1") }
@@ -89,8 +89,8 @@ import Testing
         }
     }
 
-    /// The answer to COMMIT is lost: did it happen? Only looking can tell.
-    @Test func `a lost answer to COMMIT is an unknown outcome, and one before it a known one`() async throws {
+    /// If the response to COMMIT is lost, only a query can show whether the transaction is committed.
+    @Test func `the outcome is unknown after a lost response to COMMIT, and known before COMMIT`() async throws {
         let database = try await TestDatabase.empty()
         try await TestLoop.run {
             let setUp = try await DatabaseConnection.connect(database.settings, on: TestLoop.shared)

@@ -49,6 +49,6 @@ import Testing
     ])
     func `a wrong value is a problem that names the variable`(name: String, value: String) {
         let (_, problems) = read([name: value])
-        #expect(problems.map(\.place) == [name])
+        #expect(problems.map(\.setting) == [name])
     }
 }

@@ -3,8 +3,7 @@ import Glibc
 import TLS
 import Testing
 
-/// A directory of its own with an authority and the certificates that a test asks for, made by the `openssl`
-/// program, and removed with the object.
+/// A temporary directory with an authority and certificates created by the `openssl` program. Removed with the object.
 final class CertificateFiles: Sendable {
     let directory: String
     private let openssl: String
@@ -35,7 +34,7 @@ final class CertificateFiles: Sendable {
 
     func path(_ name: String) -> String { "\(directory)/\(name)" }
 
-    /// A certificate signed by the authority.
+    /// Creates a certificate signed by the authority.
     func makePair(
         _ name: String, names: String = "DNS:localhost,IP:127.0.0.1", days: Int = 2
     ) async throws -> (certificate: String, key: String) {
@@ -49,7 +48,7 @@ final class CertificateFiles: Sendable {
         return (path("\(name).pem"), path("\(name).key"))
     }
 
-    /// A certificate that vouches for itself.
+    /// Creates a self-signed certificate.
     func makeSelfSignedPair(_ name: String) async throws -> (certificate: String, key: String) {
         try await run(
             "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -58,7 +57,7 @@ final class CertificateFiles: Sendable {
         return (path("\(name).pem"), path("\(name).key"))
     }
 
-    /// A server with such a certificate.
+    /// A server context with a certificate signed by the authority.
     func makeServer(
         _ name: String = "server", names: String = "DNS:localhost,IP:127.0.0.1", days: Int = 2
     ) async throws -> TLSServerContext {
@@ -66,7 +65,7 @@ final class CertificateFiles: Sendable {
         return try TLSServerContext(certificateFile: pair.certificate, keyFile: pair.key)
     }
 
-    /// A client that trusts the authority.
+    /// A client context that trusts the authority.
     func makeClient() throws -> TLSClientContext {
         try TLSClientContext(trust: .file(authority))
     }

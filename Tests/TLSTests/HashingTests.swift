@@ -1,7 +1,7 @@
 import TLS
 import Testing
 
-/// The published vectors of FIPS 180-4 (NIST's examples) and RFC 4231.
+/// The published test vectors of FIPS 180-4 (NIST's examples) and RFC 4231.
 @Suite struct HashingTests {
     @Test(arguments: [
         ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
@@ -15,7 +15,7 @@ import Testing
             "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"
         ),
     ])
-    func `SHA-256 gives the digests of FIPS 180-4, whole and one byte at a time`(message: String, expected: String) {
+    func `SHA-256 gives the digests of FIPS 180-4, at once and byte by byte`(message: String, expected: String) {
         let bytes = Array(message.utf8)
         #expect(SHA256.digest(of: bytes).hexadecimal == expected)
         var incremental = SHA256()
@@ -57,7 +57,7 @@ import Testing
                     + "The key needs to be hashed before being used by the HMAC algorithm.").utf8),
             code: "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"),
     ])
-    func `HMAC-SHA256 gives the codes of RFC 4231, whole and one byte at a time`(vector: AuthenticationVector) {
+    func `HMAC-SHA256 gives the codes of RFC 4231, at once and byte by byte`(vector: AuthenticationVector) {
         #expect(HMACSHA256.authenticationCode(for: vector.message, key: vector.key).hexadecimal == vector.code)
         var incremental = HMACSHA256(key: vector.key)
         for byte in vector.message { incremental.update([byte]) }
@@ -66,12 +66,12 @@ import Testing
     }
 
     @Test func `HMAC-SHA256 accepts an empty key and an empty message`() {
-        // `openssl mac -digest SHA256 -macopt key: HMAC` of nothing, also given by RFC 2104's definition.
+        // The output of `openssl mac -digest SHA256 -macopt key: HMAC` for an empty input; also follows from RFC 2104.
         let expected = "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"
         #expect(HMACSHA256.authenticationCode(for: [], key: []).hexadecimal == expected)
     }
 
-    @Test func `a digest is read back from its hexadecimal digits of either case`() throws {
+    @Test func `a digest is parsed from hexadecimal digits in either case`() throws {
         let digest = SHA256.digest(of: Array("abc".utf8))
         #expect(Digest256(hexadecimal: digest.hexadecimal) == digest)
         #expect(Digest256(hexadecimal: digest.hexadecimal.uppercased()) == digest)
@@ -82,7 +82,7 @@ import Testing
         #expect(Digest256(bytes: [1, 2, 3]) == nil)
     }
 
-    @Test func `digests and secrets that differ in any one bit are not equal`() throws {
+    @Test func `digests and secrets that differ in one bit are not equal`() throws {
         let bytes = SHA256.digest(of: Array("abc".utf8)).bytes
         let digest = try #require(Digest256(bytes: bytes))
         #expect(isEqualInConstantTime(bytes, bytes))
@@ -99,11 +99,11 @@ import Testing
         #expect(!isEqualInConstantTime(secret, Array(secret.dropLast())))
         #expect(!isEqualInConstantTime(secret, []))
         #expect(isEqualInConstantTime([], []))
-        let samePartitions = isEqualInConstantTime(secret[0..<8].span, Array(secret.prefix(8)).span)
-        #expect(samePartitions)
+        let areEqual = isEqualInConstantTime(secret[0..<8].span, Array(secret.prefix(8)).span)
+        #expect(areEqual)
     }
 
-    @Test func `random bytes have the length asked for, and do not repeat`() {
+    @Test func `random bytes have the requested length and do not repeat`() {
         #expect(secureRandomBytes(0).isEmpty)
         #expect(secureRandomBytes(32).count == 32)
         #expect(Set((0..<100).map { _ in secureRandomBytes(16) }).count == 100)

@@ -3,13 +3,13 @@ import TLS
 import Testing
 import Values
 
-/// What became of one connection to `serveOnce`.
+/// The result of one connection to `serveOnce`.
 private enum Served: Hashable, Sendable {
     case session(version: String, suite: String, applicationProtocol: String?)
     case refused(String)
 }
 
-/// Accepts one connection and no other, does the handshake, and lets the body serve it.
+/// Accepts exactly one connection, performs the handshake, and calls `body` with the stream.
 private func serveOnce(
     _ listener: Listener, _ context: TLSServerContext, on loop: Loop,
     _ body: @escaping @Sendable (TLSStream) async throws -> Void
@@ -31,7 +31,7 @@ private func serveOnce(
     }
 }
 
-/// Sends back what comes until the client ends.
+/// Sends received bytes back until the end of the stream.
 @Sendable private func echo(_ stream: TLSStream) async throws {
     var bytes: [UInt8] = []
     while try await stream.read(into: &bytes, atMost: 65_536, deadline: .now() + .seconds(30)) > 0 {
@@ -40,19 +40,19 @@ private func serveOnce(
     }
 }
 
-/// Other people's TLS on the other side.
+/// Sessions with other TLS implementations.
 @Suite struct PeerTests {
-    /// Lets `openssl s_client` talk to an echoing server, by name and trusting its authority.
-    private func meetClient(
-        _ options: [String], _ talk: @escaping @Sendable (Program) async throws -> Void = { _ in }
+    /// Connects `openssl s_client`, which trusts the authority, to an echo server.
+    private func runClient(
+        _ options: [String], _ exchange: @escaping @Sendable (Program) async throws -> Void = { _ in }
     ) async throws -> (served: Result<Served, any Error>, client: Program.Finished) {
         let files = try await CertificateFiles()
-        return try await meetClient(options, files, try await files.makeServer(), talk)
+        return try await runClient(options, files, try await files.makeServer(), exchange)
     }
 
-    private func meetClient(
+    private func runClient(
         _ options: [String], _ files: CertificateFiles, _ context: TLSServerContext,
-        _ talk: @escaping @Sendable (Program) async throws -> Void
+        _ exchange: @escaping @Sendable (Program) async throws -> Void
     ) async throws -> (served: Result<Served, any Error>, client: Program.Finished) {
         try await onLoop { loop in
             let listener = try Listener(address: .loopback(port: 0))
@@ -61,9 +61,9 @@ private func serveOnce(
                 "openssl",
                 ["s_client", "-connect", "\(listener.address)", "-CAfile", files.authority, "-servername", "localhost"]
                     + options, on: loop)
-            try await talk(client)
+            try await exchange(client)
             let finished = try await client.finish()
-            // A client that never came must not be waited for.
+            // Ends the accept if the client never connected.
             listener.close { _ in }
             return (await served.result, finished)
         }
@@ -72,8 +72,8 @@ private func serveOnce(
     @Test(arguments: [
         ("-tls1_3", "TLSv1.3", "TLS_AES_256_GCM_SHA384"), ("-tls1_2", "TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
     ])
-    func `openssl s_client speaks with the server`(option: String, version: String, suite: String) async throws {
-        let (served, client) = try await meetClient([option, "-verify_return_error", "-quiet", "-no_ign_eof"]) {
+    func `openssl s_client communicates with the server`(option: String, version: String, suite: String) async throws {
+        let (served, client) = try await runClient([option, "-verify_return_error", "-quiet", "-no_ign_eof"]) {
             client in
             try await client.child.standardInput.write(Array("hello\n".utf8), deadline: nil)
             #expect(try await read(6, from: client.child.standardOutput) == Array("hello\n".utf8))
@@ -90,21 +90,22 @@ private func serveOnce(
         (["-tls1_2", "-cipher", "AES128-GCM-SHA256"], "no shared cipher"),
         (["-alpn", "h2"], "no application protocol"),
     ])
-    func `old versions, weak suites and foreign protocols are refused`(options: [String], reason: String) async throws {
-        let (served, _) = try await meetClient(options)
+    func `old versions, weak suites and unknown protocols are rejected`(options: [String], reason: String) async throws
+    {
+        let (served, _) = try await runClient(options)
         #expect(try served.get() == .refused("TLS handshake failed: \(reason)"))
     }
 
     @Test func `openssl s_client cannot renegotiate`() async throws {
-        let (served, client) = try await meetClient(["-tls1_2"]) { client in
+        let (served, client) = try await runClient(["-tls1_2"]) { client in
             try await client.child.standardInput.write(Array("R\n".utf8), deadline: nil)
         }
         #expect(client.errors.contains("no renegotiation"))
         #expect(throws: StreamError.failed("TLS session failed: sslv3 alert handshake failure")) { try served.get() }
     }
 
-    @Test func `the server answers a peer that asks for new keys, and both go on`() async throws {
-        let (served, client) = try await meetClient(["-tls1_3"]) { client in
+    @Test func `the server answers a KeyUpdate and the session continues`() async throws {
+        let (served, client) = try await runClient(["-tls1_3"]) { client in
             let input = client.child.standardInput
             try await input.write(Array("K\n".utf8), deadline: nil)
             try await Self.wait(for: "KEYUPDATE\n", on: client.child.standardError)
@@ -118,22 +119,22 @@ private func serveOnce(
     }
 
     @Test(arguments: ["-tls1_2", "-tls1_3"])
-    func `a session is resumed with its ticket`(option: String) async throws {
+    func `a session is resumed by its ticket`(option: String) async throws {
         let files = try await CertificateFiles()
         let context = try await files.makeServer()
         let ticket = files.path("ticket")
-        for (options, greeting) in [(["-sess_out", ticket], "New, TLSv1."), (["-sess_in", ticket], "Reused, TLSv1.")] {
-            let (_, client) = try await meetClient([option] + options, files, context) { client in
+        for (options, status) in [(["-sess_out", ticket], "New, TLSv1."), (["-sess_in", ticket], "Reused, TLSv1.")] {
+            let (_, client) = try await runClient([option] + options, files, context) { client in
                 try await client.child.standardInput.write(Array("hello\n".utf8), deadline: nil)
                 let output = try await Self.wait(for: "hello\n", on: client.child.standardOutput)
-                #expect(output.contains(greeting))
+                #expect(output.contains(status))
             }
             #expect(client.exit == .code(0))
         }
     }
 
     @Test(arguments: ["1.2", "1.3"])
-    func `curl fetches and sends a large body`(version: String) async throws {
+    func `curl sends and receives a large body`(version: String) async throws {
         let files = try await CertificateFiles()
         let context = try await files.makeServer()
         let body = String(repeating: "0123456789abcdef", count: 1 << 16)
@@ -169,7 +170,7 @@ private func serveOnce(
         }
     }
 
-    @Test func `the client speaks with openssl s_server, and refuses its TLS 1 point 1`() async throws {
+    @Test func `the client communicates with openssl s_server and rejects TLS 1 point 1`() async throws {
         let files = try await CertificateFiles()
         let (certificate, key) = try await files.makePair("server")
         let context = try files.makeClient()
@@ -204,7 +205,7 @@ private func serveOnce(
         }
     }
 
-    /// Reads until what was read ends with the text, and returns all of it.
+    /// Reads until the output ends with `text`. Returns the whole output.
     @discardableResult
     private static func wait(for text: String, on stream: any ByteStream) async throws -> String {
         var bytes: [UInt8] = []
@@ -215,7 +216,7 @@ private func serveOnce(
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The port that `s_server` was given: it says `ACCEPT 127.0.0.1:40123` once it listens.
+    /// The port of `s_server`, which prints `ACCEPT 127.0.0.1:40123` when it listens.
     private static func announcedPort(of server: Program) async throws -> UInt16 {
         var output: [UInt8] = []
         while true {

@@ -1,7 +1,7 @@
 import EventLoop
 import Values
 
-/// Runs `body` as a task of a loop of its own and gives back what it returns.
+/// Runs `body` as a task of a new loop. Returns its result.
 func onLoop<Value: Sendable>(
     _ body: @escaping @Sendable (Loop) async throws -> Value
 ) async throws -> Value {
@@ -10,7 +10,7 @@ func onLoop<Value: Sendable>(
     return try await Task(executorPreference: loop) { try await body(loop) }.value
 }
 
-/// A program that runs beside a test, with what it has said.
+/// A program started by a test, with its output.
 final class Program: Sendable {
     struct Finished: Sendable {
         let exit: ProcessExit
@@ -26,7 +26,7 @@ final class Program: Sendable {
         self.loop = loop
     }
 
-    /// Finds the program where the system keeps it, and starts it.
+    /// Starts a program of the system.
     convenience init(_ name: String, _ arguments: [String], on loop: Loop) throws {
         guard let executable = ProcessSpec.findExecutable(name, searchPath: "/usr/local/bin:/usr/bin:/bin") else {
             throw StreamError.failed("\(name) is not installed")
@@ -34,11 +34,11 @@ final class Program: Sendable {
         try self.init(ProcessSpec(executable: executable, arguments: [name] + arguments), on: loop)
     }
 
-    /// Gives it its standard input, and waits for its end.
+    /// Writes the standard input and waits for the exit.
     func finish(input: String = "") async throws -> Finished {
         let output = Task(executorPreference: loop) { [child] in try await readAll(child.standardOutput) }
         let errors = Task(executorPreference: loop) { [child] in try await readAll(child.standardError) }
-        // A program that wants no input may have ended already.
+        // Fails if the program has exited without reading its input.
         try? await child.standardInput.write(Array(input.utf8), deadline: .now() + .seconds(30))
         child.standardInput.closeWriting()
         let exit = await child.waitForExit()
@@ -50,14 +50,14 @@ final class Program: Sendable {
     }
 }
 
-/// All that comes before the end of the stream.
+/// All bytes up to the end of the stream.
 func readAll(_ stream: any ByteStream) async throws -> [UInt8] {
     var bytes: [UInt8] = []
     while try await stream.read(into: &bytes, atMost: 65_536, deadline: .now() + .seconds(30)) > 0 {}
     return bytes
 }
 
-/// So many bytes, or the test fails.
+/// Exactly `byteCount` bytes. Throws if the stream ends before.
 func read(_ byteCount: Int, from stream: any ByteStream) async throws -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < byteCount {
@@ -68,7 +68,7 @@ func read(_ byteCount: Int, from stream: any ByteStream) async throws -> [UInt8]
     return bytes
 }
 
-/// Two connected sockets over loopback, both on `loop`.
+/// A pair of connected sockets over loopback, both on `loop`.
 func socketPair(on loop: Loop) async throws -> (client: Socket, server: Socket) {
     let listener = try Listener(address: .loopback(port: 0))
     async let accepted = listener.accept(on: loop).attach(to: loop)

@@ -1,12 +1,13 @@
 import TLS
 import Testing
 
-/// Two engines that talk through memory.
+/// A client and a server engine, connected in memory.
 private struct EnginePair {
     let client: TLSEngine
     let server: TLSEngine
 
-    /// Carries ciphertext both ways, in pieces of so many bytes, until neither has any. Returns how much it was.
+    /// Moves ciphertext in both directions, in pieces of `pieces` bytes, until neither engine has any. Returns the
+    /// number of bytes.
     @discardableResult
     func carry(pieces: Int = .max, between: () throws(TLSError) -> Void = {}) throws(TLSError) -> Int {
         var total = 0
@@ -26,7 +27,7 @@ private struct EnginePair {
         return total
     }
 
-    /// Takes both through the handshake.
+    /// Performs the handshake.
     func establish(pieces: Int = .max) throws(TLSError) {
         _ = try client.handshake()
         try carry(pieces: pieces) { () throws(TLSError) in
@@ -63,7 +64,7 @@ private struct EnginePair {
         #expect(received == sent)
     }
 
-    @Test func `each direction ends on its own`() async throws {
+    @Test func `each direction ends independently`() async throws {
         let files = try await CertificateFiles()
         let pair = try await makePair(files)
         try pair.establish()
@@ -80,7 +81,7 @@ private struct EnginePair {
         #expect(received == [1, 2, 3])
     }
 
-    @Test func `an end without close_notify is a truncation, after all bytes before it`() async throws {
+    @Test func `an end without close_notify is a truncation, reported after the bytes before it`() async throws {
         let files = try await CertificateFiles()
         let pair = try await makePair(files)
         try pair.establish()
@@ -97,7 +98,7 @@ private struct EnginePair {
         #expect(received == [1, 2, 3])
     }
 
-    @Test func `a record changed on its way ends the session for good`() async throws {
+    @Test func `a modified record ends the session permanently`() async throws {
         let files = try await CertificateFiles()
         let pair = try await makePair(files)
         try pair.establish()
@@ -122,7 +123,7 @@ private struct EnginePair {
     }
 
     @Test(arguments: ["", ".", ".localhost", "local host", "localhost\0.example.test", "[::1]", "ümlaut.test"])
-    func `no certificate can be demanded for such a name`(name: String) async throws {
+    func `a malformed host name is rejected`(name: String) async throws {
         let files = try await CertificateFiles()
         let client = try files.makeClient()
         #expect(throws: TLSError.invalidHostName(name)) { _ = try client.makeEngine(host: name) }
@@ -135,14 +136,14 @@ private struct EnginePair {
     }
 
     @Test(arguments: ["other.test", "a.localhost", "127.0.0.2", "::1"])
-    func `a certificate for other names is refused`(name: String) async throws {
+    func `a certificate for other names is rejected`(name: String) async throws {
         let files = try await CertificateFiles()
         let pair = try await makePair(files, host: name)
         #expect(throws: TLSError.certificateRefused(host: name, .wrongHost)) { try pair.establish() }
         #expect(pair.client.hasCiphertext, "the alert")
     }
 
-    @Test func `a wildcard stands for one whole label`() async throws {
+    @Test func `a wildcard matches one whole label`() async throws {
         let files = try await CertificateFiles()
         let server = try await files.makeServer(names: "DNS:*.example.test")
         let client = try files.makeClient()
@@ -153,7 +154,7 @@ private struct EnginePair {
         }
     }
 
-    @Test func `expired, self-signed and unknown certificates are refused, each by its name`() async throws {
+    @Test func `expired, self-signed and unknown certificates are rejected with separate errors`() async throws {
         let files = try await CertificateFiles()
         let strangers = try await CertificateFiles()
         let selfSigned = try await files.makeSelfSignedPair("self")
@@ -173,7 +174,7 @@ private struct EnginePair {
         #expect(throws: TLSError.certificateRefused(host: "localhost", .unknownAuthority)) { try pair.establish() }
     }
 
-    @Test func `what is no ClientHello fails, plain HTTP by its name`() async throws {
+    @Test func `input that is not a ClientHello fails, and plain HTTP is named`() async throws {
         let files = try await CertificateFiles()
         let server = try await files.makeServer()
         let plain = try server.makeEngine()
@@ -187,14 +188,14 @@ private struct EnginePair {
         }
     }
 
-    @Test func `an end in the middle of the handshake fails it`() async throws {
+    @Test func `an end of the connection during the handshake is an error`() async throws {
         let files = try await CertificateFiles()
         let pair = try await makePair(files)
         _ = try pair.client.handshake()
         pair.server.feed(Array(pair.client.takeCiphertext().dropLast()))
         #expect(try pair.server.handshake() == .needsCiphertext)
         pair.server.feedEnd()
-        #expect(throws: TLSError.handshakeFailed("the peer ended the connection in the middle of it")) {
+        #expect(throws: TLSError.handshakeFailed("the peer closed the connection during the handshake")) {
             _ = try pair.server.handshake()
         }
     }

@@ -12,52 +12,52 @@ import Testing
         }
     }
 
-    @Test func `a pair that cannot be used names the file and the reason`() async throws {
+    @Test func `an unusable pair is reported with the file and the reason`() async throws {
         let files = try await CertificateFiles()
         let (certificate, key) = try await files.makePair("one")
         let other = try await files.makePair("other")
         let missing = files.path("missing.pem")
         #expect(problem(certificate: missing, key: key) == "\(missing): No such file or directory")
         #expect(problem(certificate: certificate, key: missing) == "\(missing): No such file or directory")
-        #expect(problem(certificate: files.directory, key: key) == "\(files.directory): is not a file")
-        #expect(problem(certificate: key, key: key) == "\(key): holds no certificate in PEM form")
+        #expect(problem(certificate: files.directory, key: key) == "\(files.directory): is not a regular file")
+        #expect(problem(certificate: key, key: key) == "\(key): contains no certificate in PEM format")
         #expect(
             problem(certificate: certificate, key: certificate)
-                .hasPrefix("\(certificate): holds no private key in PEM form that can be read ("))
+                .hasPrefix("\(certificate): contains no readable private key in PEM format ("))
         #expect(
             problem(certificate: certificate, key: other.key)
-                == "\(other.key): the key does not belong to the certificate in \(certificate)")
+                == "\(other.key): the key does not match the certificate in \(certificate)")
     }
 
-    @Test func `damaged, empty and oversized files are refused`() async throws {
+    @Test func `malformed, empty and oversized files are rejected`() async throws {
         let files = try await CertificateFiles()
         let (certificate, key) = try await files.makePair("one")
         let damaged = files.path("damaged.pem")
         let text = try files.contents(of: certificate)
         try files.write(String(text.prefix(text.count / 2)), to: "damaged.pem")
-        #expect(problem(certificate: damaged, key: key).hasPrefix("\(damaged): holds a damaged certificate ("))
+        #expect(problem(certificate: damaged, key: key).hasPrefix("\(damaged): contains a malformed certificate ("))
         let keyText = try files.contents(of: key)
         try files.write(String(keyText.prefix(keyText.count / 2)), to: "damaged.pem")
         #expect(
             problem(certificate: certificate, key: damaged)
-                .hasPrefix("\(damaged): holds no private key in PEM form that can be read ("))
+                .hasPrefix("\(damaged): contains no readable private key in PEM format ("))
         try files.write("", to: "damaged.pem")
-        #expect(problem(certificate: damaged, key: key) == "\(damaged): holds no certificate in PEM form")
+        #expect(problem(certificate: damaged, key: key) == "\(damaged): contains no certificate in PEM format")
         try files.write(String(repeating: "x", count: (1 << 20) + 1), to: "damaged.pem")
         #expect(problem(certificate: damaged, key: key) == "\(damaged): is larger than 1048576 bytes")
     }
 
-    @Test func `a key with a passphrase is refused without asking for it`() async throws {
+    @Test func `a key with a passphrase is rejected without a prompt`() async throws {
         let files = try await CertificateFiles()
         let (certificate, key) = try await files.makePair("one")
         let locked = files.path("locked.key")
         try await files.run("pkey", "-in", key, "-aes256", "-passout", "pass:secret", "-out", locked)
         #expect(
             problem(certificate: certificate, key: locked)
-                == "\(locked): holds a private key with a passphrase; it must have none")
+                == "\(locked): contains a private key with a passphrase; it must not be encrypted")
     }
 
-    @Test func `certificate, chain and key may stand in one file`() async throws {
+    @Test func `certificate, chain and key may be in one file`() async throws {
         let files = try await CertificateFiles()
         let (certificate, key) = try await files.makePair("one")
         let parts = try [certificate, files.authority, key].map { try files.contents(of: $0) }
@@ -73,7 +73,9 @@ import Testing
         #expect(server.warnings == ["\(files.path("expired.pem")): the certificate expired 1 day ago"])
     }
 
-    @Test func `a changed pair is taken up once, and a bad one keeps the old and is reported once`() async throws {
+    @Test func `a changed pair is loaded once, and an unusable one is reported once and keeps the old pair`()
+        async throws
+    {
         let files = try await CertificateFiles()
         let server = try await files.makeServer("server")
         let first = try files.contents(of: files.path("server.key"))
@@ -98,7 +100,7 @@ import Testing
         #expect(server.warnings.isEmpty)
     }
 
-    @Test func `a pair behind a swapped symbolic link is taken up`() async throws {
+    @Test func `a pair behind a swapped symbolic link is loaded`() async throws {
         let files = try await CertificateFiles()
         for name in ["old", "new"] { _ = try await files.makePair(name) }
         try #require(symlink("old.pem", files.path("tls.crt")) == 0 && symlink("old.key", files.path("tls.key")) == 0)
@@ -111,12 +113,12 @@ import Testing
         #expect(try server.reloadIfChanged())
     }
 
-    @Test func `a trust file that cannot be used names itself and the reason`() async throws {
+    @Test func `an unusable trust file is reported with its path and the reason`() async throws {
         let files = try await CertificateFiles()
         try files.write("nothing", to: "empty.pem")
         for (file, reason) in [
             (files.path("missing.pem"), "No such file or directory"),
-            (files.path("empty.pem"), "holds no certificate in PEM form"),
+            (files.path("empty.pem"), "contains no certificate in PEM format"),
         ] {
             #expect(throws: TLSFileError.self) { _ = try TLSClientContext(trust: .file(file)) }
             do throws(TLSFileError) {

@@ -3,7 +3,7 @@ import TLS
 import Testing
 import Values
 
-/// A client and a server stream of one session, on one loop.
+/// The client and the server stream of one session, on one loop.
 private struct StreamPair: Sendable {
     let client: TLSStream
     let server: TLSStream
@@ -23,7 +23,7 @@ private struct StreamPair: Sendable {
     }
 }
 
-/// Runs the body with an established session and a loop of its own.
+/// Calls `body` with an established session on a new loop.
 private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async throws -> Void) async throws {
     let files = try await CertificateFiles()
     let client = try files.makeClient()
@@ -36,7 +36,7 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
 }
 
 @Suite struct TLSStreamTests {
-    @Test func `ten mebibytes cross in both directions at once`() async throws {
+    @Test func `ten mebibytes pass in both directions at once`() async throws {
         try await withSession { pair, loop in
             let sent = (0..<10 * 1024 * 1024).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
             async let first: Void = pair.client.write(sent, deadline: .now() + .seconds(30))
@@ -50,7 +50,7 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
         }
     }
 
-    @Test func `each side can end its direction and still read`() async throws {
+    @Test func `each side can close its direction and still read`() async throws {
         try await withSession { pair, loop in
             try await pair.client.write([1, 2, 3], deadline: nil)
             pair.client.closeWriting()
@@ -64,7 +64,7 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
         }
     }
 
-    @Test func `a closed stream wakes the read that waits`() async throws {
+    @Test func `closing a stream ends a waiting read`() async throws {
         try await withSession { pair, loop in
             let reader = Task(executorPreference: loop) { try await readAll(pair.server) }
             await Task.yield()
@@ -73,12 +73,12 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
         }
     }
 
-    @Test func `closing in the middle of a write that waits ends it`() async throws {
+    @Test func `closing a stream ends a waiting write`() async throws {
         try await withSession { pair, loop in
             let writer = Task(executorPreference: loop) {
                 try await pair.server.write([UInt8](repeating: 0, count: 64 << 20), deadline: nil)
             }
-            // The client has seen the first of it, so the write is under way.
+            // The client has received the first byte, so the write is in progress.
             _ = try await read(1, from: pair.client)
             pair.server.close()
             await #expect(throws: StreamError.closed) { try await writer.value }
@@ -86,7 +86,7 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
         }
     }
 
-    @Test func `a write that the peer does not read times out, and no other follows it`() async throws {
+    @Test func `a write that the peer does not read times out, and later writes fail`() async throws {
         try await withSession { pair, loop in
             let much = [UInt8](repeating: 0, count: 64 << 20)
             for _ in 0..<2 {
@@ -97,7 +97,7 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
         }
     }
 
-    @Test func `a read past its deadline times out, and the stream stays usable`() async throws {
+    @Test func `a read times out at its deadline, and the stream stays usable`() async throws {
         try await withSession { pair, loop in
             var bytes: [UInt8] = []
             await #expect(throws: StreamError.timedOut) {
@@ -109,7 +109,7 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
         }
     }
 
-    @Test func `a write to a peer that has gone reports a disconnect`() async throws {
+    @Test func `a write to a disconnected peer throws disconnected`() async throws {
         try await withSession { pair, loop in
             pair.server.close()
             await #expect(throws: StreamError.disconnected) {
@@ -119,7 +119,7 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
     }
 
     @Test(arguments: [0, 1, 100])
-    func `a client that is slow with its handshake is turned away`(byteCount: Int) async throws {
+    func `a handshake that takes too long is ended`(byteCount: Int) async throws {
         let files = try await CertificateFiles()
         let server = try await files.makeServer()
         let hello = try files.makeClient().makeEngine(host: "localhost")
@@ -132,29 +132,29 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
                 _ = try await TLSStream.accept(
                     sockets.server, context: server, deadline: .now() + .milliseconds(20))
             }
-            // The socket is closed, so the client sees an end, and no server hello.
+            // The socket is closed, so the client reads the end of the stream without a ServerHello.
             #expect(try await readAll(sockets.client).isEmpty)
         }
     }
 
-    @Test func `garbage instead of a handshake is answered with an alert and closed`() async throws {
+    @Test func `malformed handshake input is answered with an alert and a close`() async throws {
         let files = try await CertificateFiles()
         let server = try await files.makeServer()
         try await onLoop { loop in
             let sockets = try await socketPair(on: loop)
-            // A handshake record whose message is none.
+            // A handshake record with an unknown message type.
             try await sockets.client.write([22, 3, 1, 0, 4, 99, 0, 0, 0], deadline: nil)
             await #expect(throws: StreamError.failed("TLS handshake failed: unexpected message")) {
                 _ = try await TLSStream.accept(sockets.server, context: server, deadline: .now() + .seconds(30))
             }
             let answer = try await readAll(sockets.client)
-            // Record type alert, and in it fatal and unexpected_message (RFC 8446 section 6).
+            // Record type alert, with fatal and unexpected_message (RFC 8446 section 6).
             #expect(answer.first == 21)
             #expect(answer.suffix(2) == [2, 10])
         }
     }
 
-    @Test func `a connection cut without close_notify is a disconnect, not an end`() async throws {
+    @Test func `a connection closed without close_notify is a disconnect, not an end of the stream`() async throws {
         let files = try await CertificateFiles()
         let server = try await files.makeServer()
         let client = try files.makeClient()
@@ -168,7 +168,7 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
                 stream.close()
                 return (head, failure)
             }
-            // A client without close_notify: an engine whose socket is simply closed.
+            // A client without close_notify: an engine whose socket is closed.
             let engine = try client.makeEngine(host: "localhost")
             while try engine.handshake() == .needsCiphertext {
                 try await sockets.client.write(engine.takeCiphertext(), deadline: nil)
@@ -186,7 +186,7 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
         }
     }
 
-    @Test func `new sessions have the new certificate, and old ones go on`() async throws {
+    @Test func `new sessions use the reloaded certificate, and old sessions continue`() async throws {
         let files = try await CertificateFiles()
         let server = try await files.makeServer("server")
         let client = try files.makeClient()
@@ -196,7 +196,7 @@ private func withSession(_ body: @escaping @Sendable (StreamPair, Loop) async th
             _ = try await StreamPair(client, server, on: loop).close()
             #expect(try server.reloadIfChanged())
             await #expect(
-                throws: StreamError.failed("the certificate of localhost is refused: it has expired")
+                throws: StreamError.failed("the certificate of localhost is not accepted: it has expired")
             ) {
                 _ = try await StreamPair(client, server, on: loop)
             }

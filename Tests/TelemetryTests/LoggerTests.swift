@@ -7,7 +7,7 @@ struct LoggerTests {
     private let log = CollectedLog()
     private var logger: Logger { Logger(component: "api", level: .info, sink: log) }
 
-    @Test func `a line is one JSON object with its values typed`() throws {
+    @Test func `a line is a JSON object with typed values`() throws {
         logger.with(["worker_id": "w-1"]).warning(
             "lease \"lost\"",
             ["attempt": 3, "ratio": 0.5, "late": true, "duration_ms": .milliseconds(.microseconds(1_250_007))])
@@ -18,7 +18,7 @@ struct LoggerTests {
                 + #""worker_id":"w-1","attempt":3,"ratio":0.5,"late":true,"duration_ms":1250.007}"#)
     }
 
-    @Test func `what is below the level is not evaluated`() {
+    @Test func `a line below the level is not evaluated`() {
         var evaluations = 0
         func count() -> String {
             evaluations += 1
@@ -32,18 +32,18 @@ struct LoggerTests {
         #expect(log.records.count == 1)
     }
 
-    @Test func `a later field replaces an earlier one, and none can replace what every line has`() throws {
+    @Test func `a later field replaces an earlier one, but no reserved field`() throws {
         logger.with(["queue": "a", "type": "t"]).info("m", ["queue": "b", "level": "fake", "timestamp": 1])
         let line = try #require(log.lines().first)
         #expect(line.hasSuffix(#","component":"api","queue":"b","type":"t","level_":"fake","timestamp_":1}"#))
     }
 
-    @Test func `numbers that JSON lacks are texts`() throws {
+    @Test func `numbers that JSON cannot represent are written as strings`() throws {
         logger.info("m", ["a": .double(.nan), "b": .double(-.infinity), "c": .milliseconds(.milliseconds(-5))])
         #expect(try #require(log.lines().first).hasSuffix(#""a":"nan","b":"-inf","c":-5.000}"#))
     }
 
-    /// Every character that could end a line, a string or an escape, or move a terminal's cursor.
+    /// Characters that could end a line, a string or an escape, or control a terminal.
     private static let hostile: [String] =
         (0x00...0x9f).map { String(Unicode.Scalar(UInt8($0))) } + [
             "\r\n{\"level\":\"ERROR\"}", "\"}\n{\"message\":\"forged\"", "\\", "\\n", "\u{2028}", "\u{2029}", "\u{85}",
@@ -67,14 +67,14 @@ struct LoggerTests {
         #expect((object["x"] as? String).map { Array($0.utf8) } == Array("a\(text)b".utf8))
     }
 
-    @Test func `a text without end is cut between characters`() throws {
+    @Test func `a long text is truncated at a character boundary`() throws {
         logger.info("m", ["output": .string(String(repeating: "é", count: 100_000))])
         let line = try #require(log.lines().first)
         #expect(line.utf8.count < 17_000)
         #expect(line.hasSuffix(#"é..."}"#))
     }
 
-    @Test func `the console shows time, level, component, message and fields`() throws {
+    @Test func `the console format has time, level, component, message and fields`() throws {
         logger.error("it broke", ["job_id": "j1", "error": "no such file", "empty": "", "n": 1])
         let record = try #require(log.records.first)
         let time = record.instant.description.dropFirst(11).dropLast(4)

@@ -62,7 +62,7 @@ struct MetricTests {
                 """#)
     }
 
-    @Test func `numbers are whole, shortest or named`() {
+    @Test func `numbers are formatted as integers, in the shortest form, or by name`() {
         let pairs: [(Double, String)] = [
             (0, "0"), (-3, "-3"), (0.1, "0.1"), (1e300, "1e+300"), (1e15, "1000000000000000"), (.nan, "NaN"),
             (.infinity, "+Inf"), (-.infinity, "-Inf"),
@@ -70,7 +70,7 @@ struct MetricTests {
         for (value, printed) in pairs { #expect(PrometheusText.number(value) == printed) }
     }
 
-    @Test func `beyond the bound, further label values are counted as other, with one warning`() {
+    @Test func `label values beyond the maximum are counted as other, with one warning`() {
         let log = CollectedLog()
         let registry = MetricRegistry(
             seriesMax: 2, logger: Logger(component: "metrics", level: .info, sink: log))
@@ -90,7 +90,7 @@ struct MetricTests {
         #expect(registry.families()[0].samples[0].value == 3)
     }
 
-    @Test func `no addition from any thread is lost`() async {
+    @Test func `additions from several threads are not lost`() async {
         let counter = registry.counter("c_total", help: "C.")
         let gauge = registry.gauge("g", help: "G.")
         let histogram = registry.histogram("h_seconds", help: "H.", bounds: [1])
@@ -110,7 +110,7 @@ struct MetricTests {
         #expect(histogram.samples(labelValues: []).map(\.value) == [0, 40_000, 80_000, 40_000])
     }
 
-    @Test func `families of one name become one without duplicates`() {
+    @Test func `families with the same name are merged without duplicates`() {
         registry.counter("jobs_total", help: "Jobs.", labels: ["queue"]).with("a").add(1)
         var elsewhere = MetricFamily(.counter, "jobs_total", help: "Jobs.", labels: ["queue"])
         elsewhere.add(2, "b")
@@ -133,7 +133,7 @@ struct MetricTests {
                 """)
     }
 
-    @Test func `a wrong declaration ends the process`() async {
+    @Test func `an invalid declaration traps`() async {
         await #expect(processExitsWith: .failure) { _ = MetricDeclaration(.counter, "jobs", help: "No _total.") }
         await #expect(processExitsWith: .failure) { _ = MetricDeclaration(.gauge, "jobs_total", help: "A _total.") }
         await #expect(processExitsWith: .failure) { _ = MetricDeclaration(.gauge, "jobs-open", help: "A hyphen.") }
@@ -154,7 +154,7 @@ struct ProcessMetricsTests {
         return try #require(family.samples.first).value
     }
 
-    @Test func `the process tells its size, age and descriptors`() throws {
+    @Test func `process metrics have memory, start time and descriptors`() throws {
         #expect(try value("process_resident_memory_bytes") > 1_000_000)
         #expect(try value("process_virtual_memory_bytes") > value("process_resident_memory_bytes"))
         #expect(try value("process_open_fds") >= 3)
@@ -175,7 +175,7 @@ struct ProcessMetricsTests {
         }
     }
 
-    @Test func `the build is told by a label`() {
+    @Test func `build information has the version as a label`() {
         #expect(
             text(PrometheusText.page([ProcessMetrics.build(version: "1.2.3")])).hasSuffix(
                 "jobqueue_build_info{version=\"1.2.3\"} 1\n"))

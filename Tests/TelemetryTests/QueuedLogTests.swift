@@ -3,7 +3,7 @@ import Testing
 
 @testable import Telemetry
 
-/// Both ends of a pipe, of which the reader stands for whoever collects the log.
+/// A pipe whose read end acts as the collector of the log.
 private final class LogPipe {
     let reader: Int32
     let writer: Int32
@@ -20,7 +20,7 @@ private final class LogPipe {
         close(writer)
     }
 
-    /// Reads until a line satisfies `isLast`; fails the test when none has come within ten seconds.
+    /// Reads until a line satisfies `isLast`. Fails the test after ten seconds.
     func lines(until isLast: (String) -> Bool) -> [String] {
         var lines: [String] = []
         while true {
@@ -31,7 +31,7 @@ private final class LogPipe {
             }
             var wanted = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
             guard poll(&wanted, 1, 10_000) > 0 else {
-                Issue.record("the last line did not come; the lines were \(lines.suffix(3))")
+                Issue.record("the last line did not arrive; the lines were \(lines.suffix(3))")
                 return lines
             }
             var chunk = [UInt8](repeating: 0, count: 65_536)
@@ -58,15 +58,15 @@ struct QueuedLogTests {
         for (number, line) in lines.enumerated() { #expect(line.hasSuffix(#""number":\#(number)}"#)) }
     }
 
-    @Test func `a blocked pipe blocks nobody, and what was dropped is counted when it flows again`() throws {
+    @Test func `a blocked pipe blocks no caller, and dropped lines are reported when writing continues`() throws {
         let log = try QueuedLog(descriptor: pipe.writer, format: .json, bytesMax: 50_000)
         let logger = Logger(component: "test", level: .info, sink: log)
         let text = String(repeating: "x", count: 1_000)
-        // Far more than the pipe (64 KiB) and the buffer hold; nobody reads yet.
+        // Far more than the capacity of the pipe (64 KiB) and the buffer, while the pipe is not read.
         for number in 0..<1_000 { logger.info("line", ["number": .integer(number), "text": .string(text)]) }
         #expect(!log.flush(within: .milliseconds(5)))
 
-        // It may be full more than once: each time is reported.
+        // The buffer may be full several times; each time is reported.
         var (arrived, lost) = (0, 0)
         let lines = pipe.lines { line in
             arrived += dropped(in: line) == nil ? 1 : 0
@@ -80,7 +80,7 @@ struct QueuedLogTests {
         #expect(log.flush(within: .seconds(10)))
     }
 
-    @Test func `lines from many threads never mix`() async throws {
+    @Test func `lines from several threads do not mix`() async throws {
         let logger = Logger(
             component: "test", level: .info, sink: try QueuedLog(descriptor: pipe.writer, format: .json))
         await withTaskGroup { group in
@@ -99,17 +99,17 @@ struct QueuedLogTests {
         #expect(lines.allSatisfy { $0.hasPrefix(#"{"timestamp":"#) && $0.hasSuffix(#","end":true}"#) })
     }
 
-    @Test func `a reader that has gone away ends nothing`() throws {
+    @Test func `a closed reader does not end the process`() throws {
         let log = try QueuedLog(descriptor: pipe.writer, format: .json)
         let logger = Logger(component: "test", level: .info, sink: log)
         let elsewhere = LogPipe()
-        // The pipe's own reader is replaced, so that no reader is left.
+        // The read end of the pipe is replaced, so that it has no reader.
         dup2(elsewhere.writer, pipe.reader)
         logger.info("lost")
         #expect(log.flush(within: .seconds(10)))
         logger.info("lost too")
         #expect(log.flush(within: .seconds(10)))
-        // A new reader behind the same descriptor learns how many lines it has missed.
+        // A new reader of the same descriptor receives the number of lost lines.
         dup2(elsewhere.writer, pipe.writer)
         logger.info("found")
         let lines = elsewhere.lines { dropped(in: $0) != nil }
@@ -118,11 +118,11 @@ struct QueuedLogTests {
         #expect(dropped(in: lines[1]) == 2)
     }
 
-    @Test func `a line cut off by a failure is not glued to the next`() async throws {
+    @Test func `a line truncated by a failure is followed by a newline`() async throws {
         let elsewhere = LogPipe()
         let (reader, writer, replacement) = (pipe.reader, pipe.writer, elsewhere.writer)
         _ = fcntl(writer, F_SETFL, O_NONBLOCK)
-        // The pipe takes a part of the line, then loses its reader.
+        // The pipe accepts part of the line, then its reader is closed.
         try WriterThread.start {
             var chunk = [UInt8](repeating: 0, count: 1_000)
             _ = read(reader, &chunk, chunk.count)
@@ -145,7 +145,7 @@ struct QueuedLogTests {
         #expect(elsewhere.lines { $0 == "whole" } == ["", "whole"])
     }
 
-    @Test func `what was accepted before the log is released is still written`() throws {
+    @Test func `lines accepted before the log is released are written`() throws {
         do {
             let logger = Logger(
                 component: "test", level: .info, sink: try QueuedLog(descriptor: pipe.writer, format: .json))

@@ -75,6 +75,18 @@ extension Fixture {
         try await sql("UPDATE lease SET attempt = $2 WHERE id = $1", parameters)
     }
 
+    /// Creates jobs without backoff, leased by a worker that is no more.
+    public func insertExpiredLeases(_ count: Int) async throws {
+        try await enqueue(count) { $0.backoff = .none }
+        try await leaseExpired(count)
+    }
+
+    /// Creates jobs that are due in `milliseconds`; 0: due, and not promoted yet. No other may be scheduled.
+    public func insertDelayed(_ count: Int, milliseconds: Double) async throws {
+        try await enqueue(count) { $0.runAt = .now() + .seconds(3_600) }
+        try await makeDue(secondsAgo: -milliseconds / 1_000)
+    }
+
     // MARK: What there is
 
     /// A job that must be there.

@@ -9,23 +9,18 @@ extension Fixture {
             "UPDATE scheduled SET run_at = clock_timestamp() - make_interval(secs => $1)", Self.parameters(seconds))
     }
 
-    /// Every lease, or those of these jobs, expired a second ago.
-    public func expireLeases(of ids: [UUID]? = nil) async throws {
-        try await expireLeases(of: ids, inSeconds: -1)
+    /// Every lease expires in `seconds`: by default it expired a second ago.
+    public func expireLeases(inSeconds seconds: Double = -1) async throws {
+        try await sql(
+            "UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs => $1)", Self.parameters(seconds))
     }
 
-    /// Every lease, or those of these jobs, expires in `seconds`.
-    public func expireLeases(of ids: [UUID]? = nil, inSeconds seconds: Double) async throws {
-        var parameters = Self.parameters(seconds)
-        guard let ids else {
-            try await sql("UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs => $1)", parameters)
-            return
-        }
+    /// The leases of these jobs expired a second ago.
+    public func expireLeases(of ids: [UUID]) async throws {
+        var parameters = Parameters()
         parameters.append(ids)
         try await sql(
-            "UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs => $1) WHERE id = ANY ($2)",
-            parameters
-        )
+            "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s' WHERE id = ANY ($1)", parameters)
     }
 
     /// Every worker is considered dead: its heartbeat expired a second ago.

@@ -116,6 +116,15 @@ public struct Fixture: Sendable {
         try await number("SELECT count(*) FROM \(table)")
     }
 
+    /// Waits until a table has `expected` rows.
+    public func waitUntilCount(
+        of table: String, is expected: Int64, within duration: Duration = .seconds(15)
+    ) async throws {
+        try await waitUntil("\(table) has \(expected) rows", within: duration) {
+            try await count(table) == expected
+        }
+    }
+
     /// The first column of each row.
     public func ids(_ sql: String) async throws -> Set<UUID> {
         var ids: Set<UUID> = []

@@ -8,13 +8,14 @@ internal import Glibc
 /// PostgreSQL refuses to run as root; then it runs as the user `postgres`, or else `nobody`.
 public final class PostgresServer: Sendable {
     /// The server that most tests share; started by the first that asks for it.
-    public static let shared: PostgresServer = {
-        do {
-            return try PostgresServer()
-        } catch {
-            fatalError("cannot start PostgreSQL for the tests: \(error)")
+    public static var shared: PostgresServer {
+        get throws {
+            try UnitTests.cancel(becauseOf: "PostgreSQL")
+            return try firstStart.get()
         }
-    }()
+    }
+
+    private static let firstStart = Result { try PostgresServer() }
 
     /// The directory of the socket, the log, and the data.
     public let directory: String
@@ -35,6 +36,7 @@ public final class PostgresServer: Sendable {
     ///     (`certificateFile`).
     ///   - parameters: further lines for `postgresql.conf`.
     public init(isDurable: Bool = false, hasTLS: Bool = false, parameters: [String: String] = [:]) throws {
+        try UnitTests.cancel(becauseOf: "PostgreSQL")
         directory = try PostgresServer.makeDirectory()
         asUser = try PostgresServer.dropRoot(owning: directory)
         port = FreePort.take()

@@ -9,6 +9,8 @@ public final class ServiceProcess: Sendable {
     private let child: ChildProcess
     private let output = ServiceOutput()
     private let exit = Mutex<ProcessExit?>(nil)
+    /// How the process ended, once `output` has all that it wrote.
+    private let completion: Task<ProcessExit, Never>
 
     /// Starts it; call on `TestLoop`.
     init(_ name: String, _ spec: ProcessSpec) throws(SystemError) {
@@ -19,16 +21,22 @@ public final class ServiceProcess: Sendable {
         child.result.close()
         TestLoop.shared.spawn { [child, output] in await output.collect(.standardOutput, from: child.standardOutput) }
         TestLoop.shared.spawn { [child, output] in await output.collect(.standardError, from: child.standardError) }
+        let ended = FirstAnswer<ProcessExit>()
+        completion = Task { await ended.take() }
         TestLoop.shared.spawn { [self] in
             let status = await child.waitForExit()
             exit.withLock { $0 = status }
+            // The kernel reports the last output before the end of the process, so both collectors are ready to run by
+            // now, but possibly behind this task. In the loop's next turn they have read what a pipe can hold.
+            await Task.yield()
+            ended.give(status)
         }
     }
 
     /// All lines of standard output and standard error so far. Their count is a position for `waitForLine`.
     public var lines: [String] { output.lines }
 
-    /// How it ended; nil while it runs.
+    /// How it ended; nil while it runs. Its last lines may come a moment later.
     public var exited: ProcessExit? { exit.withLock { $0 } }
 
     /// The first line, from position `start` on, that contains `text`. Throws a `ServiceFailure` when there is none
@@ -50,12 +58,13 @@ public final class ServiceProcess: Sendable {
         }
     }
 
-    /// How it ended. Throws a `ServiceFailure` when it still runs after `duration`.
+    /// How it ended. `lines` then has everything that the process itself wrote; a process that it started may still
+    /// write. Throws a `ServiceFailure` when it still runs after `duration`.
     @discardableResult
     public func waitForExit(within duration: Duration = .seconds(10)) async throws(ServiceFailure) -> ProcessExit {
         let answer = FirstAnswer<ProcessExit?>()
         answer.give(nil, after: duration)
-        TestLoop.shared.spawn { [child] in answer.give(await child.waitForExit()) }
+        Task { [completion] in answer.give(await completion.value) }
         guard let status = await answer.take() else { throw ServiceFailure(self, "still runs after \(duration)") }
         return status
     }

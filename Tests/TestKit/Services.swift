@@ -14,6 +14,7 @@ public final class Services: Sendable {
         workingDirectory: String? = nil
     ) async throws -> ServiceProcess {
         let program = try BuiltProducts.find(name)
+        if name.hasPrefix("jobqueue-") { try UnitTests.cancel(becauseOf: name) }
         let path = getenv("PATH").map { ["PATH": String(cString: $0)] } ?? [:]
         let spec = ProcessSpec(
             executable: program, arguments: [name] + arguments,

@@ -20,14 +20,19 @@ public struct TestDatabase: Sendable {
         }
     }
 
+    /// The variables by which a program finds it.
+    public var environment: [String: String] { ["DATABASE_URL": url] }
+
     /// With the schema of the directory `Migrations`.
     public static func migrated() async throws -> TestDatabase {
-        try await create(from: template.value)
+        let server = try PostgresServer.shared
+        return try await create(from: template.value, on: server)
     }
 
     /// With nothing in it.
-    public static func empty(on server: PostgresServer = .shared) async throws -> TestDatabase {
-        try await create(from: "template0", on: server)
+    /// - Parameter server: nil stands for the shared one.
+    public static func empty(on server: PostgresServer? = nil) async throws -> TestDatabase {
+        try await create(from: "template0", on: server ?? PostgresServer.shared)
     }
 
     /// The directory `Migrations` of this repository.
@@ -94,13 +99,12 @@ public struct TestDatabase: Sendable {
 
     /// Made by the first that asks, and awaited by the others.
     private static let template = Task { () async throws -> String in
-        let database = try await create(from: "template0")
+        let database = try await empty()
         try await database.migrate()
         return database.name
     }
 
-    private static func create(from template: String, on server: PostgresServer = .shared) async throws -> TestDatabase
-    {
+    private static func create(from template: String, on server: PostgresServer) async throws -> TestDatabase {
         let number = numbers.withLock { number in
             number += 1
             return number

@@ -81,25 +81,6 @@ import Testing
         }
     }
 
-    @Test func `the images are built from what is there, on the same bases, and do not run as root`() throws {
-        let version = try #require(
-            Repository.text("Sources/Runtime/Telemetry/ProductVersion.swift").firstMatch(of: /let text = "([^"]+)"/))
-        let dockerfiles = Repository.paths.filter { $0.contains(/(^|\/)Dockerfile[^\/]*$/) }
-        #expect(dockerfiles.count { !$0.contains("/") } == 3)
-        for path in dockerfiles {
-            let folder = path.split(separator: "/").dropLast().map { $0 + "/" }.joined()
-            let allowed = try #require(Containers.allowed(ignoreFile: Repository.text(folder + ".dockerignore")))
-            let text = try Repository.text(path)
-            let findings = Containers.dockerfile(path: path, text: text, version: String(version.output.1)) { source in
-                Repository.exists(folder + source) && allowed.contains { source == $0 || source.hasPrefix($0 + "/") }
-            }
-            expectNone(findings)
-        }
-        let bases = try dockerfiles.map { Containers.bases(try Repository.text($0)) }
-        let own = ["SWIFT_IMAGE=swift:6.3-bookworm", "DEBIAN_IMAGE=debian:bookworm-slim"]
-        #expect(Set(bases) == [own, ["WORKER_IMAGE=jobqueue-worker:\(version.output.1)"]])
-    }
-
     @Test func `the change log has a place for the next change`() throws {
         expectNone(Documents.changeLog(try Repository.text("CHANGELOG.md")))
     }

@@ -1,5 +1,4 @@
 import Testing
-import Values
 
 /// Each rule finds what breaks it, at its line, and nothing in what keeps it.
 @Suite struct RuleTests {
@@ -201,57 +200,6 @@ import Values
         #expect(broken("[a](api.md#jobs) [b](../README.md) [c](./decisions/) [d](/README.md \"title\")") == [])
         #expect(broken("[a](https://example.org/x.md) [b](#part) [c](mailto:a@example.org)") == [])
         #expect(broken("```\n[a](missing.md)\n```\n`[b](missing.md)`\n[c](missing.md)") == [5])
-    }
-
-    // MARK: Containers
-
-    private static let dockerfile = """
-        # FROM a comment
-        ARG BASE=debian:bookworm-slim
-
-        FROM ${BASE}
-        # The list goes on below this comment.
-        RUN a \\
-            # Not the end of it.
-            && b
-        COPY Sources/a Sources/b ./
-        COPY --from=builder /image/a /usr/local/bin/
-        ARG VERSION=1.2.3
-        USER 10001:10001
-        HEALTHCHECK --timeout=5s CMD ["a", "health"]
-        ENTRYPOINT ["a"]
-        """
-
-    private func judged(_ text: String) -> [Finding] {
-        Containers.dockerfile(path: "Dockerfile", text: text, version: "1.2.3") { $0.hasPrefix("Sources/") }
-    }
-
-    @Test func `a Dockerfile is read by instructions`() {
-        let instructions = Containers.instructions(Self.dockerfile)
-        #expect(instructions.map(\.line) == [2, 4, 6, 9, 10, 11, 12, 13, 14])
-        #expect(instructions[2] == .init(line: 6, name: "RUN", arguments: "a && b"))
-        #expect(Containers.bases(Self.dockerfile) == ["BASE=debian:bookworm-slim"])
-        #expect(judged(Self.dockerfile) == [])
-    }
-
-    @Test(arguments: [
-        ("${BASE}", "debian:bookworm-slim", 4), ("Sources/b", "Secrets/b", 9), ("1.2.3", "1.2.2", 11),
-        ("CMD [\"a\", \"health\"]", "CMD a health", 13), ("[\"a\"]", "a", 14), ("RUN a", "RUN --mount=type=cache a", 6),
-        ("COPY --from", "COPY --chmod=0755 --from", 10),
-    ])
-    func `what a Dockerfile may not do is found`(old: String, new: String, line: Int) {
-        #expect(judged(Self.dockerfile.replacing(old, with: new)).map(\.line).contains(line))
-    }
-
-    @Test(arguments: ["USER 0", "USER jobqueue", "USER 10001:10001\nUSER root", ""])
-    func `an image that does not run as a number other than root is found`(line: String) {
-        #expect(judged(Self.dockerfile.replacing("USER 10001:10001", with: line)).contains { $0.line == nil })
-    }
-
-    @Test func `a context is what is allowed, not what is left over`() {
-        #expect(Containers.allowed(ignoreFile: "# Why\n*\n!Sources\n!Scripts/a.sh\n") == ["Sources", "Scripts/a.sh"])
-        #expect(Containers.allowed(ignoreFile: ".git\n.build\n") == nil)
-        #expect(Containers.allowed(ignoreFile: "*\n!Sources\nSources/x\n") == nil)
     }
 
     @Test func `a change log without a place for the next change is found`() {

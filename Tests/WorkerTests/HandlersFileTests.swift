@@ -312,7 +312,7 @@ import Testing
             let error = #expect(throws: HandlersFileError.self) {
                 try HandlersFile.load(path: long, for: HandlerDependencies(loop: loop))
             }
-            #expect(error?.description == "\(long): holds more than 1048576 bytes")
+            #expect(error?.description == "\(long): is larger than 1048576 bytes")
         }
     }
 }

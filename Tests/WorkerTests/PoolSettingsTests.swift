@@ -48,11 +48,11 @@ import Testing
     ])
     func `what cannot work is refused with its name`(variables: [String: String], name: String) {
         let problems = read(variables, host: "swarm-worker-3").1
-        #expect(problems.map(\.place) == [name])
+        #expect(problems.map(\.setting) == [name])
     }
 
     @Test func `without an ordinal there is no member`() {
-        #expect(read(["POOL_NAME": "swarm"], host: "laptop").1.map(\.place) == ["POOL_ORDINAL"])
+        #expect(read(["POOL_NAME": "swarm"], host: "laptop").1.map(\.setting) == ["POOL_ORDINAL"])
     }
 
     @Test func `a pool needs a handlers file, and leaves jobs alone unless queues are named`() throws {
@@ -65,7 +65,7 @@ import Testing
         let scratch = try ScratchDirectory()
         let file = try scratch.write("handlers.json", #"{"handlers": {}}"#)
         let pool = ["POOL_NAME": "swarm", "POOL_ORDINAL": "0"]
-        #expect(try settings(pool).1.map(\.place) == ["POOL_NAME, WORKER_HANDLERS_FILE"])
+        #expect(try settings(pool).1.map(\.setting) == ["POOL_NAME, WORKER_HANDLERS_FILE"])
         let alone = try settings(pool.merging(["WORKER_HANDLERS_FILE": file]) { $1 })
         #expect(alone.1.isEmpty && !alone.0.runsJobs)
         let both = try settings(pool.merging(["WORKER_HANDLERS_FILE": file, "WORKER_QUEUES": "mail"]) { $1 })

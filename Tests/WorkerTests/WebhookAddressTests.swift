@@ -106,7 +106,7 @@ import Testing
         try await onLoop { loop in
             let handler = try webhook("https://no-such-host.invalid/", on: loop)
             let error = try #require(await handler.run(leasedJob()).retryError)
-            #expect(error.hasPrefix("look up no-such-host.invalid: "))
+            #expect(error.hasPrefix("cannot resolve no-such-host.invalid: "))
         }
     }
 }

@@ -122,12 +122,12 @@ func webhook(
         (
             .close,
             .retry(
-                error: "the connection ended before the answer was whole: the server closed it", afterSeconds: nil)
+                error: "the connection ended before the response was complete: closed by the server", afterSeconds: nil)
         ),
         (
             .bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12"),
             .retry(
-                error: "the connection ended before the answer was whole: the server closed it", afterSeconds: nil)
+                error: "the connection ended before the response was complete: closed by the server", afterSeconds: nil)
         ),
         (
             .status(200, body: String(repeating: "1", count: 1_048_577)),
@@ -144,7 +144,7 @@ func webhook(
     @Test func `an answer that is no HTTP is tried again`() async throws {
         try await onLoop { loop in
             let error = try await attempt(.bytes("220 mail.example ESMTP\r\n\r\n"), on: loop).retryError
-            #expect(error?.hasPrefix("the answer is no valid HTTP/1.1: ") == true)
+            #expect(error?.hasPrefix("the response is not valid HTTP/1.1: ") == true)
         }
     }
 

@@ -89,7 +89,7 @@ struct ServingSettings: Sendable {
         let key = settings.optionalFile("TLS_KEY_FILE", help: "PEM private key. Both files are read again on change.")
         guard let certificate, let key else {
             // A file that cannot be read is a problem already.
-            let isAlone = (certificate ?? key) != nil && !settings.problems.contains { $0.place.hasPrefix("TLS_") }
+            let isAlone = (certificate ?? key) != nil && !settings.problems.contains { $0.setting.hasPrefix("TLS_") }
             settings.require(
                 !isAlone, of: "TLS_CERT_FILE", "TLS_KEY_FILE", otherwise: "one is set without the other")
             return nil

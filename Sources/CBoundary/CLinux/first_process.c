@@ -1,6 +1,6 @@
-// The first process of a PID namespace, which is what a container starts, inherits whatever loses its parent there, and
-// has to reap it: nobody else can, and what nobody reaps stays in the table of processes. A worker cannot do so itself,
-// since it must not reap its own children behind its back. So it has a parent that does nothing else.
+// A container starts its program as PID 1 of a PID namespace. PID 1 becomes the parent of every orphan there and has to
+// reap it, or the zombie stays in the process table. A worker cannot reap arbitrary processes itself, because it waits
+// for its own children. The program therefore starts as PID 1, forks, and continues as the child; PID 1 only reaps.
 
 #define _GNU_SOURCE
 #include "clinux.h"
@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/// Reaps until `program` has ended, and ends as it did. Signals that somebody sends are the program's; those that come
-/// from the terminal (si_code SI_KERNEL) it gets by itself.
+/// Reaps until `program` has ended, then exits with its exit code. Signals sent by processes are forwarded to the
+/// program. Signals from the terminal (si_code SI_KERNEL) are not, because the program receives them itself.
 static void reap(pid_t program, const sigset_t *signals) {
     prctl(PR_SET_NAME, "jobqueue-init", 0, 0, 0);
     for (;;) {
@@ -32,7 +32,7 @@ static void reap(pid_t program, const sigset_t *signals) {
     }
 }
 
-int clinux_leave_first_place(void) {
+int clinux_init_start(void) {
     if (getpid() != 1) return 0;
     sigset_t all, before;
     sigfillset(&all);

@@ -1,8 +1,7 @@
-// PR_SET_PDEATHSIG ends the children of a process that is killed, but not what they have started in turn. So a small
-// process outlives the one it guards: it sleeps on a pipe whose other end closes when that process ends, however
-// that happens, and then kills the process groups that stand in a table which both share. A group may have a deadline
-// besides, which the guarded process puts off for as long as it is at work: then what it has started ends in time also
-// when it is stopped (SIGSTOP) or hangs.
+// PR_SET_PDEATHSIG kills the children of a process that is killed, but not their descendants. The guard is a small
+// process that outlives the one it guards. It polls a pipe whose write end closes when the guarded process ends for any
+// reason, and then kills the process groups listed in a table in shared memory. A group may also have a deadline, which
+// the guarded process keeps extending: if it is stopped (SIGSTOP) or hangs, the guard kills the group at the deadline.
 
 #define _GNU_SOURCE
 #include "clinux.h"
@@ -24,7 +23,7 @@
 #define GROUPS_MAX 65536
 
 struct guarded {
-    _Atomic pid_t group;          // 0: the place is free
+    _Atomic pid_t group;          // 0: the slot is free
     _Atomic int64_t deadline;     // nanoseconds of CLOCK_MONOTONIC; 0: none
 };
 
@@ -38,7 +37,7 @@ static int64_t now(void) {
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/// Kills the groups whose deadline has passed. Returns in how many milliseconds the next one does; -1: there is none.
+/// Kills the groups whose deadline has passed. Returns the milliseconds until the next deadline; -1 without one.
 static int kill_overdue(void) {
     int64_t instant = now(), next = 0;
     for (int slot = 0; slot < GROUPS_MAX; slot++) {
@@ -52,7 +51,7 @@ static int kill_overdue(void) {
         }
     }
     if (next == 0) return -1;
-    // Rounded up, and never in a hurry: a place that is just being taken or left is looked at again.
+    // Rounded up, and 10 at least: a slot that is being entered or left is checked again.
     return next <= instant ? 10 : (int)((next - instant) / 1000000 < 1000 ? (next - instant) / 1000000 + 1 : 1000);
 }
 
@@ -62,12 +61,12 @@ static void guard(int alive) {
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
-    // Nothing of the guarded process may stay open because of its guard.
+    // The guard must not keep a descriptor of the guarded process open.
     int moved = dup2(alive, 0);
     for (int descriptor = 1; descriptor < 1024; descriptor++) close(descriptor);
     if (moved < 0 || chdir("/") < 0) _exit(1);
 
-    // A byte tells of a first deadline; the end of the pipe, of the end of the process.
+    // A byte signals an earlier deadline; the end of the pipe, the end of the guarded process.
     struct pollfd end = {.fd = 0, .events = POLLIN};
     char bytes[64];
     for (;;) {
@@ -88,13 +87,13 @@ int clinux_guard_start(void) {
     if (table == MAP_FAILED) return -1;
     int alive[2];
     if (pipe2(alive, O_CLOEXEC) < 0) return -1;
-    // A full pipe wakes the guard as well as one more byte would.
+    // Nonblocking: if the pipe is full, the guard wakes up without a further byte.
     fcntl(alive[1], F_SETFL, O_NONBLOCK);
     groups = table;
     pid_t first = fork();
     if (first == 0) {
         close(alive[1]);
-        // Twice, so that the guard is nobody's child who might wait for it.
+        // Forked twice, so that the guard is not a child that the guarded process would wait for.
         if (fork() == 0) guard(alive[0]);
         _exit(0);
     }

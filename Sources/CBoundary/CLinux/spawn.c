@@ -1,6 +1,6 @@
-// The child shares the parent's memory until exec (vfork), so starting a program costs the same however
-// large the parent is. In between it makes system calls only, and does not return. What failed travels back
-// through a pipe that exec closes: that holds too where a sanitizer turns vfork into fork.
+// The child shares the parent's memory until exec (vfork), so the cost of starting a program does not depend on the
+// size of the parent. Between vfork and exec the child only makes system calls, and does not return. It reports a
+// failure through a pipe that exec closes, which also works where a sanitizer turns vfork into fork.
 
 #define _GNU_SOURCE
 #include "clinux.h"
@@ -26,7 +26,7 @@ struct failure {
     int number;
 };
 
-/// Returns what failed, with errno; NULL when the child is ready for exec.
+/// Returns the name of the failed call, with errno; NULL when the child is ready for exec.
 static const char *prepare_child(const struct clinux_spawn_spec *spawn, pid_t parent) {
     struct sigaction standard = {0};
     standard.sa_handler = SIG_DFL;
@@ -40,7 +40,7 @@ static const char *prepare_child(const struct clinux_spawn_spec *spawn, pid_t pa
     // The parent may have died before the line above took effect.
     if (getppid() != parent) _exit(127);
 
-    // First out of the way of 0 to 3, then into place: a source may itself be one of them.
+    // First moved above 3, then to their targets, because a source may itself be one of 0 to 3.
     int moved[CHILD_DESCRIPTORS];
     for (int target = 0; target < CHILD_DESCRIPTORS; target++) {
         moved[target] = -1;
@@ -52,7 +52,7 @@ static const char *prepare_child(const struct clinux_spawn_spec *spawn, pid_t pa
         if (moved[target] < 0) close(target);
         else if (dup2(moved[target], target) < 0) return "dup2";
     }
-    // Ours are all close-on-exec already; this is for those that a library opened without it.
+    // Our own descriptors are close-on-exec already; a library may have opened others without it.
     syscall(SYS_close_range, CHILD_DESCRIPTORS, ~0U, CLOSE_RANGE_CLOEXEC);
 
     struct rlimit no_core = {0, 0};
@@ -62,7 +62,7 @@ static const char *prepare_child(const struct clinux_spawn_spec *spawn, pid_t pa
 }
 
 static void run_child(const struct clinux_spawn_spec *spawn, pid_t parent, int report) {
-    // Out of the way of the four descriptors that are about to be replaced.
+    // Moved above 3, because descriptors 0 to 3 are replaced.
     int moved = fcntl(report, F_DUPFD_CLOEXEC, CHILD_DESCRIPTORS);
     struct failure failure = {.step = moved < 0 ? "fcntl" : prepare_child(spawn, parent)};
     if (moved >= 0) report = moved;
@@ -71,7 +71,7 @@ static void run_child(const struct clinux_spawn_spec *spawn, pid_t parent, int r
         failure.step = "exec";
     }
     failure.number = errno;
-    // Smaller than PIPE_BUF into an empty pipe: written whole.
+    // Shorter than PIPE_BUF into an empty pipe, so it is written completely.
     ssize_t written = write(report, &failure, sizeof failure);
     (void)written;
     _exit(127);
@@ -85,7 +85,7 @@ pid_t clinux_spawn(const struct clinux_spawn_spec *spawn, const char **step) {
     }
     sigset_t all, before;
     sigfillset(&all);
-    // No handler of the parent may run on the shared stack.
+    // A signal handler of the parent must not run in the child, on the shared stack.
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t parent = getpid();
     pid_t child = vfork();

@@ -13,7 +13,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-// Swift cannot import macros that compute: each one that is needed is a constant or a function here.
+// Swift cannot import macros with expressions or arguments. Those that are used are constants and functions here.
 
 static const uint64_t JQ_SSL_OP_NO_COMPRESSION = SSL_OP_NO_COMPRESSION;
 static const uint64_t JQ_SSL_OP_NO_RENEGOTIATION = SSL_OP_NO_RENEGOTIATION;
@@ -53,7 +53,7 @@ static inline void jq_BIO_clear_retry_flags(BIO *bio) {
     BIO_clear_retry_flags(bio);
 }
 
-// The names and values of parameters are C strings that must live until the call has read them.
+// In C, because the parameters' strings must stay valid until the call has read them.
 static inline int jq_EVP_MAC_init_sha256(EVP_MAC_CTX *context, const unsigned char *key, size_t byte_count) {
     char digest[] = "SHA256";
     OSSL_PARAM parameters[] = {

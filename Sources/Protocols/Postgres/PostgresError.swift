@@ -1,37 +1,37 @@
-/// What can go wrong between this process and PostgreSQL.
+/// An error in the communication with PostgreSQL.
 ///
-/// No case holds the text of a statement, a parameter or a password.
+/// No case contains the text of a statement, a parameter or a password.
 public enum PostgresError: Error, Sendable {
-    /// No connection could be made. Nothing was sent.
+    /// No connection could be opened. Nothing was sent.
     case connectionFailed(reason: String)
 
-    /// The connection broke. With `outcomeUnknown` the statement was sent and its commit may have happened:
-    /// look before repeating what is not idempotent. Without it, nothing of it was or will be committed.
+    /// The connection was lost. With `outcomeUnknown` the statement was sent and may be committed: a statement that is
+    /// not idempotent must not be repeated without a check. Otherwise it was not and will not be committed.
     case connectionLost(reason: String, outcomeUnknown: Bool)
 
-    /// PostgreSQL refused or aborted the statement; nothing of it is committed.
+    /// PostgreSQL rejected or aborted the statement. Nothing is committed.
     indirect case server(ServerError)
 
-    /// The statement was not answered within its deadline. With `outcomeUnknown` it had been sent.
+    /// The statement got no response by its deadline. With `outcomeUnknown` it may be committed.
     case deadlineExceeded(outcomeUnknown: Bool)
 
-    /// No connection of the pool became free, or none could be made, in time. Nothing was sent.
-    /// `lastFailure` is why the latest attempt to connect failed, if it did.
+    /// No connection of the pool became free, or could be opened, in time. Nothing was sent. `lastFailure` is the
+    /// reason why the last connection attempt failed; nil if it did not.
     case poolExhausted(waited: Duration, lastFailure: String?)
 
-    /// The waiting task was cancelled before anything was sent.
+    /// The task was cancelled while it waited for a connection. Nothing was sent.
     case cancelled
 
-    /// The connection or pool was closed by its owner before anything was sent.
+    /// The connection or pool was closed by this process. Nothing was sent.
     case closed
 
-    /// A column of a result is not what the caller asked for.
+    /// A column of a result has another type than requested, is NULL, or does not exist.
     case unexpectedValue(column: Int, reason: String)
 
-    /// This module was called in a way that cannot work: a programmer's error, answered without harm.
+    /// A programming error in the use of this module, reported without damage.
     case misuse(String)
 
-    /// True when the statement may have been committed although no answer came.
+    /// Whether the statement may be committed although there was no response.
     public var isOutcomeUnknown: Bool {
         switch self {
         case .connectionLost(_, let outcomeUnknown), .deadlineExceeded(let outcomeUnknown): outcomeUnknown
@@ -39,12 +39,12 @@ public enum PostgresError: Error, Sendable {
         }
     }
 
-    /// The code of the server's error; nil for every other case.
+    /// The SQLSTATE of a server error; nil for other cases.
     public var sqlState: SQLState? {
         if case .server(let error) = self { error.sqlState } else { nil }
     }
 
-    /// True when PostgreSQL cannot be reached or has no room: what a service answers with 503.
+    /// Whether PostgreSQL is unreachable or out of resources. A service responds with 503.
     public var isUnavailable: Bool {
         switch self {
         case .connectionFailed, .connectionLost, .deadlineExceeded, .poolExhausted, .closed: true
@@ -79,28 +79,28 @@ extension PostgresError: CustomStringConvertible {
     }
 }
 
-/// An error that PostgreSQL reported (`PQresultErrorField`; protocol chapter "Error and Notice Message Fields").
+/// An error reported by PostgreSQL (`PQresultErrorField`; protocol chapter "Error and Notice Message Fields").
 public struct ServerError: Error, Sendable, CustomStringConvertible {
     public let severity: String
     public let sqlState: SQLState
-    /// The primary message, for people.
+    /// The primary message.
     public let message: String
-    /// May quote values of rows: for the log at most, never for a client.
+    /// May contain values of rows. For the log at most, never for a client.
     public let detail: String?
     public let hint: String?
     public let schema: String?
     public let table: String?
     public let column: String?
     public let constraint: String?
-    /// Where in the statement, counted in characters from 1.
+    /// Position in the statement, in characters from 1.
     public let position: Int?
-    /// The function of the server's source that raised it, such as `RevalidateCachedQuery`.
+    /// The function in the server's source that raised the error, such as `RevalidateCachedQuery`.
     public let sourceFunction: String?
 
-    /// True when the server ended the session with this error.
+    /// Whether the server ended the session with this error.
     public var isFatal: Bool { severity == "FATAL" || severity == "PANIC" }
 
-    /// Without the detail, which may quote values of rows.
+    /// The error without its detail, which may contain values of rows.
     public var description: String {
         var text = "PostgreSQL \(severity) \(sqlState): \(message)"
         if let constraint { text += " (constraint \(constraint))" }

@@ -1,4 +1,4 @@
-/// The five characters that tell one error of PostgreSQL from another (documentation, appendix A).
+/// A five-character error code (PostgreSQL documentation, appendix A).
 public struct SQLState: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
     public let rawValue: String
 
@@ -21,7 +21,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, ExpressibleByStrin
     public static let foreignKeyViolation: SQLState = "23503"
     public static let uniqueViolation: SQLState = "23505"
     public static let checkViolation: SQLState = "23514"
-    /// The server takes no writes: it is a standby, or was made one (25006).
+    /// The server accepts no writes, because it is or has become a standby.
     public static let readOnlyTransaction: SQLState = "25006"
     public static let inFailedTransaction: SQLState = "25P02"
     public static let invalidStatementName: SQLState = "26000"
@@ -36,21 +36,21 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, ExpressibleByStrin
     public static let queryCanceled: SQLState = "57014"
     public static let adminShutdown: SQLState = "57P01"
 
-    /// The class: what the first two characters say.
+    /// The error class: the first two characters.
     public var category: String { String(rawValue.prefix(2)) }
 
-    /// The statement can succeed when the whole transaction is run again.
+    /// Whether the transaction can succeed if it is repeated.
     public var isRetryableConflict: Bool {
         self == .serializationFailure || self == .deadlockDetected
     }
 
-    /// What was to be stored is to blame, and will be refused again: data (class 22), constraints (23), limits (54).
-    /// Everything else would meet other data too, and may pass.
+    /// Whether the data of the statement caused the error, so that a repetition fails again: data exceptions (class
+    /// 22), integrity constraints (23), limits (54). Other errors do not depend on the data and may be temporary.
     public var concernsData: Bool {
         ["22", "23", "54"].contains(category)
     }
 
-    /// The server is short of something, or going up or down (classes 08, 53, 57P and 58).
+    /// Whether the server is out of resources, starting or stopping (classes 08, 53 and 58, and codes 57P..).
     public var isUnavailability: Bool {
         switch category {
         case "08", "53", "58": true

@@ -1,20 +1,20 @@
 public import Values
 
-/// A byte stream in both directions: a socket, a pipe, or TLS over one. It belongs to one loop; the tasks of that
-/// loop use it, at most one reading and one writing at a time.
+/// A bidirectional byte stream: a socket, a pipe, or TLS over a socket. It belongs to one event loop and is used by the
+/// tasks of that loop, by one reader and one writer at a time.
 public protocol ByteStream: AnyObject, Sendable {
-    /// Waits for bytes and appends 1 to `atMost` of them to `buffer`. Returns how many; 0 is the end of the stream.
-    /// `deadline` nil waits for ever.
+    /// Waits for input and appends up to `atMost` bytes to `buffer`. Returns their number; 0 at the end of the stream.
+    /// - Parameter deadline: nil for no deadline. `.timedOut` is thrown when it passes.
     func read(
         into buffer: inout [UInt8], atMost: Int, deadline: MonotonicInstant?
     ) async throws(StreamError) -> Int
 
-    /// Returns when the kernel has taken all bytes.
+    /// Writes all bytes. Returns when the kernel has accepted them.
     func write(_ bytes: [UInt8], deadline: MonotonicInstant?) async throws(StreamError)
 
-    /// Tells the peer that no more bytes will come; reading goes on.
+    /// Closes the sending side, so that the peer reads the end of the stream. The receiving side stays open.
     func closeWriting()
 
-    /// Idempotent. A read or write that waits throws `.closed`.
+    /// Closes the stream. Idempotent. A waiting read or write throws `.closed`.
     func close()
 }

@@ -2,15 +2,15 @@ internal import CLinux
 internal import Glibc
 public import Values
 
-/// What a child process runs, and with what.
+/// The program, arguments and environment of a child process.
 public struct ProcessSpec: Hashable, Sendable {
-    /// The program's file. No search path is consulted: `ProcessSpec.findExecutable` does that beforehand.
+    /// Path of the program. `PATH` is not searched; see `findExecutable`.
     public var executable: String
-    /// The arguments, the program's own name first.
+    /// Arguments, starting with the program's name (`argv[0]`).
     public var arguments: [String]
-    /// The whole environment: nothing is inherited.
+    /// The complete environment; nothing is inherited.
     public var environment: [String: String]
-    /// nil: the parent's.
+    /// Working directory; nil for the parent's.
     public var workingDirectory: String?
 
     public init(
@@ -22,8 +22,8 @@ public struct ProcessSpec: Hashable, Sendable {
         self.workingDirectory = workingDirectory
     }
 
-    /// The file that `name` means: itself when it holds a slash, else the first executable file of that name in the
-    /// directories of `searchPath` (separated by colons). nil when there is none.
+    /// The path of the executable `name`: `name` itself if it contains a slash, else the first executable file with
+    /// that name in the directories of `searchPath`, separated by colons. Nil if there is none.
     public static func findExecutable(_ name: String, searchPath: String) -> String? {
         if name.utf8.contains(UInt8(ascii: "/")) {
             return access(name, X_OK) == 0 ? name : nil
@@ -49,26 +49,27 @@ public enum ProcessExit: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A running child process of one loop.
+/// A running child process, owned by one event loop.
 ///
-/// It is the leader of a process group of its own, so that it can be stopped with all that it has started, and the
-/// kernel kills it when the loop's thread ends, however that happens; what it has started in turn is ended by the guard
-/// of `ProcessGuard`, if there is one. It holds four descriptors: standard input,
-/// output and error, and 3 for a structured result.
+/// The process leads its own process group, so that a signal reaches its descendants too. If the loop's thread ends for
+/// any reason, the kernel kills the process (`PR_SET_PDEATHSIG`), and `ProcessGuard`, if started, its descendants. The
+/// process has four descriptors: standard input, output and error, and descriptor 3 for a structured result.
 public final class ChildProcess: Sendable {
     public let pid: Int32
     public let standardInput: PipeEnd
     public let standardOutput: PipeEnd
     public let standardError: PipeEnd
+    /// The read end of the child's descriptor 3.
     public let result: PipeEnd
     private let exit: ExitWatch
-    /// Its place under the guard of `ProcessGuard`.
+    /// Index in the table of `ProcessGuard`; negative without a guard.
     private let guardSlot: Int32
 
-    /// Starts a program; call it on the loop. The thread waits until the program's file is loaded.
+    /// Starts a program. Blocks the thread until the program's file is loaded.
     ///
-    /// Throws what failed and on what: `exec /opt/send.py: Permission denied`, `fork: Resource temporarily
-    /// unavailable`, `pipe2: Too many open files`.
+    /// Throws the failed call with its subject and cause: `exec /opt/send.py: Permission denied`, `fork: Resource
+    /// temporarily unavailable`, `pipe2: Too many open files`.
+    /// - Precondition: called on the loop.
     public init(_ spec: ProcessSpec, on loop: Loop) throws(SystemError) {
         let input = try PipePair()
         let output = try PipePair()
@@ -85,7 +86,7 @@ public final class ChildProcess: Sendable {
             standardError = try PipeEnd(errors.takeReading(), on: loop)
             self.result = try PipeEnd(result.takeReading(), on: loop)
         } catch {
-            // Out of descriptors between two calls: the child must not stay behind.
+            // Descriptors ran out after the start: the child must not keep running unobserved.
             Glibc.kill(-pid, SIGKILL)
             while waitpid(pid, nil, 0) < 0, errno == EINTR {}
             clinux_guard_leave(guardSlot)
@@ -119,26 +120,26 @@ public final class ChildProcess: Sendable {
         throw SystemError(call, on: subject, number: number)
     }
 
-    /// Waits for the end of the process. Any number of tasks may wait, also after the end.
+    /// Waits for the process to exit. Any number of tasks may wait, before and after the exit.
     public func waitForExit() async -> ProcessExit {
         await exit.wait()
     }
 
-    /// nil while it runs.
+    /// How the process ended; nil while it runs.
     public var exited: ProcessExit? { exit.status }
 
-    /// Signals the whole process group, also after its leader has ended: what it started may live on.
+    /// Sends a signal to the process group. Descendants receive it even after the process itself has exited.
     public func signalGroup(_ number: Int32) {
         Glibc.kill(-pid, number)
     }
 
-    /// The guard of `ProcessGuard` kills the process group at `instant`, unless that is put off before: also when this
-    /// process is stopped, or hangs. Without a guard nothing happens.
+    /// Sets the deadline at which `ProcessGuard` kills the process group, even if this process is stopped or hangs. A
+    /// later call replaces it. Without a guard there is no effect.
     public func killAt(_ instant: MonotonicInstant) {
         clinux_guard_deadline(guardSlot, instant.nanoseconds)
     }
 
-    /// Closes this side of all four descriptors.
+    /// Closes the parent's ends of all four pipes.
     public func closeDescriptors() {
         standardInput.close()
         standardOutput.close()
@@ -147,7 +148,7 @@ public final class ChildProcess: Sendable {
     }
 }
 
-/// One end of a pipe. A pipe has one direction: the other one fails.
+/// One end of a pipe. Reading from the write end, and writing to the read end, fails.
 public final class PipeEnd: ByteStream {
     private let stream: DescriptorStream
 
@@ -174,7 +175,7 @@ public final class PipeEnd: ByteStream {
     }
 }
 
-/// Reaps one child when its pidfd tells that it has ended.
+/// Reaps one child process when its pidfd becomes readable, which is when it exits.
 private final class ExitWatch: @unchecked Sendable {
     private let loop: Loop
     private let pidfd: Int32
@@ -186,7 +187,7 @@ private final class ExitWatch: @unchecked Sendable {
         self.loop = loop
         pidfd = try Syscall.check(clinux_pidfd_open(pid), "pidfd_open")
         do throws(SystemError) {
-            // The watch keeps this object alive until the child is reaped: no zombie stays behind.
+            // The watch keeps this object alive until the child is reaped, so that no zombie remains.
             watch = try loop.watch(pidfd, .readable) { _ in self.reap() }
         } catch {
             Syscall.close(pidfd)
@@ -214,7 +215,7 @@ private final class ExitWatch: @unchecked Sendable {
     }
 }
 
-/// Both ends of a new pipe; the ends that nobody took are closed.
+/// Both ends of a new pipe. An end that is not taken is closed.
 private struct PipePair: ~Copyable {
     var reading: OwnedDescriptor
     var writing: OwnedDescriptor
@@ -229,7 +230,7 @@ private struct PipePair: ~Copyable {
     consuming func takeWriting() -> Int32 { writing.release() }
 }
 
-/// Calls `body` with an array of C strings that ends with nil.
+/// Calls `body` with a nil-terminated array of C strings.
 private func withStrings<Value>(
     _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Value
 ) -> Value {

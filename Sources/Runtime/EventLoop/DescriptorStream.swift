@@ -1,11 +1,12 @@
 internal import Glibc
 internal import Values
 
-/// A stream over one nonblocking descriptor: what a socket and the end of a pipe have in common.
+/// A stream over one nonblocking descriptor, used by sockets and pipe ends.
 ///
-/// Edge-triggered: `readable` and `writable` hold until the kernel says otherwise, so the loop is asked to wait
-/// only when a call had nothing to do. A short read means that the kernel's buffer is empty, and saves the call
-/// that would say so, unless the peer has closed: then only a read of 0 ends the stream.
+/// The descriptor is watched edge-triggered: `readable` and `writable` stay true until a call would block, and only
+/// then does the task wait for the loop. A read that returns less than requested means that the kernel's buffer is
+/// empty, so the next read waits without trying, unless the peer has closed: then the stream ends with a read of 0
+/// bytes.
 final class DescriptorStream: @unchecked Sendable {
     let loop: Loop
     private(set) var descriptor: Int32
@@ -18,7 +19,7 @@ final class DescriptorStream: @unchecked Sendable {
 
     var isClosed: Bool { descriptor < 0 }
 
-    /// Takes the descriptor over, also when it throws.
+    /// Takes ownership of the descriptor, even if it throws.
     init(_ descriptor: Int32, on loop: Loop) throws(SystemError) {
         loop.preconditionCurrent()
         self.loop = loop
@@ -36,7 +37,7 @@ final class DescriptorStream: @unchecked Sendable {
     }
 
     deinit {
-        // A stream that was dropped without being closed: its last reference may have gone on another thread.
+        // Dropped without `close`. The last reference may have been released on another thread.
         guard descriptor >= 0 else { return }
         let descriptor = descriptor
         guard let watch else { return Syscall.close(descriptor) }
@@ -77,7 +78,7 @@ final class DescriptorStream: @unchecked Sendable {
         let wanted = min(atMost, loop.scratch.count)
         while true {
             guard descriptor >= 0 else { throw .closed }
-            reading.forget()
+            reading.clearPending()
             if readable {
                 let target = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<wanted])
                 switch Syscall.read(descriptor, into: target) {
@@ -99,7 +100,7 @@ final class DescriptorStream: @unchecked Sendable {
         var offset = 0
         while true {
             guard descriptor >= 0 else { throw .closed }
-            writing.forget()
+            writing.clearPending()
             while writable, offset < bytes.count {
                 let result = bytes.withUnsafeBytes {
                     Syscall.write(descriptor, UnsafeRawBufferPointer(rebasing: $0[offset...]))
@@ -115,14 +116,14 @@ final class DescriptorStream: @unchecked Sendable {
         }
     }
 
-    /// Writes what the kernel takes at once; how many bytes that is.
+    /// Writes without waiting. Returns the number of bytes that the kernel accepted.
     func writeNow(_ bytes: [UInt8]) -> Int {
         guard descriptor >= 0, case .bytes(let count) = bytes.withUnsafeBytes({ Syscall.write(descriptor, $0) })
         else { return 0 }
         return count
     }
 
-    /// Waits until the descriptor is writable, which tells that a connect has come to its end.
+    /// Waits until the descriptor is writable, which is when a pending connect has succeeded or failed.
     func waitUntilWritable(deadline: MonotonicInstant?) async throws(StreamError) {
         writable = false
         while !writable {

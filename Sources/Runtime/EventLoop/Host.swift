@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// The machine, or the pod, that this process runs on.
+/// The machine or pod on which this process runs.
 public enum Host {
-    /// `gethostname(2)`; `localhost` if it has none.
+    /// The result of `gethostname(2)`; `localhost` if it is empty or fails.
     public static var name: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
             buffer.initialize(repeating: 0)

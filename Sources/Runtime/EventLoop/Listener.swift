@@ -1,23 +1,23 @@
 internal import CLinux
 internal import Glibc
 
-/// A listening stream socket. It belongs to no loop until `accept` is called on one.
+/// A listening stream socket. The first call of `accept` binds it to an event loop.
 public final class Listener: @unchecked Sendable {
-    /// Where it listens; the port is the real one when 0 was asked for.
+    /// The bound address, with the actual port if port 0 was requested.
     public let address: SocketAddress
     private let descriptor: Int32
-    /// Set by the first `accept`; confined to that loop.
+    /// Set by the first `accept`; confined to its loop.
     private var watch: Watch?
     private var arrivals: Waiter?
     private var isClosed = false
 
-    /// Binds and listens. A Unix socket's file must not exist.
+    /// Binds and listens. The file of a Unix socket must not exist yet.
     public init(address: SocketAddress, backlog: Int32 = 1024) throws(SystemError) {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = try Syscall.check(Glibc.socket(address.family, type, 0), "socket")
         do throws(SystemError) {
-            // A restarted server takes its port back while connections of the former one fade away. Two servers on
-            // one port stay impossible.
+            // A restarted server can bind its port while old connections are in TIME_WAIT. Two servers still cannot
+            // listen on one port.
             var on: Int32 = 1
             let size = socklen_t(MemoryLayout<Int32>.size)
             setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, size)
@@ -49,21 +49,22 @@ public final class Listener: @unchecked Sendable {
         }
     }
 
-    /// A connection that was accepted and belongs to no loop yet. Closed when it is dropped.
+    /// An accepted connection without a loop. Closed when dropped.
     public struct Connection: ~Copyable, Sendable {
         fileprivate let descriptor: OwnedDescriptor
         public let remoteAddress: SocketAddress
 
-        /// Binds the connection to a loop; call it on that loop's thread.
+        /// Registers the connection with a loop.
+        /// - Precondition: called on that loop.
         public consuming func attach(to loop: Loop) throws(SystemError) -> Socket {
             try Socket(connected: descriptor.release(), remoteAddress: remoteAddress, on: loop)
         }
     }
 
-    /// The next connection. Call it on one loop, always the same, from one task at a time.
+    /// Waits for the next connection. Must always be called on the same loop, by one task at a time.
     ///
-    /// Throws `.closed` after `close`, and `.system` when the process or the machine is out of descriptors (EMFILE,
-    /// ENFILE) or memory: the connection then waits in the backlog, so pause before the next call.
+    /// Throws `.closed` after `close`, and `.system` if descriptors (EMFILE, ENFILE) or memory run out. In that case
+    /// the connection stays in the backlog, so the caller should wait before the next call.
     public func accept(on loop: Loop) async throws(StreamError) -> Connection {
         while true {
             guard !isClosed else { throw .closed }
@@ -76,8 +77,7 @@ public final class Listener: @unchecked Sendable {
         }
     }
 
-    /// A connection from the backlog, or nil when it is empty. With `close` after it nobody who was already
-    /// connected is turned away.
+    /// The result of one `accept4` call: a connection, or nil if the backlog is empty.
     private enum Arrival: ~Copyable {
         case success(Connection?)
         case failure(SystemError)
@@ -98,7 +98,7 @@ public final class Listener: @unchecked Sendable {
                 Connection(descriptor: OwnedDescriptor(descriptor), remoteAddress: remote ?? .unix(path: "")))
         }
         switch number {
-        // The peer gave up while it waited (accept(2): treat network errors like EAGAIN).
+        // The peer disconnected while it was in the backlog (accept(2): treat network errors like EAGAIN).
         case EAGAIN, EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT:
             return .success(nil)
         default:
@@ -112,7 +112,7 @@ public final class Listener: @unchecked Sendable {
             arrivals = waiter
             do throws(SystemError) {
                 watch = try loop.watch(descriptor, .readable) { [unowned self] _ in
-                    // Level-triggered: not again until the task has accepted what is there.
+                    // Level-triggered: pause until the task has accepted the whole backlog.
                     watch?.setInterest([])
                     waiter.wake(.ready)
                 }
@@ -125,10 +125,11 @@ public final class Listener: @unchecked Sendable {
         try await arrivals?.wait(until: nil)
     }
 
-    /// Accepts what the backlog still holds, then stops listening. Call it on the loop that accepts.
-    public func close(accepting last: (consuming Connection) -> Void) {
+    /// Stops listening. First accepts the connections in the backlog, so that none of them is reset, and passes each to
+    /// `handler`. Must be called on the loop that accepts.
+    public func close(accepting handler: (consuming Connection) -> Void) {
         guard !isClosed else { return }
-        while case .success(let connection?) = acceptNow() { last(connection) }
+        while case .success(let connection?) = acceptNow() { handler(connection) }
         isClosed = true
         watch?.cancel()
         watch = nil

@@ -3,18 +3,26 @@ internal import Glibc
 internal import Synchronization
 public import Values
 
-/// One epoll loop on one thread, and the executor of the tasks that are spawned on it.
+/// An epoll event loop on one thread, and the executor of the tasks that are spawned on it.
 ///
-/// A turn of the loop runs the tasks that are ready, waits for descriptors (not at all while tasks are ready),
-/// calls back the watches whose descriptors changed, and fires timers. Everything that belongs to a loop
-/// (watches, timers, sockets, database connections) is touched on its thread only; the ways in from another
-/// thread are `execute`, `spawn`, `stop`, and resuming a continuation of a task that runs here, and all of them
-/// go through the inbox.
+/// Each turn has three steps: run the jobs that are ready; wait for descriptors, without blocking if jobs are ready,
+/// and call back the watches of those that changed; fire the expired timers. Jobs that become ready during a turn run
+/// in the next one, so that tasks which wake each other cannot starve descriptors and timers.
 ///
-/// Why `@unchecked Sendable`: the unprotected members are confined to the loop's thread, which
-/// `preconditionCurrent` checks at each submitter.
+/// States: created, running (`run` has been called), stopped (`run` has returned; final). A loop is built up before it
+/// runs, from any one thread. From then on its watches, timers, sockets and database connections are used on its thread
+/// only. Other threads enter through `execute`, `spawn`, `stop`, or by resuming a continuation of one of its tasks; all
+/// of these go through the inbox, and an eventfd wakes the loop.
+///
+/// Timers use the monotonic clock. `now` is the time at which the current turn began to handle events; it is cheap, and
+/// late by the duration of the turn. A timer may fire late, never early.
+///
+/// Failures: a job or callback that blocks delays everything on the loop. Use from a wrong thread traps
+/// (`preconditionCurrent`). When the loop stops, its waiting tasks are never resumed.
+///
+/// `@unchecked Sendable`, because the unprotected members are confined to the loop's thread.
 public final class Loop: TaskExecutor, @unchecked Sendable {
-    /// What other threads have handed in. `wakeupSent` saves a system call for each but the first.
+    /// Submissions of other threads. `wakeupSent` saves the system call for all but the first of a turn.
     private struct Inbox {
         var jobs: [UnownedJob] = []
         var work: [@Sendable () -> Void] = []
@@ -26,7 +34,7 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
     private let epoll: Int32
     private let wakeup: Int32
     private let inbox = Mutex(Inbox())
-    /// The `pthread_t` that is inside `run()`; 0 before.
+    /// The `pthread_t` that executes `run()`; 0 otherwise.
     private let thread = Atomic<UInt>(0)
 
     // Confined to the loop's thread.
@@ -36,16 +44,18 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
     private var generation: UInt32 = 0
     private var stopped = false
     var timers = TimerHeap()
-    /// Where reads land before they are appended to the caller's array.
+    /// Buffer of 64 KiB for reads, shared by all streams of the loop.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
-    /// The instant at which this turn began to handle events.
+    /// The time at which the current turn began to handle events.
     public private(set) var now = MonotonicInstant.now()
 
     private static let wakeupToken = UInt64.max
     private static let eventsMax = 256
 
+    /// Creates a loop that does not run yet.
+    /// - Parameter label: name of the thread, truncated to 15 bytes.
     public init(label: String) throws(SystemError) {
-        // A write to a closed pipe or socket is an error to report, not a reason to die.
+        // A write to a closed pipe or socket returns EPIPE instead of terminating the process.
         signal(SIGPIPE, SIG_IGN)
         self.label = label
         epoll = try Syscall.epollCreate()
@@ -64,7 +74,7 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
         scratch.deallocate()
     }
 
-    /// Makes a loop and runs it on a thread of its own until `stop`.
+    /// Creates a loop and runs it on a new thread until `stop`.
     public static func start(label: String) throws(SystemError) -> Loop {
         let loop = try Loop(label: label)
         Thread.start(label: label) { loop.run() }
@@ -73,30 +83,31 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
 
     // MARK: From any thread
 
+    /// Whether the calling thread runs this loop.
     public var isCurrent: Bool {
         thread.load(ordering: .relaxed) == UInt(pthread_self())
     }
 
-    /// Traps unless called on the loop's thread, or before the loop runs (a loop is built up before it starts).
+    /// Traps unless called on the loop's thread, or before the loop runs.
     public func preconditionCurrent() {
         let owner = thread.load(ordering: .relaxed)
         precondition(owner == UInt(pthread_self()) || owner == 0, "\(label): called from another thread")
     }
 
-    /// Runs `work` on the loop, in the order of the calls of one thread.
+    /// Runs `work` on the loop. Calls from one thread run in their order.
     public func execute(_ work: @escaping @Sendable () -> Void) {
-        handIn { $0.work.append(work) }
+        submit { $0.work.append(work) }
     }
 
-    /// A task that runs on this loop, as do all non-isolated async functions that it calls.
+    /// Starts a task on this loop. The nonisolated async functions that it calls run on the loop too.
     @discardableResult
     public func spawn(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
         Task(executorPreference: self, operation: body)
     }
 
-    /// `run` returns after the turn that is under way. Tasks that still wait are never resumed.
+    /// Makes `run` return after the current turn. Waiting tasks are never resumed.
     public func stop() {
-        handIn { $0.stopping = true }
+        submit { $0.stopping = true }
     }
 
     public func enqueue(_ job: consuming ExecutorJob) {
@@ -104,11 +115,11 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
         if isCurrent {
             ready.append(job)
         } else {
-            handIn { $0.jobs.append(job) }
+            submit { $0.jobs.append(job) }
         }
     }
 
-    private func handIn(_ change: (inout sending Inbox) -> Void) {
+    private func submit(_ change: (inout sending Inbox) -> Void) {
         let mustWake = inbox.withLock { inbox in
             change(&inbox)
             defer { inbox.wakeupSent = true }
@@ -121,7 +132,7 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
 
     /// Runs the loop on the calling thread until `stop`.
     public func run() {
-        precondition(thread.load(ordering: .relaxed) == 0, "\(label): runs already")
+        precondition(thread.load(ordering: .relaxed) == 0, "\(label): the loop is already running")
         thread.store(UInt(pthread_self()), ordering: .relaxed)
         defer { thread.store(0, ordering: .relaxed) }
         withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: Self.eventsMax) { events in
@@ -133,8 +144,7 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
         }
     }
 
-    /// Runs what was ready when the turn began; what becomes ready meanwhile waits for the next turn, so that
-    /// tasks which wake each other cannot starve the descriptors.
+    /// Runs the jobs that were ready when the turn began.
     private func runReadyJobs() {
         swap(&ready, &running)
         let executor = asUnownedTaskExecutor()
@@ -150,10 +160,10 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
         for event in events[..<count] {
             let token = event.data.u64
             guard token != Self.wakeupToken else {
-                takeInbox()
+                drainInbox()
                 continue
             }
-            // A watch that was cancelled in this turn, its descriptor perhaps reused, has another generation.
+            // The event of a watch that was cancelled in this turn must not reach a new watch of a reused descriptor.
             let descriptor = Int32(truncatingIfNeeded: token)
             if let watch = watches[descriptor], watch.generation == UInt32(truncatingIfNeeded: token >> 32) {
                 watch.onReady(Readiness(epollEvents: event.events))
@@ -166,11 +176,11 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
         guard let earliest = timers.earliest else { return -1 }
         let nanoseconds = earliest.nanoseconds - MonotonicInstant.now().nanoseconds
         guard nanoseconds > 0 else { return 0 }
-        // Rounded up: a timer may be late, never early.
+        // Rounded up, so that no timer fires early.
         return Int32(min((nanoseconds + 999_999) / 1_000_000, 60_000))
     }
 
-    private func takeInbox() {
+    private func drainInbox() {
         Syscall.drainEvent(wakeup)
         var work: [@Sendable () -> Void] = []
         inbox.withLock { inbox in
@@ -191,12 +201,12 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
 
     // MARK: On the loop's thread
 
-    /// A timer that is not armed yet.
+    /// Creates a timer that is not armed.
     public func timer(_ body: @escaping () -> Void) -> LoopTimer {
         LoopTimer(loop: self, body: body)
     }
 
-    /// A timer that fires once at `instant`.
+    /// Creates a timer that calls `body` once at `instant`.
     @discardableResult
     public func schedule(at instant: MonotonicInstant, _ body: @escaping () -> Void) -> LoopTimer {
         let timer = LoopTimer(loop: self, body: body)
@@ -204,19 +214,20 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
         return timer
     }
 
-    /// Calls `onReady` on the loop whenever `descriptor` is in a state of `interest`, or has failed.
-    /// Level-triggered: it is called each turn until the state has gone. The descriptor stays the caller's, who
-    /// cancels the watch before closing it.
+    /// Watches a descriptor, level-triggered: calls `onReady` in each turn in which the descriptor is ready for one of
+    /// `interest`, closed or failed. The caller keeps the ownership of the descriptor, and must cancel the watch before
+    /// closing it.
     public func watch(
         _ descriptor: Int32, _ interest: Readiness, _ onReady: @escaping (Readiness) -> Void
     ) throws(SystemError) -> Watch {
         try addWatch(descriptor, events: interest.epollEvents, onReady)
     }
 
-    /// Calls `onReady` each time that `descriptor` *becomes* readable, writable, or closed by the peer.
+    /// Watches a descriptor, edge-triggered: calls `onReady` each time it becomes readable, writable or closed by the
+    /// peer.
     func watchEdges(_ descriptor: Int32, _ onReady: @escaping (Readiness) -> Void) throws(SystemError) -> Watch {
-        let everything = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-        return try addWatch(descriptor, events: everything, onReady)
+        let allEdges = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+        return try addWatch(descriptor, events: allEdges, onReady)
     }
 
     private func addWatch(
@@ -224,7 +235,7 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
     ) throws(SystemError) -> Watch {
         preconditionCurrent()
         generation &+= 1
-        // Never the wake-up's token, whose lower half no descriptor can have.
+        // Never equal to `wakeupToken`, whose lower half is not a valid descriptor.
         let token = UInt64(generation) << 32 | UInt64(UInt32(bitPattern: descriptor))
         try Syscall.epollAdd(epoll, descriptor, events: events, token: token)
         let watch = Watch(loop: self, descriptor: descriptor, generation: generation, onReady: onReady)
@@ -246,7 +257,7 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
     }
 }
 
-/// The interest of a loop in one descriptor. Used on its loop's thread only.
+/// The registration of one descriptor with a loop. Used on the loop's thread only.
 public final class Watch {
     let descriptor: Int32
     let generation: UInt32
@@ -260,18 +271,18 @@ public final class Watch {
         self.onReady = onReady
     }
 
-    /// Changes what a level-triggered watch waits for.
+    /// Changes the conditions for which a level-triggered watch waits.
     public func setInterest(_ interest: Readiness) {
         loop.change(self, to: interest)
     }
 
-    /// After it nothing is called back any more. Idempotent.
+    /// Ends the watch: `onReady` is not called again. Idempotent.
     public func cancel() {
         loop.remove(self)
     }
 }
 
-/// What a descriptor is ready for.
+/// The operations for which a descriptor is ready.
 public struct Readiness: OptionSet, Sendable {
     public let rawValue: UInt8
 
@@ -281,7 +292,7 @@ public struct Readiness: OptionSet, Sendable {
 
     public static let readable = Readiness(rawValue: 1)
     public static let writable = Readiness(rawValue: 2)
-    /// The peer has closed its end, or the descriptor failed. Reported whether asked for or not.
+    /// The peer has closed its end, or the descriptor has failed. Always reported.
     public static let closed = Readiness(rawValue: 4)
 
     init(epollEvents: UInt32) {

@@ -1,4 +1,4 @@
-/// A descriptor with one owner, closed when it is dropped.
+/// A file descriptor with one owner, closed when dropped.
 struct OwnedDescriptor: ~Copyable, Sendable {
     let number: Int32
 
@@ -6,7 +6,7 @@ struct OwnedDescriptor: ~Copyable, Sendable {
         self.number = number
     }
 
-    /// Hands the descriptor to a new owner.
+    /// Gives up the ownership without closing the descriptor.
     consuming func release() -> Int32 {
         let number = number
         discard self

@@ -1,12 +1,12 @@
 internal import CLinux
 
-/// Sees to it that no process group of a `ChildProcess` outlives this process, even if it is killed.
+/// Kills the process groups of `ChildProcess` when this process ends, even if it is killed.
 public enum ProcessGuard {
-    /// Starts the guard, a process of its own that costs nothing while it sleeps; and, where this is the first process of
-    /// a container, one that takes its place and reaps what children leave behind. Call it once, first of all in `main`:
-    /// before any thread starts.
+    /// Starts the guard, a separate process that sleeps until this process ends or a deadline passes. If this process
+    /// has PID 1, as in a container, it first starts an init process that reaps orphans, and continues as its child.
+    /// Must be called once, at the start of `main`, before any thread starts.
     public static func start() throws(SystemError) {
-        try Syscall.check(clinux_leave_first_place(), "start a process that reaps orphans")
+        try Syscall.check(clinux_init_start(), "start the init process")
         try Syscall.check(clinux_guard_start(), "start the guard of child processes")
     }
 }

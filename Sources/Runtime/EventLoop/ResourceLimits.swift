@@ -1,10 +1,10 @@
 internal import Glibc
 
-/// What the kernel lets this process have (setrlimit(2)).
+/// Resource limits of this process (setrlimit(2)).
 public enum ResourceLimits {
-    /// Takes as many file descriptors as an unprivileged process may: the soft limit is 1,024 on most systems, for the
-    /// sake of programs that use select(2).
-    /// - Returns: how many they are now.
+    /// Raises the soft limit of file descriptors to the hard limit. The soft limit is 1,024 on most systems, for
+    /// programs that use select(2).
+    /// - Returns: the new soft limit.
     @discardableResult
     public static func raiseDescriptors() -> Int {
         let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
@@ -16,7 +16,7 @@ public enum ResourceLimits {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// A crash writes no image of the memory, which holds secrets.
+    /// Disables core files: memory contains secrets.
     public static func forbidCoreFiles() {
         var limit = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)

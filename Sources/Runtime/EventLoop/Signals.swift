@@ -1,22 +1,24 @@
 internal import CLinux
 internal import Glibc
 
-/// Signals that arrive as events of a loop.
+/// Signals as events of a loop (signalfd(2)).
 ///
-/// They must be blocked in every thread, so that none is delivered the old way: `block` comes first in `main`, and
-/// the threads that start later inherit it.
+/// The signals must be blocked in every thread, or the kernel delivers them to a handler instead. `main` calls `block`
+/// before it starts threads, which inherit the mask.
 public enum Signals {
     public static let terminate = SIGTERM
     public static let interrupt = SIGINT
     public static let hangUp = SIGHUP
     public static let kill = SIGKILL
 
+    /// Blocks signals in the calling thread and in the threads that it starts later.
     public static func block(_ numbers: [Int32]) {
         var set = mask(numbers)
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Calls `handler` on the loop for each of these signals, for as long as the process lives. Call it on the loop.
+    /// Calls `handler` on the loop for each of these signals, until the process ends.
+    /// - Precondition: called on the loop.
     public static func handle(
         _ numbers: [Int32], on loop: Loop, _ handler: @escaping (Int32) -> Void
     ) throws(SystemError) {

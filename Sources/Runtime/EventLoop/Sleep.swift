@@ -2,11 +2,12 @@ internal import Synchronization
 public import Values
 
 extension Loop {
-    /// Waits on this loop; call it from one of its tasks. Throws `CancellationError` as soon as the task is cancelled.
+    /// Suspends a task of this loop for a duration. Throws `CancellationError` as soon as the task is cancelled.
     public func sleep(for duration: Duration) async throws(CancellationError) {
         try await sleep(until: .now() + duration)
     }
 
+    /// Suspends a task of this loop until an instant. Throws `CancellationError` as soon as the task is cancelled.
     public func sleep(until instant: MonotonicInstant) async throws(CancellationError) {
         preconditionCurrent()
         let sleeper = Sleeper(on: self)
@@ -30,7 +31,7 @@ private final class Sleeper: @unchecked Sendable {
         self.loop = loop
     }
 
-    /// False when it was cancelled.
+    /// Returns false if the sleep was cancelled.
     func wait(until instant: MonotonicInstant) async -> Bool {
         guard !isCancelled, !Task.isCancelled else { return false }
         return await withCheckedContinuation { continuation in

@@ -14,14 +14,16 @@ public final class Socket: ByteStream {
         self.remoteAddress = remoteAddress
     }
 
-    /// Takes over a connected descriptor; call it on the loop.
+    /// Takes ownership of a connected descriptor.
+    /// - Precondition: called on the loop.
     init(connected descriptor: Int32, remoteAddress: SocketAddress, on loop: Loop) throws(SystemError) {
         stream = try DescriptorStream(descriptor, on: loop)
         self.remoteAddress = remoteAddress
         disableDelay()
     }
 
-    /// Connects from `loop`, on whose thread it must be called.
+    /// Connects to an address. Throws `.timedOut` at the deadline, and `.system` if the connection fails.
+    /// - Precondition: called on `loop`.
     public static func connect(
         to address: SocketAddress, on loop: Loop, deadline: MonotonicInstant?
     ) async throws(StreamError) -> Socket {
@@ -58,7 +60,7 @@ public final class Socket: ByteStream {
         }
     }
 
-    /// Answers are written whole: waiting to merge them with the next would only delay them.
+    /// Disables Nagle's algorithm: messages are written in one call, so waiting for more data would only delay them.
     private func disableDelay() {
         guard remoteAddress.family != AF_UNIX else { return }
         var on: Int32 = 1
@@ -75,8 +77,8 @@ public final class Socket: ByteStream {
         try await stream.write(bytes, deadline: deadline)
     }
 
-    /// Gives the kernel what it takes without waiting, and returns how many bytes that is. For a farewell in `close`
-    /// of a layer above; not while a `write` waits.
+    /// Writes without waiting. Returns the number of bytes that the kernel accepted. For the last message of a layer
+    /// above, sent in its `close`. Must not be called while a `write` waits.
     public func writeNow(_ bytes: [UInt8]) -> Int {
         stream.writeNow(bytes)
     }

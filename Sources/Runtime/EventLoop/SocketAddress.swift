@@ -1,17 +1,18 @@
 internal import CLinux
 internal import Glibc
 
-/// Where a stream socket listens or connects to.
+/// The address of a stream socket.
 public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
-    /// The address as a number, its first octet highest: 127.0.0.1 is 0x7f000001.
+    /// The address as a number in big-endian order: 127.0.0.1 is 0x7f000001.
     case ipv4(UInt32, port: UInt16)
-    /// The address as two numbers, its first octet highest in `high`. `scope` is the interface of a link-local one.
+    /// The upper and lower half of the address as big-endian numbers. `scope` is the interface of a link-local address.
     case ipv6(high: UInt64, low: UInt64, scope: UInt32, port: UInt16)
     case unix(path: String)
 
+    /// 127.0.0.1 with a port.
     public static func loopback(port: UInt16) -> SocketAddress { .ipv4(0x7f00_0001, port: port) }
 
-    /// nil for a Unix socket.
+    /// The port; nil for a Unix socket.
     public var port: UInt16? {
         switch self {
         case .ipv4(_, let port), .ipv6(_, _, _, let port): port
@@ -19,7 +20,7 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// `127.0.0.1`, `::1`, or the path, without the port.
+    /// The numeric address (`127.0.0.1`, `::1`) without the port, or the path.
     public var host: String {
         switch self {
         case .unix(let path): path
@@ -43,8 +44,8 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Looks up a host name, or reads a numeric address, on a thread of its own. The addresses come in the order
-    /// of preference (RFC 6724), without repetition.
+    /// Resolves a host name, or parses a numeric address, on a new thread. Returns distinct addresses in order of
+    /// preference (RFC 6724).
     public static func resolve(host: String, port: UInt16) async throws(ResolutionError) -> [SocketAddress] {
         let result: Result<[SocketAddress], ResolutionError> = await withCheckedContinuation { continuation in
             Thread.start(label: "resolve") {
@@ -60,7 +61,7 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         public let host: String
         public let reason: String
 
-        public var description: String { "look up \(host): \(reason)" }
+        public var description: String { "cannot resolve \(host): \(reason)" }
     }
 
     private static func lookUp(host: String, port: UInt16) throws(ResolutionError) -> [SocketAddress] {
@@ -93,10 +94,10 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-// MARK: - What the kernel takes
+// MARK: - Conversion to and from sockaddr
 
 extension SocketAddress {
-    /// Bytes of a Unix socket's path, its terminating zero included.
+    /// Maximum length of a Unix socket's path in bytes, with its terminating zero.
     static let unixPathBytesMax = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
 
     var family: Int32 {
@@ -127,7 +128,7 @@ extension SocketAddress {
         }
     }
 
-    /// Calls `body` with the address in the kernel's form.
+    /// Calls `body` with the address as a `sockaddr`.
     func withSockaddr<Value>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Value) -> Value {
         var storage = sockaddr_storage()
         return withUnsafeMutableBytes(of: &storage) { bytes in
@@ -139,7 +140,7 @@ extension SocketAddress {
         }
     }
 
-    /// Writes the address to zeroed bytes, and returns its length.
+    /// Writes the address to zeroed bytes. Returns its length.
     private func fill(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
         switch self {
         case .ipv4(let address, let port):

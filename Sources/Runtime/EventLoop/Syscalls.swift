@@ -1,9 +1,9 @@
 internal import CLinux
 internal import Glibc
 
-/// One function for each system call: its failure becomes a `SystemError` on that line, and EINTR is retried.
+/// One function for each system call. It throws a failure as a `SystemError`, and retries after EINTR.
 enum Syscall {
-    /// The outcome of a read or write that does not wait.
+    /// The result of a nonblocking read or write.
     enum Transfer {
         case bytes(Int)
         case wouldBlock
@@ -11,7 +11,7 @@ enum Syscall {
     }
 
     static func close(_ descriptor: Int32) {
-        // Never retried: on Linux the descriptor is gone even when close reports EINTR.
+        // Not retried: on Linux the descriptor is closed even if close reports EINTR.
         _ = Glibc.close(descriptor)
     }
 
@@ -37,7 +37,7 @@ enum Syscall {
         _ = epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, &event)
     }
 
-    /// The number of events written to `events`; 0 also when a signal interrupted the wait.
+    /// Waits for events. Returns the number written to `events`; 0 after a timeout or an interruption by a signal.
     static func epollWait(
         _ epoll: Int32, _ events: UnsafeMutableBufferPointer<epoll_event>, timeoutMilliseconds: Int32
     ) -> Int {

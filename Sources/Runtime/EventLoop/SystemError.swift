@@ -1,15 +1,15 @@
 internal import Glibc
 
-/// A system call that failed: which one, on what, and why.
+/// A failed system call.
 public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The call, or a phrase in its place: `connect`, `bind`.
+    /// The name of the call, or a phrase for the operation: `epoll_ctl`, `connect to`.
     public let call: String
-    /// What it was applied to: an address, a path. May be empty.
+    /// The object of the call, such as an address or a path; may be empty.
     public let subject: String
     /// The value of `errno`.
     public let number: Int32
 
-    /// The failure that `errno` tells of; call it before anything else that may set it.
+    /// The failure in `errno`. Must be created before another call can overwrite `errno`.
     public init(_ call: String, on subject: String = "") {
         self.init(call, on: subject, number: errno)
     }
@@ -30,13 +30,13 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
 public enum StreamError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The deadline passed.
     case timedOut
-    /// This side closed the stream, perhaps from another task.
+    /// This side closed the stream, possibly in another task.
     case closed
-    /// The peer went away: a reset, or a write after its end was closed.
+    /// The peer closed the connection: a reset, or a write after the peer closed its end.
     case disconnected
-    /// The kernel refused.
+    /// A system call failed.
     case system(SystemError)
-    /// A layer above the socket failed, such as TLS; the text says why.
+    /// A layer above the socket failed, such as TLS. The text is the reason.
     case failed(String)
 
     public var description: String {

@@ -1,8 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-/// A detached thread that runs one closure. All signals are blocked on it: they belong to the loop that watches
-/// them.
+/// Detached threads. A thread inherits the signal mask, so signals blocked by `Signals.block` stay with the loop that
+/// handles them.
 public enum Thread {
     private final class Body {
         let label: String
@@ -14,6 +14,8 @@ public enum Thread {
         }
     }
 
+    /// Runs a closure on a new thread.
+    /// - Parameter label: name of the thread, truncated to 15 bytes.
     public static func start(label: String, _ run: @escaping @Sendable () -> Void) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)

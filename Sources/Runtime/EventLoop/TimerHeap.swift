@@ -1,9 +1,9 @@
 public import Values
 
-/// A timer of one loop, to be armed any number of times. Used on its loop's thread only.
+/// A timer of one loop that can be armed repeatedly. Used on its loop's thread only.
 public final class LoopTimer {
     fileprivate(set) var deadline = MonotonicInstant.distantFuture
-    /// Its place in the heap; nil while it is not armed.
+    /// Index in the heap; nil while the timer is not armed.
     fileprivate var index: Int?
     let body: () -> Void
     private unowned let loop: Loop
@@ -15,21 +15,21 @@ public final class LoopTimer {
 
     public var isArmed: Bool { index != nil }
 
-    /// Fires once at `instant`, in place of any instant set before.
+    /// Arms the timer to fire once at `instant`. Replaces an earlier instant.
     public func arm(at instant: MonotonicInstant) {
         loop.preconditionCurrent()
         loop.timers.insert(self, at: instant)
     }
 
-    /// Does nothing when it is not armed.
+    /// Disarms the timer. No effect if it is not armed.
     public func cancel() {
         loop.preconditionCurrent()
         loop.timers.remove(self)
     }
 }
 
-/// A binary heap by deadline. Each timer knows its place, so that one which is cancelled leaves at once and
-/// the heap holds only timers that will fire.
+/// A binary heap of timers, ordered by deadline. Each timer stores its index, so that a cancelled timer is removed at
+/// once.
 struct TimerHeap {
     private var timers: [LoopTimer] = []
 
@@ -53,7 +53,7 @@ struct TimerHeap {
         siftDown(last.index ?? index)
     }
 
-    /// Takes out the earliest timer if its deadline is not after `now`.
+    /// Removes and returns the earliest timer if its deadline is not after `now`.
     mutating func popExpired(at now: MonotonicInstant) -> LoopTimer? {
         guard let first = timers.first, first.deadline <= now else { return nil }
         remove(first)

@@ -1,17 +1,17 @@
 internal import CLinux
 internal import Glibc
 
-/// How many processors this process may use at the same time.
+/// The number of processors that this process may use at the same time.
 public enum UsableProcessors {
-    /// By its affinity (`taskset`, cpusets) and by the quota of its control group (a container's limit), rounded up;
-    /// at least 1.
+    /// The lower of its CPU affinity (`taskset`, cpusets) and the CPU quota of its control group (a container's limit),
+    /// rounded up; 1 at least.
     public static func count() -> Int {
         let quota = contents(of: "/sys/fs/cgroup/cpu.max").flatMap(quota) ?? .max
         return max(1, min(Int(clinux_allowed_processors()), quota))
     }
 
-    /// Reads `max 100000` (no limit: nil) or `150000 100000`, microseconds of processor time in so many of time
-    /// (Linux, admin-guide/cgroup-v2, "cpu.max").
+    /// Parses `cpu.max`: `150000 100000` is 150,000 microseconds of processor time per 100,000 microseconds; `max
+    /// 100000` is no limit, which gives nil (Linux, admin-guide/cgroup-v2).
     static func quota(_ text: String) -> Int? {
         let fields = text.split { $0 == " " || $0 == "\n" }
         guard fields.count == 2, let granted = Int(fields[0]), let period = Int(fields[1]), granted > 0, period > 0

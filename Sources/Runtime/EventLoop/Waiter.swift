@@ -1,13 +1,13 @@
 internal import Values
 
-/// One task that waits for one direction of a stream. Used on its loop's thread only.
+/// Suspends one task until one direction of a stream is ready. Used on its loop's thread only.
 ///
-/// A wake-up that finds nobody is kept for the next wait, which then returns at once: between a task's look at the
-/// state and its wait the runtime may let others run, and nothing may get lost there. So a wait may return too early,
-/// and its caller looks again.
+/// A wake-up without a waiting task is stored, and the next wait returns at once. Other tasks may run between a task's
+/// check of the state and its wait, and a wake-up in between must not be lost. A wait can therefore return too early;
+/// the caller checks its condition again.
 ///
-/// The timer stays armed when a wait is over, and is moved only when it fires too early, so that a stream whose
-/// waits are short (a keep-alive connection at work) hardly ever touches the heap of timers.
+/// The timer stays armed after a wait, and is rearmed only if it fires too early. A stream with short waits, such as a
+/// busy keep-alive connection, thus rarely changes the timer heap.
 final class Waiter {
     enum Wake {
         case ready, closed, timedOut
@@ -15,7 +15,7 @@ final class Waiter {
 
     private let loop: Loop
     private var continuation: UnsafeContinuation<Wake, Never>?
-    private var kept: Wake?
+    private var pending: Wake?
     private var deadline = MonotonicInstant.distantFuture
     private var timer: LoopTimer?
 
@@ -24,18 +24,18 @@ final class Waiter {
     }
 
     deinit {
-        // On another thread the timer is left to fire, and finds nobody.
+        // On another thread the timer cannot be cancelled. It fires without an effect.
         if loop.isCurrent { timer?.cancel() }
     }
 
     func wait(until deadline: MonotonicInstant?) async throws(StreamError) {
-        precondition(continuation == nil, "two tasks wait for one direction of a stream")
+        precondition(continuation == nil, "two tasks wait for the same direction of a stream")
         self.deadline = deadline ?? .distantFuture
         if let deadline { arm(at: deadline) }
         let wake = await withUnsafeContinuation { continuation in
-            if let kept {
-                self.kept = nil
-                continuation.resume(returning: kept)
+            if let pending {
+                self.pending = nil
+                continuation.resume(returning: pending)
             } else {
                 self.continuation = continuation
             }
@@ -49,16 +49,16 @@ final class Waiter {
 
     func wake(_ wake: Wake) {
         guard let continuation else {
-            kept = wake
+            pending = wake
             return
         }
         self.continuation = nil
         continuation.resume(returning: wake)
     }
 
-    /// Forgets a wake-up that nobody has waited for.
-    func forget() {
-        kept = nil
+    /// Discards a stored wake-up.
+    func clearPending() {
+        pending = nil
     }
 
     private func arm(at deadline: MonotonicInstant) {

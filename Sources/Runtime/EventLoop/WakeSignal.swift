@@ -1,8 +1,9 @@
 public import Values
 
-/// Lets one task of a loop sleep until there is something to do. Used on its loop's thread only.
+/// A signal that wakes one waiting task of a loop. Used on its loop's thread only.
 ///
-/// A wake-up that comes while nobody waits is kept: the next `wait` returns at once. Several are one.
+/// A signal sent while no task waits is stored, and the next `wait` returns at once. Several stored signals count as
+/// one.
 public final class WakeSignal: @unchecked Sendable {
     private let waiter: Waiter
     private let loop: Loop
@@ -17,7 +18,7 @@ public final class WakeSignal: @unchecked Sendable {
         waiter.wake(.ready)
     }
 
-    /// Returns true when it was woken, false when the deadline came first.
+    /// Waits for the signal. Returns false if the deadline passes first.
     @discardableResult
     public func wait(until deadline: MonotonicInstant? = nil) async -> Bool {
         loop.preconditionCurrent()

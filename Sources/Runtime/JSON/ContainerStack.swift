@@ -1,11 +1,11 @@
-/// The objects and arrays that are open at a point of a document, outermost first.
+/// The open objects and arrays at a position of a document, outermost first.
 ///
-/// One bit a level: the first 64 levels cost no allocation, and depth costs no recursion.
+/// Each level takes one bit: the first 64 levels need no allocation, and nesting needs no recursion.
 struct ContainerStack: Sendable {
     private(set) var depth = 0
-    /// The innermost levels, at most 64, the innermost in the lowest bit; 1 is an object.
+    /// Up to 64 innermost levels, the innermost in the lowest bit; 1 for an object, 0 for an array.
     private var innermost: UInt64 = 0
-    /// Full words of levels further out.
+    /// Words of 64 levels each, outermost first.
     private var outer: [UInt64] = []
 
     var isInObject: Bool { depth > 0 && innermost & 1 == 1 }

@@ -1,13 +1,13 @@
-/// The content of a string with its escapes resolved.
+/// The content of a string with its escapes decoded.
 struct DecodedString {
-    /// UTF-8; an unpaired surrogate stands as the three bytes that generalized UTF-8 would give it, so that two
-    /// contents are equal exactly if their bytes are.
+    /// UTF-8. An unpaired surrogate is encoded as three bytes (generalized UTF-8), so that two contents are equal
+    /// exactly if their bytes are equal.
     var bytes: [UInt8] = []
     var hasUnpairedSurrogate = false
 }
 
 extension Span<UInt8> {
-    /// Resolves the escapes of the content `range` of a string that `scanString` has found well-formed.
+    /// Decodes the content `range` of a string that `scanString` has found to be well-formed.
     func decodeString(_ range: Range<Int>) -> DecodedString {
         let content = extracting(range)
         var decoded = DecodedString()
@@ -25,8 +25,8 @@ extension Span<UInt8> {
         return decoded
     }
 
-    /// Appends what the escape sequence at `index` means, and gives back its length. A pair of surrogates is one
-    /// sequence of twelve bytes (RFC 8259 section 7).
+    /// Appends the character of the escape sequence at `index`. Returns the length of the sequence, which is twelve
+    /// bytes for a surrogate pair (RFC 8259 section 7).
     private func decodeEscape(at index: Int, into decoded: inout DecodedString) -> Int {
         switch self[index + 1] {
         case UInt8(ascii: "b"): decoded.bytes.append(0x08)

@@ -1,11 +1,11 @@
 extension [UInt8] {
-    /// Appends `text`, which should be UTF-8, as a JSON string with its quotation marks.
+    /// Appends UTF-8 text as a JSON string with its quotation marks.
     ///
-    /// Escaped are the characters that RFC 8259 section 7 demands, and besides all that could forge or hide a line
-    /// where JSON ends up in a log or a terminal: DEL, the C1 controls U+0080 to U+009F, and the separators U+2028
-    /// and U+2029. A byte that is no UTF-8 becomes U+FFFD, so that the output is JSON whatever comes in.
+    /// Escapes the characters required by RFC 8259 section 7, and those that could forge or hide a line when the JSON
+    /// is shown in a log or a terminal: DEL, the C1 controls U+0080 to U+009F, and the separators U+2028 and U+2029. A
+    /// byte that is not UTF-8 becomes U+FFFD, so that the output is always valid JSON.
     mutating func appendJSONString(_ text: Span<UInt8>) {
-        // Nearly every string is verbatim to its end: then it is appended in one go, quotation marks and all.
+        // Fast path: nearly every string needs no escape and is appended at once, with its quotation marks.
         var length = text.verbatimLength(at: 0)
         append(addingCapacity: length + 2) { target in
             target.append(UInt8(ascii: "\""))
@@ -27,7 +27,7 @@ extension [UInt8] {
         append(UInt8(ascii: "\""))
     }
 
-    /// Appends bytes that are JSON already.
+    /// Appends bytes unchanged.
     mutating func append(contentsOf source: Span<UInt8>, from first: Int, count: Int) {
         append(addingCapacity: count) { target in
             for index in first..<first + count {
@@ -36,7 +36,7 @@ extension [UInt8] {
         }
     }
 
-    /// Appends the one character at `index`, which cannot stand as it is, and gives back its length in `text`.
+    /// Appends the escaped form of the character at `index`. Returns its length in `text`.
     private mutating func appendSpecial(_ text: Span<UInt8>, at index: Int) -> Int {
         let byte = text[index]
         if byte < 0x80 {
@@ -82,7 +82,7 @@ extension [UInt8] {
 }
 
 extension Span<UInt8> {
-    /// How many bytes from `index` on may stand in a string as they are.
+    /// Number of bytes from `index` on that need no escape.
     fileprivate func verbatimLength(at index: Int) -> Int {
         var end = index
         while true {
@@ -96,7 +96,7 @@ extension Span<UInt8> {
         }
     }
 
-    /// Whether the sequence at `index` is one of U+0080 to U+009F, U+2028 and U+2029.
+    /// Whether the sequence at `index` is U+0080 to U+009F, U+2028 or U+2029.
     private func isControlOrSeparator(at index: Int) -> Bool {
         switch self[index] {
         case 0xC2: self[index + 1] < 0xA0

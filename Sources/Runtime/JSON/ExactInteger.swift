@@ -1,15 +1,16 @@
-/// The exact value of a number's text, as far as it is an integer.
+/// The exact integer value of a number.
 enum ExactInteger: Equatable {
     case value(Int128)
+    /// Not an integer.
     case fraction
-    /// At least 2^64 in magnitude.
+    /// A magnitude of 2^64 or more.
     case tooLarge
 }
 
 extension Span<UInt8> {
-    /// Reads the well-formed number in `range` without rounding. What counts is the value, not how it is written:
-    /// `1.0`, `1e2` and `-0` are integers, as JSON Schema has it (2020-12, section 4.2.3), `1.5` and `1e-2` are not.
-    /// The time is linear in the text whatever the exponent says.
+    /// Converts the well-formed number in `range` without rounding. The value decides, not the notation: `1.0`, `1e2`
+    /// and `-0` are integers, as in JSON Schema (2020-12, section 4.2.3); `1.5` and `1e-2` are not. Takes time linear
+    /// in the length of the text, regardless of the exponent.
     func exactInteger(_ range: Range<Int>) -> ExactInteger {
         let text = extracting(range)
         var decimal = Decimal()
@@ -28,8 +29,8 @@ extension Span<UInt8> {
         return decimal.integer
     }
 
-    /// The signed exponent from `index` to the end, held within plus or minus 10^15: no text is long enough for
-    /// the digits before it to make up for more.
+    /// The signed exponent from `index` to the end, clamped to plus or minus 10^15. No text has enough digits before
+    /// the exponent to make a difference beyond that.
     private func exponent(from index: Int) -> Int {
         let limit = 1_000_000_000_000_000
         var magnitude = 0
@@ -45,7 +46,7 @@ extension Span<UInt8> {
     }
 }
 
-/// `significand * 10^exponent`, with the significand's trailing zeros held back in `zeros` until a digit follows.
+/// `significand * 10^(exponent + zeros)`. Trailing zeros are counted in `zeros` until another digit follows.
 private struct Decimal {
     var isNegative = false
     var isInFraction = false

@@ -1,9 +1,9 @@
-/// Why reading stopped, or why one value was refused.
+/// An error of `JSONReader`.
 public enum JSONError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The input is not JSON: nothing after this place can be trusted, and reading cannot go on.
+    /// The input is not valid JSON. Reading cannot continue.
     case syntax(JSONSyntaxError)
-    /// The input is JSON so far, but not the value that was asked for. The reader has not moved: the caller may
-    /// read the value as something else or go on with the next one, which skips it.
+    /// The value has another type or range than requested. The reader has not moved: the caller may read the value as
+    /// another type, or continue with the next member or element, which skips the value.
     case type(JSONTypeError)
 
     public var description: String {
@@ -14,9 +14,9 @@ public enum JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A place where the input breaks the grammar of RFC 8259, is not UTF-8, or is nested too deeply.
+/// A violation of the grammar of RFC 8259, invalid UTF-8, or excessive nesting.
 public struct JSONSyntaxError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// What was expected and what was found, without the place.
+    /// What was expected and what was found, without the position.
     public let message: String
     public let position: JSONPosition
 
@@ -29,14 +29,14 @@ public struct JSONSyntaxError: Error, Equatable, Sendable, CustomStringConvertib
     public var description: String { "\(message) at \(position)" }
 }
 
-/// A well-formed value that is of another kind than the one asked for, or outside its range.
+/// A well-formed value of another type than requested, or outside its range.
 public struct JSONTypeError: Error, Equatable, Sendable, CustomStringConvertible {
     /// For example `a string` or `an integer from 0 to 255`.
     public let expected: String
     /// For example `a number` or `256`.
     public let found: String
-    /// Where the value begins in the reader's bytes. `JSONReader.position(of:)` turns it into line and column; that
-    /// costs a pass over the input, which is why it is not done for every error.
+    /// Start of the value in the reader's bytes. `JSONReader.position(of:)` converts it to line and column; that takes
+    /// a pass over the input and is therefore not done for every error.
     public let offset: Int
 
     public init(expected: String, found: String, offset: Int) {
@@ -49,13 +49,13 @@ public struct JSONTypeError: Error, Equatable, Sendable, CustomStringConvertible
     public var description: String { "expected \(expected), found \(found)" }
 }
 
-/// A place in a text.
+/// A position in a text.
 public struct JSONPosition: Equatable, Sendable, CustomStringConvertible {
-    /// Bytes from the beginning of the array that the reader was given.
+    /// Index in the reader's `bytes`.
     public let offset: Int
-    /// From 1, counted by line feeds from where the reader began.
+    /// Line number from 1, counted by line feeds from the start of the reader's range.
     public let line: Int
-    /// From 1, in Unicode scalars (not in bytes, and not in what a reader would call characters).
+    /// Column from 1, in Unicode scalars.
     public let column: Int
 
     public init(offset: Int, line: Int, column: Int) {
@@ -64,8 +64,8 @@ public struct JSONPosition: Equatable, Sendable, CustomStringConvertible {
         self.column = column
     }
 
-    /// Counts lines and columns from `start` to `offset`. A byte that is no UTF-8 counts as a scalar unless it
-    /// looks like a continuation byte.
+    /// Counts lines and columns from `start` to `offset`. A byte that is not valid UTF-8 counts as a scalar, unless it
+    /// has the form of a continuation byte.
     init(of offset: Int, in bytes: [UInt8], from start: Int) {
         var line = 1
         var column = 1
@@ -83,7 +83,7 @@ public struct JSONPosition: Equatable, Sendable, CustomStringConvertible {
     public var description: String { "line \(line), column \(column)" }
 }
 
-/// What a value is, told from its first byte.
+/// The type of a value, determined by its first byte.
 public enum JSONKind: Equatable, Sendable {
     case null
     case bool

@@ -1,21 +1,21 @@
-/// The name of a member, compared with others without making a `String`.
+/// The name of a member, which can be compared without creating a `String`.
 ///
-/// Names are equal if their Unicode scalars are, escapes resolved: `"\u0074ype"` is `type`, but a composed letter is
-/// not its decomposed form. (Swift's `String` calls those two equal, which would merge two members into one.)
+/// Names are equal if their Unicode scalars are equal after decoding: `"\u0074ype"` equals `type`, but a composed
+/// letter does not equal its decomposed form. (Swift's `String` treats those as equal, which would merge two members.)
 public struct JSONKey: Sendable, Equatable, CustomStringConvertible {
-    /// The document, or the decoded name alone if it was written with escapes.
+    /// The document, or the decoded name if it contains escapes.
     let bytes: [UInt8]
     let range: Range<Int>
     let wasEscaped: Bool
-    /// Where the name's opening quotation mark stands in the reader's bytes.
+    /// Index of the name's opening quotation mark in the reader's bytes.
     public let offset: Int
 
-    /// The name for messages and pointers. An unpaired surrogate becomes U+FFFD.
+    /// The name as text. An unpaired surrogate becomes U+FFFD.
     public var text: String { String(decoding: bytes[range], as: UTF8.self) }
 
     public var description: String { text }
 
-    /// The name, or a type error if an unpaired surrogate in it makes it no Unicode text.
+    /// The name as text, or a type error if it contains an unpaired surrogate.
     func unicodeText() throws(JSONError) -> String {
         guard let text = String(validating: bytes[range], as: UTF8.self) else {
             throw .type(
@@ -24,7 +24,7 @@ public struct JSONKey: Sendable, Equatable, CustomStringConvertible {
         return text
     }
 
-    /// Lets a `switch` over a key list names: `case "type":`.
+    /// Allows names as patterns in a `switch` over a key: `case "type":`.
     public static func ~= (name: String, key: JSONKey) -> Bool {
         key == name
     }
@@ -48,22 +48,22 @@ public struct JSONKey: Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// The names met so far in one object, to find one that comes twice.
+/// The names of the members read so far in one object, for the detection of repeated names.
 ///
-/// RFC 8259 section 4 leaves open what repeated names mean, so whoever reads an object for its meaning had better
-/// refuse them. Up to 16 names cost no allocation; beyond that a hash table keeps a hostile object linear.
+/// RFC 8259 section 4 does not define the meaning of repeated names, so they should be rejected. Up to 16 names need no
+/// allocation; more are kept in a hash table, so that the time stays linear in the size of the object.
 public struct JSONNameSet: Sendable {
     private static let inlineCount = 16
 
     private var document: [UInt8] = []
     private var ranges = InlineArray<16, Range<Int>>(repeating: 0..<0)
     private var count = 0
-    /// Names that were escaped, and those that no longer fit in `ranges`.
+    /// Names with escapes, and those that do not fit in `ranges`.
     private var others: Set<[UInt8]> = []
 
     public init() {}
 
-    /// Whether `key` is new. All keys must come from one reader.
+    /// Inserts a key. Returns false if the name is already present. All keys must come from one reader.
     public mutating func insert(_ key: JSONKey) -> Bool {
         let name = key.bytes.span.extracting(key.range)
         for index in 0..<count where name.equals(document.span.extracting(ranges[index])) {

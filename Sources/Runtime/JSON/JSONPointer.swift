@@ -1,9 +1,9 @@
-/// The path to a value inside a document (RFC 6901), such as `/jobs/3/payload`.
+/// The path to a value in a document (RFC 6901), such as `/jobs/3/payload`.
 public struct JSONPointer: Hashable, Sendable, CustomStringConvertible {
-    /// The whole document: the empty pointer.
+    /// The empty pointer, which refers to the whole document.
     public static let root = JSONPointer(text: "")
 
-    /// The pointer in its string form, with `~` as `~0` and `/` as `~1` inside each name.
+    /// The pointer as text, with `~` as `~0` and `/` as `~1` in names.
     public let text: String
 
     private init(text: String) {
@@ -12,7 +12,7 @@ public struct JSONPointer: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { text }
 
-    /// The member `name` of this object.
+    /// The pointer to the member `name` of this object.
     public func appending(_ name: String) -> JSONPointer {
         var escaped = text
         escaped.append("/")
@@ -26,12 +26,13 @@ public struct JSONPointer: Hashable, Sendable, CustomStringConvertible {
         return JSONPointer(text: escaped)
     }
 
-    /// The element at `index`, from 0, of this array.
+    /// The pointer to the element at `index`, from 0, of this array.
     public func appending(_ index: Int) -> JSONPointer {
         JSONPointer(text: "\(text)/\(index)")
     }
 
-    /// By bytes: to `String` the composed and the decomposed form of a letter are equal, to JSON they are two names.
+    /// Compares bytes: `String` treats the composed and decomposed form of a letter as equal, but in JSON they are
+    /// different names.
     public static func == (left: JSONPointer, right: JSONPointer) -> Bool {
         left.text.utf8.elementsEqual(right.text.utf8)
     }

@@ -1,8 +1,8 @@
-/// Reads a JSON text (RFC 8259) piece by piece, in the order in which it stands, without building a tree.
+/// A pull parser for JSON texts (RFC 8259): the caller reads values in document order, without a tree.
 ///
-/// Strict: no comments, no trailing commas, no leading zeros, no byte order mark, no control characters in strings,
-/// and UTF-8 checked everywhere, in skipped values too. Nothing is recursive, and nothing is allocated except where
-/// the result is a `String` or an array. The number of bytes is for the caller to bound.
+/// Strict: no comments, no trailing commas, no leading zeros, no byte order mark, no control characters in strings.
+/// UTF-8 is checked everywhere, in skipped values too. The parser is not recursive, and allocates only for results of
+/// type `String` or array. The caller limits the number of bytes.
 ///
 ///     var reader = JSONReader(body)
 ///     try reader.beginObject()
@@ -15,31 +15,32 @@
 ///     }
 ///     try reader.finish()
 ///
-/// **Errors.** After `JSONError.syntax` the reader must not be used any more. After `JSONError.type` it stands where
-/// it stood before the call, so that a caller can collect several errors: it takes the next member or element, which
-/// skips the value that was refused. `skip(toDepth:)` leaves containers that were entered on the way.
+/// **Errors.** After `JSONError.syntax` the reader must not be used again. After `JSONError.type` its position is that
+/// before the call, so that a caller can collect several errors: the next member or element skips the rejected value.
+/// `skip(toDepth:)` leaves containers that were entered in between.
 ///
-/// Asking for something out of turn, such as a second value without `nextElement` between, is a programmer's error
-/// and traps; no input can cause it.
+/// A call that the position does not allow, such as a second value without `nextElement`, is a programming error and
+/// traps. No input can cause it.
 public struct JSONReader: Sendable {
-    /// How many objects and arrays may be open at once. PostgreSQL, browsers and proxies bear more, people do not.
+    /// Maximum nesting depth of objects and arrays. Lower than in PostgreSQL, browsers and proxies, but higher than in
+    /// documents written by people.
     public static let depthMax = 512
 
-    /// What the reader was given. Offsets and ranges are indices of this array.
+    /// The input. Offsets and ranges are indices of this array.
     public let bytes: [UInt8]
     let start: Int
     let end: Int
     var index: Int
-    var turn = Turn.value
+    var expected = Expected.value
     private var containers = ContainerStack()
 
-    /// What may be asked for.
-    enum Turn {
-        /// A value: at the beginning, after a key, or at an element.
+    /// What the grammar allows next.
+    enum Expected {
+        /// A value: at the start, after a key, or at an element.
         case value
-        /// The first member or element of the container that was just entered, or its end.
+        /// The first member or element of the current container, or its end.
         case first
-        /// What follows a value.
+        /// A comma, or the end of the current container.
         case next
     }
 
@@ -47,34 +48,34 @@ public struct JSONReader: Sendable {
         self.init(bytes, range: 0..<bytes.count)
     }
 
-    /// Reads only `range` of `bytes`; lines and columns count from its beginning.
+    /// Reads only `range` of `bytes`. Lines and columns count from its start.
     public init(_ bytes: [UInt8], range: Range<Int>) {
-        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "range outside the bytes")
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "the range is outside the bytes")
         self.bytes = bytes
         start = range.lowerBound
         end = range.upperBound
         index = range.lowerBound
     }
 
-    /// How many objects and arrays are open.
+    /// Number of open objects and arrays.
     public var depth: Int { containers.depth }
 
     // MARK: Containers
 
-    /// Enters an object. Go on with `nextMember`.
+    /// Enters an object. Continue with `nextMember`.
     public mutating func beginObject() throws(JSONError) {
         try expect(.object)
         try open(isObject: true)
     }
 
-    /// Enters an array. Go on with `nextElement`.
+    /// Enters an array. Continue with `nextElement`.
     public mutating func beginArray() throws(JSONError) {
         try expect(.array)
         try open(isObject: false)
     }
 
-    /// The name of the next member of the innermost object, whose value then is next to be read; or nil when the
-    /// object has ended, which leaves it. A member whose value has not been read is skipped.
+    /// The name of the next member of the innermost object, whose value is read next. Nil at the end of the object,
+    /// which leaves it. Skips the value of the previous member if it has not been read.
     public mutating func nextMember() throws(JSONError) -> JSONKey? {
         precondition(containers.isInObject, "nextMember outside an object")
         guard let name = try advanceToMember() else { return nil }
@@ -85,20 +86,20 @@ public struct JSONReader: Sendable {
         return JSONKey(bytes: decoded, range: 0..<decoded.count, wasEscaped: true, offset: name.range.lowerBound - 1)
     }
 
-    /// Whether the innermost array has a further element, which then is next to be read; if not, leaves the array.
-    /// An element that has not been read is skipped.
+    /// Advances to the next element of the innermost array, which is read next. Returns false at the end of the array,
+    /// and leaves it. Skips the previous element if it has not been read.
     public mutating func nextElement() throws(JSONError) -> Bool {
         precondition(containers.isInArray, "nextElement outside an array")
-        if turn == .value {
+        if expected == .value {
             try skipValue()
         }
         skipWhitespace()
         let found = index < end ? bytes[index] : 0
         if found == UInt8(ascii: "]") {
-            leave()
+            leaveContainer()
             return false
         }
-        if turn == .next {
+        if expected == .next {
             guard found == UInt8(ascii: ",") else {
                 throw unexpected("expected ',' or ']' after an element")
             }
@@ -108,14 +109,14 @@ public struct JSONReader: Sendable {
                 throw unexpected("expected a value after ','")
             }
         }
-        turn = .value
+        expected = .value
         return true
     }
 
-    /// Skips whatever is left of the containers deeper than `depth`.
+    /// Skips the rest of all containers deeper than `depth`.
     public mutating func skip(toDepth depth: Int) throws(JSONError) {
         while containers.depth > depth {
-            if turn == .value {
+            if expected == .value {
                 try openOrSkipScalar()
             } else if containers.isInObject {
                 _ = try advanceToMember()
@@ -125,11 +126,11 @@ public struct JSONReader: Sendable {
         }
     }
 
-    /// Skips the next value, which is checked in full, and gives back the range of its bytes: they can be stored or
-    /// passed on as they are, with every number, escape and repeated name kept.
+    /// Skips the next value and checks it completely. Returns the range of its bytes, which can be stored or forwarded
+    /// unchanged, with all numbers, escapes and repeated names.
     @discardableResult
     public mutating func skipValue() throws(JSONError) -> Range<Int> {
-        precondition(turn == .value, "no value is next")
+        precondition(expected == .value, "a value is not expected here")
         skipWhitespace()
         let first = index
         let depth = containers.depth
@@ -138,11 +139,10 @@ public struct JSONReader: Sendable {
         return first..<index
     }
 
-    /// Ends the reading: skips the document's value if it has not been read, and makes sure that only white space
-    /// follows it.
+    /// Ends reading: skips the document's value if it has not been read, and checks that only white space follows.
     public mutating func finish() throws(JSONError) {
         precondition(containers.depth == 0, "finish inside an object or array")
-        if turn == .value {
+        if expected == .value {
             try skipValue()
         }
         skipWhitespace()
@@ -153,7 +153,7 @@ public struct JSONReader: Sendable {
 
     // MARK: Positions and errors
 
-    /// Line and column of a byte, for error messages. Costs a pass over the input up to there.
+    /// Line and column of a byte, for error messages. Takes a pass over the input up to the byte.
     public func position(of offset: Int) -> JSONPosition {
         JSONPosition(of: offset, in: bytes, from: start)
     }
@@ -178,13 +178,13 @@ public struct JSONReader: Sendable {
 
     @inline(__always)
     mutating func skipWhitespace() {
-        // Most texts have none, so the loop stays out of line.
+        // Most texts have no white space, so the loop is in a separate function.
         if index < end, bytes[index] <= 0x20 {
-            passWhitespace()
+            consumeWhitespace()
         }
     }
 
-    private mutating func passWhitespace() {
+    private mutating func consumeWhitespace() {
         while index < end {
             switch bytes[index] {
             case 0x20, 0x0A, 0x0D, 0x09: index += 1
@@ -200,16 +200,16 @@ public struct JSONReader: Sendable {
 
     /// Reads the comma, the name and the colon, or the closing brace.
     private mutating func advanceToMember() throws(JSONError) -> MemberName? {
-        if turn == .value {
+        if expected == .value {
             try skipValue()
         }
         skipWhitespace()
         var found = index < end ? bytes[index] : 0
         if found == UInt8(ascii: "}") {
-            leave()
+            leaveContainer()
             return nil
         }
-        if turn == .next {
+        if expected == .next {
             guard found == UInt8(ascii: ",") else {
                 throw unexpected("expected ',' or '}' after a member")
             }
@@ -218,33 +218,33 @@ public struct JSONReader: Sendable {
             found = index < end ? bytes[index] : 0
         }
         guard found == UInt8(ascii: "\"") else {
-            throw unexpected(turn == .first ? "expected a member name or '}'" : "expected a member name after ','")
+            throw unexpected(expected == .first ? "expected a member name or '}'" : "expected a member name after ','")
         }
         let first = index + 1
-        let hasEscapes = try passString()
+        let hasEscapes = try consumeString()
         let name = MemberName(range: first..<index - 1, hasEscapes: hasEscapes)
         skipWhitespace()
         guard index < end, bytes[index] == UInt8(ascii: ":") else {
             throw unexpected("expected ':' after a member name")
         }
         index += 1
-        turn = .value
+        expected = .value
         return name
     }
 
     private mutating func open(isObject: Bool) throws(JSONError) {
         guard containers.depth < Self.depthMax else {
-            throw syntaxError("more than \(Self.depthMax) objects and arrays inside each other", at: index)
+            throw syntaxError("objects and arrays are nested deeper than \(Self.depthMax) levels", at: index)
         }
         containers.push(isObject: isObject)
         index += 1
-        turn = .first
+        expected = .first
     }
 
-    private mutating func leave() {
+    private mutating func leaveContainer() {
         containers.pop()
         index += 1
-        turn = .next
+        expected = .next
     }
 
     private mutating func openOrSkipScalar() throws(JSONError) {
@@ -252,14 +252,14 @@ public struct JSONReader: Sendable {
         case .object: try open(isObject: true)
         case .array: try open(isObject: false)
         case .string:
-            try passString()
-            turn = .next
+            try consumeString()
+            expected = .next
         case .number:
-            try passNumber()
-            turn = .next
+            try consumeNumber()
+            expected = .next
         case .bool, .null:
-            try passLiteral()
-            turn = .next
+            try consumeLiteral()
+            expected = .next
         }
     }
 }

@@ -1,8 +1,8 @@
-/// Any JSON value as a tree, for places where convenience matters more than speed: results of handlers,
-/// configuration files, tests. Nothing is lost: numbers keep their text, objects their order and repeated names.
+/// A JSON value as a tree, for uses where convenience matters more than speed: handler results, configuration files,
+/// tests. Numbers keep their text, objects the order of their members and repeated names.
 ///
-/// Values are equal if they are written alike, member by member in order. Strings are compared by Unicode scalars,
-/// not by Swift's canonical equivalence.
+/// Values are equal if their numbers have the same text and their members the same order. Strings are compared by
+/// Unicode scalars, not by canonical equivalence as in Swift.
 public enum JSONValue: Sendable {
     case null
     case bool(Bool)
@@ -30,33 +30,33 @@ public struct JSONMember: Sendable, Equatable {
 // MARK: Reading and writing
 
 extension JSONValue {
-    /// Reads a whole text. Throws what `JSONReader` throws; a string or name with an unpaired surrogate, which no
-    /// `String` can hold, is a type error.
+    /// Parses a complete text. Throws the errors of `JSONReader`; a string or name with an unpaired surrogate, which a
+    /// `String` cannot represent, is a type error.
     public init(parsing bytes: [UInt8]) throws(JSONError) {
         var reader = JSONReader(bytes)
         self = try reader.readValue()
         try reader.finish()
     }
 
-    /// Reads a whole text.
+    /// Parses a complete text.
     public init(parsing text: String) throws(JSONError) {
         try self.init(parsing: Array(text.utf8))
     }
 
-    /// The value as a text of its own, without white space.
+    /// The value as a JSON text without white space.
     public var bytes: [UInt8] {
         var writer = JSONWriter()
         writer.value(self)
         return writer.finish()
     }
 
-    /// The value as a text of its own, without white space.
+    /// The value as a JSON text without white space.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 
 extension JSONReader {
-    /// The next value as a tree. The recursion is no deeper than `depthMax`. After a type error, which only an
-    /// unpaired surrogate can cause, the reader may stand inside the value: leave it with `skip(toDepth:)`.
+    /// Reads the next value as a tree, with a recursion depth of up to `depthMax`. After a type error, which only an
+    /// unpaired surrogate can cause, the reader may be inside the value; `skip(toDepth:)` leaves it.
     public mutating func readValue() throws(JSONError) -> JSONValue {
         switch try peekKind() {
         case .null:
@@ -84,7 +84,7 @@ extension JSONReader {
 }
 
 extension JSONWriter {
-    /// A whole tree.
+    /// Writes a tree.
     public mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()
@@ -107,7 +107,7 @@ extension JSONWriter {
         }
     }
 
-    /// A member with a whole tree.
+    /// Writes a member with a tree.
     public mutating func member(_ name: String, _ value: JSONValue) {
         key(name)
         self.value(value)
@@ -117,14 +117,14 @@ extension JSONWriter {
 // MARK: Looking inside
 
 extension JSONValue {
-    /// The value of the member `name`; nil if this is no object or has no such member. Of repeated names the last
-    /// counts, as in ECMAScript and in PostgreSQL's `jsonb`.
+    /// The value of the member `name`; nil if this is not an object or has no such member. Of repeated names the last
+    /// one is used, as in ECMAScript and in PostgreSQL's `jsonb`.
     public subscript(_ name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.name.utf8.elementsEqual(name.utf8) }?.value
     }
 
-    /// The element at `index`; nil if this is no array or is shorter.
+    /// The element at `index`; nil if this is not an array or is shorter.
     public subscript(_ index: Int) -> JSONValue? {
         guard case .array(let elements) = self, elements.indices.contains(index) else { return nil }
         return elements[index]
@@ -138,7 +138,7 @@ extension JSONValue {
         if case .bool(let value) = self { value } else { nil }
     }
 
-    /// The number as an integer, if it is one and fits; never rounded.
+    /// The number as an integer, without rounding; nil if it is not an integer or does not fit.
     public var integer: Int? {
         if case .number(let number) = self { number.integer() } else { nil }
     }

@@ -1,4 +1,4 @@
-/// Writes a JSON text into a buffer, front to back; commas come by themselves.
+/// Writes a JSON text into a buffer, in document order. Commas are added automatically.
 ///
 ///     var writer = JSONWriter()
 ///     writer.beginObject()
@@ -10,27 +10,28 @@
 ///     writer.endObject()
 ///     let body = writer.finish()
 ///
-/// Calls that would give no JSON, such as a key inside an array or an end without its beginning, are a programmer's
-/// error and trap.
+/// Calls that would produce invalid JSON, such as a key in an array or an unbalanced end, are programming errors and
+/// trap.
 public struct JSONWriter: Sendable {
-    /// What has been written so far.
+    /// The text written so far.
     public private(set) var bytes: [UInt8]
     private var containers = ContainerStack()
     private var needsComma = false
     private var isAfterKey = false
 
-    /// - Parameter capacity: How many bytes to make room for.
+    /// - Parameter capacity: number of bytes to reserve.
     public init(capacity: Int = 0) {
         bytes = []
         bytes.reserveCapacity(capacity)
     }
 
-    /// Writes the text behind what `buffer` holds. Take it back with `finish`.
+    /// Appends the text to `buffer`, which `finish` returns.
     public init(appendingTo buffer: consuming [UInt8]) {
         bytes = buffer
     }
 
-    /// Gives back the buffer with one whole text.
+    /// Returns the buffer.
+    /// - Precondition: the text is complete.
     public consuming func finish() -> [UInt8] {
         precondition(containers.depth == 0 && needsComma, "the text is not complete")
         return bytes
@@ -66,9 +67,9 @@ public struct JSONWriter: Sendable {
         needsComma = true
     }
 
-    /// The name of the next member, whose value must follow. Nothing keeps a name from being written twice.
+    /// Writes the name of a member, whose value must follow. Repeated names are not detected.
     public mutating func key(_ name: String) {
-        precondition(containers.isInObject && !isAfterKey, "a key outside an object, or after a key")
+        precondition(containers.isInObject && !isAfterKey, "key outside an object, or after a key")
         if needsComma {
             bytes.append(UInt8(ascii: ","))
         }
@@ -79,23 +80,23 @@ public struct JSONWriter: Sendable {
 
     // MARK: Values
 
-    /// A string. Control characters are escaped, U+2028 and U+2029 too, so that it is safe in a log line.
+    /// Writes a string. Control characters, U+2028 and U+2029 are escaped, so that the text is safe in a log line.
     public mutating func string(_ value: String) {
         string(utf8: value.utf8Span.span)
     }
 
-    /// A string given as UTF-8; bytes that are none become U+FFFD.
+    /// Writes a string from UTF-8. Invalid bytes become U+FFFD.
     public mutating func string(utf8 value: Span<UInt8>) {
         beginValue()
         bytes.appendJSONString(value)
     }
 
-    /// A string given as UTF-8; bytes that are none become U+FFFD.
+    /// Writes a string from UTF-8. Invalid bytes become U+FFFD.
     public mutating func string(utf8 value: [UInt8]) {
         string(utf8: value.span)
     }
 
-    /// An integer of up to 64 bits.
+    /// Writes an integer of up to 64 bits.
     @inlinable
     public mutating func integer<Value: FixedWidthInteger>(_ value: Value) {
         integer(isNegative: value < 0, magnitude: UInt64(value.magnitude))
@@ -110,8 +111,8 @@ public struct JSONWriter: Sendable {
         appendDigits(of: magnitude)
     }
 
-    /// The shortest text that reads back as the same double. What JSON cannot say, infinity and NaN, becomes `null`,
-    /// as in ECMAScript: a quotient by zero must not end the process.
+    /// Writes the shortest text that parses to the same double. Infinity and NaN, which JSON cannot represent, become
+    /// `null` as in ECMAScript, because a division by zero must not end the process.
     public mutating func double(_ value: Double) {
         guard value.isFinite else { return null() }
         beginValue()
@@ -126,20 +127,19 @@ public struct JSONWriter: Sendable {
         literal("null")
     }
 
-    /// A value that is JSON already, written as it is: bytes that came from a reader's `skipValue`, or out of a
-    /// `json` column. They are not checked.
+    /// Writes a JSON value unchanged and without checks: bytes from `JSONReader.skipValue` or from a `json` column.
     public mutating func raw(_ value: Span<UInt8>) {
         beginValue()
         bytes.append(contentsOf: value, from: 0, count: value.count)
     }
 
-    /// A value that is JSON already, written as it is and not checked.
+    /// Writes a JSON value unchanged and without checks.
     public mutating func raw(_ value: [UInt8]) {
         beginValue()
         bytes.append(contentsOf: value)
     }
 
-    /// A value that is JSON already, written as it is and not checked: `raw(reader.bytes[range])`.
+    /// Writes a JSON value unchanged and without checks: `raw(reader.bytes[range])`.
     public mutating func raw(_ value: ArraySlice<UInt8>) {
         beginValue()
         bytes.append(contentsOf: value)
@@ -171,11 +171,11 @@ public struct JSONWriter: Sendable {
     // MARK: Grammar
 
     private mutating func beginValue() {
-        precondition(isAfterKey || !containers.isInObject, "a value without a key inside an object")
+        precondition(isAfterKey || !containers.isInObject, "value without a key in an object")
         if isAfterKey {
             isAfterKey = false
         } else if needsComma {
-            precondition(containers.depth > 0, "a second value after the whole text")
+            precondition(containers.depth > 0, "second value after the end of the text")
             bytes.append(UInt8(ascii: ","))
         }
         needsComma = true

@@ -1,7 +1,7 @@
 extension JSONReader {
-    /// What the next value is. Only its first byte has been looked at.
+    /// The type of the next value, determined by its first byte.
     public mutating func peekKind() throws(JSONError) -> JSONKind {
-        precondition(turn == .value, "no value is next")
+        precondition(expected == .value, "a value is not expected here")
         skipWhitespace()
         guard index < end else { throw unexpected("expected a value") }
         switch bytes[index] {
@@ -16,25 +16,25 @@ extension JSONReader {
         }
     }
 
-    /// Reads `null` if that is what is next, and tells whether it was.
+    /// Reads `null` if it is the next value. Returns whether it was.
     public mutating func readNull() throws(JSONError) -> Bool {
         guard try peekKind() == .null else { return false }
-        try passLiteral()
-        turn = .next
+        try consumeLiteral()
+        expected = .next
         return true
     }
 
-    /// `true` or `false`.
+    /// Reads a boolean.
     public mutating func readBool() throws(JSONError) -> Bool {
         try expect(.bool)
         let isTrue = bytes[index] == UInt8(ascii: "t")
-        try passLiteral()
-        turn = .next
+        try consumeLiteral()
+        expected = .next
         return isTrue
     }
 
-    /// A string, with its escapes resolved. One that holds an unpaired surrogate (`"\ud800"`), legal by the grammar
-    /// but no Unicode text, is a type error; `skipValue` keeps it.
+    /// Reads a string and decodes its escapes. An unpaired surrogate (`"\ud800"`), which is legal in the grammar but
+    /// not Unicode text, is a type error; `skipValue` accepts it.
     public mutating func readString() throws(JSONError) -> String {
         let first = index
         let content = try readStringContent()
@@ -44,7 +44,7 @@ extension JSONReader {
         return String(decoding: try decode(content.range, valueAt: first), as: UTF8.self)
     }
 
-    /// The UTF-8 of a string, with its escapes resolved; else like `readString`.
+    /// Reads a string as UTF-8 bytes, with the rules of `readString`.
     public mutating func readStringBytes() throws(JSONError) -> [UInt8] {
         let first = index
         let content = try readStringContent()
@@ -54,42 +54,42 @@ extension JSONReader {
         return try decode(content.range, valueAt: first)
     }
 
-    /// An integer, never rounded. `1.0` and `1e2` are integers and `1.5` is not: the value counts, as in JSON Schema
-    /// (2020-12, section 4.2.3). A value outside `Value`, which may have up to 64 bits, is a type error.
+    /// Reads an integer of up to 64 bits, without rounding. `1.0` and `1e2` are integers, `1.5` is not: the value
+    /// decides, as in JSON Schema (2020-12, section 4.2.3). A value outside the range of `Value` is a type error.
     @inlinable
     public mutating func readInteger<Value: FixedWidthInteger>(as type: Value.Type = Value.self) throws(JSONError)
         -> Value
     {
-        // Inlined, so that it is compiled for the type that the caller wants: through a generic entry point each
-        // step of the conversion would be a call by witness table, and cost five times the parsing.
+        // Inlinable, so that it is specialised in the caller: through a generic entry point each step of the conversion
+        // would be a witness table call, and cost five times as much as the parsing.
         let first = valueOffset
         if let exact = try readExactInteger(), let value = Value(exactly: exact) {
             return value
         }
-        throw refuseNumber(expected: "an integer from \(Value.min) to \(Value.max)", resetTo: first)
+        throw rejectNumber(expected: "an integer from \(Value.min) to \(Value.max)", resetTo: first)
     }
 
-    /// The nearest double. A magnitude beyond the largest double (`1e400`) is a type error.
+    /// Reads a number as the nearest double. A magnitude beyond the largest double (`1e400`) is a type error.
     public mutating func readDouble() throws(JSONError) -> Double {
         let first = index
         if let value = Double(try readNumberText()), value.isFinite {
             return value
         }
-        throw refuseNumber(expected: "a number within the range of a double", resetTo: first)
+        throw rejectNumber(expected: "a number within the range of a double", resetTo: first)
     }
 
-    /// A number exactly as it is written: `1.10` and `12345678901234567890` keep every digit.
+    /// Reads a number as its original text: `1.10` and `12345678901234567890` keep all digits.
     public mutating func readNumberText() throws(JSONError) -> String {
         try expect(.number)
         let first = index
-        try passNumber()
-        turn = .next
+        try consumeNumber()
+        expected = .next
         return String(decoding: bytes[first..<index], as: UTF8.self)
     }
 
     // MARK: Grammar
 
-    /// Stops at the next value if it is of `kind`.
+    /// Throws a type error unless the next value is of `kind`.
     mutating func expect(_ kind: JSONKind) throws(JSONError) {
         let found = try peekKind()
         guard found == kind else {
@@ -97,9 +97,9 @@ extension JSONReader {
         }
     }
 
-    /// Moves behind the string at `index`, and tells whether it has escapes.
+    /// Moves past the string at `index`. Returns whether it contains escapes.
     @discardableResult
-    mutating func passString() throws(JSONError) -> Bool {
+    mutating func consumeString() throws(JSONError) -> Bool {
         let scan = bytes.span.extracting(..<end).scanString(from: index + 1)
         if let fault = scan.fault {
             throw syntaxError(fault, at: scan.end)
@@ -108,7 +108,7 @@ extension JSONReader {
         return scan.hasEscapes
     }
 
-    mutating func passNumber() throws(JSONError) {
+    mutating func consumeNumber() throws(JSONError) {
         let scan = bytes.span.extracting(..<end).scanNumber(from: index)
         if let fault = scan.fault {
             throw syntaxError(fault, at: scan.end)
@@ -116,22 +116,24 @@ extension JSONReader {
         index = scan.end
     }
 
-    mutating func passLiteral() throws(JSONError) {
+    mutating func consumeLiteral() throws(JSONError) {
         switch bytes[index] {
         case UInt8(ascii: "t"):
-            guard hasNext("r", 1), hasNext("u", 2), hasNext("e", 3) else { throw misspelt("true") }
+            guard hasNext("r", 1), hasNext("u", 2), hasNext("e", 3) else { throw invalidLiteral("true") }
             index += 4
         case UInt8(ascii: "f"):
-            guard hasNext("a", 1), hasNext("l", 2), hasNext("s", 3), hasNext("e", 4) else { throw misspelt("false") }
+            guard hasNext("a", 1), hasNext("l", 2), hasNext("s", 3), hasNext("e", 4) else {
+                throw invalidLiteral("false")
+            }
             index += 5
         default:
-            guard hasNext("u", 1), hasNext("l", 2), hasNext("l", 3) else { throw misspelt("null") }
+            guard hasNext("u", 1), hasNext("l", 2), hasNext("l", 3) else { throw invalidLiteral("null") }
             index += 4
         }
     }
 
     /// A syntax error at the first byte that differs from `literal`.
-    private mutating func misspelt(_ literal: String) -> JSONError {
+    private mutating func invalidLiteral(_ literal: String) -> JSONError {
         for letter in literal.utf8 {
             guard index < end, bytes[index] == letter else { break }
             index += 1
@@ -146,8 +148,8 @@ extension JSONReader {
     private mutating func readStringContent() throws(JSONError) -> (range: Range<Int>, hasEscapes: Bool) {
         try expect(.string)
         let first = index + 1
-        let hasEscapes = try passString()
-        turn = .next
+        let hasEscapes = try consumeString()
+        expected = .next
         return (first..<index - 1, hasEscapes)
     }
 
@@ -155,7 +157,7 @@ extension JSONReader {
         let decoded = bytes.span.decodeString(range)
         if decoded.hasUnpairedSurrogate {
             index = first
-            turn = .value
+            expected = .value
             throw .type(
                 JSONTypeError(
                     expected: "a string of Unicode text", found: "an unpaired surrogate", offset: range.lowerBound - 1))
@@ -166,24 +168,24 @@ extension JSONReader {
     @usableFromInline
     var valueOffset: Int { index }
 
-    /// The next number, if it is an integer below 2^64 in magnitude.
+    /// Reads a number. Nil unless it is an integer below 2^64 in magnitude.
     @usableFromInline
     mutating func readExactInteger() throws(JSONError) -> Int128? {
         try expect(.number)
         let first = index
-        try passNumber()
-        turn = .next
+        try consumeNumber()
+        expected = .next
         if case .value(let exact) = bytes.span.exactInteger(first..<index) {
             return exact
         }
         return nil
     }
 
-    /// Steps back to the number that was just read and does not fit.
+    /// Moves back to the start of the number and returns a type error for it.
     @usableFromInline
-    mutating func refuseNumber(expected: String, resetTo first: Int) -> JSONError {
+    mutating func rejectNumber(expected: String, resetTo first: Int) -> JSONError {
         index = first
-        turn = .value
+        self.expected = .value
         skipWhitespace()
         let text = bytes[index..<bytes.span.extracting(..<end).scanNumber(from: index).end]
         let shown = String(decoding: text.prefix(32), as: UTF8.self)

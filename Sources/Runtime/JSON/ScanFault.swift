@@ -1,4 +1,4 @@
-/// How a string or a number breaks the grammar.
+/// A violation of the grammar in a string or a number.
 enum ScanFault {
     case endInString
     case controlCharacter
@@ -12,10 +12,10 @@ enum ScanFault {
 }
 
 extension Span<UInt8> {
-    /// Says what was expected at `index` instead of `fault`.
+    /// The error message for `fault` at `index`.
     func message(for fault: ScanFault, at index: Int) -> String {
         switch fault {
-        case .endInString: "unexpected end of input inside a string"
+        case .endInString: "unexpected end of input in a string"
         case .controlCharacter: "expected control characters in a string to be escaped, found \(describe(at: index))"
         case .unknownEscape: "expected one of \"\\/bfnrtu after a backslash, found \(describe(at: index + 1))"
         case .invalidUnit: "expected four hexadecimal digits after \\u"

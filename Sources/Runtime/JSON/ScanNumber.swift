@@ -1,6 +1,6 @@
-/// The extent of a number, without its value.
+/// The result of `scanNumber`.
 struct NumberScan {
-    /// After the last byte, or of the byte at fault.
+    /// Index after the last byte, or of the invalid byte.
     var end: Int
     /// Nil if the number is well-formed.
     var fault: ScanFault?

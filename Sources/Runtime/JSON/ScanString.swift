@@ -1,8 +1,8 @@
 internal import Values
 
-/// What was found between two quotation marks, without decoding it.
+/// The result of `scanString`.
 struct StringScan {
-    /// Of the closing quotation mark, or of the byte at fault.
+    /// Index of the closing quotation mark, or of the invalid byte.
     var end: Int
     var hasEscapes = false
     /// Nil if the string is well-formed.
@@ -10,8 +10,8 @@ struct StringScan {
 }
 
 extension Span<UInt8> {
-    /// Checks the string whose first byte after the quotation mark is at `start` (RFC 8259 section 7): its end, its
-    /// escapes and its UTF-8. Escaped surrogates need no partner: that is legal by the grammar.
+    /// Checks the string whose first byte after the quotation mark is at `start` (RFC 8259 section 7): its end, escapes
+    /// and UTF-8. Unpaired escaped surrogates are accepted, as the grammar allows them.
     func scanString(from start: Int) -> StringScan {
         var scan = StringScan(end: start)
         while true {
@@ -35,7 +35,7 @@ extension Span<UInt8> {
                 scan.fault = .controlCharacter
                 return scan
             default:
-                // One after the other, because in most scripts such characters stand together.
+                // A loop, because in most scripts multibyte characters follow each other.
                 repeat {
                     let length = multibyteLength(at: scan.end)
                     guard length > 0 else {
@@ -48,7 +48,7 @@ extension Span<UInt8> {
         }
     }
 
-    /// The bytes of the escape sequence that begins with the backslash at `index`, or 0 if it is none.
+    /// The length of the escape sequence that starts with the backslash at `index`; 0 if it is invalid.
     private func escapeLength(at index: Int) -> Int {
         guard index + 1 < count else { return 0 }
         switch self[index + 1] {
@@ -67,7 +67,7 @@ extension Span<UInt8> {
         return self[index + 1] == UInt8(ascii: "u") ? .invalidUnit : .unknownEscape
     }
 
-    /// The UTF-16 unit that the four hexadecimal digits at `index` name, or nil if they are not four.
+    /// The UTF-16 code unit of the four hexadecimal digits at `index`; nil if there are not four.
     func hexadecimalUnit(at index: Int) -> UInt16? {
         guard index + 4 <= count else { return nil }
         var unit: UInt16 = 0

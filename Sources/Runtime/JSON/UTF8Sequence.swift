@@ -1,6 +1,6 @@
 extension Span<UInt8> {
-    /// The length of the well-formed UTF-8 sequence of two to four bytes that begins at `index`, or 0 if there is
-    /// none: overlong forms, surrogates, and scalars above U+10FFFF are not well-formed (Unicode 16, table 3-7).
+    /// The length of the well-formed UTF-8 sequence of two to four bytes at `index`; 0 if there is none. Overlong
+    /// forms, surrogates and scalars above U+10FFFF are not well-formed (Unicode 16, table 3-7).
     func multibyteLength(at index: Int) -> Int {
         let available = count - index
         guard available >= 2 else { return 0 }
@@ -27,11 +27,12 @@ extension Span<UInt8> {
         byte & 0xC0 == 0x80
     }
 
-    /// How many bytes from `index` on are plain: printable ASCII other than the quotation mark and the backslash.
-    /// DEL counts as plain unless `stopsAtDelete`.
+    /// Number of plain bytes from `index` on: ASCII without control characters, quotation mark and backslash. DEL
+    /// counts as plain unless `stopsAtDelete`.
     ///
-    /// Eight bytes at a time. Subtracting 1 from each byte of `word ^ pattern` sets the high bit of a byte that
-    /// equals the pattern; a borrow can only come from a lower byte that matched, so the lowest high bit is exact.
+    /// Processes eight bytes at a time. Subtracting 1 from each byte of `word ^ pattern` sets the high bit of a byte
+    /// that equals the pattern. A borrow can only come from a lower byte that matched, so the lowest set high bit is
+    /// exact.
     func plainLength(at index: Int, stopsAtDelete: Bool = false) -> Int {
         var end = index
         while let word = self.word(at: end) {
@@ -59,8 +60,8 @@ extension Span<UInt8> {
         return end - index
     }
 
-    /// The eight bytes from `index` on, the first in the lowest bits; nil if there are fewer. The compiler turns
-    /// this into one load: the single test of `count` makes the eight bounds checks needless.
+    /// The eight bytes from `index` on, the first in the lowest bits; nil if there are fewer. The compiler reduces this
+    /// to one load, because the single check of `count` covers the eight bounds checks.
     private func word(at index: Int) -> UInt64? {
         let rest = extracting(droppingFirst: index)
         guard rest.count >= 8 else { return nil }

@@ -1,17 +1,18 @@
 import Glibc
 
-/// Why a certificate, key or trust file cannot be used.
+/// A certificate, key or trust file that cannot be used.
 public struct TLSFileError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The file as it was given.
+    /// The path as given.
     public let file: String
+    /// What is wrong with the file, and what is accepted.
     public let reason: String
 
     public var description: String { "\(file): \(reason)" }
 }
 
-/// The bytes of a file, and which version of the file they are.
+/// The contents of a file, with the version of the file that was read.
 struct PEMFile {
-    /// Far above any chain of certificates, bytes.
+    /// Maximum size in bytes, far above that of any certificate chain.
     static let byteCountMax = 1 << 20
 
     let path: String
@@ -19,7 +20,7 @@ struct PEMFile {
     let version: FileVersion
 
     init(path: String) throws(TLSFileError) {
-        // Not blocking, lest opening a named pipe waits for its writer.
+        // Nonblocking, because opening a named pipe would otherwise wait for a writer.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw TLSFileError(file: path, reason: String(cString: strerror(errno))) }
         defer { close(descriptor) }
@@ -27,7 +28,9 @@ struct PEMFile {
         guard fstat(descriptor, &status) == 0 else {
             throw TLSFileError(file: path, reason: String(cString: strerror(errno)))
         }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw TLSFileError(file: path, reason: "is not a file") }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw TLSFileError(file: path, reason: "is not a regular file")
+        }
         guard status.st_size <= PEMFile.byteCountMax else {
             throw TLSFileError(file: path, reason: "is larger than \(PEMFile.byteCountMax) bytes")
         }
@@ -50,8 +53,8 @@ struct PEMFile {
     }
 }
 
-/// What tells one version of a file from another without reading it: a file that was written, replaced, or reached
-/// through another symbolic link (as Kubernetes swaps mounted secrets) differs in one of these.
+/// The identity and times of a file, by which a change is detected without reading it. They differ after the file was
+/// written or replaced, or a symbolic link to it was swapped, as Kubernetes does for mounted secrets.
 struct FileVersion: Hashable {
     private let device: UInt
     private let inode: UInt
@@ -71,7 +74,7 @@ struct FileVersion: Hashable {
         changedNanoseconds = status.st_ctim.tv_nsec
     }
 
-    /// The version that stands at the path now; nil when there is none.
+    /// The version of the file at a path now; nil if there is no file.
     init?(at path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }

@@ -1,17 +1,16 @@
 import Glibc
 
-/// A certificate, its chain and its private key, that belong together.
+/// A certificate with its chain and its private key.
 struct ServerIdentity {
     let certificate: Certificate
-    /// The issuers that the file gives after the certificate, in order.
+    /// The issuers that follow the certificate in its file, in order.
     let chain: [Certificate]
     let privateKey: PrivateKey
-    /// What an operator should know, though the pair can be used.
+    /// Problems for the operator that do not prevent use, such as an expired certificate.
     let warnings: [String]
 
-    /// Reads both files, which may be one and the same.
-    ///
-    /// Whether key and certificate match is found when a context takes them.
+    /// Reads both files, which may be the same file. A key that does not match the certificate is detected later, by
+    /// `SessionContext.serving`.
     init(certificateFile: PEMFile, keyFile: PEMFile) throws(TLSFileError) {
         let certificates = try Certificate.readAll(from: certificateFile)
         let first = certificates[0]
@@ -26,18 +25,18 @@ struct ServerIdentity {
     }
 
     private static func keyProblem(_ error: OpenSSLError) -> String {
-        if error.isPassphraseMissing { return "holds a private key with a passphrase; it must have none" }
-        return "holds no private key in PEM form that can be read (\(error.cause))"
+        if error.isPassphraseMissing { return "contains a private key with a passphrase; it must not be encrypted" }
+        return "contains no readable private key in PEM format (\(error.cause))"
     }
 
     private static func warnings(
         about certificate: Certificate, in file: String, nowUnixSeconds now: Int
     ) -> [String] {
         guard let first = certificate.notBeforeUnixSeconds, let last = certificate.notAfterUnixSeconds else {
-            return ["\(file): the certificate's dates cannot be read"]
+            return ["\(file): cannot read the validity period of the certificate"]
         }
         if now > last { return ["\(file): the certificate expired \(days(now - last)) ago"] }
-        if now < first { return ["\(file): the certificate will be valid only in \(days(first - now))"] }
+        if now < first { return ["\(file): the certificate becomes valid in \(days(first - now))"] }
         return []
     }
 

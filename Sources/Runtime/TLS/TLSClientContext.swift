@@ -1,19 +1,19 @@
-/// What a TLS client needs for its sessions: whom it trusts, and the rules of the protocol.
+/// The settings of TLS client sessions: trusted authorities and protocol rules.
 ///
-/// Every session proves the name of its server; that cannot be switched off. TLS 1.2 and 1.3 only, authenticated
-/// encryption only; ALPN `http/1.1`. May be used from any thread.
+/// Every session verifies the server's certificate and its name; this cannot be disabled. TLS 1.2 and 1.3, with forward
+/// secrecy and authenticated encryption only; ALPN `http/1.1`. May be used from any thread.
 public final class TLSClientContext: Sendable {
-    /// Whose signature on a server's certificate counts.
+    /// The authorities that may have signed a server's certificate.
     public enum Trust: Hashable, Sendable {
-        /// The authorities of the system: `/etc/ssl/certs`, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+        /// The authorities of the system: `/etc/ssl/certs`, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
         case system
-        /// The certificates of a PEM file, and no others.
+        /// Only the certificates in this PEM file.
         case file(String)
     }
 
     private let context: SessionContext
 
-    /// - Throws: that the trust file cannot be read, or holds no certificate.
+    /// - Throws: if the trust file cannot be read, or contains no certificate.
     public init(trust: Trust) throws(TLSFileError) {
         switch trust {
         case .system:
@@ -34,32 +34,32 @@ public final class TLSClientContext: Sendable {
         }
     }
 
-    /// A session with the server of this name.
+    /// Creates a session with a server.
     ///
     /// - Parameter host: a DNS name in ASCII, or an IPv4 or IPv6 address without brackets. The server's certificate
-    ///   must be made out to it.
+    ///   must be issued for it.
     /// - Throws: `TLSError.invalidHostName`.
     public func makeEngine(host: String) throws(TLSError) -> TLSEngine {
         var name = host[...]
-        // The dot at the end of an absolute name belongs neither to SNI nor to certificates (RFC 6066 section 3).
+        // SNI and certificates have names without the trailing dot of an absolute name (RFC 6066 section 3).
         if name.utf8.last == UInt8(ascii: ".") { name.removeLast() }
-        guard TLSClientContext.isPlausible(name) else { throw TLSError.invalidHostName(host) }
-        let demanded = String(name)
+        guard TLSClientContext.isValidHost(name) else { throw TLSError.invalidHostName(host) }
+        let expected = String(name)
         do {
-            return try TLSEngine(context: context, demandedHost: demanded) { session throws(OpenSSLError) in
-                SessionCalls.expectServer(session)
-                if SessionCalls.demandAddress(session, demanded) { return }
-                try SessionCalls.setServerName(session, demanded)
-                try SessionCalls.demandHostName(session, demanded)
+            return try TLSEngine(context: context, expectedHost: expected) { session throws(OpenSSLError) in
+                SessionCalls.setConnectState(session)
+                if SessionCalls.requireAddress(session, expected) { return }
+                try SessionCalls.setServerName(session, expected)
+                try SessionCalls.requireHostName(session, expected)
             }
         } catch {
             throw TLSError.handshakeFailed(error.cause)
         }
     }
 
-    /// Letters, digits, `.`, `-`, `_`, and `:` of an address. Refuses what OpenSSL would take as "any name": nothing at
-    /// all, a dot in front (every subdomain), and what follows a NUL.
-    private static func isPlausible(_ name: Substring) -> Bool {
+    /// Whether the name consists of letters, digits, `.`, `-`, `_` and `:` (of an address). An empty name, a leading
+    /// dot (any subdomain) and a NUL are rejected, because OpenSSL would accept more names than intended.
+    private static func isValidHost(_ name: Substring) -> Bool {
         guard let first = name.utf8.first, first != UInt8(ascii: "."), name.utf8.count <= 253 else { return false }
         return name.utf8.allSatisfy { byte in
             switch byte {

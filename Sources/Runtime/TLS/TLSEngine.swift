@@ -1,15 +1,21 @@
-/// One TLS session without input and output: the caller moves ciphertext between it and the peer.
+/// A TLS session without input and output: the caller moves ciphertext between the engine and the peer.
 ///
-/// Made by `TLSServerContext.makeEngine` or `TLSClientContext.makeEngine`. After each call `takeCiphertext` may have
-/// bytes for the peer, also after one that threw: the alert that tells the peer why.
+/// Created by `TLSServerContext.makeEngine` or `TLSClientContext.makeEngine`. The caller passes received ciphertext to
+/// `feed`, and sends the result of `takeCiphertext` after each call. It must do so even after an error, because the
+/// ciphertext then contains the alert for the peer.
 ///
-///     handshake -- .finished --> read, write -- .endOfStream --> write -- closeWriting --> over
+/// States:
 ///
-/// The two directions end apart from each other (RFC 8446 section 6.1): after the peer's close_notify one may still
-/// write, and after `closeWriting` one may still read. An error ends both for good, and is thrown again by each
-/// later call. One task at a time may use an engine.
+///     handshake --.finished--> open --read returns .endOfStream--> receiving side closed --closeWriting--> closed
+///                                \--closeWriting--> sending side closed --read returns .endOfStream--> closed
+///
+/// The two directions end independently (RFC 8446 section 6.1): writing stays possible after the peer's close_notify,
+/// and reading after `closeWriting`. An error ends both directions, and every later call throws it again. An end of the
+/// connection without close_notify is an error (`truncated`), never the end of the stream.
+///
+/// The engine has no clock: deadlines are those of the caller's reads and writes. It is used by one task at a time.
 public final class TLSEngine {
-    /// The largest plaintext of one record, bytes (RFC 8446 section 5.1).
+    /// Maximum length of the plaintext of one record, in bytes (RFC 8446 section 5.1).
     static let recordByteCountMax = 16_384
 
     public enum HandshakeProgress: Hashable, Sendable {
@@ -17,29 +23,29 @@ public final class TLSEngine {
     }
 
     public enum ReadResult: Hashable, Sendable {
-        /// So many bytes were appended, at least one.
+        /// Number of bytes appended; 1 or more.
         case bytes(Int)
-        /// Nothing to read before more ciphertext is fed.
+        /// No plaintext until more ciphertext is fed.
         case needsCiphertext
-        /// The peer has ended its direction, properly.
+        /// The peer has closed its direction with close_notify.
         case endOfStream
     }
 
     private let session: OpaquePointer
     private let buffers = CiphertextBuffers()
-    /// The name that a client demands of the server's certificate; nil in a server.
-    private let demandedHost: String?
+    /// The host for which the server's certificate must be issued; nil in a server.
+    private let expectedHost: String?
     private var isEstablished = false
     private var isWritingClosed = false
     private var failure: TLSError?
 
-    /// - Parameter prepare: sets what is peculiar to this session before its first byte.
+    /// - Parameter prepare: configures the session before its first byte.
     init(
-        context: SessionContext, demandedHost: String?,
+        context: SessionContext, expectedHost: String?,
         prepare: (OpaquePointer) throws(OpenSSLError) -> Void
     ) throws(OpenSSLError) {
         session = try SessionCalls.new(context.pointer)
-        self.demandedHost = demandedHost
+        self.expectedHost = expectedHost
         SessionCalls.attach(session, try buffers.makeBIO())
         try prepare(session)
     }
@@ -48,25 +54,25 @@ public final class TLSEngine {
         SessionCalls.free(session)
     }
 
-    /// Hands over bytes that came from the peer, in any pieces.
+    /// Passes received bytes to the engine, in pieces of any size.
     public func feed(_ ciphertext: consuming [UInt8]) {
         buffers.append(ciphertext)
     }
 
-    /// Says that the peer's connection has ended: what was not closed properly is truncated.
+    /// Signals the end of the peer's connection. Without a preceding close_notify, `read` then throws `truncated`.
     public func feedEnd() {
         buffers.end()
     }
 
-    /// Whether `takeCiphertext` would give anything.
+    /// Whether `takeCiphertext` would return any bytes.
     public var hasCiphertext: Bool { buffers.hasOutgoing }
 
-    /// All bytes that wait to be sent to the peer, in order; afterwards none wait.
+    /// Removes and returns all bytes to be sent to the peer, in order.
     public func takeCiphertext() -> [UInt8] {
         buffers.takeOutgoing()
     }
 
-    /// Takes the handshake as far as the ciphertext allows.
+    /// Continues the handshake as far as the received ciphertext allows.
     public func handshake() throws(TLSError) -> HandshakeProgress {
         if let failure { throw failure }
         guard !isEstablished else { return .finished }
@@ -83,11 +89,12 @@ public final class TLSEngine {
         }
     }
 
-    /// Appends what can be read now, at most so many bytes (1 or more), to the buffer.
+    /// Appends available plaintext to `buffer`, up to `byteCountMax` bytes.
+    /// - Precondition: the handshake has finished, and `byteCountMax` is 1 or more.
     public func read(into buffer: inout [UInt8], atMost byteCountMax: Int) throws(TLSError) -> ReadResult {
-        precondition(isEstablished && byteCountMax > 0, "read before the handshake has finished, or of no bytes")
+        precondition(isEstablished && byteCountMax > 0, "read before the end of the handshake, or of 0 bytes")
         var total = 0
-        // After the first record another call is worth its while only if there is something left to look at.
+        // After the first record, OpenSSL is called again only if there is more to decrypt or to copy.
         while total == 0 || (total < byteCountMax && hasMoreToRead) {
             switch readRecord(into: &buffer, atMost: byteCountMax - total) {
             case .done(let count): total += count
@@ -102,33 +109,35 @@ public final class TLSEngine {
         return .bytes(total)
     }
 
-    /// Encrypts all the bytes. The ciphertext takes as much memory again: give large bodies piece by piece.
+    /// Encrypts all bytes. The ciphertext takes as much memory as the bytes, so large bodies should be written in
+    /// pieces.
+    /// - Precondition: the handshake has finished, and `closeWriting` was not called.
     public func write(_ bytes: Span<UInt8>) throws(TLSError) {
-        precondition(isEstablished && !isWritingClosed, "write before the handshake has finished, or after the end")
+        precondition(isEstablished && !isWritingClosed, "write before the end of the handshake, or after closeWriting")
         if let failure { throw failure }
         guard !bytes.isEmpty else { return }
         switch bytes.withUnsafeBytes({ SessionCalls.write(session, $0) }) {
         case .done: return
-        case .needsCiphertext: throw fail(.sessionFailed("the peer began another handshake"))
+        case .needsCiphertext: throw fail(.sessionFailed("the peer started another handshake"))
         case .endOfStream: throw fail(.sessionFailed("the session is closed"))
         case .failed(let error): throw fail(sessionFailure(error))
         }
     }
 
-    /// Ends this side's direction with close_notify; no effect before the handshake has finished, or twice.
+    /// Closes this side's direction with close_notify. No effect before the end of the handshake, or if called again.
     public func closeWriting() {
         guard isEstablished, !isWritingClosed, failure == nil else { return }
         isWritingClosed = true
         SessionCalls.sendCloseNotify(session)
     }
 
-    /// `TLSv1.2` or `TLSv1.3`; meaningful after the handshake.
+    /// `TLSv1.2` or `TLSv1.3`. Valid after the handshake.
     public var protocolVersion: String { SessionCalls.protocolVersion(session) }
 
-    /// The suite's name, such as `TLS_AES_256_GCM_SHA384`; meaningful after the handshake.
+    /// Name of the cipher suite, such as `TLS_AES_256_GCM_SHA384`. Valid after the handshake.
     public var cipherSuite: String { SessionCalls.cipherSuite(session) }
 
-    /// What ALPN (RFC 7301) agreed on; nil when the peer did not ask.
+    /// The protocol negotiated by ALPN (RFC 7301); nil if the peer does not use ALPN.
     public var applicationProtocol: String? { SessionCalls.applicationProtocol(session) }
 
     private var hasMoreToRead: Bool { buffers.hasIncoming || SessionCalls.hasPlaintext(session) }
@@ -150,12 +159,12 @@ public final class TLSEngine {
     }
 
     private func handshakeFailure(_ error: OpenSSLError) -> TLSError {
-        if let demandedHost, error.isCertificateRefused {
+        if let expectedHost, error.isCertificateRefused {
             return .certificateRefused(
-                host: demandedHost, CertificateProblem(verifyResult: SessionCalls.verifyResult(session)))
+                host: expectedHost, CertificateProblem(verifyResult: SessionCalls.verifyResult(session)))
         }
         return .handshakeFailed(
-            error.isUnexpectedEnd ? "the peer ended the connection in the middle of it" : error.cause)
+            error.isUnexpectedEnd ? "the peer closed the connection during the handshake" : error.cause)
     }
 
     private func sessionFailure(_ error: OpenSSLError) -> TLSError {

@@ -1,19 +1,19 @@
-/// Why a TLS session could not be set up, or broke.
+/// Why a TLS session could not be established, or ended with an error.
 public enum TLSError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The server's certificate does not prove that it is the host that was asked for.
+    /// The server's certificate is not trusted, or not valid for the host.
     case certificateRefused(host: String, CertificateProblem)
-    /// The two sides did not agree, or the peer speaks no TLS. In OpenSSL's words.
+    /// The sides share no version or cipher suite, or the peer does not use TLS. The text is OpenSSL's.
     case handshakeFailed(String)
-    /// The connection ended without close_notify: bytes at its end may be missing (RFC 8446 section 6.1).
+    /// The connection ended without close_notify, so bytes at its end may be missing (RFC 8446 section 6.1).
     case truncated
-    /// A record or message after the handshake broke the protocol. In OpenSSL's words.
+    /// A record or message after the handshake violated the protocol. The text is OpenSSL's.
     case sessionFailed(String)
-    /// No certificate can be demanded for such a name, so nothing was sent.
+    /// The host is neither a DNS name nor an IP address. Nothing was sent.
     case invalidHostName(String)
 
     public var description: String {
         switch self {
-        case .certificateRefused(let host, let problem): "the certificate of \(host) is refused: \(problem)"
+        case .certificateRefused(let host, let problem): "the certificate of \(host) is not accepted: \(problem)"
         case .handshakeFailed(let reason): "TLS handshake failed: \(reason)"
         case .truncated: "the connection ended without a TLS close_notify, so data may be missing"
         case .sessionFailed(let reason): "TLS session failed: \(reason)"
@@ -22,25 +22,25 @@ public enum TLSError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What is wrong with a certificate.
+/// Why a certificate is not accepted.
 public enum CertificateProblem: Hashable, Sendable, CustomStringConvertible {
     case expired
     case notYetValid
-    /// Signed by itself, and not among the trusted ones.
+    /// Self-signed, and not in the trust store.
     case selfSigned
-    /// No trusted authority has signed it, or an intermediate certificate is missing.
+    /// Not signed by a trusted authority, or an intermediate certificate is missing.
     case unknownAuthority
-    /// Made out to other names.
+    /// Issued for other names.
     case wrongHost
-    /// Anything else, in OpenSSL's words.
+    /// Any other problem. The text is OpenSSL's.
     case other(String)
 
     public var description: String {
         switch self {
         case .expired: "it has expired"
-        case .notYetValid: "it is not valid yet (is a clock wrong?)"
-        case .selfSigned: "it is self-signed, and not among the trusted certificates"
-        case .unknownAuthority: "no trusted authority signed it, or the server sends no intermediate certificate"
+        case .notYetValid: "it is not valid yet; check the clocks of both machines"
+        case .selfSigned: "it is self-signed and not in the trust store"
+        case .unknownAuthority: "it is not signed by a trusted authority, or an intermediate certificate is missing"
         case .wrongHost: "it was issued for another host"
         case .other(let reason): reason
         }

@@ -1,9 +1,9 @@
 import Synchronization
 
-/// What a TLS server needs for its sessions: its certificate and key, and the rules of the protocol.
+/// The settings of TLS server sessions: certificate, key and protocol rules.
 ///
-/// TLS 1.2 and 1.3 only; forward secrecy and authenticated encryption only; no renegotiation and no compression;
-/// ALPN `http/1.1`. May be used from any thread. A session keeps the pair that it began with.
+/// TLS 1.2 and 1.3, with forward secrecy and authenticated encryption only; no renegotiation and no compression; ALPN
+/// `http/1.1`. May be used from any thread. A reload does not affect existing sessions.
 public final class TLSServerContext: Sendable {
     public let certificateFile: String
     public let keyFile: String
@@ -11,7 +11,7 @@ public final class TLSServerContext: Sendable {
     private struct Current {
         var context: SessionContext
         var warnings: [String]
-        /// What was last read, or tried: a pair that failed is not tried again before one of its files changes.
+        /// The versions of the last load, successful or not: a failed pair is not loaded again until a file changes.
         var versions: Versions
     }
 
@@ -22,28 +22,29 @@ public final class TLSServerContext: Sendable {
 
     private let current: Mutex<Current>
 
-    /// Reads a PEM certificate (its issuers after it, the root may be left out) and its private key.
+    /// Reads a certificate and its private key in PEM format. The certificate file may contain the issuers after the
+    /// certificate; the root is optional.
     ///
-    /// - Throws: the file that cannot be used, and why: it cannot be read, holds nothing of the kind, is encrypted, or
-    ///   the key does not belong to the certificate.
+    /// - Throws: if a file cannot be read, contains no certificate or key, the key is encrypted, or it does not match
+    ///   the certificate.
     public init(certificateFile: String, keyFile: String) throws(TLSFileError) {
         self.certificateFile = certificateFile
         self.keyFile = keyFile
         current = Mutex(try TLSServerContext.load(certificateFile: certificateFile, keyFile: keyFile))
     }
 
-    /// What an operator should know of the pair in use, such as that it has expired.
+    /// Warnings for the operator about the current certificate, such as that it has expired.
     public var warnings: [String] { current.withLock { $0.warnings } }
 
-    /// Takes the files anew if one of them changed since they were last read or tried; new sessions use the new pair.
+    /// Reloads the files if one of them has changed since the last load. New sessions use the new pair.
     ///
-    /// To be called now and then, by one task. Costs two calls of `stat` while nothing changes, and some milliseconds
-    /// when something did.
+    /// To be called periodically by one task. Costs two `stat` calls if nothing has changed, and some milliseconds
+    /// otherwise.
     ///
-    /// - Returns: whether a new pair is in use.
-    /// - Throws: why the new pair cannot be used, once for each change. The old pair stays in use.
+    /// - Returns: whether a new pair was loaded.
+    /// - Throws: if the new pair cannot be used, once for each change. The old pair stays in use.
     public func reloadIfChanged() throws(TLSFileError) -> Bool {
-        // Seen before the files are read: what changes in between is then a change the next time.
+        // Taken before the files are read, so that a change in between is detected by the next call.
         let versions = Versions(certificate: FileVersion(at: certificateFile), key: FileVersion(at: keyFile))
         guard current.withLock({ $0.versions != versions }) else { return false }
         do {
@@ -56,12 +57,12 @@ public final class TLSServerContext: Sendable {
         }
     }
 
-    /// A session with a client that has just connected.
+    /// Creates a session with a client.
     public func makeEngine() throws(TLSError) -> TLSEngine {
         let context = current.withLock { $0.context }
         do {
-            return try TLSEngine(context: context, demandedHost: nil) { session in
-                SessionCalls.expectClient(session)
+            return try TLSEngine(context: context, expectedHost: nil) { session in
+                SessionCalls.setAcceptState(session)
             }
         } catch {
             throw TLSError.handshakeFailed(error.cause)
@@ -86,7 +87,7 @@ public final class TLSServerContext: Sendable {
     ) -> TLSFileError {
         if error.isKeyMismatch {
             return TLSFileError(
-                file: keyFile, reason: "the key does not belong to the certificate in \(certificateFile)")
+                file: keyFile, reason: "the key does not match the certificate in \(certificateFile)")
         }
         return TLSFileError(file: certificateFile, reason: "cannot be used with \(keyFile) (\(error.cause))")
     }

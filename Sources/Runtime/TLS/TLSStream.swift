@@ -1,33 +1,33 @@
 public import EventLoop
 public import Values
 
-/// A TLS session over a socket. Like the socket, it belongs to one loop, whose tasks use it.
+/// A TLS session over a socket. Like the socket, it belongs to one event loop and is used by the tasks of that loop.
 ///
-/// It owns its socket from the start of the handshake, and closes it when the handshake fails. All TLS problems
-/// are thrown as `.failed`, with the words of `TLSError`; only a connection that ends without close_notify is
-/// `.disconnected`, never the end of the stream, so that a truncated message cannot pass for a whole one.
+/// The stream owns the socket from the start of the handshake, and closes it if the handshake fails. TLS errors are
+/// thrown as `.failed` with the text of `TLSError`. A connection that ends without close_notify throws `.disconnected`
+/// instead of ending the stream, so that a truncated message cannot be taken for a complete one.
 ///
-/// An idle stream holds no buffer. A reading one holds at most `ciphertextByteCountMax`, a writing one the
-/// ciphertext of `pieceByteCountMax`, whatever the size of the message.
+/// An idle stream has no buffers. A read takes up to `ciphertextByteCountMax` of memory, a write the ciphertext of
+/// `pieceByteCountMax`, regardless of the size of the message.
 ///
-/// Why `@unchecked Sendable`: confined to the loop of the socket, which checks it.
+/// `@unchecked Sendable`, because it is confined to the loop of the socket, which checks its use.
 public final class TLSStream: ByteStream, @unchecked Sendable {
-    /// How much ciphertext is read at once: two full records and a little.
+    /// Maximum number of bytes per read from the socket: two full records and their overhead.
     private static let ciphertextByteCountMax = 33 * 1024
-    /// How much plaintext is encrypted before it is handed to the kernel: four full records.
+    /// Maximum number of plaintext bytes encrypted per write to the socket: four full records.
     private static let pieceByteCountMax = 4 * TLSEngine.recordByteCountMax
-    /// How long close_notify may take to be handed over when one direction ends.
-    private static let farewellWait = Duration.seconds(1)
+    /// Time for sending close_notify when one direction is closed.
+    private static let closeNotifyTimeout = Duration.seconds(1)
 
     private let socket: Socket
     private let engine: TLSEngine
     private var isClosed = false
     private var isWritingClosed = false
-    /// Ciphertext leaves in the order of its making, so one task at a time hands it to the socket: the writer, or
-    /// the reader with an answer that the protocol asks for (RFC 8446 section 4.6.3, KeyUpdate).
+    /// Records must be sent in the order of their encryption, so one task at a time writes to the socket: a writer, or
+    /// a reader with a reply that the protocol requires (KeyUpdate, RFC 8446 section 4.6.3).
     private var isFlushing = false
-    private var flushTurns: [UnsafeContinuation<Void, Never>] = []
-    /// Part of a record may have been lost: nothing that follows could be understood.
+    private var flushWaiters: [UnsafeContinuation<Void, Never>] = []
+    /// The first failed flush. Part of a record may be missing, so the peer could not decrypt any later one.
     private var flushFailure: StreamError?
 
     private init(_ socket: Socket, _ engine: TLSEngine) {
@@ -35,7 +35,7 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         self.engine = engine
     }
 
-    /// Does the handshake with a client that has connected.
+    /// Performs the handshake with a client.
     public static func accept(
         _ socket: Socket, context: TLSServerContext, deadline: MonotonicInstant?
     ) async throws(StreamError) -> TLSStream {
@@ -49,9 +49,9 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         return try await established(socket, engine, deadline: deadline)
     }
 
-    /// Does the handshake with the server that the socket is connected to.
+    /// Performs the handshake with the server to which the socket is connected.
     ///
-    /// - Parameter host: whom the server's certificate must be made out to, see `TLSClientContext.makeEngine`.
+    /// - Parameter host: the host for which the server's certificate must be issued, see `TLSClientContext.makeEngine`.
     public static func connect(
         over socket: Socket, context: TLSClientContext, host: String, deadline: MonotonicInstant?
     ) async throws(StreamError) -> TLSStream {
@@ -78,17 +78,17 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         return stream
     }
 
-    // MARK: What was agreed on
+    // MARK: Session parameters
 
     public var remoteAddress: SocketAddress { socket.remoteAddress }
 
     /// `TLSv1.2` or `TLSv1.3`.
     public var protocolVersion: String { engine.protocolVersion }
 
-    /// The suite's name, such as `TLS_AES_256_GCM_SHA384`.
+    /// Name of the cipher suite, such as `TLS_AES_256_GCM_SHA384`.
     public var cipherSuite: String { engine.cipherSuite }
 
-    /// What ALPN (RFC 7301) agreed on; nil when the peer does not know it.
+    /// The protocol negotiated by ALPN (RFC 7301); nil if the peer does not use ALPN.
     public var applicationProtocol: String? { engine.applicationProtocol }
 
     // MARK: ByteStream
@@ -129,23 +129,23 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         }
     }
 
-    /// Says close_notify, and ends the connection in this direction. Not to be called while a write waits.
+    /// Sends close_notify, then closes the sending side of the socket. Must not be called while a write waits.
     public func closeWriting() {
         guard !isClosed, !isWritingClosed else { return }
         isWritingClosed = true
         engine.closeWriting()
         socket.loop.spawn { [self] in
-            try? await flush(deadline: .now() + TLSStream.farewellWait)
+            try? await flush(deadline: .now() + TLSStream.closeNotifyTimeout)
             socket.closeWriting()
         }
     }
 
-    /// Says close_notify if the kernel takes it at once, and closes the socket. Idempotent.
+    /// Sends close_notify if the kernel accepts it without waiting, and closes the socket. Idempotent.
     public func close() {
         guard !isClosed else { return }
         isClosed = true
         engine.closeWriting()
-        // In the middle of a write that waits, close_notify would have to wait behind the rest of it.
+        // During a waiting write, close_notify could only follow the rest of that write.
         if engine.hasCiphertext, !isFlushing, flushFailure == nil {
             _ = socket.writeNow(engine.takeCiphertext())
         }
@@ -160,7 +160,7 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
             do throws(TLSError) {
                 progress = try engine.handshake()
             } catch {
-                // The alert tells the peer why.
+                // Sends the alert.
                 await flushReplies(deadline: deadline)
                 throw StreamError(error)
             }
@@ -181,17 +181,17 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         }
     }
 
-    /// Hands over what the protocol itself has to say. A peer that takes it no more may still have sent data: the
-    /// failure is kept for the next write.
+    /// Sends the messages of the protocol itself. A failure is stored for the next write and not thrown, because the
+    /// peer may still have sent data.
     private func flushReplies(deadline: MonotonicInstant?) async {
-        // A flush that is under way takes it along.
+        // A flush in progress sends them too.
         guard engine.hasCiphertext, !isFlushing else { return }
         try? await flush(deadline: deadline)
     }
 
     private func flush(deadline: MonotonicInstant?) async throws(StreamError) {
         while isFlushing {
-            await withUnsafeContinuation { flushTurns.append($0) }
+            await withUnsafeContinuation { flushWaiters.append($0) }
         }
         isFlushing = true
         defer { endFlush() }
@@ -207,14 +207,14 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
 
     private func endFlush() {
         isFlushing = false
-        let turns = flushTurns
-        flushTurns = []
-        for turn in turns { turn.resume() }
+        let waiters = flushWaiters
+        flushWaiters = []
+        for waiter in waiters { waiter.resume() }
     }
 }
 
 extension StreamError {
-    /// A TLS problem as the reader or writer of a stream sees it.
+    /// The stream error for a TLS error.
     init(_ error: TLSError) {
         switch error {
         case .truncated: self = .disconnected

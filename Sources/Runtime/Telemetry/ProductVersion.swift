@@ -1,4 +1,4 @@
-/// The version of this build, as `CHANGELOG.md` has it: shown by `--version`, in `jobqueue_build_info`, and by workers.
+/// The version of this build, as in `CHANGELOG.md`. Shown by `--version`, in `jobqueue_build_info`, and for workers.
 public enum ProductVersion {
     public static let text = "0.1.0"
 }

@@ -30,7 +30,8 @@ public enum Hexadecimal {
 }
 
 extension [UInt8] {
-    /// Appends the lowest `digits` hexadecimal digits of a number, in lower case, with leading zeros. `digits` is 1 to 16.
+    /// Appends the lowest `digits` hexadecimal digits of a number, in lower case, with leading zeros. `digits` is 1 to
+    /// 16.
     @inlinable
     public mutating func append(hexadecimal number: UInt64, digits: Int = 16) {
         for shift in stride(from: 4 * (digits - 1), through: 0, by: -4) {

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// Random numbers of the kernel (getentropy(3)), fetched 32 at a time: `SystemRandomNumberGenerator` makes a system call
-/// for each, which was one in twenty of the microseconds that creating a job costs.
+/// Random numbers of the kernel (getentropy(3)), fetched 32 at a time: `SystemRandomNumberGenerator` makes a system
+/// call for each, which was one in twenty of the microseconds that creating a job costs.
 public struct KernelRandom: RandomNumberGenerator {
     /// The most that getentropy gives.
     private static let bytesAtOnce = 256

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// An instant of `CLOCK_MONOTONIC`, in nanoseconds. It measures durations within one machine and one boot, so it is
-/// never sent or compared with PostgreSQL's clock, and stored only for probes on the same machine (`StatusFile`).
+/// An instant of `CLOCK_MONOTONIC`, in nanoseconds. Valid within one machine and one boot only: it is never sent, never
+/// compared with PostgreSQL's clock, and stored only for probes on the same machine (`StatusFile`).
 public struct MonotonicInstant: Comparable, Hashable, Sendable {
     public var nanoseconds: Int64
 
@@ -15,7 +15,7 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable {
         return MonotonicInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
-    /// Later than any instant that will come.
+    /// The maximum, later than any instant that occurs.
     public static let distantFuture = MonotonicInstant(nanoseconds: .max)
 
     public static func < (left: MonotonicInstant, right: MonotonicInstant) -> Bool {
@@ -40,7 +40,7 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable {
 }
 
 extension Duration {
-    /// Nanoseconds, clamped to what 64 bits hold (292 years).
+    /// Nanoseconds, clamped to 64 bits (292 years).
     public var clampedNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

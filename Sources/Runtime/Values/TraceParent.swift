@@ -1,13 +1,13 @@
-/// The place of a request or a job in a distributed trace: the `traceparent` of W3C Trace Context (level 1).
+/// The position of a request or a job in a distributed trace: the `traceparent` of W3C Trace Context (level 1).
 ///
-/// All-zero ids are invalid there and cannot be made here. What is written is always version 00.
+/// Ids are never all zero, which the standard forbids. The written version is always 00.
 public struct TraceParent: Hashable, Sendable {
     /// The 128 bits of the trace id, high half first.
     public let traceHigh: UInt64
     public let traceLow: UInt64
-    /// The id of the span that is the parent of whatever receives this.
+    /// The id of the parent span, for the receiver.
     public let span: UInt64
-    /// Whether the caller may have recorded its part.
+    /// Whether the caller may have recorded its span.
     public let isSampled: Bool
 
     private init(traceHigh: UInt64, traceLow: UInt64, span: UInt64, isSampled: Bool) {
@@ -41,8 +41,8 @@ public struct TraceParent: Hashable, Sendable {
         return child(using: &random)
     }
 
-    /// Reads a header value: `00-<32 lower-case hex>-<16>-<2>`; nil when it is anything else, as the standard wants
-    /// an invalid value to be ignored. A later version (01 ... fe) may carry more after a further `-`.
+    /// Parses a header value: `00-<32 lower-case hex>-<16>-<2>`. Nil for any other text, because the standard requires
+    /// that an invalid value is ignored. A later version (01 to fe) may have more after a further `-`.
     public init?(parsing bytes: some Collection<UInt8>) {
         var rest = HexScanner(rest: bytes[...])
         guard let version = rest.number(digits: 2), version != 0xff, rest.takeHyphen(),
@@ -59,7 +59,7 @@ public struct TraceParent: Hashable, Sendable {
         self.init(parsing: text.utf8)
     }
 
-    /// The 32 hexadecimal digits that logs call `trace_id`.
+    /// The trace id as 32 hexadecimal digits; `trace_id` in logs.
     public var traceIdentifier: String {
         var bytes: [UInt8] = []
         bytes.append(hexadecimal: traceHigh)

@@ -1,4 +1,4 @@
-/// A 128-bit identifier (RFC 9562). Compares as PostgreSQL compares `uuid`: byte by byte, from the left.
+/// A 128-bit identifier (RFC 9562). Ordered as `uuid` in PostgreSQL: byte by byte, from the left.
 public struct UUID: Hashable, Sendable {
     /// The first eight bytes, most significant first.
     public let high: UInt64
@@ -11,13 +11,13 @@ public struct UUID: Hashable, Sendable {
         self.low = low
     }
 
-    /// Reads the form of 36 characters, `0190163d-8694-739b-aea5-966c26f8ad91`, with hexadecimal digits in
-    /// either case (RFC 9562 section 4). Nil for every other spelling.
+    /// Parses the form of 36 characters, `0190163d-8694-739b-aea5-966c26f8ad91`, with hexadecimal digits in either case
+    /// (RFC 9562 section 4). Nil for any other text.
     public init?(_ text: some StringProtocol) {
         self.init(ascii: text.utf8)
     }
 
-    /// The same from bytes of ASCII.
+    /// Parses the form of 36 characters from ASCII bytes.
     public init?(ascii: some Collection<UInt8>) {
         guard ascii.count == 36 else { return nil }
         var high: UInt64 = 0

@@ -1,13 +1,13 @@
-/// Makes identifiers of version 7 (RFC 9562 section 5.7) that only grow.
+/// A generator of ascending UUIDs of version 7 (RFC 9562 section 5.7).
 ///
-/// The layout is 48 bits of milliseconds since 1970, the version, 12 bits for the fraction of the millisecond
-/// (section 6.2, method 3), the variant, and 62 random bits. Within one fraction the random part grows by a
-/// random step (method 2), so that an identifier cannot be guessed from the one before.
+/// The layout is 48 bits of milliseconds since 1970, the version, 12 bits for the fraction of the millisecond (section
+/// 6.2, method 3), the variant, and 62 random bits. Within one fraction the random part is increased by a random step
+/// (method 2), so that the next identifier cannot be guessed.
 ///
-/// A clock that goes back by up to `clockStepBackMax` is not followed: identifiers go on from the last
-/// instant. One that goes back further was wrong before, and is followed, at the price of the order.
+/// If the clock goes back by up to `clockStepBackMaxMilliseconds`, identifiers continue from the last instant. If it
+/// goes back further, it was wrong before: the generator follows it, and the order is lost.
 public struct UUIDv7Generator: Sendable {
-    /// The furthest step back of the clock across which identifiers keep growing.
+    /// Maximum step back of the clock, in milliseconds, across which identifiers stay ascending.
     public static let clockStepBackMaxMilliseconds: UInt64 = 10_000
 
     /// 48 bits of milliseconds and 12 bits of fraction, of the last identifier.
@@ -17,8 +17,8 @@ public struct UUIDv7Generator: Sendable {
 
     public init() {}
 
-    /// An identifier greater than all that this generator has made before (but see the type's note on clocks).
-    /// - Parameter instant: now; instants before 1970 count as 1970.
+    /// An identifier greater than all previous ones of this generator, except after a large step back of the clock.
+    /// - Parameter instant: the current time; instants before 1970 count as 1970.
     public mutating func next(at instant: WallInstant, using random: inout some RandomNumberGenerator) -> UUID {
         let tick = UUIDv7Generator.tick(of: instant)
         let isFarBehind = tick + UUIDv7Generator.clockStepBackMaxMilliseconds << 12 < lastTick

@@ -2,8 +2,8 @@ import Glibc
 
 /// An instant of the wall clock, in microseconds since 1970-01-01T00:00:00Z, without leap seconds (POSIX time).
 ///
-/// Microseconds are what PostgreSQL stores, so an instant passes through the database unchanged. Decisions about
-/// jobs use PostgreSQL's clock; `now()` is for log lines and for what a person reads.
+/// PostgreSQL stores microseconds too, so an instant passes through the database unchanged. Decisions about jobs use
+/// PostgreSQL's clock; `now()` is for log lines and for display.
 public struct WallInstant: Comparable, Hashable, Sendable {
     /// Negative before 1970.
     public var microseconds: Int64
@@ -12,11 +12,12 @@ public struct WallInstant: Comparable, Hashable, Sendable {
         self.microseconds = microseconds
     }
 
-    /// The first instant of year 1, and the last microsecond of year 9999: the range that RFC 3339 can write.
+    /// The first instant of year 1. The range of RFC 3339 is `earliest` to `latest`.
     public static let earliest = WallInstant(microseconds: -62_135_596_800_000_000)
+    /// The last microsecond of year 9999.
     public static let latest = WallInstant(microseconds: 253_402_300_799_999_999)
 
-    /// This machine's clock (`CLOCK_REALTIME`).
+    /// The current time of this machine's clock (`CLOCK_REALTIME`).
     public static func now() -> WallInstant {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
@@ -27,7 +28,7 @@ public struct WallInstant: Comparable, Hashable, Sendable {
         left.microseconds < right.microseconds
     }
 
-    /// Stays within `earliest ... latest` instead of overflowing.
+    /// Clamped to `earliest` and `latest`.
     public static func + (instant: WallInstant, duration: Duration) -> WallInstant {
         let (seconds, attoseconds) = duration.components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
@@ -55,8 +56,8 @@ extension WallInstant: CustomStringConvertible {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Appends the 27 bytes of `description`. An instant outside `earliest ... latest` is written as the nearer of
-    /// the two, because RFC 3339 has four digits for the year.
+    /// Appends the 27 bytes of `description`. Clamps the instant to `earliest` and `latest`, because RFC 3339 has four
+    /// digits for the year.
     public func append(to bytes: inout [UInt8]) {
         let clamped = min(max(self, .earliest), .latest).microseconds
         let (days, microsecondOfDay) = clamped.dividedDown(by: 86_400_000_000)

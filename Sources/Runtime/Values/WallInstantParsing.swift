@@ -1,4 +1,4 @@
-/// Why a text is not an instant; the description completes the sentence "`run_at` ...".
+/// Why a text is not a valid instant. The description completes the sentence "`run_at` ...".
 public enum WallInstantError: Error, Equatable, Sendable, CustomStringConvertible {
     case malformed
     case noSuchDay
@@ -20,8 +20,8 @@ public enum WallInstantError: Error, Equatable, Sendable, CustomStringConvertibl
 }
 
 extension WallInstant {
-    /// Reads an RFC 3339 `date-time`: `T` and `Z` in either case, any numeric offset, one to nine digits of fraction,
-    /// of which what lies beyond microseconds is cut off. Nothing may stand before or after it.
+    /// Parses an RFC 3339 `date-time`: `T` and `Z` in either case, any numeric offset, one to nine digits of fraction,
+    /// which are truncated to microseconds. No other characters are allowed before or after it.
     public init(parsing text: some StringProtocol) throws(WallInstantError) {
         try self.init(parsing: Array(text.utf8)[...])
     }
@@ -51,7 +51,7 @@ extension WallInstant {
     }
 }
 
-/// Takes the parts of a date-time off the front of its bytes.
+/// Consumes the parts of a date-time from the front of its bytes.
 private struct DateTimeScanner {
     var rest: ArraySlice<UInt8>
 

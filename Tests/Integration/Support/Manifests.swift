@@ -43,32 +43,36 @@ struct ManifestContainer: Sendable {
     var arguments: [String] { value["args"]?.array?.compactMap(\.string) ?? [] }
 }
 
-/// Everything in `k8s` that can be applied as it is.
+/// Everything in `k8s` that can be applied as it is, and what applies it.
 struct Manifests: Sendable {
     static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
         .joined(separator: "/")
 
-    /// Of the Kustomization of `k8s`, and of the folders beside it.
+    /// The objects.
     let all: [Manifest]
+    let kustomizations: [Manifest]
 
-    /// Patches, which are no manifests, rules of Prometheus and what belongs to operators.
+    /// Patches are lists, and left out; the namespace is left out once, because it has two names.
     private static let reader = """
-        import glob, json, sys, yaml
-        for path in sorted(glob.glob("k8s/*.yaml") + glob.glob("k8s/*/*.yaml")):
-            if path == "k8s/00-namespace.yaml": continue
-            for document in yaml.safe_load_all(open(path, encoding="utf-8")):
-                if isinstance(document, dict): print(json.dumps([path, document]))
+        import glob, json, yaml
+        for pattern in ["k8s/*.yaml", "k8s/*/*.yaml", "k8s/Kustomization", "k8s/*/Kustomization"]:
+            for path in sorted(glob.glob(pattern)):
+                if path == "k8s/00-namespace.yaml": continue
+                for document in yaml.safe_load_all(open(path, encoding="utf-8")):
+                    if isinstance(document, dict): print(json.dumps([path, document]))
         """
 
-    /// Reads them by Debian's Python: this house reads JSON, and YAML only here.
+    /// Reads them with Debian's python3-yaml: this repository itself reads only JSON.
     init(_ services: Services) async throws {
         let reading = try await services.start(
             "/usr/bin/python3", ["-c", Self.reader], workingDirectory: Self.root)
         try #require(try await reading.waitForExit(within: .seconds(30)) == .code(0), "\(reading.lines)")
-        all = try reading.lines.map { line in
+        let documents = try reading.lines.map { line in
             let pair = try JSONValue(parsing: line)
             return Manifest(file: pair[0]?.string ?? "", value: pair[1] ?? .null)
         }
+        kustomizations = documents.filter { $0.file.hasSuffix("/Kustomization") }
+        all = documents.filter { !$0.file.hasSuffix("/Kustomization") }
         try #require(all.count > 40)
     }
 

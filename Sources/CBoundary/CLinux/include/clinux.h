@@ -1,8 +1,8 @@
-// What Linux offers and Swift's Glibc module does not import: epoll, eventfd, signalfd, pidfd, accept4,
-// and the one operation that cannot be written in Swift: what runs in a child between vfork and exec.
+// Linux interfaces that Swift's Glibc module does not import (epoll, eventfd, signalfd, pidfd, accept4), and code that
+// cannot be written in Swift because it runs in a child after fork or vfork.
 //
-// _GNU_SOURCE must not be defined here: it changes the layout of types that the Glibc module has already
-// imported. Functions that need it live in the .c files.
+// _GNU_SOURCE must not be defined here: it changes the layout of types that the Glibc module has already imported.
+// Functions that need it are in the .c files.
 
 #ifndef JOBQUEUE_CLINUX_H
 #define JOBQUEUE_CLINUX_H
@@ -17,54 +17,54 @@
 /// accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC. -1 and errno on failure.
 int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
 
-/// pipe2(2) with O_CLOEXEC; both ends stay blocking. -1 and errno on failure.
+/// pipe2(2) with O_CLOEXEC; both ends are blocking. -1 and errno on failure.
 int clinux_pipe(int descriptors[2]);
 
 /// pidfd_open(2). -1 and errno on failure.
 int clinux_pidfd_open(pid_t pid);
 
-/// Reaps the child behind a pidfd without waiting. Returns 1 when reaped, 0 while it runs, -1 and errno
-/// on failure. `code` is the exit code or the number of the signal that ended it (`signalled` 1).
+/// Reaps the child of a pidfd without waiting. Returns 1 if reaped, 0 while the child runs, -1 and errno on failure.
+/// `code` receives the exit code or, with `signalled` 1, the number of the signal that killed the child.
 int clinux_reap(int pidfd, int *code, int *signalled);
 
-/// Where this is the first process of a PID namespace (a container), puts a process into its place that reaps orphans and
-/// passes signals on, and goes on as its child; else does nothing. Call it before any thread starts. -1 and errno on
+/// If this process has PID 1 (in a container), forks and continues as the child; the parent stays as an init process
+/// that reaps orphans and forwards signals. No effect otherwise. Call it before any thread starts. -1 and errno on
 /// failure.
-int clinux_leave_first_place(void);
+int clinux_init_start(void);
 
-/// Starts the process that, when this one has ended, kills the process groups that are entered then. Call it once,
-/// before any thread starts. -1 and errno on failure.
+/// Starts the guard, a process that kills all entered process groups when this process has ended. Call it once, before
+/// any thread starts. -1 and errno on failure.
 int clinux_guard_start(void);
 
-/// Puts a process group under the guard; from one thread only. Returns its place, or -1 when there is no guard or no
-/// room: the group then simply is not guarded.
+/// Enters a process group into the guard's table. Call it from one thread only. Returns the slot, or -1 without a guard
+/// or a free slot; the group is not guarded then.
 int clinux_guard_enter(pid_t group);
 
-/// Takes a group out again, by its place; -1 does nothing.
+/// Removes the group in a slot; no effect for -1.
 void clinux_guard_leave(int slot);
 
-/// The guard kills the group at this place at `deadline`, in nanoseconds of CLOCK_MONOTONIC, unless it is put off by
-/// another call before; 0: never. -1 does nothing.
+/// Sets the deadline, in nanoseconds of CLOCK_MONOTONIC, at which the guard kills the group in a slot; 0 for none. A
+/// later call replaces it. No effect for slot -1.
 void clinux_guard_deadline(int slot, int64_t deadline);
 
-/// Names the calling thread, cut to 15 bytes.
+/// Sets the name of the calling thread, truncated to 15 bytes.
 void clinux_name_thread(const char *name);
 
-/// How many processors the affinity of the process allows (sched_setaffinity(2), taskset, cpusets).
+/// Number of processors that the process's affinity allows (sched_setaffinity(2), taskset, cpusets).
 int clinux_allowed_processors(void);
 
-/// Descriptors 0 to 3 of a child, and what it runs.
+/// The program, environment and descriptors 0 to 3 of a child.
 struct clinux_spawn_spec {
     const char *path;
     char *const *arguments;
     char *const *environment;
-    const char *directory;   // NULL: the parent's
-    int descriptors[4];      // stdin, stdout, stderr and descriptor 3; -1: not open in the child
+    const char *directory;   // NULL for the parent's
+    int descriptors[4];      // stdin, stdout, stderr and descriptor 3; -1 for one that is not open in the child
 };
 
-/// Starts a program in a process group of its own, with default signal dispositions, an empty signal mask
-/// and no descriptor beyond those given, and asks the kernel to kill it when the calling thread ends.
-/// Returns the pid, or -1 with errno; `step` then names what failed ("chdir", "exec", ...).
+/// Starts a program in a new process group, with default signal dispositions, an empty signal mask and only the given
+/// descriptors. The kernel kills it when the calling thread ends. Returns the pid, or -1 with errno; `step` then names
+/// the failed call ("chdir", "exec", ...).
 pid_t clinux_spawn(const struct clinux_spawn_spec *spawn, const char **step);
 
 #endif

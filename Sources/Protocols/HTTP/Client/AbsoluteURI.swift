@@ -1,15 +1,16 @@
-/// An http or https URI, taken apart (RFC 9110 section 4.2).
+/// The parts of an http or https URI (RFC 9110 section 4.2).
 public struct AbsoluteURI: Hashable, Sendable, CustomStringConvertible {
+    /// Whether the scheme is https.
     public let isSecure: Bool
-    /// As it was written, an IPv6 address without its brackets.
+    /// As written; an IPv6 address without its brackets.
     public let host: String
-    /// The given one, else 80 or 443.
+    /// 1 to 65535; default 80, or 443 for https.
     public let port: UInt16
-    /// Path and query as they are sent: at least "/".
+    /// Path and query, percent-encoded; "/" at least.
     public let target: String
 
-    /// Nil when the text is no such URI: another scheme, a user name, a fragment, a malformed escape, a port beyond
-    /// 65,535, a character that must be escaped.
+    /// Nil if the text is not an http or https URI, or has a user name, a fragment, a malformed escape, a port outside
+    /// 1 to 65535, or a character that must be percent-encoded.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
         guard bytes.count <= Int(UInt16.max), let first = bytes.first, first != UInt8(ascii: "/") else { return nil }

@@ -3,11 +3,11 @@ internal import Synchronization
 public import TLS
 public import Values
 
-/// An HTTP/1.1 client of one loop, whose tasks use it. Connections are kept and used again. It follows no redirection
-/// and keeps no cookie. A caller that must not be led to inner addresses checks them itself, and gives the one that it
-/// has checked in `Origin.address`.
+/// An HTTP/1.1 client for the tasks of one event loop. It reuses idle connections, follows no redirects and stores no
+/// cookies. A caller that must not connect to internal addresses resolves and checks the host itself, and passes the
+/// checked address in `Origin.address`.
 public final class Client: Sendable {
-    /// Opens a connection to an origin. It throws at the deadline.
+    /// Opens a connection to an origin. Throws at the deadline.
     public typealias Connector =
         @Sendable (Origin, Loop, _ deadline: MonotonicInstant) async throws -> any ByteStream
 
@@ -16,7 +16,8 @@ public final class Client: Sendable {
     private let connector: Connector
     private let idle: Mutex<IdleConnections>
 
-    /// - Precondition: the limits agree with each other.
+    /// A client with a connector of its own.
+    /// - Precondition: the limits are consistent with each other.
     public init(on loop: Loop, limits: ClientLimits = ClientLimits(), connector: @escaping Connector) {
         limits.checkRelations()
         self.loop = loop
@@ -25,20 +26,20 @@ public final class Client: Sendable {
         idle = Mutex(IdleConnections(limits: limits))
     }
 
-    /// A client that speaks plain HTTP and, with `tls`, HTTPS.
+    /// A client for plain HTTP and, with `tls`, for HTTPS.
     public convenience init(on loop: Loop, limits: ClientLimits = ClientLimits(), tls: TLSClientContext? = nil) {
         self.init(on: loop, limits: limits) { origin, loop, deadline in
             let socket = try await Self.connect(to: origin, on: loop, deadline: deadline)
             guard origin.isSecure else { return socket }
             guard let tls else {
                 socket.close()
-                throw StreamError.failed("this client has no TLS")
+                throw StreamError.failed("this client does not support https")
             }
             return try await TLSStream.connect(over: socket, context: tls, host: origin.host, deadline: deadline)
         }
     }
 
-    /// Connects to the origin's address, or to the first address of its host that answers.
+    /// Connects to the origin's address, or to the first reachable address of its host.
     private static func connect(
         to origin: Origin, on loop: Loop, deadline: MonotonicInstant
     ) async throws -> Socket {
@@ -55,10 +56,11 @@ public final class Client: Sendable {
         throw failure
     }
 
-    /// Sends a request and reads its answer. Call it on the client's loop.
+    /// Sends a request and reads the response.
     ///
-    /// A kept connection may turn out to be closed by the server. A request that may be repeated is then sent once
-    /// more on a new one. When the task is cancelled the connection is closed, and `.disconnected` is thrown.
+    /// The server may have closed an idle connection. A request that may be repeated is then sent once more, on a new
+    /// connection. If the task is cancelled, the connection is closed and `.disconnected` is thrown.
+    /// - Precondition: called on the client's loop.
     public func send(
         _ request: ClientRequest, to origin: Origin, deadline: MonotonicInstant
     ) async throws(ClientError) -> ClientResponse {
@@ -69,7 +71,7 @@ public final class Client: Sendable {
             do throws(ClientError) {
                 return try await exchange(bytes, request.method, origin, &reader, connection.stream)
             } catch {
-                guard case .disconnected = error, !reader.hasBegun, request.mayBeRepeated else { throw error }
+                guard case .disconnected = error, !reader.hasReceivedBytes, request.mayBeRepeated else { throw error }
             }
         }
         let stream: any ByteStream
@@ -82,7 +84,8 @@ public final class Client: Sendable {
         return try await exchange(bytes, request.method, origin, &reader, stream)
     }
 
-    /// Closes the connections that are idle now.
+    /// Closes the idle connections.
+    /// - Precondition: called on the client's loop.
     public func closeIdle() {
         loop.preconditionCurrent()
         for connection in idle.withLock({ $0.removeAll() }) { connection.stream.close() }
@@ -92,17 +95,17 @@ public final class Client: Sendable {
         _ bytes: [UInt8], _ method: Method, _ origin: Origin, _ reader: inout ResponseReader,
         _ stream: any ByteStream
     ) async throws(ClientError) -> ClientResponse {
-        // Read and written on the loop only: the cancellation of an exchange that has ended meanwhile must not close a
-        // connection that another one uses.
-        let isUnderWay = Mutex(true)
+        // A cancellation that arrives after the end of this exchange must not close a connection that another one uses.
+        // Accessed on the loop only.
+        let isInProgress = Mutex(true)
         let result = await withTaskCancellationHandler {
             await sendAndRead(bytes, method, &reader, stream)
         } onCancel: {
             loop.execute {
-                if isUnderWay.withLock(\.self) { stream.close() }
+                if isInProgress.withLock(\.self) { stream.close() }
             }
         }
-        isUnderWay.withLock { $0 = false }
+        isInProgress.withLock { $0 = false }
         if case .success = result, reader.mayReuse { keep(stream, origin) } else { stream.close() }
         return try result.get()
     }
@@ -124,7 +127,7 @@ public final class Client: Sendable {
         do throws(StreamError) {
             try await stream.write(bytes, deadline: deadline)
         } catch .disconnected {
-            // The server may have answered before it had read all (413), and its answer is worth more than this error.
+            // The server may have responded before it read the whole request (413). That response is read next.
             return
         } catch {
             throw ClientError(error)
@@ -133,12 +136,12 @@ public final class Client: Sendable {
 
     // MARK: Idle connections
 
-    /// A kept connection that the server has not closed.
+    /// An idle connection that the server has not closed; nil without one.
     private func takeIdle(_ origin: Origin) async -> ClientConnection? {
         while let connection = idle.withLock({ $0.take(origin) }) {
             let age = MonotonicInstant.now() - connection.idleSince
             if age < limits.probeAfter { return connection }
-            if age < limits.idleTimeout, await connection.isQuiet() { return connection }
+            if age < limits.idleTimeout, await connection.isReusable() { return connection }
             connection.stream.close()
         }
         return nil
@@ -146,12 +149,12 @@ public final class Client: Sendable {
 
     private func keep(_ stream: any ByteStream, _ origin: Origin) {
         let connection = ClientConnection(stream, idleSince: .now())
-        for surplus in idle.withLock({ $0.keep(connection, for: origin) }) { surplus.stream.close() }
+        for evicted in idle.withLock({ $0.keep(connection, for: origin) }) { evicted.stream.close() }
     }
 }
 
 extension Method {
-    /// Whether sending it twice means no more than sending it once (RFC 9110 section 9.2.2).
+    /// Whether the effect of sending the request twice is that of sending it once (RFC 9110 section 9.2.2).
     var isIdempotent: Bool {
         switch self {
         case .get, .head, .put, .delete, .options, .trace, .query: true

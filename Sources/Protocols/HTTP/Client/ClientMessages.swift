@@ -1,18 +1,19 @@
-/// A request to be sent. The client adds what frames it: `Host`, `Content-Length`.
+/// A request to send. The client adds `Host` and `Content-Length`.
 public struct ClientRequest: Sendable {
     public let method: Method
-    /// Path and query, escaped.
+    /// Path and query, percent-encoded.
     public let target: String
     public var contentType: MediaType?
     public var body: [UInt8]
-    /// Whether it may be sent a second time when a kept connection ends without an answer. True for the methods that
-    /// RFC 9110 section 9.2.2 calls idempotent; a request whose receiver knows repetitions may say so itself.
+    /// Whether the request may be sent a second time after a reused connection ended without a response. By default
+    /// true for idempotent methods (RFC 9110 section 9.2.2). May be set for a receiver that recognises repetitions.
     public var mayBeRepeated: Bool
+    /// Complete, valid field lines with CRLF.
     private(set) var lines: [UInt8] = []
 
-    /// - Precondition: `method` is not CONNECT, whose answer is no message.
+    /// - Precondition: `method` is not CONNECT, which opens a tunnel.
     public init(_ method: Method, _ target: String, contentType: MediaType? = nil, body: [UInt8] = []) {
-        precondition(method != .connect, "CONNECT opens a tunnel, which this client does not")
+        precondition(method != .connect, "CONNECT is not supported")
         self.method = method
         self.target = target
         self.contentType = contentType
@@ -20,22 +21,23 @@ public struct ClientRequest: Sendable {
         mayBeRepeated = method.isIdempotent
     }
 
-    /// Adds a field line. Throws when the name is no token, when the value holds a control character, or when the
-    /// field is one that the client writes itself.
+    /// Adds a field line. Throws if the name is not a token, if the value contains anything but printable ASCII, spaces
+    /// and tabs, or if the client writes the field itself.
     public mutating func add(name: String, _ value: String) throws(InvalidField) {
         guard !name.isEmpty, name.utf8.allSatisfy(\.isToken) else { throw InvalidField(name: name) }
-        // An id is the server's to echo, and the client's to choose.
-        if let known = KnownField(name: name), known.isWrittenByUs || known == .contentType, known != .xRequestID {
+        // X-Request-Id is reserved in responses only: a client may choose it.
+        if let known = KnownField(name: name), known.isReserved || known == .contentType, known != .xRequestID {
             throw InvalidField(name: name)
         }
         try lines.append(fieldLine: name, value)
     }
 
+    /// Adds a field line, with the conditions of `add(name:_:)`.
     public mutating func add(_ field: KnownField, _ value: String) throws(InvalidField) {
         try add(name: field.name, value)
     }
 
-    /// Head and body as they are sent. Throws when target or host could break the request line or the head.
+    /// The serialised head and body. Throws if the target or the host is malformed.
     func bytes(for origin: Origin) throws(ClientError) -> [UInt8] {
         let targetBytes = Array(target.utf8)
         guard !targetBytes.isEmpty, targetBytes.count <= Int(UInt16.max),
@@ -58,7 +60,7 @@ public struct ClientRequest: Sendable {
             out.append(contentsOf: contentType.text.utf8)
             out.append(contentsOf: "\r\n".utf8)
         }
-        // A POST without content says so (RFC 9110 section 8.6).
+        // A request with a method that usually has content declares a length of 0 (RFC 9110 section 8.6).
         if !body.isEmpty || method == .post || method == .put || method == .patch {
             out.append(contentsOf: "Content-Length: ".utf8)
             out.append(decimal: body.count)
@@ -71,35 +73,36 @@ public struct ClientRequest: Sendable {
     }
 }
 
-/// What a server answered. Any status is an answer: redirections are not followed.
+/// The final response to a request, with any status: redirects are not followed.
 public struct ClientResponse: Sendable {
     public let status: Status
     public let fields: MessageFields
     public let body: [UInt8]
 }
 
-/// Why there is no answer.
+/// Why a request got no valid response.
 public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The request cannot be sent as it is. Nothing was sent.
+    /// The request is malformed. Nothing was sent.
     case invalidRequest(String)
-    /// No connection came about. Nothing was sent.
+    /// The connection could not be opened. Nothing was sent.
     case notConnected(String)
-    /// The deadline passed; the server may have done what was asked.
+    /// The deadline passed. The server may have processed the request.
     case timedOut
-    /// The connection ended before the answer was whole; the server may have done what was asked.
+    /// The connection ended before the response was complete. The server may have processed the request.
     case disconnected(String)
-    /// The answer is no HTTP/1.1, or goes beyond a limit.
+    /// The response is not valid HTTP/1.1, or exceeds a limit of its head.
     case invalidResponse(String)
+    /// The response body exceeds `ClientLimits.bodyBytesMax`.
     case bodyTooLarge(bytesMax: Int)
 
     public var description: String {
         switch self {
-        case .invalidRequest(let reason): "the request cannot be sent: \(reason)"
+        case .invalidRequest(let reason): "invalid request: \(reason)"
         case .notConnected(let reason): "cannot connect: \(reason)"
-        case .timedOut: "no answer in time"
-        case .disconnected(let reason): "the connection ended before the answer was whole: \(reason)"
-        case .invalidResponse(let reason): "the answer is no valid HTTP/1.1: \(reason)"
-        case .bodyTooLarge(let bytesMax): "the answer is longer than \(bytesMax) bytes"
+        case .timedOut: "no response in time"
+        case .disconnected(let reason): "the connection ended before the response was complete: \(reason)"
+        case .invalidResponse(let reason): "the response is not valid HTTP/1.1: \(reason)"
+        case .bodyTooLarge(let bytesMax): "the response body is longer than \(bytesMax) bytes"
         }
     }
 }

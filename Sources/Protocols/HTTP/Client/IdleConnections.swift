@@ -1,10 +1,10 @@
 internal import EventLoop
 internal import Values
 
-/// A connection on which no exchange is under way.
+/// A connection without an exchange in progress.
 final class ClientConnection: Sendable {
     let stream: any ByteStream
-    /// When the last exchange on it ended.
+    /// End of the last exchange.
     let idleSince: MonotonicInstant
 
     init(_ stream: any ByteStream, idleSince: MonotonicInstant) {
@@ -12,20 +12,21 @@ final class ClientConnection: Sendable {
         self.idleSince = idleSince
     }
 
-    /// Whether the server has neither closed the connection nor said anything on it unasked. Costs a turn of the loop.
-    func isQuiet() async -> Bool {
-        var unasked: [UInt8] = []
+    /// Whether the server has neither closed the connection nor sent unrequested bytes. Takes one turn of the loop.
+    func isReusable() async -> Bool {
+        var unrequested: [UInt8] = []
         do throws(StreamError) {
-            _ = try await stream.read(into: &unasked, atMost: 1, deadline: .now())
+            _ = try await stream.read(into: &unrequested, atMost: 1, deadline: .now())
             return false
         } catch {
+            // Neither data nor an end of the stream was waiting.
             return error == .timedOut
         }
     }
 }
 
-/// The kept connections of a client, by origin: as many as the limits allow, and none for long. It closes none
-/// itself: what must be closed is given back.
+/// The idle connections of a client by origin, within the limits of `ClientLimits`. It does not close connections; it
+/// returns those to be closed.
 struct IdleConnections: Sendable {
     private let limits: ClientLimits
     private var byOrigin: [Origin: [ClientConnection]] = [:]
@@ -35,7 +36,7 @@ struct IdleConnections: Sendable {
         self.limits = limits
     }
 
-    /// The connection that was used last: the others may grow old.
+    /// Removes and returns the most recently used connection, so that the others can expire. Nil without one.
     mutating func take(_ origin: Origin) -> ClientConnection? {
         guard let connection = byOrigin[origin]?.popLast() else { return nil }
         count -= 1
@@ -43,17 +44,17 @@ struct IdleConnections: Sendable {
         return connection
     }
 
-    /// Keeps a connection if there is room, made by giving up what has grown old. Returns what is to be closed.
+    /// Adds a connection if the limits allow it, after removing expired ones. Returns the connections to close.
     mutating func keep(_ connection: ClientConnection, for origin: Origin) -> [ClientConnection] {
-        var surplus: [ClientConnection] = []
+        var evicted: [ClientConnection] = []
         let isFull = count >= limits.idleMax || byOrigin[origin, default: []].count >= limits.idlePerEndpointMax
-        if isFull { surplus = removeOlder(than: limits.idleTimeout, at: connection.idleSince) }
+        if isFull { evicted = removeOlder(than: limits.idleTimeout, at: connection.idleSince) }
         guard count < limits.idleMax, byOrigin[origin, default: []].count < limits.idlePerEndpointMax else {
-            return surplus + [connection]
+            return evicted + [connection]
         }
         byOrigin[origin, default: []].append(connection)
         count += 1
-        return surplus
+        return evicted
     }
 
     mutating func removeAll() -> [ClientConnection] {

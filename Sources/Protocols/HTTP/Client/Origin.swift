@@ -1,13 +1,14 @@
 public import EventLoop
 
-/// Whom a client talks to. Connections are reused only for an equal origin.
+/// The server of a request: scheme, host, port and address. Connections are reused for equal origins only.
 public struct Origin: Hashable, Sendable {
+    /// Whether the scheme is https.
     public var isSecure: Bool
-    /// For the Host field, and for the certificate; an IPv6 address without brackets.
+    /// Host name or address for the Host field and for the certificate; an IPv6 address without brackets.
     public var host: String
     public var port: UInt16
-    /// Where to connect to, if that was found out already: who has checked the addresses of a name must connect to
-    /// what was checked, and not look the name up again.
+    /// Address to connect to; nil to resolve `host`. A caller that has checked the resolved address passes it here,
+    /// because a second resolution could return another one.
     public var address: SocketAddress?
 
     public init(isSecure: Bool = false, host: String, port: UInt16, address: SocketAddress? = nil) {
@@ -21,7 +22,7 @@ public struct Origin: Hashable, Sendable {
         self.init(isSecure: uri.isSecure, host: uri.host, port: uri.port, address: address)
     }
 
-    /// The value of the Host field: without the port where that is the scheme's own.
+    /// The value of the Host field, without the port if it is the default of the scheme.
     var hostValue: String {
         let bracketed = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
         return port == (isSecure ? 443 : 80) ? bracketed : "\(bracketed):\(port)"

@@ -1,7 +1,7 @@
 internal import EventLoop
 internal import Values
 
-/// Reads one response, interim ones before it included.
+/// Reads one response, and the interim responses before it.
 struct ResponseReader {
     private let stream: any ByteStream
     private let limits: ClientLimits
@@ -9,9 +9,9 @@ struct ResponseReader {
     private var buffer: [UInt8] = []
     private var position = 0
 
-    /// Whether any byte has come: a server that has sent one has taken the request in.
-    private(set) var hasBegun = false
-    /// Whether another exchange may follow on the connection.
+    /// Whether the server has sent any byte. It has then received the request, which must not be repeated.
+    private(set) var hasReceivedBytes = false
+    /// Whether another exchange may follow on the connection. Valid after `read`.
     private(set) var mayReuse = false
 
     init(_ stream: any ByteStream, limits: ClientLimits, deadline: MonotonicInstant) {
@@ -38,7 +38,7 @@ struct ResponseReader {
         case .chunked: body = try await readChunked()
         case .close: body = try await readToEnd()
         }
-        // Bytes behind the answer, or a length where there is no body, belong to nothing that was asked for.
+        // Extra bytes after the response, or a length where no body is allowed, belong to no request of ours.
         mayReuse =
             end != .close && head.framing.keepsAlive(head.version) && position == buffer.count
             && (end != .none || method == .head || head.status == .notModified
@@ -57,9 +57,9 @@ struct ResponseReader {
                 throw .invalidResponse(violation.detail)
             case .needMore:
                 guard try await readMore(limits.readBytes) > 0 else {
-                    throw .disconnected("the server closed it")
+                    throw .disconnected("closed by the server")
                 }
-                hasBegun = true
+                hasReceivedBytes = true
             }
         }
     }
@@ -68,7 +68,7 @@ struct ResponseReader {
         guard length <= limits.bodyBytesMax else { throw .bodyTooLarge(bytesMax: limits.bodyBytesMax) }
         while buffer.count - position < length {
             let missing = length - (buffer.count - position)
-            guard try await readMore(max(missing, 1)) > 0 else { throw .disconnected("the server closed it") }
+            guard try await readMore(max(missing, 1)) > 0 else { throw .disconnected("closed by the server") }
         }
         let body = Array(buffer[position..<position + length])
         position += length
@@ -85,7 +85,7 @@ struct ResponseReader {
                 return body
             case .needMore(let consumed):
                 position += consumed
-                guard try await readMore(limits.readBytes) > 0 else { throw .disconnected("the server closed it") }
+                guard try await readMore(limits.readBytes) > 0 else { throw .disconnected("closed by the server") }
             case .invalid(let violation):
                 if violation.status == .contentTooLarge { throw .bodyTooLarge(bytesMax: limits.bodyBytesMax) }
                 throw .invalidResponse(violation.detail)

@@ -2,13 +2,13 @@ internal import EventLoop
 internal import Glibc
 internal import Values
 
-/// The `Date` line of responses (RFC 9110 section 6.6.1), made anew once a second.
+/// The `Date` line of responses (RFC 9110 section 6.6.1), formatted once per second.
 struct DateLine: Sendable {
     /// `Date: Sun, 06 Nov 1994 08:49:37 GMT` with CRLF.
     private(set) var bytes: [UInt8] = []
     private var validUntil = MonotonicInstant(nanoseconds: .min)
 
-    /// Makes the line for the second in which `now` lies, unless it is still the one made last.
+    /// Formats the line for the current second, unless it is already current.
     mutating func update(_ now: MonotonicInstant) {
         guard now >= validUntil else { return }
         var time = timespec()
@@ -17,18 +17,17 @@ struct DateLine: Sendable {
         bytes.append(contentsOf: "Date: ".utf8)
         bytes.append(httpDate: Int(time.tv_sec))
         bytes.append(contentsOf: "\r\n".utf8)
-        // `now` may lag behind the clock by a turn of the loop, so that the line may be that much early: it is
-        // never older than a second.
+        // `now` is the loop's cached time and may lag behind the clock, so the line may be replaced that much late.
         validUntil = MonotonicInstant(nanoseconds: now.nanoseconds + 1_000_000_000 - Int64(time.tv_nsec))
     }
 }
 
 extension [UInt8] {
-    /// Appends the IMF-fixdate (RFC 9110 section 5.6.7) of seconds since 1970. Years have four digits.
+    /// Appends the IMF-fixdate (RFC 9110 section 5.6.7) of a time in seconds since 1970. Years have four digits.
     mutating func append(httpDate seconds: Int) {
         let days = Int((Double(seconds) / 86_400).rounded(.down))
         let second = seconds - days * 86_400
-        // Days to civil date, in eras of 400 years that start on 1 March.
+        // Days to civil date, in eras of 400 years that start on 1 March, so that a leap day ends its year.
         let shifted = days + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097

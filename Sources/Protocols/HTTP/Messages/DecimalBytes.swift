@@ -1,7 +1,8 @@
 extension [UInt8] {
-    /// Appends the decimal digits of a number that is not negative.
+    /// Appends the decimal digits of a number.
+    /// - Precondition: `number` is not negative.
     mutating func append(decimal number: Int) {
-        precondition(number >= 0, "a length is not negative")
+        precondition(number >= 0, "a negative number")
         // Int.max has 19 digits.
         var digits = InlineArray<19, UInt8>(repeating: 0)
         var first = 19

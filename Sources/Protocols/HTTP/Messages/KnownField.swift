@@ -1,5 +1,5 @@
-/// The fields that the server, the client or the api looks at. They are recognised while a head is
-/// parsed, so that finding one later compares a byte instead of a name.
+/// The header fields that the server, the client or the API uses. They are recognised while a head is parsed, so that a
+/// later lookup compares a byte instead of a name.
 public enum KnownField: UInt8, Sendable, CaseIterable {
     case accept
     case allow
@@ -58,9 +58,9 @@ public enum KnownField: UInt8, Sendable, CaseIterable {
         }
     }
 
-    /// Fields that frame a message or that the writer adds itself: nobody else may set them, or a
-    /// message could say two different things about where it ends.
-    var isWrittenByUs: Bool {
+    /// Whether the field frames a message or is added by the message writers. Callers may not set it: a message could
+    /// otherwise declare two different lengths.
+    var isReserved: Bool {
         switch self {
         case .connection, .contentLength, .date, .host, .trailer, .transferEncoding, .upgrade, .xRequestID, .expect:
             true
@@ -68,20 +68,20 @@ public enum KnownField: UInt8, Sendable, CaseIterable {
         }
     }
 
-    /// The field with this name, whatever its case. `name` holds token bytes only.
+    /// The field with this name, in any case; nil for a field that is not listed. `name` contains token bytes only.
     init?(_ bytes: Span<UInt8>, _ name: Range<Int>) {
         guard let found = KnownFieldTable.shared.field(bytes, name) else { return nil }
         self = found
     }
 
-    /// The field with this name, whatever its case.
+    /// The field with this name, in any case; nil for a field that is not listed.
     public init?(name: String) {
         let bytes = Array(name.utf8)
         self.init(bytes.span, bytes.indices)
     }
 }
 
-/// Names in lower case, grouped by length: a name is compared with the few known ones of its length.
+/// Names in lower case, grouped by length, so that a name is compared with the few known ones of its length.
 private struct KnownFieldTable: Sendable {
     private struct Entry {
         var field: KnownField

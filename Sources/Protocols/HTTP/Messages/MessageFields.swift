@@ -1,24 +1,23 @@
-/// The field lines of a received head, kept as ranges into its bytes: a text is made only of the
-/// fields that somebody asks for.
+/// The field lines of a received head, stored as ranges into its bytes. Strings are created on access only.
 public struct MessageFields: Sendable {
-    /// The head as it was received.
+    /// The head as received.
     let bytes: [UInt8]
     let lines: [FieldLine]
 
-    /// The number of lines with this field.
+    /// Number of lines with this field.
     public func count(of field: KnownField) -> Int {
         var count = 0
         for line in lines where line.known == field { count += 1 }
         return count
     }
 
-    /// The value of the only line with this field; nil without one, and nil with several, for fields
-    /// where choosing between them would be a guess (`Authorization`).
+    /// The value of a field that occurs exactly once; nil if it is missing or repeated. For fields such as
+    /// `Authorization`, where a choice between several lines would be a guess.
     public func only(_ field: KnownField) -> ArraySlice<UInt8>? {
         count(of: field) == 1 ? first(field) : nil
     }
 
-    /// The value of the first line with this field, without white space around it.
+    /// The value of the first line with this field, without surrounding white space; nil if the field is missing.
     public func first(_ field: KnownField) -> ArraySlice<UInt8>? {
         for line in lines where line.known == field { return bytes[line.value.indices()] }
         return nil
@@ -29,7 +28,7 @@ public struct MessageFields: Sendable {
         first(field).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The value of the first line with this name, whatever its case, as text.
+    /// The value of the first line with this name, in any case, as text.
     public func text(named name: String) -> String? {
         let wanted = name.utf8.map(\.lowercased)
         for line in lines where line.name.count == wanted.count {
@@ -40,7 +39,7 @@ public struct MessageFields: Sendable {
         return nil
     }
 
-    /// All lines in the order in which they came.
+    /// All lines in the order received.
     public var all: [(name: String, value: String)] {
         lines.map {
             (

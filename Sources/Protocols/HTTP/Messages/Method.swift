@@ -1,5 +1,5 @@
-/// The methods of RFC 9110 section 9, PATCH (RFC 5789) and QUERY (draft-ietf-httpbis-safe-method-w-body). Any other is
-/// answered with 501.
+/// The methods of RFC 9110 section 9, PATCH (RFC 5789) and QUERY (draft-ietf-httpbis-safe-method-w-body). A request
+/// with any other method is answered with 501.
 public enum Method: UInt8, Sendable, CaseIterable, CustomStringConvertible {
     case get, head, post, put, patch, delete, options, trace, connect, query
 
@@ -18,7 +18,7 @@ public enum Method: UInt8, Sendable, CaseIterable, CustomStringConvertible {
         }
     }
 
-    /// The method whose name is exactly these bytes. Methods are case-sensitive (RFC 9110 section 9.1).
+    /// The method with this name, case-sensitive (RFC 9110 section 9.1).
     init?(_ bytes: Span<UInt8>, _ range: Range<Int>) {
         guard range.count > 0 else { return nil }
         let candidate: Method
@@ -44,7 +44,7 @@ public enum Method: UInt8, Sendable, CaseIterable, CustomStringConvertible {
     }
 }
 
-/// The protocol versions that are spoken here (RFC 9112 section 2.3).
+/// The supported protocol versions (RFC 9112 section 2.3).
 public enum Version: UInt8, Sendable, CustomStringConvertible {
     case http10, http11
 

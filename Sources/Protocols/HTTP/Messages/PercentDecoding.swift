@@ -1,7 +1,7 @@
 internal import Values
 
-/// Decodes `%XX` (RFC 3986 section 2.1). The parser has refused targets with a malformed escape; text that did not
-/// come through it may still hold one: nil then.
+/// Decodes `%XX` (RFC 3986 section 2.1). Nil for a malformed escape, which only text that did not pass the request
+/// parser can contain.
 func percentDecoded(_ bytes: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count)
@@ -22,7 +22,7 @@ func percentDecoded(_ bytes: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> [U
     return result
 }
 
-/// The same as text; nil also when it is not UTF-8.
+/// `percentDecoded` as text. Nil for a malformed escape, or if the result is not UTF-8.
 func percentDecodedText(_ bytes: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> String? {
     percentDecoded(bytes, plusIsSpace: plusIsSpace).flatMap { String(validating: $0, as: UTF8.self) }
 }

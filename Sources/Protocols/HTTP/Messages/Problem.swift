@@ -1,21 +1,21 @@
 internal import JSON
 
-/// An error for the client to read: a problem document (RFC 9457). A handler throws it, the server sends it.
+/// A problem document (RFC 9457): an error response for the client. A handler throws it, the server sends it.
 public struct Problem: Error, Equatable, Sendable {
-    /// Something wrong in what the client sent, and where.
+    /// One error in the input, with its location.
     public struct InvalidInput: Equatable, Sendable {
-        public enum Place: Equatable, Sendable {
-            /// A JSON pointer (RFC 6901) into the body; empty for the whole of it.
+        public enum Location: Equatable, Sendable {
+            /// A JSON pointer (RFC 6901) into the body; empty for the whole body.
             case pointer(String)
-            /// A parameter of the query or of the path.
+            /// The name of a query or path parameter.
             case parameter(String)
         }
 
-        public var place: Place
+        public var location: Location
         public var detail: String
 
-        public init(_ place: Place, _ detail: String) {
-            self.place = place
+        public init(_ location: Location, _ detail: String) {
+            self.location = location
             self.detail = detail
         }
     }
@@ -25,28 +25,30 @@ public struct Problem: Error, Equatable, Sendable {
         case string(String)
         case integer(Int)
         case boolean(Bool)
-        /// A whole JSON text, written as it is.
+        /// A complete JSON text, written unchanged.
         case json([UInt8])
     }
 
+    /// A header field of the response.
     public struct Field: Equatable, Sendable {
         public var field: KnownField
         public var value: String
     }
 
+    /// A member of the document beyond those of RFC 9457 and `errors`.
     public struct ExtensionMember: Equatable, Sendable {
         public var name: String
         public var value: Member
     }
 
     public var status: Status
-    /// A URI that names the kind of problem; `about:blank` says no more than the status.
+    /// A URI that identifies the type of problem; `about:blank` means no more than the status.
     public var type: String
-    /// The same for every problem of the type.
+    /// Summary of the type; the same for every problem of the type. The default is the reason phrase of the status.
     public var title: String
-    /// What went wrong this time, and what would be accepted.
+    /// What was wrong in this request, and what is accepted.
     public var detail: String?
-    /// Everything that is wrong with the input, not only the first thing.
+    /// All errors in the input, not only the first.
     public var errors: [InvalidInput]
     public private(set) var members: [ExtensionMember] = []
     public private(set) var fields: [Field] = []
@@ -66,7 +68,8 @@ public struct Problem: Error, Equatable, Sendable {
         self.init(violation.status, violation.detail)
     }
 
-    /// The same with an extension member (RFC 9457 section 3.2). The names of the standard members are not for it.
+    /// A copy with an extension member (RFC 9457 section 3.2).
+    /// - Precondition: `name` is not a standard member.
     public func with(_ name: String, _ value: Member) -> Problem {
         precondition(
             !["type", "title", "status", "detail", "instance", "errors"].contains(name), "\(name) is a standard member")
@@ -75,19 +78,19 @@ public struct Problem: Error, Equatable, Sendable {
         return copy
     }
 
-    /// The same with a field of the response, such as `Retry-After` or `WWW-Authenticate`.
+    /// A copy with a header field for the response, such as `Retry-After` or `WWW-Authenticate`.
     public func with(_ field: KnownField, _ value: String) -> Problem {
         var copy = self
         copy.fields.append(Field(field: field, value: value))
         return copy
     }
 
-    /// 503: come back later.
+    /// 503 with `Retry-After`. A negative number of seconds becomes 0.
     public static func unavailable(_ detail: String, retryAfterSeconds: Int) -> Problem {
         Problem(.serviceUnavailable, detail).with(.retryAfter, String(max(retryAfterSeconds, 0)))
     }
 
-    /// The problem document. Throws when one of the fields may not be sent.
+    /// The response with the problem document. Throws if a header field is reserved or has an invalid value.
     public func response() throws(InvalidField) -> Response {
         var response = Response(status, contentType: .problem, body: document())
         for field in fields { try response.add(field.field, field.value) }
@@ -106,7 +109,7 @@ public struct Problem: Error, Equatable, Sendable {
             writer.beginArray()
             for error in errors {
                 writer.beginObject()
-                switch error.place {
+                switch error.location {
                 case .pointer(let pointer): writer.member("pointer", pointer)
                 case .parameter(let name): writer.member("parameter", name)
                 }

@@ -1,5 +1,5 @@
-/// The parameters of a query, in the form `application/x-www-form-urlencoded` (WHATWG URL section 5): pairs parted by
-/// `&`, `+` for a space, `%XX` for the rest. Strict: each escape must be UTF-8, and each pair must have a name.
+/// The parameters of a query in the format `application/x-www-form-urlencoded` (WHATWG URL section 5): pairs separated
+/// by `&`, `+` for a space, `%XX` for other bytes. Names and values must be UTF-8, and each pair must have a name.
 public struct Query: Sendable, Equatable {
     public struct Item: Sendable, Equatable {
         public let name: String
@@ -7,7 +7,7 @@ public struct Query: Sendable, Equatable {
         public let value: String
     }
 
-    /// All pairs in the order in which they came.
+    /// All pairs in the order received.
     public let items: [Item]
 
     init(_ bytes: ArraySlice<UInt8>) throws(Problem) {
@@ -24,7 +24,7 @@ public struct Query: Sendable, Equatable {
         self.items = items
     }
 
-    /// The value of a parameter that may be given once. Throws 400 when it is given more often.
+    /// The value of a parameter; nil if it is missing. Throws 400 if it is given more than once.
     public func value(_ name: String) throws(Problem) -> String? {
         let values = values(name)
         guard values.count <= 1 else {
@@ -33,17 +33,17 @@ public struct Query: Sendable, Equatable {
         return values.first
     }
 
-    /// The values of a parameter that may be repeated.
+    /// The values of a repeatable parameter, in the order received.
     public func values(_ name: String) -> [String] {
-        // Names are compared as bytes: `==` on String takes differently composed letters for equal.
+        // Names are compared as bytes: `==` on String treats canonically equivalent texts as equal.
         items.filter { $0.name.utf8.elementsEqual(name.utf8) }.map(\.value)
     }
 
-    /// Throws 400 that names every parameter which is not in `names`.
+    /// Throws 400, with an error for each parameter that is not in `names`.
     public func require(onlyNames names: [String]) throws(Problem) {
         let unknown = items.filter { item in !names.contains { $0.utf8.elementsEqual(item.name.utf8) } }
         guard unknown.isEmpty else {
-            let accepted = "is unknown; known are: \(names.joined(separator: ", "))"
+            let accepted = "is not a known parameter; known parameters: \(names.joined(separator: ", "))"
             throw Problem(
                 .badRequest, "the query has unknown parameters",
                 errors: unknown.map { .init(.parameter($0.name), accepted) })

@@ -1,25 +1,25 @@
 internal import Values
 
-/// What names one request in the answer and in the log: the client's own `X-Request-Id` if it is sane,
-/// else one that is made here. Bytes and text are made when somebody asks.
+/// The identifier of a request in the response and in the log: the client's `X-Request-Id` if it is valid, else a
+/// generated one. Bytes and text are created on access only.
 public struct RequestID: Sendable, CustomStringConvertible {
-    /// Longest accepted from a client.
+    /// Maximum length of an id from a client.
     public static let bytesMax = 128
 
     private enum Source: Sendable {
         case client(ArraySlice<UInt8>)
-        /// What names the connection, and the place of the request on it: neighbours in a log can be seen.
-        case own(connection: [UInt8], serial: Int)
+        /// Prefix of the connection and number of the request on it, so that the log shows requests of one connection.
+        case generated(connection: [UInt8], serial: Int)
     }
 
     private let source: Source
 
-    /// Takes over the id in `fields`, if there is exactly one of `[A-Za-z0-9._-]{1,128}`.
+    /// Uses the id in `fields` if there is exactly one and it matches `[A-Za-z0-9._-]{1,128}`.
     init(_ fields: MessageFields?, connection: [UInt8], serial: Int) {
-        if let given = fields?.only(.xRequestID), Self.isSane(given) {
+        if let given = fields?.only(.xRequestID), Self.isValid(given) {
             source = .client(given)
         } else {
-            source = .own(connection: connection, serial: serial)
+            source = .generated(connection: connection, serial: serial)
         }
     }
 
@@ -32,14 +32,14 @@ public struct RequestID: Sendable, CustomStringConvertible {
     func append(to bytes: inout [UInt8]) {
         switch source {
         case .client(let given): bytes.append(contentsOf: given)
-        case .own(let connection, let serial):
+        case .generated(let connection, let serial):
             bytes.append(contentsOf: connection)
             bytes.append(decimal: serial)
         }
     }
 
-    /// A name that no other connection has, as far as 64 random bits can tell.
-    static func newConnectionName() -> [UInt8] {
+    /// A prefix for the request ids of one connection: 64 random bits in hexadecimal and a hyphen.
+    static func newConnectionPrefix() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(17)
         bytes.append(hexadecimal: UInt64.random(in: 0...UInt64.max))
@@ -47,7 +47,7 @@ public struct RequestID: Sendable, CustomStringConvertible {
         return bytes
     }
 
-    private static func isSane(_ bytes: ArraySlice<UInt8>) -> Bool {
+    private static func isValid(_ bytes: ArraySlice<UInt8>) -> Bool {
         guard (1...bytesMax).contains(bytes.count) else { return false }
         return bytes.allSatisfy { byte in
             switch byte {

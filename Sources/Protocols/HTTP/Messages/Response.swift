@@ -1,10 +1,11 @@
-/// An answer. The server adds what frames it: `Content-Length`, `Connection`, `Date`, `X-Request-Id`.
+/// A response. The server adds `Content-Length`, `Connection`, `Date` and `X-Request-Id`.
 public struct Response: Sendable {
     public var status: Status
+    /// Value of `Content-Type`; nil for a response without the field.
     public var contentType: MediaType?
-    /// Sent as it is. A response to HEAD, and one whose status forbids content, is sent without it.
+    /// The content. Not sent in a response to HEAD, or with a status that forbids content.
     public var body: [UInt8]
-    /// Whole field lines with CRLF, all of them checked.
+    /// Complete, valid field lines with CRLF.
     private(set) var lines: [UInt8] = []
 
     public init(_ status: Status, contentType: MediaType? = nil, body: [UInt8] = []) {
@@ -13,24 +14,24 @@ public struct Response: Sendable {
         self.body = body
     }
 
-    /// A JSON text.
+    /// A response with a JSON text.
     public static func json(_ body: [UInt8], status: Status = .ok) -> Response {
         Response(status, contentType: .json, body: body)
     }
 
-    /// Text for people.
+    /// A response with plain text in UTF-8.
     public static func text(_ text: String, status: Status = .ok) -> Response {
         Response(status, contentType: .plainText, body: Array(text.utf8))
     }
 
-    /// Adds a field line. Throws when the value holds a control character, which could end the line and start
-    /// another one, or when the field is one that the server writes itself.
+    /// Adds a field line. Throws if the server writes the field itself, or if the value contains anything but printable
+    /// ASCII, spaces and tabs: a line end in it could start another field.
     public mutating func add(_ field: KnownField, _ value: String) throws(InvalidField) {
-        guard !field.isWrittenByUs, field != .contentType else { throw InvalidField(name: field.name) }
+        guard !field.isReserved, field != .contentType else { throw InvalidField(name: field.name) }
         try lines.append(fieldLine: field.name, value)
     }
 
-    /// Adds a field line with a name that is not known here. Throws also when the name is no token.
+    /// Adds a field line by name. Throws also if the name is not a token (RFC 9110 section 5.6.2).
     public mutating func add(name: String, _ value: String) throws(InvalidField) {
         if let known = KnownField(name: name) { return try add(known, value) }
         guard !name.isEmpty, name.utf8.allSatisfy(\.isToken) else { throw InvalidField(name: name) }
@@ -38,14 +39,15 @@ public struct Response: Sendable {
     }
 }
 
-/// A field that may not be sent: its name or value would break the message, or it frames the message.
+/// A header field that cannot be sent: the field is reserved, its name is not a token, or its value is not printable
+/// ASCII.
 public struct InvalidField: Error, Equatable, Sendable, CustomStringConvertible {
     public let name: String
 
-    public var description: String { "the field \"\(name)\" may not be set, or not to this value" }
+    public var description: String { "the header field \"\(name)\" is reserved, or its name or value is invalid" }
 }
 
-/// The value of a `Content-Type`.
+/// A value of `Content-Type`.
 public struct MediaType: Hashable, Sendable {
     let text: String
 
@@ -61,8 +63,8 @@ public struct MediaType: Hashable, Sendable {
 }
 
 extension [UInt8] {
-    /// Appends `name: value` CRLF. The name must be a token. The value may hold printable ASCII, spaces and tabs:
-    /// what else RFC 9110 section 5.5 tolerates has no common meaning.
+    /// Appends `name: value` CRLF. The name must be a token. The value may contain printable ASCII, spaces and tabs;
+    /// the other bytes that RFC 9110 section 5.5 allows have no agreed encoding.
     mutating func append(fieldLine name: String, _ value: String) throws(InvalidField) {
         let bytes = value.utf8Span.span
         for index in bytes.indices where !bytes[index].isFieldText || bytes[index] >= 0x80 {

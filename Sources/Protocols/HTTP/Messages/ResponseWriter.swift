@@ -1,19 +1,20 @@
-/// Puts responses into the form in which they are sent (RFC 9112 sections 4 and 6).
+/// Serialises responses (RFC 9112 sections 4 and 6).
 struct ResponseWriter: Sendable {
-    /// What the request and the connection say about the form of an answer.
+    /// The properties of the request and the connection that determine how a response is sent.
     struct Framing: Sendable {
         var id: RequestID
-        /// Of the request. The answer says HTTP/1.1 in any case (RFC 9112 section 2.3).
+        /// Version of the request. The response always carries HTTP/1.1 (RFC 9112 section 2.3).
         var version: Version
-        /// The answer to HEAD: all but the body.
+        /// True for a response to HEAD, which has the head of the response to GET and no body.
         var omitsBody: Bool
         var keepsAlive: Bool
     }
 
-    /// A body up to this size is copied behind its head, to be sent with one call; a larger one is sent on its own.
+    /// Maximum length of a body that is copied behind its head and sent with the same call. Longer bodies are sent
+    /// separately, without a copy.
     static let joinedBodyBytesMax = 64 * 1024
 
-    /// Appends the head and, if it is small, the body. True if the body remains to be sent.
+    /// Appends the head and, if it is short, the body. Returns true if the body must be sent separately.
     static func append(
         _ response: borrowing Response, _ framing: Framing, date: DateLine, to out: inout [UInt8]
     ) -> Bool {
@@ -46,11 +47,11 @@ struct ResponseWriter: Sendable {
         return false
     }
 
-    /// The interim answer that asks for the body (RFC 9110 section 15.2.1).
+    /// The interim response 100 (Continue), which requests the body (RFC 9110 section 15.2.1).
     static let continueBytes = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
 }
 
-/// The status line of every code, ready to be copied.
+/// The serialised status line of every code.
 private struct StatusLines: Sendable {
     static let shared = StatusLines()
 

@@ -35,10 +35,10 @@ public struct Status: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { "\(code) \(reason)" }
 
-    /// Whether a response with this status never has content (RFC 9110 section 6.4.1).
+    /// Whether a response with this status has no content (RFC 9110 section 6.4.1).
     public var forbidsContent: Bool { code < 200 || code == 204 || code == 304 }
 
-    /// The phrase registered for the code, or that of its class.
+    /// The registered reason phrase of the code, else the name of its class.
     public var reason: String {
         switch code {
         case 100: "Continue"

@@ -1,5 +1,5 @@
-// Classes of bytes by the grammars of RFC 9110 section 5.6 and RFC 3986. Protocol text is compared as
-// bytes: a Swift `Character` joins CR and LF, and `==` on `String` merges what a peer keeps apart.
+// Byte classes of the grammars in RFC 9110 section 5.6 and RFC 3986. Protocol text is compared as bytes: a Swift
+// `Character` joins CR and LF, and `==` on `String` treats canonically equivalent but different bytes as equal.
 
 extension UInt8 {
     static let carriageReturn: UInt8 = 0x0D
@@ -21,19 +21,19 @@ extension UInt8 {
         }
     }
 
-    /// What may stand within a line: `field-vchar`, SP and HTAB (RFC 9110 section 5.5).
+    /// A byte allowed within a field value: `field-vchar`, SP or HTAB (RFC 9110 section 5.5).
     var isFieldText: Bool { (self >= 0x20 && self != 0x7F) || self == .tab }
 
     var isDigit: Bool { self >= UInt8(ascii: "0") && self <= UInt8(ascii: "9") }
 
     var isBlank: Bool { self == .space || self == .tab }
 
-    /// In lower case, if an ASCII letter.
+    /// The byte in lower case if it is an ASCII letter, else the byte itself.
     var lowercased: UInt8 {
         self >= UInt8(ascii: "A") && self <= UInt8(ascii: "Z") ? self | 0x20 : self
     }
 
-    /// RFC 3986 `unreserved` or `sub-delims`: what a registered name is made of, besides escapes.
+    /// RFC 3986 `unreserved` or `sub-delims`: the bytes of a registered name, except escapes.
     var isRegisteredName: Bool {
         switch self {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -47,13 +47,13 @@ extension UInt8 {
         }
     }
 
-    /// RFC 3986 `pchar` without escapes, and the slash: what a path is made of, besides escapes.
+    /// RFC 3986 `pchar` or a slash: the bytes of a path, except escapes.
     var isPath: Bool {
         isRegisteredName || self == UInt8(ascii: ":") || self == UInt8(ascii: "@") || self == UInt8(ascii: "/")
     }
 }
 
-/// A range within a head, in 16 bits a bound.
+/// A range of bytes within a head, with 16-bit bounds.
 struct ByteRange: Sendable, Equatable {
     private var start: UInt16
     private var end: UInt16
@@ -77,7 +77,7 @@ struct ByteRange: Sendable, Equatable {
 }
 
 extension Span<UInt8> {
-    /// Whether the bytes are `text`, which is ASCII in lower case, whatever their own case.
+    /// Whether the bytes equal `text`, ignoring ASCII case. `text` is ASCII in lower case.
     func equals(_ range: Range<Int>, lowercase text: String) -> Bool {
         guard range.count == text.utf8.count else { return false }
         var index = range.lowerBound

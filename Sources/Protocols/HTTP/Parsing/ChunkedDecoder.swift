@@ -1,13 +1,14 @@
 internal import Values
 
-/// Decodes the chunked transfer coding (RFC 9112 section 7.1) from a buffer that grows. Extensions are
-/// checked, counted and dropped; so are trailer fields, of which nothing here makes use.
+/// An incremental decoder of the chunked transfer coding (RFC 9112 section 7.1). Chunk extensions and trailer fields
+/// are checked, counted against the limits and dropped.
 public struct ChunkedDecoder: Sendable {
     public enum Outcome: Equatable, Sendable {
-        /// The bytes before `consumed` are done with, and more are needed.
+        /// `consumed` bytes were decoded; the body is not complete.
         case needMore(consumed: Int)
-        /// The body is complete, and the next message starts after `consumed` bytes.
+        /// The body is complete; the next message starts after `consumed` bytes.
         case complete(consumed: Int)
+        /// The body is malformed or too long; the start of the next message is unknown.
         case invalid(ProtocolViolation)
     }
 
@@ -21,9 +22,9 @@ public struct ChunkedDecoder: Sendable {
         case trailer(LineScanner, count: Int)
     }
 
-    /// Within `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`.
+    /// Position within `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`.
     private enum Extension: Sendable {
-        /// White space after the size: only a semicolon may follow.
+        /// White space after the size: only white space or a semicolon may follow.
         case beforeSemicolon
         case text
         case quoted
@@ -41,7 +42,7 @@ public struct ChunkedDecoder: Sendable {
         self.bodyBytesMax = bodyBytesMax
     }
 
-    /// Decodes `buffer[start...]` and appends the content to `body`.
+    /// Decodes `buffer[start...]` and appends the content to `body`. The next call starts after the consumed bytes.
     public mutating func decode(_ buffer: [UInt8], from start: Int, into body: inout [UInt8]) -> Outcome {
         do throws(ProtocolViolation) {
             var index = start
@@ -56,10 +57,10 @@ public struct ChunkedDecoder: Sendable {
                     let isComplete = try readTrailer(buffer.span, from: index, &scanner, &count)
                     if isComplete { return .complete(consumed: index + scanner.position - start) }
                     state = .trailer(scanner, count: count)
-                    // The section stays in the buffer until it is complete: it is small.
+                    // The trailer section is short; it stays in the buffer until it is complete.
                     return .needMore(consumed: index - start)
                 default:
-                    try step(buffer[index], bodyCount: body.count)
+                    try consume(buffer[index], bodyCount: body.count)
                     index += 1
                 }
             }
@@ -69,8 +70,8 @@ public struct ChunkedDecoder: Sendable {
         }
     }
 
-    /// One byte outside of content and trailers.
-    private mutating func step(_ byte: UInt8, bodyCount: Int) throws(ProtocolViolation) {
+    /// Consumes one byte outside of content and trailers.
+    private mutating func consume(_ byte: UInt8, bodyCount: Int) throws(ProtocolViolation) {
         switch state {
         case .size(let value, let digits):
             try countLineByte(byte)
@@ -100,7 +101,7 @@ public struct ChunkedDecoder: Sendable {
             try Self.requireLineFeed(byte)
             state = .size(value: 0, digits: 0)
         case .data, .trailer:
-            preconditionFailure("content and trailers are not read byte by byte")
+            preconditionFailure("content and trailers are not consumed byte by byte")
         }
     }
 
@@ -139,7 +140,7 @@ public struct ChunkedDecoder: Sendable {
         }
     }
 
-    /// Reads the complete lines of the trailer section; true after the empty line that ends the body.
+    /// Reads the complete lines of the trailer section. Returns true after the empty line that ends the body.
     private func readTrailer(
         _ bytes: Span<UInt8>, from start: Int, _ scanner: inout LineScanner, _ count: inout Int
     ) throws(ProtocolViolation) -> Bool {
@@ -148,7 +149,8 @@ public struct ChunkedDecoder: Sendable {
             case .needMore: return false
             case .tooLong: throw ProtocolViolation(.fieldsTooLarge, "the trailer section is too large")
             case .malformed:
-                throw ProtocolViolation("the trailer section holds a control character, or a line without CRLF")
+                throw ProtocolViolation(
+                    "the trailer section contains a control character, or a line that does not end with CRLF")
             case .line(let line):
                 if line.isEmpty { return true }
                 count += 1
@@ -167,7 +169,7 @@ public struct ChunkedDecoder: Sendable {
     }
 
     private static func requireLineFeed(_ byte: UInt8) throws(ProtocolViolation) {
-        guard byte == .lineFeed else { throw ProtocolViolation("a carriage return without its line feed") }
+        guard byte == .lineFeed else { throw ProtocolViolation("a carriage return is not followed by a line feed") }
     }
 
     private static var tooLarge: ProtocolViolation { ProtocolViolation(.contentTooLarge, "the body is too large") }

@@ -1,13 +1,16 @@
-/// One field line of a head: where its name and value stand, and which field it is.
+/// One field line of a head, as ranges into the head's bytes.
 struct FieldLine: Sendable, Equatable {
     let name: ByteRange
-    /// Without white space around it.
+    /// Without surrounding white space.
     let value: ByteRange
+    /// The field, if it is one of `KnownField`.
     let known: KnownField?
 
-    /// Reads `field-name ":" OWS field-value OWS` (RFC 9112 section 5). The scanner has already made
-    /// sure that the line holds no control character.
-    /// - Parameter start: where the section starts in `bytes`; `line` is relative to it, and so is the result.
+    /// Parses `field-name ":" OWS field-value OWS` (RFC 9112 section 5). The scanner has already rejected control
+    /// characters.
+    /// - Parameters:
+    ///   - start: index in `bytes` at which the section starts.
+    ///   - line: range of the line, relative to `start`, as are the parsed ranges.
     init(_ bytes: Span<UInt8>, from start: Int, line: ByteRange) throws(ProtocolViolation) {
         var index = start + line.lowerBound
         let end = start + line.upperBound

@@ -1,15 +1,15 @@
-/// What the fields of a head say about where its body ends and whether the connection goes on
-/// (RFC 9112 sections 6 and 9). Whatever two recipients could read differently is refused.
+/// The body length and the persistence of the connection, as declared by the fields of a head (RFC 9112 sections 6
+/// and 9). Ambiguous declarations are rejected, because two recipients could read them differently.
 struct Framing: Sendable, Equatable {
-    /// The decimal value of the only `Content-Length`; `Int.max` if it is larger than that.
+    /// The value of `Content-Length`, in bytes; `Int.max` for larger values.
     private(set) var contentLength: Int?
     private(set) var isChunked = false
     private var hasTransferEncoding = false
     private(set) var asksToClose = false
     private(set) var asksToKeepAlive = false
 
-    /// Takes in a field, if it is one of those that matter here.
-    mutating func note(
+    /// Applies a field. Fields without an effect on framing are ignored.
+    mutating func apply(
         _ field: KnownField, _ bytes: Span<UInt8>, _ value: Range<Int>
     ) throws(ProtocolViolation) {
         switch field {
@@ -25,32 +25,32 @@ struct Framing: Sendable, Equatable {
             hasTransferEncoding = true
             isChunked = bytes.equals(value, lowercase: "chunked")
         case .connection:
-            noteOptions(bytes, value)
+            applyConnectionOptions(bytes, value)
         default: break
         }
     }
 
-    /// The rules between fields, once all are known (RFC 9112 section 6.1).
+    /// Checks the relations between fields after the last one (RFC 9112 section 6.1).
     func check(_ version: Version) throws(ProtocolViolation) {
         guard hasTransferEncoding else { return }
         guard contentLength == nil else {
             throw ProtocolViolation("Content-Length and Transfer-Encoding are given together")
         }
         guard version == .http11 else {
-            throw ProtocolViolation("HTTP/1.0 has no Transfer-Encoding")
+            throw ProtocolViolation("Transfer-Encoding is not allowed in HTTP/1.0")
         }
         guard isChunked else {
-            throw ProtocolViolation(.notImplemented, "the only Transfer-Encoding understood is \"chunked\"")
+            throw ProtocolViolation(.notImplemented, "the only supported Transfer-Encoding is \"chunked\"")
         }
     }
 
-    /// Whether another message may follow on the connection, as far as this head says.
+    /// Whether the head allows another message on the connection (RFC 9112 section 9.3).
     func keepsAlive(_ version: Version) -> Bool {
         if asksToClose { return false }
         return version == .http11 || asksToKeepAlive
     }
 
-    /// `1*DIGIT` and nothing else: no sign, no list, no white space within (RFC 9110 section 8.6).
+    /// Parses `1*DIGIT`, without sign, list or inner white space (RFC 9110 section 8.6).
     private static func parseLength(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(ProtocolViolation) -> Int {
         guard !range.isEmpty else { throw ProtocolViolation("Content-Length is empty") }
         var length = 0
@@ -65,7 +65,7 @@ struct Framing: Sendable, Equatable {
         return length
     }
 
-    private mutating func noteOptions(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+    private mutating func applyConnectionOptions(_ bytes: Span<UInt8>, _ range: Range<Int>) {
         var start = range.lowerBound
         while start < range.upperBound {
             var end = start

@@ -1,22 +1,23 @@
-/// Finds the lines of a head or a trailer section in a buffer that grows. Each byte is looked at once,
-/// however the bytes arrive. A line ends with CRLF and with nothing else: RFC 9112 section 2.2 lets a
-/// recipient accept a bare LF, and two servers that differ in this can be made to see two different
-/// messages, so that a bare CR or LF is an error here.
+/// An incremental scanner for the lines of a head or a trailer section. It inspects each byte once, however the bytes
+/// arrive.
+///
+/// A line ends with CRLF only. RFC 9112 section 2.2 allows a recipient to accept a bare LF; two servers that differ in
+/// this can see different messages in the same bytes, so a bare CR or LF is an error here.
 struct LineScanner: Sendable {
     enum Outcome {
-        /// A line without its CRLF, relative to the start of the section.
+        /// A line without its CRLF, as a range relative to the start of the section.
         case line(ByteRange)
         case needMore
         case tooLong
         case malformed
     }
 
-    /// Where the next line starts, relative to the start of the section.
+    /// Start of the next line, relative to the start of the section.
     private(set) var position = 0
     private var scanned = 0
 
     /// The next line of the section that starts at `start` in `bytes`.
-    /// - Parameter lengthMax: the longest line without CRLF; below 0 there is no room for any line.
+    /// - Parameter lengthMax: maximum length of the line without CRLF. A negative value gives `.tooLong`.
     mutating func next(in bytes: Span<UInt8>, from start: Int, lengthMax: Int) -> Outcome {
         guard lengthMax >= 0 else { return .tooLong }
         let limit = start + position + lengthMax + 2

@@ -1,8 +1,9 @@
-/// What a peer did against the protocol or beyond a limit, and the status that answers it. The
-/// connection is closed after the answer: where the next message starts is no longer sure.
+/// A violation of the protocol or of a limit by a peer. The connection is closed after the response, because the start
+/// of the next message is unknown.
 public struct ProtocolViolation: Error, Equatable, Sendable {
+    /// Status of the response to the violation.
     public let status: Status
-    /// What was wrong, for the peer to read. A literal: nothing that was received is repeated.
+    /// What was wrong, for the peer. A literal, so that no received bytes are repeated.
     public let detail: String
 
     init(_ status: Status, _ detail: StaticString) {
@@ -15,12 +16,12 @@ public struct ProtocolViolation: Error, Equatable, Sendable {
     }
 }
 
-/// What an incremental parser has made of the bytes so far.
+/// The result of an incremental parser.
 public enum Parsed<Message> {
-    /// All bytes are well formed, and the message is not complete.
+    /// The bytes so far are well formed; the message is not complete.
     case needMore
-    /// A message, and the number of bytes that it took.
+    /// A complete message, and the number of bytes it occupied.
     case complete(Message, consumed: Int)
-    /// Nothing after this may be read as a message.
+    /// The bytes are malformed. The parser must not be used again.
     case invalid(ProtocolViolation)
 }

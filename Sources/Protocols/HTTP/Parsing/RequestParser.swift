@@ -1,9 +1,7 @@
-/// Reads request heads from a buffer that grows, by RFC 9112 and as strictly as it allows. Where the
-/// standard lets a recipient be lenient, this one is not: two parties that read the same bytes
-/// differently are what request smuggling is made of.
+/// An incremental parser of request heads (RFC 9112). Where the standard allows a recipient to be lenient, this parser
+/// is strict: request smuggling depends on two parties that read the same bytes differently.
 ///
-/// A line is scanned once and parsed once, when it is complete. After `.invalid` the parser must not
-/// be used again: the connection has no next message.
+/// Each line is scanned once, and parsed when it is complete. After `.invalid` the parser must not be used again.
 public struct RequestParser: Sendable {
     private let limits: MessageLimits
     private var scanner = LineScanner()
@@ -16,15 +14,17 @@ public struct RequestParser: Sendable {
     private var skippedEmptyLine = false
 
     private enum Expectation: Sendable {
-        case none, proceed, unknown
+        case none, `continue`, unknown
     }
 
     public init(limits: MessageLimits = MessageLimits()) {
         self.limits = limits
     }
 
-    /// Takes up where the last call ended. The bytes before `buffer.count` of the last call must still
-    /// be there, and `start` must be the index at which the head starts.
+    /// Continues to parse a head, with more bytes than in the last call.
+    /// - Parameters:
+    ///   - buffer: all bytes of the last call for this head, followed by new ones.
+    ///   - start: index in `buffer` at which the head starts.
     public mutating func parse(_ buffer: [UInt8], from start: Int) -> Parsed<RequestHead> {
         do throws(ProtocolViolation) {
             guard try readLines(buffer.span, from: start) else { return .needMore }
@@ -37,7 +37,7 @@ public struct RequestParser: Sendable {
         }
     }
 
-    /// Reads all lines that are complete; true after the empty line that ends the head.
+    /// Parses all complete lines. Returns true after the empty line that ends the head.
     private mutating func readLines(_ bytes: Span<UInt8>, from start: Int) throws(ProtocolViolation) -> Bool {
         while true {
             let room = limits.headBytesMax - scanner.position - 2
@@ -50,13 +50,13 @@ public struct RequestParser: Sendable {
                     ? ProtocolViolation(.uriTooLong, "the request line is too long")
                     : ProtocolViolation(.fieldsTooLarge, "the head is too large")
             case .malformed:
-                throw ProtocolViolation("the head holds a control character, or a line that does not end with CRLF")
+                throw ProtocolViolation("the head contains a control character, or a line that does not end with CRLF")
             case .line(let line):
                 if requestLine != nil {
                     if line.isEmpty { return true }
                     try readField(bytes, from: start, line)
                 } else if line.isEmpty, !skippedEmptyLine {
-                    // RFC 9112 section 2.2: at least one empty line before a request is to be ignored.
+                    // RFC 9112 section 2.2: a server should ignore at least one empty line before a request.
                     skippedEmptyLine = true
                 } else {
                     requestLine = try RequestLine(bytes, from: start, line)
@@ -88,20 +88,20 @@ public struct RequestParser: Sendable {
             guard contentTypeCount == 1 else { throw ProtocolViolation("Content-Type is given more than once") }
         case .expect:
             let isContinue = bytes.equals(value, lowercase: "100-continue")
-            expectation = isContinue && expectation != .unknown ? .proceed : .unknown
+            expectation = isContinue && expectation != .unknown ? .continue : .unknown
         default:
-            try framing.note(known, bytes, value)
+            try framing.apply(known, bytes, value)
         }
     }
 
     private func finish(_ head: [UInt8]) throws(ProtocolViolation) -> RequestHead {
-        guard let requestLine else { preconditionFailure("a head without a request line is never complete") }
+        guard let requestLine else { preconditionFailure("a complete head has a request line") }
         let version = requestLine.version
         guard hostCount == 1 || version == .http10 else { throw ProtocolViolation("Host is missing") }
         try framing.check(version)
-        // An HTTP/1.0 client cannot take a 100, so its expectation is ignored (RFC 9110 section 10.1.1).
+        // An HTTP/1.0 client does not understand 100, so its expectation is ignored (RFC 9110 section 10.1.1).
         guard expectation != .unknown || version == .http10 else {
-            throw ProtocolViolation(.expectationFailed, "the only expectation understood is 100-continue")
+            throw ProtocolViolation(.expectationFailed, "the only supported expectation is 100-continue")
         }
         return RequestHead(
             method: requestLine.method,
@@ -109,11 +109,11 @@ public struct RequestParser: Sendable {
             fields: MessageFields(bytes: head, lines: lines),
             target: requestLine.target,
             framing: framing,
-            expectsContinue: expectation == .proceed && version == .http11)
+            expectsContinue: expectation == .continue && version == .http11)
     }
 }
 
-/// `method SP request-target SP HTTP-version` (RFC 9112 section 3), single spaces only.
+/// `method SP request-target SP HTTP-version` with single spaces (RFC 9112 section 3).
 private struct RequestLine: Sendable {
     let method: Method
     let target: RequestTarget
@@ -153,7 +153,7 @@ extension Version {
         switch (bytes[start + 5], bytes[start + 7]) {
         case (UInt8(ascii: "1"), UInt8(ascii: "1")): self = .http11
         case (UInt8(ascii: "1"), UInt8(ascii: "0")): self = .http10
-        default: throw ProtocolViolation(.versionNotSupported, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+        default: throw ProtocolViolation(.versionNotSupported, "only HTTP/1.0 and HTTP/1.1 are supported")
         }
     }
 }

@@ -1,26 +1,28 @@
 internal import Values
 
-/// Where the parts of a request target stand in the head (RFC 9112 section 3.2).
+/// The parts of a request target, as ranges into the head (RFC 9112 section 3.2).
 struct RequestTarget: Sendable, Equatable {
-    /// With its leading slash and still escaped; empty in absolute form without a path, which means "/".
+    /// With its leading slash, percent-encoded; empty in absolute form without a path, which means "/".
     private(set) var path = ByteRange.empty
-    /// Without the question mark and still escaped; nil without a question mark.
+    /// Without the question mark, percent-encoded; nil without a question mark.
     private(set) var query: ByteRange?
-    /// Of the absolute form: it counts, and the Host field does not (RFC 9112 section 3.2.2).
+    /// The authority of an absolute form. It takes precedence over the Host field (RFC 9112 section 3.2.2).
     private(set) var authority: ByteRange?
-    /// `*`: the server as a whole.
+    /// Whether the target is `*`, the server as a whole.
     private(set) var isAsterisk = false
-    /// Whether the path holds escapes (`%41`), all of them well formed.
+    /// Whether the path contains escapes (`%41`). All of them are well formed.
     private(set) var pathHasEscapes = false
 
-    /// - Parameter start: where the head starts in `bytes`; `range` is relative to it, and so is the result.
+    /// - Parameters:
+    ///   - start: index in `bytes` at which the head starts.
+    ///   - range: range of the target, relative to `start`, as are the parsed ranges.
     init(_ bytes: Span<UInt8>, from start: Int, _ range: ByteRange, method: Method) throws(ProtocolViolation) {
         guard !range.isEmpty else { throw ProtocolViolation("the request target is empty") }
         let first = bytes[start + range.lowerBound]
         if first == UInt8(ascii: "/") {
             try readPathAndQuery(bytes, from: start, range.lowerBound, range.upperBound)
         } else if range.count == 1, first == UInt8(ascii: "*") {
-            guard method == .options else { throw ProtocolViolation("the target \"*\" is for OPTIONS only") }
+            guard method == .options else { throw ProtocolViolation("the target \"*\" is allowed for OPTIONS only") }
             isAsterisk = true
         } else {
             try readAbsolute(bytes, from: start, range)
@@ -73,26 +75,27 @@ struct RequestTarget: Sendable, Equatable {
         }
     }
 
-    /// The length of the character or escape at `index`, both of which RFC 3986 must allow.
+    /// The length of the character or escape at `index`. Throws if RFC 3986 does not allow it.
     private static func unitLength(
         _ bytes: Span<UInt8>, _ index: Int, _ end: Int, _ hasEscapes: inout Bool
     ) throws(ProtocolViolation) -> Int {
         let byte = bytes[index]
         if byte.isPath { return 1 }
         guard byte == UInt8(ascii: "%") else {
-            throw ProtocolViolation("the request target holds a character that a URI must escape")
+            throw ProtocolViolation("the request target contains a character that must be percent-encoded")
         }
         guard end - index >= 3, Hexadecimal.value(bytes[index + 1]) != nil, Hexadecimal.value(bytes[index + 2]) != nil
         else {
-            throw ProtocolViolation("the request target holds \"%\" without two hexadecimal digits")
+            throw ProtocolViolation("the request target contains \"%\" without two hexadecimal digits")
         }
         hasEscapes = true
         return 3
     }
 }
 
-/// Whether the bytes are `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2). The Host
-/// field may be empty (of a URI without authority); the authority of an http URI may not.
+/// Whether the bytes are `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2).
+/// - Parameter mayBeEmpty: true for the Host field, which is empty for a URI without authority; false for the authority
+///   of an http URI.
 func isAuthority(_ bytes: Span<UInt8>, _ range: Range<Int>, mayBeEmpty: Bool) -> Bool {
     var index = range.lowerBound
     let end = range.upperBound

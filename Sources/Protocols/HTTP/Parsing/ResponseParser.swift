@@ -1,16 +1,17 @@
-/// The head of a response that has passed every check of the parser.
+/// The head of a valid response.
 public struct ResponseHead: Sendable {
     public let status: Status
     public let version: Version
     public let fields: MessageFields
     let framing: Framing
 
-    /// How the end of the body is known (RFC 9112 section 6.3).
+    /// How the end of the body is determined (RFC 9112 section 6.3).
     enum BodyEnd: Equatable {
+        /// No body.
         case none
         case length(Int)
         case chunked
-        /// The server closes the connection.
+        /// The body ends when the server closes the connection.
         case close
     }
 
@@ -21,7 +22,7 @@ public struct ResponseHead: Sendable {
     }
 }
 
-/// Reads response heads from a buffer that grows, as strictly as `RequestParser` reads requests.
+/// An incremental parser of response heads, as strict as `RequestParser`.
 public struct ResponseParser: Sendable {
     private let limits: MessageLimits
     private var scanner = LineScanner()
@@ -33,8 +34,10 @@ public struct ResponseParser: Sendable {
         self.limits = limits
     }
 
-    /// Takes up where the last call ended. The bytes before `buffer.count` of the last call must still
-    /// be there, and `start` must be the index at which the head starts.
+    /// Continues to parse a head, with more bytes than in the last call.
+    /// - Parameters:
+    ///   - buffer: all bytes of the last call for this head, followed by new ones.
+    ///   - start: index in `buffer` at which the head starts.
     public mutating func parse(_ buffer: [UInt8], from start: Int) -> Parsed<ResponseHead> {
         do throws(ProtocolViolation) {
             guard try readLines(buffer.span, from: start), let statusLine else { return .needMore }
@@ -50,7 +53,7 @@ public struct ResponseParser: Sendable {
         }
     }
 
-    /// Reads all lines that are complete; true after the empty line that ends the head.
+    /// Parses all complete lines. Returns true after the empty line that ends the head.
     private mutating func readLines(_ bytes: Span<UInt8>, from start: Int) throws(ProtocolViolation) -> Bool {
         while true {
             let room = limits.headBytesMax - scanner.position - 2
@@ -59,7 +62,8 @@ public struct ResponseParser: Sendable {
             case .needMore: return false
             case .tooLong: throw ProtocolViolation(.fieldsTooLarge, "the head of the response is too large")
             case .malformed:
-                throw ProtocolViolation("the response holds a control character, or a line that does not end with CRLF")
+                throw ProtocolViolation(
+                    "the response contains a control character, or a line that does not end with CRLF")
             case .line(let line):
                 if statusLine == nil {
                     statusLine = try Self.parseStatusLine(bytes, line.indices(from: start))
@@ -80,10 +84,10 @@ public struct ResponseParser: Sendable {
         }
         let field = try FieldLine(bytes, from: start, line: line)
         lines.append(field)
-        if let known = field.known { try framing.note(known, bytes, field.value.indices(from: start)) }
+        if let known = field.known { try framing.apply(known, bytes, field.value.indices(from: start)) }
     }
 
-    /// `HTTP-version SP 3DIGIT SP [ reason-phrase ]` (RFC 9112 section 4); the last space may be missing.
+    /// Parses `HTTP-version SP 3DIGIT SP [ reason-phrase ]` (RFC 9112 section 4). The last space may be missing.
     private static func parseStatusLine(
         _ bytes: Span<UInt8>, _ line: Range<Int>
     ) throws(ProtocolViolation) -> (version: Version, status: Status) {
@@ -97,7 +101,7 @@ public struct ResponseParser: Sendable {
             guard bytes[index].isDigit else { throw ProtocolViolation("the status code is not a number") }
             code = code * 10 + Int(bytes[index] - UInt8(ascii: "0"))
         }
-        guard (100...599).contains(code) else { throw ProtocolViolation("the status code is not 100 to 599") }
+        guard (100...599).contains(code) else { throw ProtocolViolation("the status code is not in 100 to 599") }
         return (version, Status(code))
     }
 }

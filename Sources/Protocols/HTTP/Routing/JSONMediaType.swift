@@ -1,10 +1,10 @@
 extension MessageFields {
-    /// Whether the content is JSON in UTF-8 and not compressed: `application/json`, with nothing but
-    /// `charset=utf-8` behind it (RFC 8259 section 11 defines no parameter, and many clients send this one).
-    var sayJSON: Bool {
-        // The parser has refused a second Content-Type.
+    /// Whether the fields declare uncompressed JSON in UTF-8: no `Content-Encoding`, and `application/json` without
+    /// parameters or with `charset=utf-8`. RFC 8259 section 11 defines no parameter, but many clients send this one.
+    var declareJSON: Bool {
+        // The parser has rejected a second Content-Type.
         guard count(of: .contentEncoding) == 0, let value = first(.contentType) else { return false }
-        // What nearly every client sends is compared at once.
+        // Fast path for the value that nearly every client sends.
         if bytes.span.equals(value.indices, lowercase: "application/json") { return true }
         let parts = value.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)
         guard let type = parts.first, Self.matches(type, "application/json") else { return false }

@@ -1,12 +1,14 @@
-/// The patterns of all routes, segment by segment. A literal segment wins over a parameter, from the left to the
-/// right; where the literal leads to no route for the method, the parameter is tried after it.
+/// The patterns of all routes as a tree of segments. At each segment a literal takes precedence over a parameter; if
+/// the literal leads to no route for the method, the parameter is tried.
 struct PathTree: Sendable {
-    /// A segment of patterns, with what may follow it.
+    /// A position in the patterns, after a common prefix.
     private struct Node: Sendable {
         var literals: [Literal] = []
+        /// Index of the node after a parameter segment.
         var parameter: Int?
-        /// Of the patterns that end here.
+        /// Routes whose pattern ends here.
         var routes: [MethodRoute] = []
+        /// Methods of `routes`, with HEAD and OPTIONS where they are implied.
         var allowed: MethodSet = []
     }
 
@@ -22,8 +24,8 @@ struct PathTree: Sendable {
 
     private var nodes = [Node()]
 
-    /// Adds a route, and returns the names of the pattern's parameters.
-    /// - Precondition: the pattern is well formed, and has no other route for the method.
+    /// Adds a route. Returns the names of the pattern's parameters.
+    /// - Precondition: the pattern is well formed, and the method is not registered for it.
     mutating func insert(_ pattern: String, _ method: Method, index: Int) -> [String] {
         var names: [String] = []
         let node = insert(pattern, &names)
@@ -47,7 +49,7 @@ struct PathTree: Sendable {
                 names.append(String(decoding: segment.dropFirst().dropLast(), as: UTF8.self))
                 node = parameterNode(after: node)
             } else {
-                precondition(segment.allSatisfy(\.isPath), "\(pattern) is no path")
+                precondition(segment.allSatisfy(\.isPath), "\(pattern) is not a path")
                 node = literalNode(Array(segment), after: node)
             }
         }
@@ -68,15 +70,15 @@ struct PathTree: Sendable {
         return nodes.count - 1
     }
 
-    /// One search: what it looks for, and what it has seen.
+    /// The input and state of one search.
     struct Search {
         let bytes: [UInt8]
         let path: ByteRange
         let hasEscapes: Bool
         let method: Method
-        /// What has matched parameters so far.
+        /// Segments matched by parameters so far.
         var values: [ByteRange] = []
-        /// Methods of all patterns that match the path, as far as they have been seen.
+        /// Methods of all patterns visited so far that match the whole path.
         var allowed: MethodSet = []
 
         init(_ head: RequestHead) {
@@ -98,12 +100,13 @@ struct PathTree: Sendable {
         }
     }
 
-    /// The route of a whole path. Without one, `search.allowed` tells what the path would allow.
+    /// The index of the route for the path and method; nil without one, and then `search.allowed` has the methods that
+    /// the path accepts.
     func find(_ search: inout Search) -> Int? {
         find(0, search.path.lowerBound, &search)
     }
 
-    /// The route for what is left of the path from `position`, which is its end or a slash.
+    /// The index of the route for the rest of the path from `position`, which is a slash or the end of the path.
     private func find(_ node: Int, _ position: Int, _ search: inout Search) -> Int? {
         let isRoot = position == search.path.lowerBound && search.path.count <= 1
         if position == search.path.upperBound || isRoot {

@@ -1,28 +1,28 @@
-/// Answers a request. It runs on the loop of the connection and must not block it. What it throws is sent as a
-/// problem document: a `Problem` as it is, anything else as 500 without a word about its cause.
+/// A function that answers a request. It runs on the event loop of the connection and must not block it. A thrown
+/// `Problem` is sent as such; any other error becomes a 500 without its cause.
 public typealias Handler = @Sendable (Request, RequestContext) async throws -> Response
 
-/// What one method of one path does.
+/// The handler of one method of one path pattern.
 public final class Route: Sendable {
-    /// Who may use it.
+    /// The authorization that a route requires.
     public enum Access: Sendable, Equatable {
-        /// Everybody: no key is looked at.
+        /// None: credentials are ignored.
         case open
-        /// Whom the router's authorizer grants this scope.
+        /// This scope, granted by the router's authorizer.
         case scope(String)
     }
 
-    /// What body it takes.
+    /// The request body that a route accepts.
     public enum Body: Sendable, Equatable {
-        /// None: a request with one is answered with 400.
+        /// None: a request with a body is answered with 400.
         case none
-        /// A JSON text, or none at all. Another media type is answered with 415, a longer text with 413; `bytesMax`
-        /// nil is the server's `bodyBytesMax`.
+        /// A JSON text of up to `bytesMax` bytes (nil: the server's `bodyBytesMax`), or no body. Another media type is
+        /// answered with 415, a longer text with 413.
         case json(bytesMax: Int? = nil)
     }
 
     public let method: Method
-    /// Such as `/api/jobs/{id}`: the route's name in metrics, logs and the OpenAPI document.
+    /// The path pattern, such as `/api/jobs/{id}`. Names the route in metrics, logs and the OpenAPI document.
     public let pattern: String
     public let access: Access
     public let body: Body

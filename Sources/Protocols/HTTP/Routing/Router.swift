@@ -1,23 +1,23 @@
-/// Finds the route of a request.
+/// The routes of a server.
 ///
-/// A pattern is a path of literal segments and parameters: `/api/jobs/{id}/cancel`. A literal wins over a parameter.
-/// HEAD is answered by the route for GET, OPTIONS by the router itself.
+/// A pattern is a path of literal segments and parameters, such as `/api/jobs/{id}/cancel`. A literal takes precedence
+/// over a parameter. HEAD is answered by the route for GET, OPTIONS by the router.
 public struct Router: Sendable {
-    /// Decides whether the sender of a request may use a scope. It throws the `Problem` that answers it: 401 for
-    /// want of a valid key, 403 for want of the scope.
+    /// Checks that the sender of a request has a scope. Throws the `Problem` to answer otherwise: 401 without a valid
+    /// key, 403 without the scope.
     public typealias Authorizer = @Sendable (RequestHead, _ scope: String) async throws -> Caller
 
-    /// Turns what a handler threw into a problem; nil for what is no problem of the client's: 500.
+    /// Converts an error of a handler into a problem for the client; nil for an internal error, answered with 500.
     public typealias ErrorTranslator = @Sendable (any Error) -> Problem?
 
-    /// In the order in which they were registered.
+    /// All routes in the order of registration.
     public private(set) var routes: [Route] = []
     let authorizer: Authorizer?
     let translateError: ErrorTranslator
     private var tree = PathTree()
     private var methods: MethodSet = []
 
-    /// - Parameter authorizer: needed as soon as a route asks for a scope.
+    /// - Parameter authorizer: required if a route requires a scope.
     public init(
         authorizer: Authorizer? = nil, translateError: @escaping ErrorTranslator = { _ in nil }
     ) {
@@ -27,15 +27,15 @@ public struct Router: Sendable {
 
     /// Registers a route.
     /// - Parameters:
-    ///   - access: has no default, so that no route is open by oversight.
-    ///   - body: by default JSON for POST, PUT and PATCH, none for the others.
-    /// - Precondition: the pattern is well formed, and has no other route for the method.
+    ///   - access: without a default, so that no route is open by oversight.
+    ///   - body: the accepted body; by default JSON for POST, PUT and PATCH, none for other methods.
+    /// - Precondition: the pattern is well formed, and the method is not registered for it.
     public mutating func on(
         _ method: Method, _ pattern: String, access: Route.Access, body: Route.Body? = nil,
         _ handler: @escaping Handler
     ) {
-        precondition(method != .head && method != .options, "\(method) is answered without a route of its own")
-        precondition(access == .open || authorizer != nil, "\(pattern) asks for a scope, and nobody grants any")
+        precondition(method != .head && method != .options, "\(method) is answered by the router")
+        precondition(access == .open || authorizer != nil, "\(pattern) requires a scope, but there is no authorizer")
         let names = tree.insert(pattern, method, index: routes.count)
         methods.formUnion([MethodSet(method), MethodSet(.options)])
         if method == .get { methods.insert(MethodSet(.head)) }
@@ -46,9 +46,9 @@ public struct Router: Sendable {
     }
 
     enum Match {
-        /// The place of the route in `routes`.
+        /// The index of the route in `routes`, and the matched parameters.
         case route(Int, PathParameters)
-        /// OPTIONS of a path that exists, or of `*`.
+        /// OPTIONS for an existing path, or for `*`.
         case options(MethodSet)
         case methodNotAllowed(MethodSet)
         case notFound

@@ -13,16 +13,16 @@ extension Server {
                 let connection = try await listener.accept(on: serverLoops[0].loop)
                 if isFailing { logger.info("accepting connections again", ["address": .text(listener.address)]) }
                 isFailing = false
-                place(connection, serverLoop: accepted % serverLoops.count, upgrade)
+                dispatch(connection, toLoop: accepted % serverLoops.count, upgrade)
                 accepted += 1
-                // A full backlog must not keep the connections of this loop waiting.
+                // A long backlog must not starve the connections of this loop.
                 if accepted % 32 == 0 { await Task.yield() }
             } catch .closed {
                 return
             } catch {
                 if !isFailing {
                     logger.error(
-                        "cannot accept connections; trying again",
+                        "cannot accept connections; retrying",
                         ["address": .text(listener.address), "error": .error(error)])
                 }
                 isFailing = true
@@ -31,26 +31,26 @@ extension Server {
         }
     }
 
-    /// Hands a connection to a serverLoop, or turns it away.
-    func place(_ connection: consuming Listener.Connection, serverLoop: Int, _ upgrade: StreamUpgrade?) {
+    /// Starts to serve a connection on the server loop with this index, or refuses it if the server is full.
+    func dispatch(_ connection: consuming Listener.Connection, toLoop index: Int, _ upgrade: StreamUpgrade?) {
         switch connections.enter() {
         case .admitted:
-            let serverLoop = serverLoops[serverLoop]
-            let handover = Handover(connection)
-            serverLoop.loop.spawn { await self.serve(handover, on: serverLoop, upgrade) }
+            let serverLoop = serverLoops[index]
+            let transfer = ConnectionTransfer(connection)
+            serverLoop.loop.spawn { await self.serve(transfer, on: serverLoop, upgrade) }
         case .refused:
-            // A client of TLS could not read the refusal before the handshake, whose work is to be saved here.
-            let handover = Handover(connection)
-            serverLoops[0].loop.spawn { await self.refuse(handover, silently: upgrade != nil) }
+            // A TLS client could read the 503 only after a handshake, and a full server does not spend that work.
+            let transfer = ConnectionTransfer(connection)
+            serverLoops[0].loop.spawn { await self.refuse(transfer, silently: upgrade != nil) }
         case .ignored:
             return
         }
     }
 
-    private func serve(_ handover: Handover, on serverLoop: ServerLoop, _ upgrade: StreamUpgrade?) async {
-        guard let socket = attach(handover, to: serverLoop) else { return connections.leave(nil) }
+    private func serve(_ transfer: ConnectionTransfer, on serverLoop: ServerLoop, _ upgrade: StreamUpgrade?) async {
+        guard let socket = attach(transfer, to: serverLoop) else { return connections.leave(nil) }
         let record = ConnectionRecord(socket, on: serverLoop.loop)
-        connections.note(record)
+        connections.register(record)
         defer { connections.leave(record) }
         var stream: any ByteStream = socket
         if let upgrade {
@@ -58,7 +58,7 @@ extension Server {
                 stream = try await upgrade(socket, .now().after(nanoseconds: deadlines.handshake))
                 record.upgrade(to: stream)
             } catch {
-                logger.debug("a handshake failed", ["peer": .text(socket.remoteAddress), "error": .error(error)])
+                logger.debug("handshake failed", ["peer": .text(socket.remoteAddress), "error": .error(error)])
                 return socket.close()
             }
         }
@@ -67,29 +67,29 @@ extension Server {
         await connection.run()
     }
 
-    private func refuse(_ handover: Handover, silently: Bool) async {
+    private func refuse(_ transfer: ConnectionTransfer, silently: Bool) async {
         defer { connections.leaveRefused() }
-        guard let socket = attach(handover, to: serverLoops[0]) else { return }
+        guard let socket = attach(transfer, to: serverLoops[0]) else { return }
         guard !silently else { return socket.close() }
         let record = ConnectionRecord(socket, on: serverLoops[0].loop)
         var connection = Connection(
             socket, of: self, on: serverLoops[0], record: record, remoteAddress: socket.remoteAddress)
-        await connection.end(with: .unavailable("too many connections", retryAfterSeconds: 1))
+        await connection.reject(with: .unavailable("too many connections", retryAfterSeconds: 1))
     }
 
-    private func attach(_ handover: Handover, to serverLoop: ServerLoop) -> Socket? {
-        guard let connection = handover.take() else { return nil }
+    private func attach(_ transfer: ConnectionTransfer, to serverLoop: ServerLoop) -> Socket? {
+        guard let connection = transfer.take() else { return nil }
         do throws(SystemError) {
             return try connection.attach(to: serverLoop.loop)
         } catch {
-            logger.error("cannot take a connection over", ["error": .error(error)])
+            logger.error("cannot register a connection with its event loop", ["error": .error(error)])
             return nil
         }
     }
 }
 
-/// Carries a connection into the task that takes it over: a closure cannot give away what it has captured.
-private final class Handover: Sendable {
+/// Moves a connection into the task that serves it: a closure cannot consume a captured noncopyable value.
+private final class ConnectionTransfer: Sendable {
     private let connection: Mutex<Listener.Connection?>
 
     init(_ connection: consuming Listener.Connection) {

@@ -2,17 +2,17 @@ internal import EventLoop
 internal import Telemetry
 
 extension Connection {
-    /// What has become of a request's body.
+    /// How far the body of a request has been read.
     private enum BodyState {
         case unread
         case read
-        /// Reading has failed: nothing after it is where it should be.
+        /// Reading failed, so the start of the next message is unknown.
         case broken
     }
 
-    /// Answers one request. True when another may follow on the connection.
+    /// Answers one request. Returns whether another may follow on the connection.
     mutating func answer(_ head: RequestHead, _ id: RequestID) async throws(StreamError) -> Bool {
-        defer { returnBudget() }
+        defer { releaseBudget() }
         let started = serverLoop.loop.now
         var body = head.hasBody ? BodyState.unread : .read
         let response: Response
@@ -28,7 +28,7 @@ extension Connection {
             let problem = Problem(.methodNotAllowed, "this path accepts \(accepted)").with(.allow, accepted)
             response = render(problem)
         case .notFound:
-            response = render(Problem(.notFound, "there is nothing at this path"))
+            response = render(Problem(.notFound, "no such path"))
         }
         let mustDiscard = body == .unread
         var keepsAlive = head.keepsAlive && body != .broken && !server.isDraining
@@ -36,7 +36,7 @@ extension Connection {
         let framing = ResponseWriter.Framing(
             id: id, version: head.version, omitsBody: head.method == .head, keepsAlive: keepsAlive)
         try await write(response, framing)
-        note(response.status, head, id, route: route, since: started)
+        report(response.status, head, id, route: route, since: started)
         if keepsAlive, mustDiscard { keepsAlive = await discardBody(head) }
         return keepsAlive
     }
@@ -50,8 +50,8 @@ extension Connection {
             let bytesMax = try checkBody(head, of: route)
             var content: [UInt8] = []
             if head.hasBody {
-                if let whole = takeBody(head, bytesMax: bytesMax) {
-                    content = whole
+                if let buffered = takeBufferedBody(head, bytesMax: bytesMax) {
+                    content = buffered
                 } else {
                     body = .broken
                     content = try await readBody(head, bytesMax: bytesMax)
@@ -74,19 +74,19 @@ extension Connection {
 
     private func admit(_ head: RequestHead, _ scope: String) async throws -> Caller {
         guard let authorizer = server.router.authorizer else {
-            preconditionFailure("the router takes no route with a scope without an authorizer")
+            preconditionFailure("a route with a scope was registered without an authorizer")
         }
         return try await authorizer(head, scope)
     }
 
-    /// Refuses a body that the route does not take, before it is read. Returns how long it may be.
+    /// Rejects a body that the route does not accept, before it is read. Returns its maximum length in bytes.
     private func checkBody(_ head: RequestHead, of route: Route) throws(Problem) -> Int {
         guard head.hasBody else { return 0 }
         switch route.body {
         case .none:
-            throw Problem(.badRequest, "this operation takes no body")
+            throw Problem(.badRequest, "this operation accepts no body")
         case .json(let bytesMax):
-            guard head.fields.sayJSON else {
+            guard head.fields.declareJSON else {
                 throw Problem(
                     .unsupportedMediaType, "the body must be sent with Content-Type: application/json, not compressed")
             }
@@ -98,12 +98,12 @@ extension Connection {
 
     // MARK: Errors
 
-    /// What a handler threw, as an answer.
+    /// The response to an error that a handler threw.
     private func render(_ error: any Error, _ id: RequestID, _ route: Route) -> Response {
         if let problem = error as? Problem ?? server.router.translateError(error) { return render(problem) }
         server.logger.error(
-            "a request failed", ["request_id": .text(id), "route": .string(route.pattern), "error": .error(error)])
-        return render(Problem(.internalServerError, "the server has failed; its log knows more"))
+            "request failed", ["request_id": .text(id), "route": .string(route.pattern), "error": .error(error)])
+        return render(Problem(.internalServerError, "internal error; see the server's log for this request id"))
     }
 
     func render(_ problem: Problem) -> Response {
@@ -120,7 +120,7 @@ extension Connection {
         do throws(InvalidField) {
             try response.add(.allow, methods.allowValue)
         } catch {
-            preconditionFailure("the names of methods are tokens")
+            preconditionFailure("method names are tokens")
         }
         return response
     }

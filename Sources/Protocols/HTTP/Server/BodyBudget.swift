@@ -1,29 +1,29 @@
 internal import Synchronization
 
-/// Bounds the memory that all bodies together take, so that a thousand slow uploads cannot eat the machine. What a
-/// body holds is taken in steps as its bytes arrive, and given back as one when its request has been answered.
+/// Limits the memory of all request bodies together, so that a thousand slow uploads cannot exhaust it. A connection
+/// reserves memory in steps while a body arrives, and releases all of it when the request has been answered.
 final class BodyBudget: Sendable {
-    /// One step, so that a long body touches the shared counter seldom.
+    /// Size of one reservation. Large, so that a long body rarely touches the shared counter.
     static let stepBytes = 64 * 1024
 
     private let bytesMax: Int
-    private let taken = Atomic<Int>(0)
+    private let reserved = Atomic<Int>(0)
 
     init(bytesMax: Int) {
         self.bytesMax = bytesMax
     }
 
-    /// Whether `bytes` more could be had; they are then to be given back.
-    func take(_ bytes: Int) -> Bool {
-        let (_, total) = taken.wrappingAdd(bytes, ordering: .relaxed)
+    /// Reserves `bytes` more, to be released later. Returns false, and reserves nothing, if the budget is exhausted.
+    func reserve(_ bytes: Int) -> Bool {
+        let (_, total) = reserved.wrappingAdd(bytes, ordering: .relaxed)
         if total <= bytesMax { return true }
         release(bytes)
         return false
     }
 
     func release(_ bytes: Int) {
-        taken.wrappingSubtract(bytes, ordering: .relaxed)
+        reserved.wrappingSubtract(bytes, ordering: .relaxed)
     }
 
-    var bytesTaken: Int { taken.load(ordering: .relaxed) }
+    var bytesReserved: Int { reserved.load(ordering: .relaxed) }
 }

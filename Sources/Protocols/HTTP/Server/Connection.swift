@@ -2,7 +2,8 @@ internal import EventLoop
 internal import Telemetry
 internal import Values
 
-/// One connection of a server, from its acceptance to its end. Used by its own task only.
+/// One connection of a server, from its acceptance to its end. It reads a head, answers the request and repeats; each
+/// read and write has a deadline. Used by one task only.
 struct Connection {
     let server: Server
     let serverLoop: ServerLoop
@@ -10,19 +11,19 @@ struct Connection {
     let remoteAddress: SocketAddress
     let record: ConnectionRecord
 
-    /// What has been read and not yet used starts at `position`.
+    /// Received bytes. Those before `position` have been consumed.
     var buffer: [UInt8] = []
     var position = 0
-    /// Answers are put together here.
+    /// Buffer in which responses are assembled.
     var out: [UInt8] = []
-    /// Taken from the server's budget for the body at hand.
-    var bytesTaken = 0
+    /// Bytes reserved in the server's budget for the body of the current request.
+    var bytesReserved = 0
     private var parser: RequestParser
-    /// Stands before the number of a request in its id.
-    private let name = RequestID.newConnectionName()
+    /// Prefix of the ids of this connection's requests.
+    private let idPrefix = RequestID.newConnectionPrefix()
     private var requestCount = 0
 
-    /// A buffer that has grown beyond this is not kept for the next request.
+    /// Maximum capacity of a buffer that is reused for the next request.
     private static let keptBufferBytesMax = 16 * 1024
 
     init(
@@ -37,7 +38,7 @@ struct Connection {
         parser = RequestParser(limits: server.limits.message)
     }
 
-    /// Answers requests until one side has enough.
+    /// Answers requests until the client or the server ends the connection.
     mutating func run() async {
         do throws(StreamError) {
             while let head = try await nextHead() {
@@ -45,26 +46,27 @@ struct Connection {
             }
             try await linger()
         } catch {
-            // The peer is gone, or as good as gone: nobody is left to be told.
-            server.logger.debug("a connection broke", ["peer": .text(remoteAddress), "error": .error(error)])
+            // The peer has disconnected or does not read: no response can be delivered.
+            server.logger.debug("connection failed", ["peer": .text(remoteAddress), "error": .error(error)])
         }
         stream.close()
     }
 
-    /// Answers nothing but this, without reading a request.
-    mutating func end(with problem: Problem) async {
+    /// Sends a problem without reading a request, and closes the connection.
+    mutating func reject(with problem: Problem) async {
         do throws(StreamError) {
             try await refuse(problem)
             try await linger()
         } catch {
-            server.logger.debug("a connection broke", ["peer": .text(remoteAddress), "error": .error(error)])
+            server.logger.debug("connection failed", ["peer": .text(remoteAddress), "error": .error(error)])
         }
         stream.close()
     }
 
     // MARK: Reading
 
-    /// The next head; nil when there is none: the peer has ended, or waits too long, or was refused and told so.
+    /// The next request head. Nil when the connection ends: the peer closed it, stayed idle for too long, or sent an
+    /// invalid head, which has been answered.
     private mutating func nextHead() async throws(StreamError) -> RequestHead? {
         if position == buffer.count {
             guard try await waitForRequest() else { return nil }
@@ -82,35 +84,37 @@ struct Connection {
                 do throws(StreamError) {
                     guard try await readMore(deadline: deadline) > 0 else { return nil }
                 } catch .timedOut {
-                    try await refuse(Problem(.requestTimeout, "the head of the request did not come in time"))
+                    try await refuse(Problem(.requestTimeout, "the request head did not arrive in time"))
                     return nil
                 }
             }
         }
     }
 
-    /// Waits for the first byte of a request. False when none came, or none may be answered any more.
+    /// Waits for the first byte of a request. Returns false when none arrived in time, or a drain has begun to close
+    /// the connection.
     private mutating func waitForRequest() async throws(StreamError) -> Bool {
-        forgetUsedBytes()
-        record.beginWaiting()
-        var wait = requestCount == 0 ? server.deadlines.head : server.deadlines.idle
-        // Of a connection that began to wait only after a drain had dismissed those that waited.
-        if server.isDraining { wait = min(wait, server.deadlines.drainIdle) }
+        dropConsumedBytes()
+        record.becomeIdle()
+        var timeout = requestCount == 0 ? server.deadlines.head : server.deadlines.idle
+        // A connection that becomes idle during a drain may have missed the round that closes idle connections.
+        if server.isDraining { timeout = min(timeout, server.deadlines.drainIdle) }
         do throws(StreamError) {
-            guard try await readMore(deadline: serverLoop.loop.now.after(nanoseconds: wait)) > 0 else { return false }
+            let deadline = serverLoop.loop.now.after(nanoseconds: timeout)
+            guard try await readMore(deadline: deadline) > 0 else { return false }
         } catch .timedOut {
             return false
         }
-        return record.beginWorking()
+        return record.becomeActive()
     }
 
-    /// Reads what there is, at most `readBytes`, behind what the buffer holds. Returns how much; 0 is the end.
+    /// Appends up to `readBytes` received bytes to the buffer. Returns their number; 0 at the end of the stream.
     mutating func readMore(deadline: MonotonicInstant) async throws(StreamError) -> Int {
-        forgetUsedBytes()
+        dropConsumedBytes()
         return try await stream.read(into: &buffer, atMost: server.limits.readBytes, deadline: deadline)
     }
 
-    private mutating func forgetUsedBytes() {
+    private mutating func dropConsumedBytes() {
         guard position > 0 else { return }
         if position < buffer.count {
             buffer.removeSubrange(..<position)
@@ -124,18 +128,18 @@ struct Connection {
 
     private mutating func makeID(_ fields: MessageFields?) -> RequestID {
         requestCount += 1
-        return RequestID(fields, connection: name, serial: requestCount)
+        return RequestID(fields, connection: idPrefix, serial: requestCount)
     }
 
     // MARK: Writing
 
-    /// Answers what could not be read as a request; the connection ends with it.
+    /// Sends the last response of the connection, to input that is not a request.
     private mutating func refuse(_ problem: Problem) async throws(StreamError) {
         let started = serverLoop.loop.now
         let response = render(problem)
         let framing = ResponseWriter.Framing(id: makeID(nil), version: .http11, omitsBody: false, keepsAlive: false)
         try await write(response, framing)
-        note(response.status, nil, framing.id, route: nil, since: started)
+        report(response.status, nil, framing.id, route: nil, since: started)
     }
 
     mutating func write(
@@ -149,12 +153,12 @@ struct Connection {
         if bodyRemains { try await stream.write(response.body, deadline: deadline) }
     }
 
-    /// Counts and logs an answer.
-    func note(_ status: Status, _ head: RequestHead?, _ id: RequestID, route: Int?, since started: MonotonicInstant) {
+    /// Counts and logs a response.
+    func report(_ status: Status, _ head: RequestHead?, _ id: RequestID, route: Int?, since started: MonotonicInstant) {
         let nanoseconds = MonotonicInstant.now().nanoseconds - started.nanoseconds
         server.metrics.count(route: route, method: head?.method, status: status, seconds: Double(nanoseconds) / 1e9)
         server.logger.debug(
-            "answered",
+            "request answered",
             [
                 "request_id": .text(id), "method": .string(head?.method.description ?? "invalid"),
                 "path": .string(head?.path ?? ""), "status": .integer(status.code),
@@ -162,9 +166,9 @@ struct Connection {
             ])
     }
 
-    /// Ends the connection in the order that RFC 9112 section 9.6 asks for: no more is sent, and what the peer still
-    /// sends is read for a while. Closing at once would make the kernel answer it with a reset, which could overtake
-    /// our last answer.
+    /// Ends the connection as RFC 9112 section 9.6 requires: closes the sending side, then reads and drops input for a
+    /// while. If the socket were closed at once, the kernel would answer further input with a reset, and the client
+    /// could lose the last response.
     private mutating func linger() async throws(StreamError) {
         buffer = []
         position = 0

@@ -1,6 +1,6 @@
 internal import Values
 
-/// The times of `ServerLimits` in nanoseconds: a deadline on the hot path then costs one addition.
+/// The times of `ServerLimits` in nanoseconds, so that a deadline on the hot path costs one addition.
 struct Deadlines: Sendable {
     let head: Int64
     let idle: Int64
@@ -22,11 +22,11 @@ struct Deadlines: Sendable {
         nanosecondsPerByte = 1_000_000_000 / Int64(limits.bodyBytesPerSecondMin)
     }
 
-    /// How long a body may take until `bytes` of it have come: whoever is slower than the lowest rate uses up the
-    /// time that is granted besides.
+    /// Nanoseconds from the start of a body to the next read's deadline, after `bytes` of it have arrived. A client
+    /// below the minimum rate consumes the base timeout.
     func body(received bytes: Int) -> Int64 { saturating(body, bytes) }
 
-    /// How long sending `bytes` may take.
+    /// Nanoseconds for sending `bytes`.
     func write(_ bytes: Int) -> Int64 { saturating(write, bytes) }
 
     private func saturating(_ base: Int64, _ bytes: Int) -> Int64 {

@@ -4,23 +4,23 @@ internal import Telemetry
 public import Values
 
 extension Server {
-    /// What a drain came to.
+    /// The result of a drain.
     public struct DrainReport: Sendable, Equatable {
-        /// Connections that were still open at the deadline, and were cut.
+        /// Number of connections that were still open at the deadline and were closed by force.
         public let cut: Int
     }
 
-    /// Ends the service without breaking a promise: nobody who was accepted is reset, and what was asked is answered.
+    /// Stops the server gracefully: no accepted connection is reset, and every request that arrived is answered.
     ///
-    /// 1. `isReady` turns false. For `readinessDelay` everything else goes on, so that load balancers hear of it
-    ///    before a connection is turned away.
-    /// 2. What waits in the backlog is accepted, then the listeners close. Each answer now says `Connection: close`
-    ///    and is the last of its connection.
-    /// 3. A connection that waits for a request may bring one for `drainIdleTimeout` more: a client that is about to
-    ///    send is answered. After that, its end is announced with a half-close.
-    /// 4. At the deadline every connection that is left is cut.
+    /// 1. `isReady` becomes false. The server works as before for `readinessDelay`, so that load balancers notice
+    ///    before a connection is refused.
+    /// 2. The connections in the backlog are accepted, then the listeners close. From now on each response carries
+    ///    `Connection: close` and is the last of its connection.
+    /// 3. An idle connection may send one more request within `drainIdleTimeout`. Then the server closes its sending
+    ///    side, and after `lingerTimeout` the connection.
+    /// 4. At the deadline, the remaining connections are closed by force.
     ///
-    /// Returns when all connections are closed.
+    /// Returns when all connections are closed. Durations are measured on the monotonic clock.
     public func drain(deadline: MonotonicInstant, readinessDelay: Duration = .zero) async -> DrainReport {
         await withCheckedContinuation { continuation in
             serverLoops[0].loop.spawn {
@@ -38,25 +38,25 @@ extension Server {
         closeListeners()
         logger.info("draining", ["connections": .integer(connections.count)])
 
-        let emptied = WakeSignal(on: loop)
-        connections.whenEmpty { loop.execute { emptied.wake() } }
-        let dismissal = min(.now() + limits.drainIdleTimeout, deadline)
-        if await isEmpty(by: dismissal, emptied) { return DrainReport(cut: 0) }
-        connections.onEach { $0.dismissIfWaiting() }
-        let farewell = min(.now() + limits.lingerTimeout, deadline)
-        if await isEmpty(by: farewell, emptied) { return DrainReport(cut: 0) }
-        connections.onEach { $0.closeIfDismissed() }
-        if await isEmpty(by: deadline, emptied) { return DrainReport(cut: 0) }
+        let empty = WakeSignal(on: loop)
+        connections.onEmpty { loop.execute { empty.wake() } }
+        let idleEnd = min(.now() + limits.drainIdleTimeout, deadline)
+        if await isEmpty(by: idleEnd, empty) { return DrainReport(cut: 0) }
+        connections.onEach { $0.halfCloseIfIdle() }
+        let lingerEnd = min(.now() + limits.lingerTimeout, deadline)
+        if await isEmpty(by: lingerEnd, empty) { return DrainReport(cut: 0) }
+        connections.onEach { $0.closeIfHalfClosed() }
+        if await isEmpty(by: deadline, empty) { return DrainReport(cut: 0) }
 
         let cut = connections.count
-        logger.warning("cutting connections at the deadline", ["connections": .integer(cut)])
+        logger.warning("drain deadline reached; closing connections by force", ["connections": .integer(cut)])
         connections.onEach { $0.close() }
         return DrainReport(cut: cut)
     }
 
-    private func isEmpty(by deadline: MonotonicInstant, _ emptied: WakeSignal) async -> Bool {
+    private func isEmpty(by deadline: MonotonicInstant, _ empty: WakeSignal) async -> Bool {
         while connections.count > 0 {
-            guard await emptied.wait(until: deadline) else { return connections.count == 0 }
+            guard await empty.wait(until: deadline) else { return connections.count == 0 }
         }
         return true
     }
@@ -67,7 +67,7 @@ extension Server {
             return listeners
         }
         for open in closing {
-            open.listener.close { connection in place(connection, serverLoop: 0, open.upgrade) }
+            open.listener.close { connection in dispatch(connection, toLoop: 0, open.upgrade) }
         }
     }
 }

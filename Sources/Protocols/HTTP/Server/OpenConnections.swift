@@ -1,69 +1,69 @@
 internal import EventLoop
 internal import Synchronization
 
-/// One open connection, as the rest of the server sees it.
+/// The server's handle of one open connection, by which a drain closes it.
 final class ConnectionRecord: Sendable {
-    /// What a connection is at. It moves itself between `waiting` and `working`; a drain moves it from `waiting` to
-    /// `dismissed`, after which it answers nothing more.
+    /// The connection's task moves it between `idle` and `active`. A drain moves it from `idle` to `halfClosed`, which
+    /// is final: no further request is answered.
     enum Phase: UInt8, AtomicRepresentable {
-        /// For the first byte of a request.
-        case waiting
-        /// On a request that has begun to arrive or is not answered yet.
-        case working
-        /// Told that nothing will be answered any more.
-        case dismissed
+        /// Waits for the first byte of a request.
+        case idle
+        /// A request has begun to arrive or is not answered yet.
+        case active
+        /// A drain has closed the sending side.
+        case halfClosed
     }
 
     let loop: Loop
     private let stream: Mutex<any ByteStream>
-    private let phase = Atomic(Phase.working)
+    private let phase = Atomic(Phase.active)
 
     init(_ stream: any ByteStream, on loop: Loop) {
         self.stream = Mutex(stream)
         self.loop = loop
     }
 
-    /// The stream has become another one, above the first: TLS.
+    /// Replaces the stream by one above it, such as TLS.
     func upgrade(to upgraded: any ByteStream) {
         stream.withLock { $0 = upgraded }
     }
 
-    func beginWaiting() {
-        phase.store(.waiting, ordering: .relaxed)
+    func becomeIdle() {
+        phase.store(.idle, ordering: .relaxed)
     }
 
-    /// Whether what has arrived may be answered.
-    func beginWorking() -> Bool {
-        phase.compareExchange(expected: .waiting, desired: .working, ordering: .relaxed).exchanged
+    /// Returns whether the request that begins to arrive may be answered.
+    func becomeActive() -> Bool {
+        phase.compareExchange(expected: .idle, desired: .active, ordering: .relaxed).exchanged
     }
 
-    /// Tells a waiting client that no request will be answered any more. Call it on the loop.
-    func dismissIfWaiting() {
-        guard phase.compareExchange(expected: .waiting, desired: .dismissed, ordering: .relaxed).exchanged else {
+    /// Closes the sending side of an idle connection, so that the client sends no further request. Loop only.
+    func halfCloseIfIdle() {
+        guard phase.compareExchange(expected: .idle, desired: .halfClosed, ordering: .relaxed).exchanged else {
             return
         }
         stream.withLock { $0 }.closeWriting()
     }
 
-    /// Closes a dismissed connection whose client has not. Call it on the loop.
-    func closeIfDismissed() {
-        if phase.load(ordering: .relaxed) == .dismissed { close() }
+    /// Closes a half-closed connection that its client has left open. Loop only.
+    func closeIfHalfClosed() {
+        if phase.load(ordering: .relaxed) == .halfClosed { close() }
     }
 
-    /// Call it on the loop.
+    /// Loop only.
     func close() {
         stream.withLock { $0 }.close()
     }
 }
 
-/// The open connections of a server: how many may be, and which there are.
+/// The open connections of a server, and the limit on their number.
 final class OpenConnections: Sendable {
     private struct State {
-        /// Accepted and not ended, with or without a record yet.
+        /// Admitted connections that have not ended, registered or not.
         var count = 0
         var refusals = 0
         var records: [ObjectIdentifier: ConnectionRecord] = [:]
-        var whenEmpty: (@Sendable () -> Void)?
+        var onEmpty: (@Sendable () -> Void)?
     }
 
     private let connectionsMax: Int
@@ -79,13 +79,13 @@ final class OpenConnections: Sendable {
 
     enum Admission {
         case admitted
-        /// To be told that the server is full.
+        /// The server is full: to be answered with 503.
         case refused
-        /// Too many are being told so already.
+        /// `refusalsMax` refusals are in progress: to be closed without a response.
         case ignored
     }
 
-    /// Whether one more may be. `admitted` is ended with `leave`, `refused` with `leaveRefused`.
+    /// Counts a new connection. `admitted` must be followed by `leave`, `refused` by `leaveRefused`.
     func enter() -> Admission {
         state.withLock { state in
             if state.count < connectionsMax {
@@ -98,33 +98,33 @@ final class OpenConnections: Sendable {
         }
     }
 
-    func note(_ record: ConnectionRecord) {
+    func register(_ record: ConnectionRecord) {
         state.withLock { $0.records[ObjectIdentifier(record)] = record }
     }
 
     func leave(_ record: ConnectionRecord?) {
-        let whenEmpty = state.withLock { state in
+        let onEmpty = state.withLock { state in
             state.count -= 1
             if let record { state.records[ObjectIdentifier(record)] = nil }
-            return state.count == 0 ? state.whenEmpty : nil
+            return state.count == 0 ? state.onEmpty : nil
         }
-        whenEmpty?()
+        onEmpty?()
     }
 
     func leaveRefused() {
         state.withLock { $0.refusals -= 1 }
     }
 
-    /// Calls `notice` each time that the last connection has ended, and now if there is none.
-    func whenEmpty(_ notice: @escaping @Sendable () -> Void) {
+    /// Calls `action` each time the last connection ends, and now if there is none.
+    func onEmpty(_ action: @escaping @Sendable () -> Void) {
         let isEmpty = state.withLock { state in
-            state.whenEmpty = notice
+            state.onEmpty = action
             return state.count == 0
         }
-        if isEmpty { notice() }
+        if isEmpty { action() }
     }
 
-    /// Does something to every connection, on its loop.
+    /// Calls `body` with every registered connection, on the connection's loop.
     func onEach(_ body: @escaping @Sendable (ConnectionRecord) -> Void) {
         for record in state.withLock({ Array($0.records.values) }) {
             record.loop.execute { body(record) }

@@ -1,30 +1,30 @@
 internal import EventLoop
 internal import Values
 
-/// Why a body could not be read. Nothing after it on the connection can be read either.
+/// Why a body could not be read. The start of the next message on the connection is then unknown.
 enum BodyFailure: Error {
-    /// To be told to the client.
+    /// To be sent to the client.
     case problem(Problem)
-    /// Nobody is left to be told.
+    /// The connection is broken: no response can be sent.
     case stream(StreamError)
 }
 
 extension Connection {
-    /// The body of the request whose head was read last, if its length was said and it came with the head, as small
-    /// ones do.
-    mutating func takeBody(_ head: RequestHead, bytesMax: Int) -> [UInt8]? {
+    /// Takes the body out of the buffer, if its length is known and it arrived together with its head, as small bodies
+    /// do. Nil otherwise.
+    mutating func takeBufferedBody(_ head: RequestHead, bytesMax: Int) -> [UInt8]? {
         guard let length = head.contentLength, length <= bytesMax, length <= buffer.count - position else { return nil }
         let body = Array(buffer[position..<position + length])
         position += length
         return body
     }
 
-    /// The whole body of the request whose head was read last, of at most `bytesMax`, asking for it if the client
-    /// waits to be asked.
+    /// Reads the whole body of the current request, up to `bytesMax` bytes. Sends 100 (Continue) first if the client
+    /// waits for it.
     mutating func readBody(_ head: RequestHead, bytesMax: Int) async throws(BodyFailure) -> [UInt8] {
-        if let body = takeBody(head, bytesMax: bytesMax) { return body }
+        if let body = takeBufferedBody(head, bytesMax: bytesMax) { return body }
         if let length = head.contentLength, length > bytesMax { throw .problem(Self.tooLarge(bytesMax)) }
-        if head.expectsContinue, position == buffer.count { try await askForBody() }
+        if head.expectsContinue, position == buffer.count { try await sendContinue() }
         let started = serverLoop.loop.now
         if let length = head.contentLength { return try await readSized(length, since: started) }
         return try await readChunked(bytesMax: bytesMax, since: started)
@@ -34,7 +34,7 @@ extension Connection {
         Problem(.contentTooLarge, "the body is longer than \(bytesMax) bytes").with("bytes_max", .integer(bytesMax))
     }
 
-    private func askForBody() async throws(BodyFailure) {
+    private func sendContinue() async throws(BodyFailure) {
         do throws(StreamError) {
             let deadline = serverLoop.loop.now.after(nanoseconds: server.deadlines.write(0))
             try await stream.write(ResponseWriter.continueBytes, deadline: deadline)
@@ -43,8 +43,8 @@ extension Connection {
         }
     }
 
-    /// A body of known length is read straight into its array, which grows with what has come, not with what was
-    /// promised.
+    /// Reads a body of known length directly into its array. The array grows with the bytes received, not with the
+    /// length announced.
     private mutating func readSized(
         _ length: Int, since started: MonotonicInstant
     ) async throws(BodyFailure) -> [UInt8] {
@@ -52,7 +52,7 @@ extension Connection {
         position = buffer.count
         while body.count < length {
             if body.count == body.capacity { body.reserveCapacity(min(length, max(2 * body.count, 4 * 1024))) }
-            try takeBudget(for: body.capacity)
+            try reserveBudget(for: body.capacity)
             let deadline = started.after(nanoseconds: server.deadlines.body(received: body.count))
             let count: Int
             do throws(StreamError) {
@@ -82,7 +82,7 @@ extension Connection {
             case .invalid(let violation):
                 throw .problem(violation.status == .contentTooLarge ? Self.tooLarge(bytesMax) : Problem(violation))
             }
-            try takeBudget(for: body.capacity)
+            try reserveBudget(for: body.capacity)
             let deadline = started.after(nanoseconds: server.deadlines.body(received: received))
             do throws(StreamError) {
                 let count = try await readMore(deadline: deadline)
@@ -94,40 +94,41 @@ extension Connection {
         }
     }
 
-    /// Makes sure that the budget covers a body that holds `bytes` now.
-    private mutating func takeBudget(for bytes: Int) throws(BodyFailure) {
-        let missing = bytes - server.limits.bodyBytesUncounted - bytesTaken
+    /// Extends the reservation to cover a body that occupies `bytes`.
+    private mutating func reserveBudget(for bytes: Int) throws(BodyFailure) {
+        let missing = bytes - server.limits.bodyBytesUncounted - bytesReserved
         guard missing > 0 else { return }
         let step = (missing + BodyBudget.stepBytes - 1) / BodyBudget.stepBytes * BodyBudget.stepBytes
-        guard server.budget.take(step) else {
-            throw .problem(.unavailable("too many large requests at a time", retryAfterSeconds: 1))
+        guard server.budget.reserve(step) else {
+            throw .problem(.unavailable("too many large requests in progress", retryAfterSeconds: 1))
         }
-        bytesTaken += step
+        bytesReserved += step
     }
 
-    /// Gives back what `readBody` took. Call it when the body is gone.
-    mutating func returnBudget() {
-        guard bytesTaken > 0 else { return }
-        server.budget.release(bytesTaken)
-        bytesTaken = 0
+    /// Releases the reservation of the current request. Called after the body has been freed.
+    mutating func releaseBudget() {
+        guard bytesReserved > 0 else { return }
+        server.budget.release(bytesReserved)
+        bytesReserved = 0
     }
 
     private static func failure(_ error: StreamError) -> BodyFailure {
         if error == .timedOut {
-            return .problem(Problem(.requestTimeout, "the body of the request did not come in time"))
+            return .problem(Problem(.requestTimeout, "the request body did not arrive in time"))
         }
         return .stream(error)
     }
 
-    /// Whether the body of a refused request is small and sure to come, so that reading it keeps the connection.
+    /// Whether the body of a rejected request can be read and dropped to keep the connection: it is short, and the
+    /// client will send it.
     func mayDiscardBody(_ head: RequestHead) -> Bool {
         guard head.hasBody else { return true }
-        // Whether a client that waits for 100 sends its body after another answer is its own choice.
+        // A client that waits for 100 may or may not send its body after a final response.
         guard !head.expectsContinue else { return false }
         return head.framing.isChunked || (head.contentLength ?? 0) <= server.limits.discardedBodyBytesMax
     }
 
-    /// Reads and drops the body of a request that was refused before it was read. False when that failed.
+    /// Reads and drops the body of a rejected request. Returns false if that fails.
     mutating func discardBody(_ head: RequestHead) async -> Bool {
         guard head.hasBody else { return true }
         do throws(BodyFailure) {

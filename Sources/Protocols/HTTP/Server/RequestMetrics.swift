@@ -1,8 +1,8 @@
 internal import Synchronization
 internal import Telemetry
 
-/// `http_requests_total` and `http_request_duration_seconds`. The instruments are looked up by route, method and
-/// status once, and by a number after that.
+/// `http_requests_total` and `http_request_duration_seconds`. An instrument is looked up by its labels once, and by a
+/// number after that.
 final class RequestMetrics: Sendable {
     static let requests = MetricDeclaration(
         .counter, "http_requests_total", help: "Requests answered.", labels: ["route", "method", "status"])
@@ -11,7 +11,7 @@ final class RequestMetrics: Sendable {
         help: "Seconds from the end of a request's head until its answer is handed to the kernel.", labels: ["route"],
         bounds: HistogramBounds.requestSeconds)
 
-    /// Stands for requests that belong to no route: 404, OPTIONS, and what is no HTTP.
+    /// Label of requests without a route: 404, OPTIONS, and input that is not HTTP.
     private static let noRoute = "none"
 
     private let requests: MetricSeries<Counter>
@@ -21,14 +21,14 @@ final class RequestMetrics: Sendable {
     init(_ registry: MetricRegistry, routes: [Route]) {
         requests = registry.counters(Self.requests)
         let durations = registry.histograms(Self.durations)
-        // Several methods share a pattern, and so one histogram.
+        // The methods of one pattern share its histogram.
         self.routes = routes.map { RouteInstruments($0.pattern, durations.with($0.pattern)) }
         unrouted = RouteInstruments(Self.noRoute, durations.with(Self.noRoute))
     }
 
     /// - Parameters:
-    ///   - route: the place of the route in the router; nil if none matched.
-    ///   - method: nil if the head could not be read.
+    ///   - route: index of the route in `Router.routes`; nil if none matched.
+    ///   - method: nil if the head was invalid.
     func count(route: Int?, method: Method?, status: Status, seconds: Double) {
         let instruments = route.map { routes[$0] } ?? unrouted
         instruments.durations.observe(seconds)
@@ -44,7 +44,7 @@ private final class RouteInstruments: Sendable {
 
     let name: String
     let durations: Histogram
-    /// Few: a route answers one or two methods with a handful of codes.
+    /// A few entries, searched linearly: a route has one or two methods and a handful of status codes.
     private let known = Mutex<[Known]>([])
 
     init(_ name: String, _ durations: Histogram) {

@@ -3,20 +3,32 @@ internal import Synchronization
 public import Telemetry
 public import Values
 
-/// An HTTP/1.1 server on sockets. Connections are accepted on the first loop and dealt out to all of them in turn;
-/// each is one task, which reads a request, runs its handler, writes the answer, and begins again.
+/// An HTTP/1.1 server on sockets.
 ///
-/// Everything is bounded: see `ServerLimits`.
+/// The first loop accepts connections and distributes them round-robin over all loops. Each connection is one task of
+/// its loop, which reads a head (`RequestParser`), finds the route (`Router`), reads the body, calls the handler,
+/// writes the response, and repeats. Loops share the connection registry, the body budget and the metrics.
+///
+/// The server moves through three phases, in this order and without return: `serving`, `unready` (still serving, while
+/// load balancers notice), `draining` (each response is the last of its connection). See `drain`.
+///
+/// All times are taken from the monotonic clock. Every read and write has a deadline that counts from the start of the
+/// head, body or response, so that a client cannot extend it by sending single bytes. Memory is bounded per connection
+/// and for all bodies together; `ServerLimits` lists all limits.
+///
+/// Failures: malformed input is answered, and the connection closed, because the start of the next message is unknown.
+/// An error of a handler becomes a 500 without its cause, which is logged. A connection that breaks ends its task.
+/// When `accept` fails (no file descriptors), the server waits and retries.
 public final class Server: Sendable {
-    /// Makes another stream of a socket before the first request is read, such as TLS. It throws at the deadline.
+    /// Wraps a new socket in another stream, such as TLS, before the first request is read. Throws at the deadline.
     public typealias StreamUpgrade = @Sendable (Socket, _ deadline: MonotonicInstant) async throws -> any ByteStream
 
-    /// How far the end has come.
     enum Phase: UInt8, AtomicRepresentable {
+        /// Followed by `unready`.
         case serving
-        /// Serves as ever, and tells whoever asks that it will not for long.
+        /// Still serving, but `isReady` is false. Followed by `draining`.
         case unready
-        /// Takes no new connection, and ends each with its next answer.
+        /// Accepts no new connection; each response is the last of its connection.
         case draining
     }
 
@@ -37,9 +49,9 @@ public final class Server: Sendable {
     let phase = Atomic(Phase.serving)
 
     /// - Parameters:
-    ///   - loops: at least one, running or about to run.
-    ///   - metrics: where `http_requests_total` and `http_request_duration_seconds` are kept.
-    /// - Precondition: the limits agree with each other.
+    ///   - loops: one or more event loops. The first also accepts connections.
+    ///   - metrics: registry for `http_requests_total` and `http_request_duration_seconds`.
+    /// - Precondition: the limits are consistent with each other.
     public init(
         router: Router, limits: ServerLimits = ServerLimits(), loops: [Loop], metrics: MetricRegistry, logger: Logger
     ) {
@@ -55,7 +67,10 @@ public final class Server: Sendable {
         connections = OpenConnections(connectionsMax: limits.connectionsMax, refusalsMax: limits.refusalsMax)
     }
 
-    /// Begins to listen, and returns where: with the real port if 0 was asked for. May be called for several addresses.
+    /// Starts to listen on an address. May be called for several addresses.
+    /// - Parameter upgrade: wraps each socket, for example in TLS; nil for plain HTTP.
+    /// - Returns: the address, with the actual port if port 0 was requested.
+    /// - Throws: the error of `socket`, `bind` or `listen`.
     @discardableResult
     public func listen(
         on address: SocketAddress, upgrade: StreamUpgrade? = nil
@@ -66,11 +81,11 @@ public final class Server: Sendable {
         return listener.address
     }
 
-    /// Whether new requests are welcome: false from the beginning of a drain, for `/ready`.
+    /// Whether the server should receive new requests, for a readiness probe. False from the start of a drain.
     public var isReady: Bool { phase.load(ordering: .relaxed) == .serving }
 
     var isDraining: Bool { phase.load(ordering: .relaxed) == .draining }
 
-    /// The number of connections that are open now.
+    /// Number of open connections.
     public var connectionCount: Int { connections.count }
 }

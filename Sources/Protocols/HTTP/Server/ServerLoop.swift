@@ -1,10 +1,10 @@
 internal import EventLoop
 internal import Synchronization
 
-/// One loop of a server, with what its connections share.
+/// One event loop of the server with what its connections share.
 final class ServerLoop: Sendable {
     let loop: Loop
-    /// Used on one thread: the lock is never waited for.
+    /// Used by the loop's thread only, so the lock is never contended.
     private let date = Mutex(DateLine())
 
     init(_ loop: Loop) {

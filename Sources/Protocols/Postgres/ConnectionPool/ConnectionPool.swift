@@ -2,37 +2,45 @@ public import EventLoop
 import Telemetry
 internal import Values
 
-/// A few connections of one loop, opened when they are needed, replaced when they break.
+/// The connections of one event loop to PostgreSQL, opened on demand and replaced when they are lost or old.
 ///
-/// `execute` shares them: statements of many tasks are pipelined on each. `withConnection` and `transaction` lend one
-/// out. Both wait for a bounded time, and then throw `.poolExhausted`. What to do when is decided by `ConnectionPoolState`; this
-/// class does it.
+/// Two kinds of use. Shared (`execute`): the statements of many tasks are pipelined on each connection, every one in a
+/// transaction of its own. Exclusive (`withConnection`, `transaction`): one caller has the connection until it returns.
+/// A caller waits for up to `waitTimeout`, then `.poolExhausted` is thrown with the reason of the last failed attempt.
 ///
-/// Why `@unchecked Sendable`: confined to its loop's thread, which every submitter checks.
+/// `ConnectionPoolState` makes all decisions, as a pure function of events and instants, and documents the states of a
+/// connection. This class performs the resulting actions: it connects, closes, resumes waiting callers and arms a
+/// timer. All times are taken from the monotonic clock.
+///
+/// Failures: a lost connection fails its statements in flight; a statement that was certainly not committed, or is
+/// idempotent, is repeated once on another connection. Failed connection attempts are repeated with exponential backoff
+/// while callers wait. A connection to a server that has become read-only is replaced, because the address may lead to
+/// the new primary. After a rotation of credentials, `retireAll` replaces every connection when it becomes idle.
+///
+/// `@unchecked Sendable`, because it is confined to the thread of its loop, which its entry points check.
 public final class ConnectionPool: @unchecked Sendable {
-    /// How a pool behaves.
     public struct Options: Sendable {
-        /// Connections at most; 1 or more.
+        /// Maximum number of connections; 1 or more.
         public var size: Int
-        /// How long a caller waits for a connection.
+        /// Maximum time that a caller waits for a connection.
         public var waitTimeout = Duration.seconds(5)
-        /// Callers that may wait at the same time; further ones are refused at once.
+        /// Maximum number of waiting callers. Further ones fail at once.
         public var waitersMax = 1_000
-        /// Statements in flight on one connection; further ones wait.
+        /// Maximum number of statements in flight on one connection. Further ones wait.
         public var pipelineDepthMax = 256
-        /// A connection is replaced at an age between nine tenths of this and the whole.
+        /// Maximum age of a connection. Each is replaced at a random age between nine tenths of this and this.
         public var connectionAgeMax = Duration.seconds(3_600)
-        /// The longest pause between two attempts to connect; below 10 s.
+        /// Maximum pause between two connection attempts; below 10 s.
         public var reconnectPauseMax = Duration.seconds(5)
 
         public init(size: Int) {
-            precondition(size >= 1, "a pool of no connections")
+            precondition(size >= 1, "a connection pool needs at least one connection")
             self.size = size
         }
     }
 
-    /// Gives the credentials for one new connection; nil for those of the URL. Asked each time, so that rotated ones
-    /// are used. What it throws counts as a failed attempt to connect.
+    /// Returns the credentials for a new connection; nil for those of the URL. Called for each connection, so that
+    /// rotated credentials are used. A thrown error counts as a failed connection attempt.
     public typealias CredentialsProvider = @Sendable () async throws -> DatabaseCredentials?
 
     public let loop: Loop
@@ -45,14 +53,15 @@ public final class ConnectionPool: @unchecked Sendable {
     private var state: ConnectionPoolState
     private var connections: [Int: DatabaseConnection] = [:]
     private var waiters: [Int: UnsafeContinuation<Result<Lease, PostgresError>, Never>] = [:]
-    private var shown = ConnectionPoolMetrics.Shown()
+    /// This pool's share of the gauges, as last reported.
+    private var reportedUsage = ConnectionPoolMetrics.Usage()
     private var timer: LoopTimer?
     private var timerInstant = MonotonicInstant.distantFuture
     private var isClosed = false
-    /// Why the latest attempt to connect failed; nil after one that did not.
+    /// The error of the last connection attempt; nil if it succeeded.
     public private(set) var lastFailure: PostgresError?
 
-    /// A connection, and under which number the pool knows it.
+    /// A connection in use, with its id in the state.
     private struct Lease {
         let id: Int
         let connection: DatabaseConnection
@@ -77,12 +86,12 @@ public final class ConnectionPool: @unchecked Sendable {
 
     // MARK: Shared use
 
-    /// Runs a statement in a transaction of its own, on the connection with the fewest in flight, and returns when it
-    /// is committed.
+    /// Executes a statement in a transaction of its own, on the connection with the fewest statements in flight.
+    /// Returns after the commit.
     ///
-    /// When the connection is lost, it is run again, once, on another one, if nothing of it can have been committed or
-    /// if it is idempotent.
-    /// - Parameter timeout: for the answer, once it is sent.
+    /// If the connection is lost, the statement is repeated once on another connection, provided that it cannot have
+    /// been committed or is idempotent.
+    /// - Parameter timeout: time for the response after the statement was sent.
     public func execute(
         _ statement: Statement, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
     ) async throws(PostgresError) -> Rows {
@@ -91,7 +100,7 @@ public final class ConnectionPool: @unchecked Sendable {
         }
     }
 
-    /// The same for a statement that is composed at run time.
+    /// Executes a statement composed at run time.
     /// - Parameter isIdempotent: see `Statement.isIdempotent`.
     public func execute(
         sql: String, _ parameters: Parameters = Parameters(), isIdempotent: Bool = false, timeout: Duration? = nil
@@ -101,7 +110,7 @@ public final class ConnectionPool: @unchecked Sendable {
         }
     }
 
-    /// Runs statements in one transaction and one round trip.
+    /// Executes statements in one transaction and one round trip. Returns the rows of each.
     public func executeGroup(
         _ members: [(Statement, Parameters)], timeout: Duration? = nil
     ) async throws(PostgresError) -> [Rows] {
@@ -132,8 +141,8 @@ public final class ConnectionPool: @unchecked Sendable {
         do throws(PostgresError) {
             return try await body(lease.connection)
         } catch {
-            // The server was made a standby, and its address may lead to another by now. One that is refused so again soon
-            // is replaced with the pauses of any that live shortly.
+            // The server has become a standby, and its address may lead to another server by now. If the new connection
+            // fails in the same way soon, the backoff for short-lived connections applies.
             if error.sqlState == .readOnlyTransaction { state.retire(lease.id) }
             throw error
         }
@@ -141,8 +150,8 @@ public final class ConnectionPool: @unchecked Sendable {
 
     // MARK: Exclusive use
 
-    /// Lends a connection to `body` alone. What `body` leaves open (a transaction) closes the connection; settings that
-    /// it changes must be changed back.
+    /// Calls `body` with a connection for its exclusive use. If `body` leaves a transaction open, the connection is
+    /// closed. Session settings that `body` changes must be restored by it.
     public func withConnection<Value>(_ body: (DatabaseConnection) async throws -> Value) async throws -> Value {
         let lease = try await lease(.exclusive)
         defer {
@@ -152,7 +161,7 @@ public final class ConnectionPool: @unchecked Sendable {
         return try await body(lease.connection)
     }
 
-    /// Runs `body` between `BEGIN` and `COMMIT` on a connection of its own; see `DatabaseConnection.transaction`.
+    /// Calls `body` between `BEGIN` and `COMMIT` on an exclusive connection; see `DatabaseConnection.transaction`.
     public func transaction<Value>(
         _ isolation: DatabaseConnection.Isolation = .readCommitted, _ body: (Transaction) async throws -> Value
     ) async throws -> Value {
@@ -161,23 +170,23 @@ public final class ConnectionPool: @unchecked Sendable {
         }
     }
 
-    // MARK: The whole pool
+    // MARK: Lifecycle
 
-    /// Opens the first connection without waiting for a caller.
+    /// Opens the first connection before the first caller.
     public func start() {
         loop.preconditionCurrent()
         state.start()
-        act()
+        performActions()
     }
 
-    /// Replaces every connection, each as soon as nobody uses it: what to do after credentials were rotated.
+    /// Replaces every connection as soon as it is idle. For use after a rotation of credentials.
     public func retireAll() {
         loop.preconditionCurrent()
         state.retireAll()
-        act()
+        performActions()
     }
 
-    /// Closes every connection at once, and refuses and wakes all callers. Idempotent.
+    /// Closes every connection at once. Waiting and later callers fail with `.closed`. Idempotent.
     public func close() {
         loop.preconditionCurrent()
         guard !isClosed else { return }
@@ -186,10 +195,10 @@ public final class ConnectionPool: @unchecked Sendable {
         for connection in connections.values { connection.close() }
         for continuation in waiters.values { continuation.resume(returning: .failure(.closed)) }
         waiters = [:]
-        metrics?.show(ConnectionPoolMetrics.Shown(), insteadOf: &shown)
+        metrics?.update(&reportedUsage, to: ConnectionPoolMetrics.Usage())
     }
 
-    /// Connections that are open and idle, those in use, and the callers that wait.
+    /// Number of idle connections, of connections in use, and of waiting callers.
     public var usage: (idle: Int, busy: Int, waiting: Int) {
         let counts = state.connectionCounts
         return (counts.idle, counts.busy, state.waitingCount)
@@ -201,7 +210,7 @@ public final class ConnectionPool: @unchecked Sendable {
         loop.preconditionCurrent()
         guard !isClosed else { throw .closed }
         if let id = state.take(use, at: loop.now), let connection = connections[id] {
-            if state.hasSomethingToDo { act() } else { show() }
+            if state.hasPendingActions { performActions() } else { reportUsage() }
             return Lease(id: id, connection: connection)
         }
         guard let waiter = state.wait(use, until: .now() + options.waitTimeout) else {
@@ -209,34 +218,34 @@ public final class ConnectionPool: @unchecked Sendable {
             throw .poolExhausted(waited: .zero, lastFailure: lastFailure.map { "\($0)" })
         }
         let result = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in serveLater(waiter, continuation) }
+            await withUnsafeContinuation { continuation in enqueue(waiter, continuation) }
         } onCancel: {
             loop.execute { self.fail(waiter, .cancelled) }
         }
         return try result.get()
     }
 
-    private func serveLater(_ waiter: Int, _ continuation: UnsafeContinuation<Result<Lease, PostgresError>, Never>) {
+    private func enqueue(_ waiter: Int, _ continuation: UnsafeContinuation<Result<Lease, PostgresError>, Never>) {
         waiters[waiter] = continuation
-        if Task.isCancelled { fail(waiter, .cancelled) } else { act() }
+        if Task.isCancelled { fail(waiter, .cancelled) } else { performActions() }
     }
 
     private func release(_ lease: Lease, _ use: ConnectionPoolState.Use) {
         guard !isClosed else { return }
         state.release(lease.id, use, at: loop.now)
-        if state.hasSomethingToDo { act() } else { show() }
+        if state.hasPendingActions { performActions() } else { reportUsage() }
     }
 
     private func fail(_ waiter: Int, _ error: PostgresError) {
         guard !isClosed, let continuation = waiters.removeValue(forKey: waiter) else { return }
         _ = state.stopWaiting(waiter)
         continuation.resume(returning: .failure(error))
-        act()
+        performActions()
     }
 
-    // MARK: What the state asks for
+    // MARK: Actions of the state
 
-    private func act() {
+    private func performActions() {
         guard !isClosed else { return }
         let now = MonotonicInstant.now()
         for waiter in state.expiredWaiters(at: now) {
@@ -257,7 +266,7 @@ public final class ConnectionPool: @unchecked Sendable {
             }
         }
         wake(at: wakeAt)
-        show()
+        reportUsage()
     }
 
     private func serve(_ waiter: Int, with id: Int) {
@@ -277,7 +286,7 @@ public final class ConnectionPool: @unchecked Sendable {
 
     private func timerFired() {
         timerInstant = .distantFuture
-        act()
+        performActions()
     }
 
     private func connect(_ id: Int) {
@@ -302,7 +311,7 @@ public final class ConnectionPool: @unchecked Sendable {
         let age = options.connectionAgeMax * Double.random(in: 0.9...1)
         let now = MonotonicInstant.now()
         state.connected(id, at: now, retireAt: now + age)
-        act()
+        performActions()
     }
 
     private func failed(_ id: Int, _ error: PostgresError) {
@@ -310,21 +319,22 @@ public final class ConnectionPool: @unchecked Sendable {
         metrics?.connectFailures.add()
         lastFailure = error
         state.connectFailed(id, at: .now(), random: Double.random(in: 0...1))
-        act()
+        performActions()
     }
 
     private func lost(_ id: Int, _ reason: PostgresError) {
-        // One that the state has given up was taken out before it was closed.
+        // A connection closed by the state was removed from `connections` before.
         guard !isClosed, connections.removeValue(forKey: id) != nil else { return }
         if case .connectionLost = reason { metrics?.losses.add() }
         state.lost(id, at: .now(), random: Double.random(in: 0...1))
-        act()
+        performActions()
     }
 
-    private func show() {
+    private func reportUsage() {
         guard let metrics else { return }
         let usage = usage
-        metrics.show(
-            ConnectionPoolMetrics.Shown(idle: usage.idle, busy: usage.busy, waiting: usage.waiting), insteadOf: &shown)
+        metrics.update(
+            &reportedUsage,
+            to: ConnectionPoolMetrics.Usage(idle: usage.idle, busy: usage.busy, waiting: usage.waiting))
     }
 }

@@ -1,6 +1,6 @@
 public import Telemetry
 
-/// What a process shows of its pools. All pools of a process count together.
+/// The metrics of connection pools. All pools of a process are added up.
 public struct ConnectionPoolMetrics: Sendable {
     let idle: Gauge
     let busy: Gauge
@@ -24,17 +24,18 @@ public struct ConnectionPoolMetrics: Sendable {
             help: "Callers refused for lack of a connection: waited too long, or too many waited.")
     }
 
-    /// The gauges' part of one pool, which it updates by difference.
-    struct Shown {
+    /// One pool's share of the gauges.
+    struct Usage {
         var idle = 0
         var busy = 0
         var waiting = 0
     }
 
-    func show(_ now: Shown, insteadOf before: inout Shown) {
-        if now.idle != before.idle { idle.add(Double(now.idle - before.idle)) }
-        if now.busy != before.busy { busy.add(Double(now.busy - before.busy)) }
-        if now.waiting != before.waiting { waiting.add(Double(now.waiting - before.waiting)) }
-        before = now
+    /// Adds the difference between a pool's new and last reported usage to the gauges.
+    func update(_ reported: inout Usage, to now: Usage) {
+        if now.idle != reported.idle { idle.add(Double(now.idle - reported.idle)) }
+        if now.busy != reported.busy { busy.add(Double(now.busy - reported.busy)) }
+        if now.waiting != reported.waiting { waiting.add(Double(now.waiting - reported.waiting)) }
+        reported = now
     }
 }

@@ -1,29 +1,30 @@
 import EventLoop
 internal import Values
 
-/// The decisions of a pool: who gets which connection, when to connect, when to close. Pure: events go in with the
-/// instant at which they happen, and `nextAction` tells what to do about them until it has nothing more to tell.
+/// The decisions of a connection pool: which caller gets which connection, when to connect, when to close. Pure: each
+/// event is passed with its instant, and `nextAction` returns actions until there are none left.
 ///
-/// A connection is used in one of two ways. *Shared*, it carries the statements of many callers in its pipeline; each
-/// goes to the connection with the fewest in flight. *Exclusive*, one caller has it until it is released. When a
-/// caller waits for exclusive use and none is idle, the connection with the fewest in flight is *reserved*: nothing
-/// new is sent on it, and when it has run dry it is his. Callers of the two kinds wait in two queues, and the longer
-/// wait goes first where they compete.
+/// A connection is used in one of two ways. *Shared*: it carries the statements of many callers in its pipeline, and
+/// each statement goes to the connection with the fewest in flight. *Exclusive*: one caller has it until its release.
+/// If a caller waits for exclusive use and no connection is idle, the connection with the fewest statements in flight
+/// is *reserved*: no further statement is sent on it, and when it is idle the caller gets it. The two kinds of callers
+/// wait in two queues; where they compete, the longer wait is served first.
 ///
-/// While connecting fails, one attempt at a time is made, with growing pauses: a server that is in trouble is not
-/// helped by a crowd.
+/// While connecting fails, there is one attempt at a time, with exponential backoff, in order not to burden a server in
+/// trouble.
 struct ConnectionPoolState {
     struct Limits: Sendable {
         var connectionsMax: Int
-        /// Kept open from the first use on, also without demand, so that recovery does not wait for a caller.
+        /// Minimum number of connections after the first use, also without demand, so that the pool recovers before the
+        /// next caller.
         var connectionsMin = 1
         var waitersMax = 1_000
-        /// Shared statements in flight on one connection.
+        /// Maximum number of shared statements in flight on one connection.
         var pipelineDepthMax = 256
         /// Pauses between attempts to connect. The cap is below 10 s, the longest that a caller may have to wait once
         /// PostgreSQL is back.
         var backoff = CappedBackoff(first: .milliseconds(50), cap: .seconds(5))
-        /// A connection that lives for less was no success.
+        /// A connection that is lost at a lower age counts as a failed attempt.
         var shortLife = Duration.seconds(1)
     }
 
@@ -35,29 +36,29 @@ struct ConnectionPoolState {
         case connect(Int)
         case close(Int)
         case serve(waiter: Int, connection: Int)
-        /// Ask again at the instant.
+        /// Call `nextAction` again at this instant.
         case wake(MonotonicInstant)
     }
 
     private struct Slot {
         enum Phase {
-            /// May become: open, or removed when the attempt fails.
+            /// Followed by `open` (`connected`), or removed (`connectFailed`).
             case connecting
-            /// May become: exclusive, or removed.
+            /// Followed by `exclusive` (`take`), or removed (`lost`, or closed when retiring).
             case open(inFlight: Int)
-            /// May become: open, or removed.
+            /// Followed by `open` (`release`), or removed (`lost`).
             case exclusive
         }
 
         let id: Int
         var phase = Phase.connecting
         var isReserved = false
-        /// Closed as soon as nobody uses it.
+        /// To be closed as soon as it is idle.
         var isRetiring = false
         var openedAt = MonotonicInstant(nanoseconds: 0)
         var retireAt = MonotonicInstant.distantFuture
 
-        /// Shared statements in flight; nil unless open.
+        /// Number of shared statements in flight; nil unless open.
         var inFlight: Int? {
             if case .open(let inFlight) = phase { inFlight } else { nil }
         }
@@ -77,7 +78,7 @@ struct ConnectionPoolState {
     private var isStarted = false
     private var backoff: CappedBackoff
     private var retryAt = MonotonicInstant(nanoseconds: 0)
-    /// Work was sent on a connection that was busy already, though another could be opened.
+    /// A statement was sent on a busy connection although another connection may be opened.
     private var wantsGrowth = false
 
     init(limits: Limits) {
@@ -87,7 +88,7 @@ struct ConnectionPoolState {
 
     // MARK: Callers
 
-    /// The connection for a caller who need not wait. It counts as in use until `release`.
+    /// Returns a connection for a caller, in use until `release`. Nil if the caller must wait.
     mutating func take(_ use: Use, at now: MonotonicInstant) -> Int? {
         isStarted = true
         return switch use {
@@ -123,12 +124,12 @@ struct ConnectionPoolState {
         return nil
     }
 
-    /// Connections are wanted from now on.
+    /// Requests the minimum number of connections before the first caller.
     mutating func start() {
         isStarted = true
     }
 
-    /// A caller who must wait. Nil if too many do already.
+    /// Adds a waiting caller. Returns its id; nil if there are too many.
     mutating func wait(_ use: Use, until deadline: MonotonicInstant) -> Int? {
         guard waitingCount < limits.waitersMax else { return nil }
         let waiter = Waiter(id: takeID(), use: use, deadline: deadline)
@@ -139,12 +140,12 @@ struct ConnectionPoolState {
         return waiter.id
     }
 
-    /// The caller no longer waits; false if it did not, having been served.
+    /// Removes a waiting caller. Returns false if it was not waiting, because it has been served.
     mutating func stopWaiting(_ id: Int) -> Bool {
         sharedWaiters.removeFirst { $0.id == id } != nil || exclusiveWaiters.removeFirst { $0.id == id } != nil
     }
 
-    /// Takes out the callers whose deadline has passed.
+    /// Removes and returns the callers whose deadline has passed.
     mutating func expiredWaiters(at now: MonotonicInstant) -> [Int] {
         var expired: [Int] = []
         while let waiter = sharedWaiters.removeFirst(where: { $0.deadline <= now })
@@ -155,7 +156,7 @@ struct ConnectionPoolState {
         return expired
     }
 
-    /// The use of a connection has ended. Nothing happens if it has been lost meanwhile.
+    /// Ends a use of a connection. No effect if the connection has been lost.
     mutating func release(_ id: Int, _ use: Use, at now: MonotonicInstant) {
         guard let index = slots.firstIndex(where: { $0.id == id }) else { return }
         switch slots[index].phase {
@@ -176,13 +177,13 @@ struct ConnectionPoolState {
         backoff.succeeded()
     }
 
-    /// - Parameter random: between 0 and 1, for the jitter of the pause.
+    /// - Parameter random: 0 to 1, for the jitter of the pause.
     mutating func connectFailed(_ id: Int, at now: MonotonicInstant, random: Double) {
         slots.removeAll { $0.id == id }
         retryAt = now + backoff.failed(random: random)
     }
 
-    /// The connection is gone, for whatever reason.
+    /// Removes a connection that was lost for any reason.
     mutating func lost(_ id: Int, at now: MonotonicInstant, random: Double) {
         guard let index = slots.firstIndex(where: { $0.id == id }) else { return }
         let slot = slots.remove(at: index)
@@ -191,13 +192,13 @@ struct ConnectionPoolState {
         }
     }
 
-    /// This connection is closed as soon as nobody uses it.
+    /// Closes a connection as soon as it is idle.
     mutating func retire(_ id: Int) {
         guard let index = slots.firstIndex(where: { $0.id == id }) else { return }
         slots[index].isRetiring = true
     }
 
-    /// Every connection that is open now is closed as soon as nobody uses it.
+    /// Closes every connection that is open now as soon as it is idle.
     mutating func retireAll() {
         for index in slots.indices {
             if case .connecting = slots[index].phase { continue }
@@ -205,8 +206,9 @@ struct ConnectionPoolState {
         }
     }
 
-    // MARK: What to do
+    // MARK: Actions
 
+    /// The next action to perform; nil if there is none.
     mutating func nextAction(at now: MonotonicInstant) -> Action? {
         if let index = slots.firstIndex(where: { $0.isRetiring && $0.inFlight == 0 }) {
             return .close(slots.remove(at: index).id)
@@ -237,7 +239,8 @@ struct ConnectionPoolState {
         }
     }
 
-    /// As many connections as there are waiters for exclusive use, unless shared use has waited for longer.
+    /// Reserves one connection for each caller that waits for exclusive use, unless a caller for shared use has waited
+    /// longer.
     private mutating func reserve() {
         let isSharedOlder = sharedWaiters.first.map { $0.id < exclusiveWaiters.first?.id ?? .max } ?? false
         let wanted = isSharedOlder ? 0 : exclusiveWaiters.count
@@ -275,24 +278,24 @@ struct ConnectionPoolState {
         return idsTaken
     }
 
-    // MARK: What there is
+    // MARK: Counts
 
-    /// False when `nextAction` would have nothing to tell, in the common case that nobody waits.
-    var hasSomethingToDo: Bool {
+    /// False if `nextAction` would return nil. A fast check for the common case without waiting callers.
+    var hasPendingActions: Bool {
         wantsGrowth || waitingCount > 0 || slots.count < limits.connectionsMin || slots.contains { $0.isRetiring }
     }
 
     var waitingCount: Int { sharedWaiters.count + exclusiveWaiters.count }
 
     var earliestDeadline: MonotonicInstant? {
-        // Both queues are in the order of arrival, and all wait equally long.
+        // Both queues are in order of arrival, and all callers wait for the same time.
         switch (sharedWaiters.first?.deadline, exclusiveWaiters.first?.deadline) {
         case (let shared?, let exclusive?): min(shared, exclusive)
         case (let shared, let exclusive): shared ?? exclusive
         }
     }
 
-    /// Open connections that nobody uses, and those that somebody does.
+    /// Number of idle and of busy open connections.
     var connectionCounts: (idle: Int, busy: Int) {
         var counts = (idle: 0, busy: 0)
         for slot in slots {

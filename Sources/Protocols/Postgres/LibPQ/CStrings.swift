@@ -1,8 +1,8 @@
 import Glibc
 
-/// Arrays of C strings, in the form that libpq takes them.
+/// Arrays of C strings for libpq.
 enum CStrings {
-    /// Calls `body` with two arrays that end in a null pointer.
+    /// Calls `body` with two null-terminated arrays.
     static func withArrays<Value>(
         _ first: [String], _ second: [String],
         _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> Value
@@ -15,7 +15,7 @@ enum CStrings {
         let terminated = (copies.0.map { UnsafePointer($0) } + [nil], copies.1.map { UnsafePointer($0) } + [nil])
         return terminated.0.withUnsafeBufferPointer { first in
             terminated.1.withUnsafeBufferPointer { second in
-                // Neither is empty: both end in nil.
+                // Both arrays contain at least nil, so they have a base address.
                 body(first.baseAddress.unsafelyUnwrapped, second.baseAddress.unsafelyUnwrapped)
             }
         }
@@ -23,7 +23,7 @@ enum CStrings {
 }
 
 extension Parameters {
-    /// Calls `body` with what `PQsendQueryPrepared` takes: the number of parameters, and their values, lengths and
+    /// Calls `body` with the arguments of `PQsendQueryPrepared`: the number of parameters, their values, lengths and
     /// formats (all binary). libpq copies the values before it returns.
     func withPointers<Value>(
         _ body: (
@@ -48,7 +48,7 @@ extension Parameters {
         }
     }
 
-    /// libpq reads a null pointer as NULL, so an empty value needs a pointer too, wherever it points.
+    /// libpq takes a null pointer for NULL, so an empty value needs a non-null pointer.
     private static func pointer(
         to slot: Slot, at offset: Int, in bytes: UnsafeRawBufferPointer
     ) -> UnsafePointer<CChar>? {
@@ -57,7 +57,7 @@ extension Parameters {
         return (base + offset).assumingMemoryBound(to: CChar.self)
     }
 
-    /// One byte that is never read or freed.
+    /// A pointer to a byte that is never read or freed.
     private nonisolated(unsafe) static let emptyValue: UnsafePointer<CChar> = {
         let byte = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
         byte.initialize(to: 0)

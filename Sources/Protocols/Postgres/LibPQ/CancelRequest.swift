@@ -1,7 +1,7 @@
 import CLibPQ
 import EventLoop
 
-/// Owns one `PGcancel`, which is handed to the one thread that uses and frees it.
+/// Owns a `PGcancel` until the thread that sends the request frees it.
 struct CancelRequest: @unchecked Sendable {
     private let pointer: OpaquePointer
 
@@ -9,7 +9,7 @@ struct CancelRequest: @unchecked Sendable {
         self.pointer = pointer
     }
 
-    /// Whether the request arrives is not told: the statement's own answer shows it.
+    /// Sends the request on a thread. The result is not reported; the response to the statement shows it.
     func send() {
         Thread.start(label: "pg-cancel") {
             withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { reason in

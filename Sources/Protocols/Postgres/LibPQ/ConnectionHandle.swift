@@ -1,17 +1,17 @@
 import CLibPQ
 
-/// Owns one `PGconn`: one thin function for each call of libpq, which turns its failure into an error on that
-/// line. Confined to one loop; `close` is called once.
+/// Owns a `PGconn`, with one thin function for each call of libpq, which throws the call's failure. Confined to one
+/// loop; `close` must be called once.
 ///
-/// Facts of libpq 15 which the callers rely on:
-/// - `PQpipelineSync` writes to the socket itself, so each sync costs one `send`; what lies between two syncs is
-///   sent together.
-/// - Each command of a pipeline gives one result and then a null; a sync gives one result and no null.
-/// - A socket can be closed inside every function here; `descriptor` is then nil.
+/// Properties of libpq 15 on which the callers rely:
+/// - `PQpipelineSync` writes to the socket, so each sync costs one `send`; the commands between two syncs are sent
+///   together.
+/// - Each command of a pipeline returns one result and then null; a sync returns one result without null.
+/// - Every function here may close the socket; `descriptor` is then nil.
 final class ConnectionHandle {
     private let pointer: OpaquePointer
 
-    /// Begins to connect (`PQconnectStartParams`). Host names must be resolved: libpq would block on them.
+    /// Starts to connect (`PQconnectStartParams`). Host names must be resolved, because libpq's resolution blocks.
     init(connectingWith parameters: [ConnectionParameter]) throws(PostgresError) {
         let pointer = CStrings.withArrays(parameters.map(\.keyword), parameters.map(\.value)) { keywords, values in
             PQconnectStartParams(keywords, values, 0)
@@ -39,7 +39,7 @@ final class ConnectionHandle {
         }
     }
 
-    /// The socket; nil when libpq has closed it.
+    /// The socket; nil after libpq has closed it.
     var descriptor: Int32? {
         let socket = PQsocket(pointer)
         return socket >= 0 ? socket : nil
@@ -92,20 +92,21 @@ final class ConnectionHandle {
         try check(PQpipelineSync(pointer))
     }
 
-    /// True when everything is with the kernel; false when the socket must become writable first.
+    /// Returns true if the kernel has accepted everything, false if the socket must become writable first.
     func flush() throws(PostgresError) -> Bool {
         let status = PQflush(pointer)
         guard status >= 0 else { throw lost() }
         return status == 0
     }
 
-    /// Reads what has arrived, without waiting. Of a TLS connection it also takes what OpenSSL has decrypted already,
-    /// of which no readiness would tell (libpq's minor releases of 2026 and later do so by themselves).
+    /// Reads available input without waiting. On a TLS connection it also takes bytes that OpenSSL has already
+    /// decrypted, for which the socket does not become readable (libpq's minor releases of 2026 and later do so
+    /// themselves).
     func consumeInput() throws(PostgresError) {
         try check(PQconsumeInput(pointer))
     }
 
-    /// True when `nextResult` would have to wait for the server.
+    /// Whether `nextResult` would block.
     var isBusy: Bool { PQisBusy(pointer) == 1 }
 
     func nextResult() -> ResultHandle? {
@@ -121,8 +122,8 @@ final class ConnectionHandle {
             serverProcessID: notify.pointee.be_pid)
     }
 
-    /// Asks the server, on a thread and a connection of its own, to cancel what this connection runs now.
-    /// libpq 15 can only do it blocking; `tcp_user_timeout` of the connection bounds it.
+    /// Requests the cancellation of the statement that the server executes for this connection, on a separate thread
+    /// and connection, because the call of libpq 15 blocks. `tcp_user_timeout` limits its duration.
     func requestCancel() {
         guard let cancel = PQgetCancel(pointer) else { return }
         CancelRequest(taking: cancel).send()

@@ -1,9 +1,9 @@
 import CLibPQ
 
-/// Owns one `PGresult`, and clears it when nothing refers to it any longer.
+/// Owns a `PGresult` and clears it with the last reference.
 ///
-/// A result is never changed once libpq has handed it over, and its accessors take no lock: it may be read
-/// from any thread (libpq documentation, "Behavior in Threaded Programs").
+/// A result is immutable after libpq has returned it, so it may be read from any thread (libpq documentation, "Behavior
+/// in Threaded Programs").
 final class ResultHandle: @unchecked Sendable {
     private let pointer: OpaquePointer
     let rowCount: Int
@@ -19,7 +19,7 @@ final class ResultHandle: @unchecked Sendable {
 
     enum Outcome {
         case success, serverError, aborted, sync
-        /// An error that libpq itself has made (those have no SQLSTATE), or an answer to COPY.
+        /// An error created by libpq, which has no SQLSTATE, or a response to COPY.
         case other
     }
 
@@ -33,7 +33,7 @@ final class ResultHandle: @unchecked Sendable {
         }
     }
 
-    /// Rows that an INSERT, UPDATE, DELETE, MERGE or SELECT has touched; 0 for every other command.
+    /// Number of rows affected or returned by INSERT, UPDATE, DELETE, MERGE or SELECT; 0 for other commands.
     var affectedRowCount: Int {
         var count = 0
         var digit = PQcmdTuples(pointer)!
@@ -44,14 +44,14 @@ final class ResultHandle: @unchecked Sendable {
         return count
     }
 
-    /// The command's tag, such as `COMMIT` or `INSERT 0 3`.
+    /// The command tag, such as `COMMIT` or `INSERT 0 3`.
     var commandTag: String { String(cString: PQcmdStatus(pointer)) }
 
     func columnType(_ column: Int) -> PostgresType {
         PostgresType(rawValue: PQftype(pointer, Int32(column)))
     }
 
-    /// The bytes of a value, valid while this object lives; nil for NULL. The caller has checked the range.
+    /// The bytes of a value, valid during the lifetime of this object; nil for NULL. The caller checks the range.
     func value(row: Int, column: Int) -> UnsafeRawBufferPointer? {
         let row = Int32(row)
         let column = Int32(column)
@@ -60,7 +60,7 @@ final class ResultHandle: @unchecked Sendable {
         return UnsafeRawBufferPointer(start: PQgetvalue(pointer, row, column), count: Int(length))
     }
 
-    /// The error that this result reports.
+    /// The error of this result.
     var serverError: ServerError {
         ServerError(
             severity: errorField(.severity) ?? "ERROR",
@@ -76,7 +76,7 @@ final class ResultHandle: @unchecked Sendable {
             sourceFunction: errorField(.sourceFunction))
     }
 
-    /// libpq's text of the error, in one line.
+    /// libpq's error message in one line.
     var errorText: String { oneLine(PQresultErrorMessage(pointer)) }
 
     private func errorField(_ field: ErrorField) -> String? {
@@ -84,8 +84,8 @@ final class ResultHandle: @unchecked Sendable {
     }
 }
 
-/// The fields of an error, by the letters of the protocol (`PG_DIAG_...` in `postgres_ext.h`, which Swift does not
-/// import since they are character constants).
+/// The fields of an error by their letters in the protocol (`PG_DIAG_...` in `postgres_ext.h`; character constants,
+/// which Swift does not import).
 private enum ErrorField: UnicodeScalar {
     case severity = "V"
     case sqlState = "C"
@@ -100,7 +100,7 @@ private enum ErrorField: UnicodeScalar {
     case sourceFunction = "R"
 }
 
-/// libpq ends its messages with a newline and puts several on lines of their own.
+/// A message of libpq in one line. libpq ends each message with a newline.
 func oneLine(_ text: UnsafePointer<CChar>?) -> String {
     guard let text else { return "out of memory" }
     return String(cString: text).split(whereSeparator: \.isNewline).joined(separator: "; ")

@@ -1,13 +1,16 @@
-/// Why the schema could not be brought, or found, up to date.
+/// Why a schema could not be migrated or compared with its migrations.
 public enum MigrationError: Error, Sendable {
+    /// A file or directory cannot be read.
     case unreadable(String, reason: String)
+    /// A file is not a valid migration.
     case badFile(String, reason: String)
-    /// Files and database do not belong together; nothing was changed.
+    /// The files contradict the migrations applied to the database. Nothing was changed.
     case refused([MigrationPlan.Conflict])
-    /// Another process is migrating, and did not finish within the time allowed.
+    /// Another process held the migration lock for longer than `Migrator.Limits.lockWait`.
     case locked(waited: Duration)
     /// A statement failed. The file was rolled back, unless it is a `-- no-transaction` file.
     case failed(file: String, line: Int, error: PostgresError)
+    /// An error outside of the files' statements.
     case database(PostgresError)
 }
 

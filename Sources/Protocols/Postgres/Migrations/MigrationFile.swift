@@ -1,13 +1,13 @@
 import Glibc
 
-/// One step of the schema: a file `NNNN_name.sql`.
+/// A migration of the schema: a file `NNNN_name.sql`.
 public struct MigrationFile: Sendable, Equatable {
-    /// What the file's name begins with; steps are applied in its order.
+    /// The number in the file name, 1 to 9999. Files are applied in this order.
     public let version: Int32
     public let name: String
     public let sql: String
 
-    /// The file's first line is not `-- no-transaction`.
+    /// Whether the file is applied in a transaction: its first line is not `-- no-transaction`.
     public var isTransactional: Bool {
         !sql.prefix { !$0.isNewline }.split(separator: " ").elementsEqual(["--", "no-transaction"])
     }
@@ -23,7 +23,7 @@ public struct MigrationFile: Sendable, Equatable {
         self.sql = sql
     }
 
-    /// Reads all `.sql` files of a directory, in the order of their versions. Other files are ignored.
+    /// Reads all `.sql` files of a directory, sorted by version. Other files are ignored.
     /// - Throws: `MigrationError.unreadable` or `.badFile`.
     public static func readAll(in directory: String) throws(MigrationError) -> [MigrationFile] {
         var files: [MigrationFile] = []
@@ -33,11 +33,11 @@ public struct MigrationFile: Sendable, Equatable {
             }
             let sql = try read("\(directory)/\(name)")
             if let other = files.first(where: { $0.version == version }) {
-                throw .badFile(name, reason: "has the version of \(other.fileName)")
+                throw .badFile(name, reason: "has the same version as \(other.fileName)")
             }
             files.append(MigrationFile(version: version, name: title, sql: sql))
         }
-        guard !files.isEmpty else { throw .unreadable(directory, reason: "holds no file NNNN_name.sql") }
+        guard !files.isEmpty else { throw .unreadable(directory, reason: "contains no file NNNN_name.sql") }
         return files.sorted { $0.version < $1.version }
     }
 
@@ -82,7 +82,7 @@ public struct MigrationFile: Sendable, Equatable {
                 bytes.append(contentsOf: buffer[..<count])
             }
         }
-        guard ferror(file) == 0 else { throw .unreadable(path, reason: "reading it failed") }
+        guard ferror(file) == 0 else { throw .unreadable(path, reason: "cannot be read") }
         guard let sql = String(validating: bytes, as: UTF8.self) else {
             throw .badFile(path, reason: "is not UTF-8")
         }

@@ -1,10 +1,10 @@
-/// The table `schema_migration`: which files a database has had.
+/// The table `schema_migration`, which records the applied files.
 struct MigrationLedger {
     let schema: String
     let connection: DatabaseConnection
 
-    /// Makes schema and table if they do not exist. `IF NOT EXISTS` alone asks for the right to create even when there
-    /// is nothing to create, so existence is asked first.
+    /// Creates schema and table if they do not exist. Their existence is checked first, because `IF NOT EXISTS`
+    /// requires the privilege to create even if there is nothing to create.
     func create() async throws(MigrationError) {
         do throws(PostgresError) {
             var parameters = Parameters()
@@ -30,7 +30,7 @@ struct MigrationLedger {
         }
     }
 
-    /// Empty also when there is no table yet.
+    /// The applied migrations by version; empty if the table does not exist.
     func applied() async throws(MigrationError) -> [MigrationPlan.Applied] {
         do throws(PostgresError) {
             guard try await tableExists() else { return [] }
@@ -49,7 +49,7 @@ struct MigrationLedger {
         }
     }
 
-    /// The checksums are PostgreSQL's own (`sha256`), so that the ledger can be checked by hand.
+    /// The files with their checksums, computed by PostgreSQL (`sha256`), so that the table can be verified in SQL.
     func withChecksums(_ files: [MigrationFile]) async throws(MigrationError) -> [MigrationPlan.Available] {
         var available: [MigrationPlan.Available] = []
         do throws(PostgresError) {
@@ -73,7 +73,7 @@ struct MigrationLedger {
         parameters.append(text: migration.file.name)
         parameters.append(bytea: migration.checksum)
         parameters.append(milliseconds)
-        // With its schema: a file may have changed the search path.
+        // Qualified with the schema, because a file may have changed the search path.
         let table = SQLIdentifier.quoted(schema) + ".schema_migration"
         return (
             "INSERT INTO \(table) (version, name, checksum, duration_ms) VALUES ($1, $2, $3, $4)", parameters
@@ -90,9 +90,10 @@ struct MigrationLedger {
     }
 }
 
-/// The one place where a name goes into SQL as text.
+/// Quoting of identifiers. No other code inserts names into SQL text.
 enum SQLIdentifier {
-    /// In double quotes, those within doubled (documentation, "Identifiers and Key Words").
+    /// The name in double quotes, with inner double quotes doubled (PostgreSQL documentation, "Identifiers and Key
+    /// Words").
     static func quoted(_ name: String) -> String {
         "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
     }

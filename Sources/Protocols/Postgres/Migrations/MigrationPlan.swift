@@ -1,8 +1,8 @@
 public import Values
 
-/// What must be done to bring a database to the state of the files. Pure: two lists in, one list or conflicts out.
+/// The migrations to apply to a database. Computed as a pure function of the files and the applied migrations.
 public struct MigrationPlan: Sendable, Equatable {
-    /// A file, with its SHA-256.
+    /// A file with its SHA-256.
     public struct Available: Sendable, Equatable {
         public let file: MigrationFile
         public let checksum: [UInt8]
@@ -16,37 +16,37 @@ public struct MigrationPlan: Sendable, Equatable {
         public let appliedAt: WallInstant
     }
 
-    /// A reason to touch nothing.
+    /// A contradiction between files and applied migrations. With a conflict nothing is changed.
     public enum Conflict: Sendable, Equatable, CustomStringConvertible {
-        /// The file is not the one that was applied.
+        /// The contents of the file differ from those that were applied.
         case changed(file: String)
-        /// It was applied, and is not among the files, which go further than it.
+        /// An applied migration has no file, although later ones have.
         case missing(version: Int32, name: String)
-        /// The database is ahead of every file: it was migrated by a newer release.
+        /// An applied migration is newer than every file: the database was migrated by a newer release.
         case newer(version: Int32, name: String, latestFile: Int32)
-        /// It was never applied, though a later one was.
+        /// A file was not applied, although a later one was.
         case late(file: String, latestApplied: Int32)
 
         public var description: String {
             switch self {
             case .changed(let file):
-                "\(file) was changed after it had been applied; add a new migration instead"
+                "\(file) was changed after it was applied; add a new migration instead"
             case .missing(let version, let name):
-                "the database has migration \(version) (\(name)), which is not among the files"
+                "the database has migration \(version) (\(name)), for which there is no file"
             case .newer(let version, let name, let latestFile):
                 "the database is at migration \(version) (\(name)), newer than this release, which ends at \(latestFile)"
             case .late(let file, let latestApplied):
-                "\(file) comes before migration \(latestApplied), which is applied already; give it a higher number"
+                "\(file) is numbered below migration \(latestApplied), which is already applied; give it a higher number"
             }
         }
     }
 
     /// Files to apply, in order.
     public let pending: [Available]
-    /// What the database has, in order.
+    /// Applied migrations, in order.
     public let applied: [Applied]
 
-    /// - Throws: `MigrationError.refused` with every conflict there is.
+    /// - Throws: `MigrationError.refused` with all conflicts.
     public init(available: [Available], applied: [Applied]) throws(MigrationError) {
         let available = available.sorted { $0.file.version < $1.file.version }
         let applied = applied.sorted { $0.version < $1.version }

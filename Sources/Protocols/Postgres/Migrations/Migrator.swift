@@ -1,29 +1,31 @@
 public import EventLoop
 internal import Values
 
-/// Brings the schema of a database to the state of a directory of files.
+/// Applies the migrations of a directory to a database.
 ///
-/// One process at a time does it: the others wait for its lock, and then find nothing left to do. A file is one
-/// transaction, which also writes its row of `schema_migration`; a `-- no-transaction` file is run statement by
-/// statement, so each of its statements must bear to be run again.
+/// An advisory lock admits one process at a time; the others wait, and then find nothing to apply. A file is executed
+/// in one transaction, which also inserts its row into `schema_migration`. A `-- no-transaction` file is executed
+/// statement by statement; each of its statements must be repeatable, because a failed file is executed again from its
+/// start.
 public struct Migrator: Sendable {
-    /// How long things may take.
     public struct Limits: Sendable {
-        /// For another process to finish migrating.
+        /// Maximum wait for another process that migrates.
         public var lockWait = Duration.seconds(120)
-        /// For a lock on a table (`lock_timeout`): while it waits, everyone behind it waits too.
+        /// Maximum wait for a lock on a table (`lock_timeout`). Short, because other sessions queue behind a waiting
+        /// one.
         public var tableLockWait = Duration.seconds(2)
-        /// How often a file is tried when it does not get its locks.
+        /// Maximum number of attempts for a file that does not get its table locks.
         public var attemptsMax = 20
-        /// Between two of them.
+        /// Pause between two attempts.
         public var pauseBetweenAttempts = Duration.seconds(1)
 
         public init() {}
     }
 
-    /// A file that `up` has applied.
+    /// A file applied by `up`.
     public struct Step: Sendable, Equatable {
         public let file: MigrationFile
+        /// Duration of its execution.
         public let milliseconds: Int32
     }
 
@@ -33,17 +35,17 @@ public struct Migrator: Sendable {
     let files: [MigrationFile]
     let loop: Loop
 
-    /// The longest that one statement may take: building an index on a large table is no failure.
+    /// Maximum duration of one statement. Long, for the creation of an index on a large table.
     static let statementTimeout = Duration.seconds(24 * 3600)
 
     /// - Parameters:
-    ///   - settings: of a role that may create tables; need not be the one that the services use.
-    ///   - files: as `MigrationFile.readAll` gives them.
+    ///   - settings: for a role that may create tables, which may differ from that of the services.
+    ///   - files: the result of `MigrationFile.readAll`.
     public init(
         settings: DatabaseSettings, credentials: DatabaseCredentials? = nil, files: [MigrationFile], on loop: Loop
     ) {
         var settings = settings
-        // No limit of the server's (0): each call sets its own.
+        // 0: no limit in the server. Each call has its own timeout.
         settings.statementTimeout = .zero
         self.settings = settings
         self.credentials = credentials
@@ -51,9 +53,10 @@ public struct Migrator: Sendable {
         self.loop = loop
     }
 
-    /// Applies what is pending. Call it on the loop.
-    /// - Parameter willApply: called before each file, for progress.
-    /// - Returns: what was applied now; empty if all was done before.
+    /// Applies the pending files.
+    /// - Parameter willApply: called before each file, for progress messages.
+    /// - Returns: the files applied by this call.
+    /// - Precondition: called on the loop.
     public func up(willApply: (MigrationFile) -> Void = { _ in }) async throws(MigrationError) -> [Step] {
         try await withConnection { (database) async throws(MigrationError) in
             try await lock(database)
@@ -70,7 +73,7 @@ public struct Migrator: Sendable {
         }
     }
 
-    /// What `up` would do. Writes nothing, not even the table of migrations, and waits for nobody.
+    /// The plan of `up`. Writes nothing and does not wait for the migration lock.
     public func plan() async throws(MigrationError) -> MigrationPlan {
         try await withConnection { (database) async throws(MigrationError) in
             try await plan(MigrationLedger(schema: settings.schema, connection: database))
@@ -92,13 +95,13 @@ public struct Migrator: Sendable {
         } catch {
             throw .database(error)
         }
-        // With the session its lock is released too.
+        // Closing the session also releases the advisory lock.
         defer { database.close() }
         return try await body(database)
     }
 
-    /// Asks again and again instead of waiting inside PostgreSQL: a waiting session holds a snapshot, and
-    /// `CREATE INDEX CONCURRENTLY` of the one at work would wait for that, for ever.
+    /// Polls for the lock instead of waiting in PostgreSQL: a waiting session holds a snapshot, and a
+    /// `CREATE INDEX CONCURRENTLY` of the migrating session would wait for that snapshot indefinitely.
     private func lock(_ database: DatabaseConnection) async throws(MigrationError) {
         let start = MonotonicInstant.now()
         while true {
@@ -159,7 +162,8 @@ public struct Migrator: Sendable {
                     _ = try await transaction.execute(sql: sql, timeout: Migrator.statementTimeout)
                 }
                 guard ledger.connection.isInTransaction else {
-                    throw MigrationError.badFile(migration.file.fileName, reason: "ends its transaction itself")
+                    throw MigrationError.badFile(
+                        migration.file.fileName, reason: "ends its transaction; remove COMMIT or ROLLBACK")
                 }
                 let record = ledger.record(migration, milliseconds: Migrator.milliseconds(since: start))
                 _ = try await transaction.execute(sql: record.sql, record.parameters)
@@ -169,7 +173,7 @@ public struct Migrator: Sendable {
         } catch let error as PostgresError {
             throw .failed(file: migration.file.fileName, line: 1, error: error)
         } catch {
-            preconditionFailure("an error of no known type: \(error)")
+            preconditionFailure("unexpected type of error: \(error)")
         }
     }
 

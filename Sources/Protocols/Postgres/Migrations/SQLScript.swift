@@ -1,13 +1,13 @@
-/// Cuts a file of SQL into its statements, as `psql` does (`psqlscan.l`).
+/// Splits an SQL file into statements, like `psql` (`psqlscan.l`).
 ///
-/// The extended protocol takes one statement at a time, and `CREATE INDEX CONCURRENTLY` must be alone in its message;
-/// and a statement that fails can then be named by its line. A semicolon ends a statement unless it is in a string, a
-/// quoted identifier, a dollar-quoted body, a comment, parentheses, or the `BEGIN ATOMIC ... END` of a function.
+/// The extended protocol accepts one statement at a time, `CREATE INDEX CONCURRENTLY` must be alone in its message, and
+/// an error can be reported with the line of its statement. A semicolon ends a statement unless it is within a string,
+/// a quoted identifier, a dollar-quoted body, a comment, parentheses, or the `BEGIN ATOMIC ... END` of a routine.
 struct SQLScript {
     struct Statement: Equatable {
-        /// Without comments in front and the semicolon behind.
+        /// The text without leading comments and the final semicolon.
         let text: String
-        /// Where it begins, counted from 1.
+        /// Line of its start, from 1.
         let line: Int
     }
 
@@ -16,7 +16,7 @@ struct SQLScript {
     private var line = 1
     private var statements: [Statement] = []
 
-    /// Where the statement under way begins; nil between statements.
+    /// Start of the current statement; nil between statements.
     private var start: (offset: Int, line: Int)?
     private var parenthesisDepth = 0
     private var words: [String] = []
@@ -97,7 +97,7 @@ struct SQLScript {
         while position < bytes.count, bytes[position] != UInt8(ascii: "\n") { position += 1 }
     }
 
-    /// They nest, unlike those of C.
+    /// Skips a block comment. Unlike in C, block comments nest.
     private mutating func skipBlockComment() {
         var depth = 0
         while position < bytes.count {
@@ -114,7 +114,7 @@ struct SQLScript {
         }
     }
 
-    /// `E'...'`: only there a backslash escapes.
+    /// Whether the string is `E'...'`, the only kind in which a backslash is an escape.
     private var isEscapeString: Bool {
         guard position > 0, bytes[position - 1] | 0x20 == UInt8(ascii: "e") else { return false }
         return position == 1 || !SQLScript.isWordPart(bytes[position - 2])
@@ -130,7 +130,7 @@ struct SQLScript {
         }
     }
 
-    /// `$tag$ ... $tag$`; a dollar that begins no tag (`$1`) is an ordinary character.
+    /// Skips `$tag$ ... $tag$`. A dollar sign that does not start a tag (`$1`) is an ordinary character.
     private mutating func skipDollarQuoted() {
         var end = position + 1
         while end < bytes.count, SQLScript.isWordPart(bytes[end]), bytes[end] != UInt8(ascii: "$") { end += 1 }
@@ -147,7 +147,7 @@ struct SQLScript {
         }
     }
 
-    /// Keeps count of the blocks of functions whose body is written in standard SQL.
+    /// Reads a word, and counts the nested blocks in the standard SQL body of a routine.
     private mutating func takeWord() {
         let from = position
         while position < bytes.count, SQLScript.isWordPart(bytes[position]) { position += 1 }
@@ -162,7 +162,7 @@ struct SQLScript {
         }
     }
 
-    /// `CREATE [OR REPLACE] FUNCTION` or `PROCEDURE`.
+    /// Whether the statement is `CREATE [OR REPLACE] FUNCTION` or `PROCEDURE`.
     private var isRoutine: Bool {
         guard words.first == "create" else { return false }
         let kind = words.dropFirst().first { $0 != "or" && $0 != "replace" }

@@ -1,7 +1,7 @@
-/// What `NOTIFY` delivers.
+/// A notification received from `NOTIFY`.
 public struct Notification: Sendable, Hashable {
     public let channel: String
     public let payload: String
-    /// The process of the server that sent it (`pg_backend_pid()` there).
+    /// Process id of the sending session (`pg_backend_pid()`).
     public let serverProcessID: Int32
 }

@@ -1,28 +1,28 @@
 public import EventLoop
 internal import Values
 
-/// Listens on channels, on a connection of its own, for as long as it is not closed.
+/// Listens on channels until it is closed, on a connection of its own that is reopened after a loss.
 ///
-/// Notifications are hints: those sent while the connection was away are gone. So each time it listens anew it says so,
-/// and whoever depends on them looks at the tables then. A connection that is silent is asked for a sign of life.
+/// Notifications are hints: those sent while there is no connection are lost. The event `listening` is therefore
+/// delivered after each connect, and its receiver must read the tables then. An idle connection is checked by a
+/// periodic statement.
 ///
-/// Why `@unchecked Sendable`: confined to its loop's thread, which every submitter checks.
+/// `@unchecked Sendable`, because it is confined to the thread of its loop, which its entry points check.
 public final class NotificationListener: @unchecked Sendable {
     public enum Event: Sendable, Equatable {
-        /// It listens now, for the first time or again: what was sent before may have been missed.
+        /// The listener is connected, for the first time or again. Earlier notifications may have been lost.
         case listening
         case notification(Notification)
-        /// It no longer listens, and tries to.
+        /// The connection is lost or could not be opened. The listener reconnects.
         case interrupted(reason: String)
     }
 
-    /// How it behaves.
     public struct Options: Sendable {
-        /// Between two signs of life.
+        /// Time between two checks of the connection.
         public var pingInterval = Duration.seconds(15)
-        /// How long a sign of life may take.
+        /// Timeout of a check.
         public var pingTimeout = Duration.seconds(5)
-        /// The longest pause between two attempts to connect; below 10 s.
+        /// Maximum pause between two connection attempts; below 10 s.
         public var reconnectPauseMax = Duration.seconds(5)
 
         public init() {}
@@ -41,7 +41,7 @@ public final class NotificationListener: @unchecked Sendable {
     private static let ping = Statement("ping", "SELECT 1", isIdempotent: true)
 
     /// - Parameters:
-    ///   - channels: at least one; each at most 63 bytes.
+    ///   - channels: one or more channels, each of up to 63 bytes.
     ///   - onEvent: called on the loop, in order.
     public init(
         _ settings: DatabaseSettings, channels: [String], on loop: Loop, options: Options = Options(),
@@ -56,14 +56,16 @@ public final class NotificationListener: @unchecked Sendable {
         self.onEvent = onEvent
     }
 
-    /// Begins to connect. Call it on the loop, once.
+    /// Starts to connect and listen.
+    /// - Precondition: called once, on the loop.
     public func start() {
         loop.preconditionCurrent()
-        precondition(task == nil, "a listener is started once")
+        precondition(task == nil, "the listener is already started")
         task = loop.spawn { [self] in await run() }
     }
 
-    /// After it no event is delivered. Call it on the loop. Idempotent.
+    /// Stops listening. No further event is delivered. Idempotent.
+    /// - Precondition: called on the loop.
     public func close() {
         loop.preconditionCurrent()
         task?.cancel()
@@ -104,8 +106,8 @@ public final class NotificationListener: @unchecked Sendable {
         return connection
     }
 
-    /// Returns never, and throws when the connection is lost. A loss that shows on the socket is noticed at once, a
-    /// peer that went silent by the sign of life.
+    /// Throws when the connection is lost; never returns. A closed socket is detected at once, a silent peer by the
+    /// periodic statement.
     private func keepAlive(_ connection: DatabaseConnection) async throws {
         while true {
             try await waitForClose(of: connection, atMost: options.pingInterval)

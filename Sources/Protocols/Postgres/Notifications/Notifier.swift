@@ -1,22 +1,23 @@
 /// Sends `NOTIFY`.
 ///
-/// Never within the transaction that it tells about: NOTIFY takes a lock over the whole cluster until the commit, which
-/// makes commits wait for each other. A pool of its own, with the profile `.notifying`, keeps that lock short, since
-/// such a commit does not wait for the disk.
+/// Not within the transaction that the notification announces: NOTIFY holds a cluster-wide lock until the commit, so
+/// that such commits wait for each other. A separate pool with the profile `.notifying` keeps the lock short, because
+/// its commits do not wait for the disk.
 public struct Notifier: Sendable {
     private let pool: ConnectionPool
 
     private static let statement = Statement(
         "notify", "SELECT pg_notify($1, $2)", [.text, .text], isIdempotent: true)
 
-    /// - Parameter pool: with `SessionProfile.notifying`; one connection is enough.
+    /// - Parameter pool: a pool with the profile `.notifying`; one connection suffices.
     public init(pool: ConnectionPool) {
         self.pool = pool
     }
 
+    /// Sends a notification.
     /// - Parameters:
-    ///   - channel: at most 63 bytes.
-    ///   - payload: less than 8,000 bytes.
+    ///   - channel: up to 63 bytes.
+    ///   - payload: fewer than 8,000 bytes.
     public func notify(_ channel: String, _ payload: String = "") async throws(PostgresError) {
         var parameters = Parameters()
         parameters.append(text: channel)

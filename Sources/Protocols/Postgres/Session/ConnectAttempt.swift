@@ -2,9 +2,10 @@ public import EventLoop
 internal import Values
 
 extension DatabaseConnection {
-    /// Connects, without blocking the loop. Call it on the loop.
+    /// Opens a connection without blocking the loop.
     ///
     /// - Throws: `.connectionFailed`, also when `settings.connectTimeout` has passed.
+    /// - Precondition: called on the loop.
     public static func connect(
         _ settings: DatabaseSettings, profile: SessionProfile = .general, credentials: DatabaseCredentials? = nil,
         on loop: Loop
@@ -42,19 +43,19 @@ extension DatabaseConnection {
     }
 }
 
-/// One attempt to connect: looking up names, then libpq's own states, each step when the socket is ready for it.
+/// One connection attempt: resolves host names, then drives libpq's connection states when the socket is ready.
 ///
-/// Why `@unchecked Sendable`: confined to its loop's thread.
+/// `@unchecked Sendable`, because it is confined to its loop's thread.
 private final class ConnectAttempt: @unchecked Sendable {
     private let loop: Loop
     let deadline: MonotonicInstant
     private var timer: LoopTimer?
     private var watch: Watch?
     private var handle: ConnectionHandle?
-    private var continuation: UnsafeContinuation<Result<HandedOver, PostgresError>, Never>?
+    private var continuation: UnsafeContinuation<Result<ConnectedHandle, PostgresError>, Never>?
 
-    /// The handle leaves this object for good.
-    struct HandedOver: @unchecked Sendable {
+    /// Transfers the ownership of the handle out of this object.
+    struct ConnectedHandle: @unchecked Sendable {
         let handle: ConnectionHandle
     }
 
@@ -66,7 +67,7 @@ private final class ConnectAttempt: @unchecked Sendable {
     func run(_ parameters: [ConnectionParameter]) async -> Result<ConnectionHandle, PostgresError> {
         let result = await withUnsafeContinuation { continuation in
             self.continuation = continuation
-            timer = loop.schedule(at: deadline) { self.fail("no answer within the time for connecting") }
+            timer = loop.schedule(at: deadline) { self.fail("not connected within the connect timeout") }
             if HostResolution.hosts(in: parameters).isEmpty {
                 start(parameters)
             } else {
@@ -87,20 +88,20 @@ private final class ConnectAttempt: @unchecked Sendable {
     }
 
     private func start(_ parameters: [ConnectionParameter]) {
-        // The deadline may have come during the lookup.
+        // The deadline may have passed during the name resolution.
         guard continuation != nil else { return }
         do throws(PostgresError) {
             handle = try ConnectionHandle(connectingWith: parameters)
-            // libpq: behave at first as if the last poll had asked to write.
+            // libpq documentation: behave as if the last PQconnectPoll had returned PGRES_POLLING_WRITING.
             wait(for: .writable)
         } catch {
             finish(.failure(error))
         }
     }
 
-    private func step() {
+    private func poll() {
         guard let handle else { return }
-        // libpq may close the socket and open another one, perhaps of the same number, at any step.
+        // Each poll may close the socket and open another one, possibly with the same number.
         watch?.cancel()
         watch = nil
         switch handle.pollConnection() {
@@ -109,14 +110,14 @@ private final class ConnectAttempt: @unchecked Sendable {
         case .failed: fail(handle.errorMessage)
         case .connected:
             self.handle = nil
-            finish(.success(HandedOver(handle: handle)))
+            finish(.success(ConnectedHandle(handle: handle)))
         }
     }
 
     private func wait(for interest: Readiness) {
         guard let descriptor = handle?.descriptor else { return fail("the socket is closed") }
         do {
-            watch = try loop.watch(descriptor, interest) { [self] _ in step() }
+            watch = try loop.watch(descriptor, interest) { [self] _ in poll() }
         } catch {
             fail("\(error)")
         }
@@ -126,7 +127,7 @@ private final class ConnectAttempt: @unchecked Sendable {
         finish(.failure(.connectionFailed(reason: reason)))
     }
 
-    private func finish(_ result: Result<HandedOver, PostgresError>) {
+    private func finish(_ result: Result<ConnectedHandle, PostgresError>) {
         guard let continuation else { return }
         self.continuation = nil
         watch?.cancel()

@@ -1,7 +1,7 @@
 extension DatabaseConnection {
-    /// Runs a statement in a transaction of its own, and returns when that is committed.
+    /// Executes a statement in a transaction of its own. Returns after the commit.
     ///
-    /// - Parameter timeout: from now; by default the statement's timeout and the network's grace.
+    /// - Parameter timeout: time for the response; by default `statementTimeout` plus `answerGrace`.
     public func execute(
         _ statement: Statement, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
     ) async throws(PostgresError) -> Rows {
@@ -9,9 +9,9 @@ extension DatabaseConnection {
         return try await send(request, timeout: timeout).onlyRows()
     }
 
-    /// Runs a statement that is composed at run time, without preparing it under a name.
+    /// Executes a statement composed at run time, without a named preparation.
     ///
-    /// - Parameter sql: one statement. Values belong in `parameters`, never in it.
+    /// - Parameter sql: one statement. Values must be passed in `parameters`.
     public func execute(
         sql: String, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
     ) async throws(PostgresError) -> Rows {
@@ -19,8 +19,8 @@ extension DatabaseConnection {
         return try await send(request, timeout: timeout).onlyRows()
     }
 
-    /// Runs statements in one transaction and one round trip: all are committed, or none.
-    /// - Returns: the rows of each, in order.
+    /// Executes statements in one transaction and one round trip.
+    /// - Returns: the rows of each statement, in order.
     public func executeGroup(
         _ members: [(Statement, Parameters)], timeout: Duration? = nil
     ) async throws(PostgresError) -> [Rows] {
@@ -28,10 +28,10 @@ extension DatabaseConnection {
         return try await send(request, timeout: timeout).all
     }
 
-    /// Runs `body` between `BEGIN` and `COMMIT`, or `ROLLBACK` if it throws. The connection must have no other user.
+    /// Calls `body` between `BEGIN` and `COMMIT`; executes `ROLLBACK` if it throws. Requires exclusive use.
     ///
-    /// `BEGIN` travels with the first statement. Loss of the connection before `COMMIT` was sent is reported as a
-    /// known outcome (nothing committed); after it, as unknown.
+    /// `BEGIN` is sent with the first statement. A loss of the connection before `COMMIT` was sent is reported with a
+    /// known outcome (not committed), after it with an unknown outcome.
     public func transaction<Value>(
         _ isolation: Isolation = .readCommitted, _ body: (Transaction) async throws -> Value
     ) async throws -> Value {
@@ -46,10 +46,10 @@ extension DatabaseConnection {
         }
     }
 
-    /// The isolation of a transaction (documentation, "Transaction Isolation").
+    /// The isolation level of a transaction (PostgreSQL documentation, "Transaction Isolation").
     public enum Isolation: Sendable {
         case readCommitted, repeatableRead, serializable
-        /// One snapshot for several reads.
+        /// Repeatable read, read only: one snapshot for several reads.
         case repeatableReadOnly
 
         var opening: Statement {
@@ -64,9 +64,9 @@ extension DatabaseConnection {
 }
 
 extension GroupAnswer {
-    /// The rows of the last command, which is the only one but for a `BEGIN`.
+    /// The rows of the last command, which is the only one apart from `BEGIN`.
     func onlyRows() throws(PostgresError) -> Rows {
-        guard let rows = last else { throw .misuse("a statement was answered without a result") }
+        guard let rows = last else { throw .misuse("a statement returned no result") }
         return rows
     }
 }

@@ -1,26 +1,29 @@
 public import EventLoop
 internal import Values
 
-/// One session with PostgreSQL, always in pipeline mode, belonging to one loop.
+/// A session with PostgreSQL in pipeline mode, on one event loop.
 ///
-/// Any number of tasks of that loop may call `execute` at the same time. What they send goes out at once, in the
-/// order of the calls, each in a transaction of its own; the server works in that order, and an error stays with its
-/// statement. `transaction` needs the connection for itself: whoever begins one must be its only user, which a pool
-/// sees to.
+/// Any number of tasks of the loop may call `execute` at the same time. Statements are sent at once, in the order of
+/// the calls, each in a transaction of its own. The server executes them in that order, and an error affects only its
+/// statement. `transaction` requires exclusive use of the connection, which a pool ensures. `Pipeline` tracks which
+/// response belongs to which call, and what a call may assume after a failure.
 ///
-/// A call returns when the commit is confirmed. When the connection is lost every call in flight fails with
-/// `.connectionLost`, which tells whether the commit may have happened. A call whose deadline passes fails at once;
-/// the server is then asked to cancel it, and if it does not answer within the grace that `DatabaseSettings` gives,
-/// the connection counts as lost.
+/// States: open, then closed (`closeReason`, final) by `close`, by a loss, or by a deadline that the server ignores.
 ///
-/// Cancelling a task does not take back what was sent: its call ends by answer or deadline.
+/// A call returns after the commit is confirmed. If the connection is lost, every call in flight fails with
+/// `.connectionLost`, which states whether the commit is possible. Deadlines are taken from the monotonic clock. A call
+/// whose deadline passes fails at once; the server is then asked to cancel the statement, and if it does not respond
+/// within `cancelGrace`, the connection counts as lost. A cancel request may hit the next statement instead; a
+/// statement cancelled in that way is sent again.
 ///
-/// Why `@unchecked Sendable`: everything is confined to the loop's thread, which every submitter checks.
+/// Cancelling a task does not withdraw a statement that was sent. Its call ends with the response or the deadline.
+///
+/// `@unchecked Sendable`, because it is confined to the thread of its loop, which its entry points check.
 public final class DatabaseConnection: @unchecked Sendable {
     public let loop: Loop
-    /// The process of the server that serves this session (`pg_stat_activity.pid`).
+    /// Process id of the server process of this session (`pg_stat_activity.pid`).
     public let serverProcessID: Int32
-    /// Such as 150012 for 15.12.
+    /// Version of the server, such as 150012 for 15.12.
     public let serverVersion: Int32
 
     let settings: DatabaseSettings
@@ -31,23 +34,23 @@ public final class DatabaseConnection: @unchecked Sendable {
     private(set) var isHandleClosed = false
     private var deadlineTimer: LoopTimer?
     private var timerInstant = MonotonicInstant.distantFuture
-    /// Since when the server has been asked to cancel the oldest group, which its caller has given up.
+    /// Time of the cancel request for the oldest group, whose deadline has passed; nil if there is none.
     private var overdueSince: MonotonicInstant?
-    /// Until then a cancelled statement may be one that the request was not meant for: the server cancels what it
-    /// happens to run when the request arrives. Such a statement is sent again.
+    /// End of the period in which a cancel request can hit another statement than intended: the server cancels the
+    /// statement that it executes when the request arrives. A statement cancelled in this period is sent again.
     private var strayCancelUntil = MonotonicInstant(nanoseconds: 0)
 
-    /// Why the connection is unusable; nil while it is open.
+    /// Why the connection was closed or lost; nil while it is open.
     public private(set) var closeReason: PostgresError?
     /// Called once, on the loop, when the connection is closed or lost.
     var onClose: ((PostgresError) -> Void)?
     /// Called on the loop for each notification, in order.
     var onNotification: ((Notification) -> Void)?
 
-    /// How long a given-up statement may go on before the connection is given up too.
+    /// Time for the server to respond to a cancel request, before the connection counts as lost.
     private static let cancelGrace = Duration.seconds(2)
 
-    /// Takes a connected handle.
+    /// Takes ownership of a connected handle.
     init(handle: ConnectionHandle, settings: DatabaseSettings, loop: Loop) throws(PostgresError) {
         self.handle = handle
         self.settings = settings
@@ -72,13 +75,13 @@ public final class DatabaseConnection: @unchecked Sendable {
 
     public var isOpen: Bool { closeReason == nil }
 
-    /// Calls that the server has not answered yet.
+    /// Number of calls without a response from the server.
     public var inFlightCount: Int { pipeline.count }
 
-    /// True between `BEGIN` and `COMMIT`, as far as the server's answers tell.
+    /// Whether the session is in a transaction, according to the responses received so far.
     var isInTransaction: Bool { !isHandleClosed && handle.isInTransaction }
 
-    /// Ends the session. What is in flight fails as if the connection were lost. Idempotent.
+    /// Closes the connection. Calls in flight fail as if it were lost. Idempotent.
     public func close() {
         loop.preconditionCurrent()
         end(.closed, reason: "closed by this process", sessionEnded: false)
@@ -86,13 +89,12 @@ public final class DatabaseConnection: @unchecked Sendable {
 
     // MARK: Sending
 
-    /// Sends a group, and waits for the answer to its sync.
+    /// Sends a group and waits for the response to its sync.
     func send(_ request: GroupRequest, timeout: Duration?) async throws(PostgresError) -> GroupAnswer {
         loop.preconditionCurrent()
         if let closeReason { throw closeReason.beforeSending }
-        if let mistake = request.mistake { throw .misuse(mistake) }
-        let allowed = timeout ?? settings.statementTimeout + settings.answerGrace
-        let deadline = loop.now + allowed
+        if let problem = request.problem { throw .misuse(problem) }
+        let deadline = loop.now + (timeout ?? settings.statementTimeout + settings.answerGrace)
         let result = await withUnsafeContinuation { continuation in
             write(Pipeline.Group(request: request, deadline: deadline, continuation: continuation))
         }
@@ -100,7 +102,7 @@ public final class DatabaseConnection: @unchecked Sendable {
     }
 
     private func write(_ group: Pipeline.Group) {
-        var isPlaced = false
+        var isEnqueued = false
         do throws(PostgresError) {
             if let opening = group.request.opening { try write(opening, Parameters()) }
             switch group.request.body {
@@ -109,23 +111,23 @@ public final class DatabaseConnection: @unchecked Sendable {
             case .several(let members):
                 for (statement, parameters) in members { try write(statement, parameters) }
             case .query(let sql, let parameters):
-                pipeline.placeQuery()
+                pipeline.enqueueQuery()
                 try handle.sendQuery(sql, parameters)
             }
             pipeline.close(group)
-            isPlaced = true
+            isEnqueued = true
             try handle.sendSync()
             try flush()
             armDeadlineTimer(for: group.deadline)
         } catch {
-            // Without its sync nothing of the group can be committed.
-            if !isPlaced { group.continuation?.resume(returning: .failure(error.beforeSending)) }
+            // Without its sync the group cannot be committed.
+            if !isEnqueued { group.continuation?.resume(returning: .failure(error.beforeSending)) }
             lose(handle.errorMessage)
         }
     }
 
     private func write(_ statement: Statement, _ parameters: Parameters) throws(PostgresError) {
-        let (generation, mustPrepare) = pipeline.place(statement)
+        let (generation, mustPrepare) = pipeline.enqueue(statement)
         let serverName = statement.serverName(generation: generation)
         if mustPrepare { try handle.sendPrepare(serverName, statement.sql, statement.parameterTypes) }
         try handle.sendExecute(serverName, parameters)
@@ -144,57 +146,57 @@ public final class DatabaseConnection: @unchecked Sendable {
         guard isOpen else { return }
         do throws(PostgresError) {
             try handle.consumeInput()
-            takeResults()
+            processResults()
             guard isOpen else { return }
             if isWaitingToWrite { try flush() }
-            takeNotifications()
+            deliverNotifications()
         } catch {
-            // What came before the end is still to be read: answers, and the server's reason.
-            takeResults()
+            // Responses and the server's reason may have arrived before the end of the connection.
+            processResults()
             if isOpen { lose(handle.errorMessage) }
         }
     }
 
-    private func takeResults() {
+    private func processResults() {
         while isOpen, !pipeline.isEmpty, !handle.isBusy {
             let result = handle.nextResult()
             guard let kind = Pipeline.ResultKind(result) else {
                 return lose(result?.errorText ?? handle.errorMessage)
             }
             switch pipeline.receive(kind, rows: result.map { Rows(handle: $0) }) {
-            case .goOn: continue
-            case .answered(let group): answer(group)
-            case .sendAgain(let group): sendAgain(group)
+            case .continue: continue
+            case .answered(let group): complete(group)
+            case .resend(let group): resend(group)
             case .sessionEnded(let error): endSession(error)
-            case .outOfOrder(let what): lose("protocol: \(what)")
+            case .protocolViolation(let violation): lose("protocol violation: \(violation)")
             }
         }
     }
 
-    private func answer(_ group: Pipeline.Group) {
+    private func complete(_ group: Pipeline.Group) {
         guard let continuation = group.continuation else {
-            // Given up before; if the next one is too, the server has its grace for that one now.
+            // The call has failed at its deadline. If the next one is overdue too, its grace starts now.
             overdueSince = nil
             armDeadlineTimer(for: loop.now)
             return
         }
-        if group.failure?.sqlState == .queryCanceled, group.request.isWholeTransaction, !group.isRepeated,
+        if group.failure?.sqlState == .queryCanceled, group.request.isWholeTransaction, !group.isResent,
             loop.now < strayCancelUntil
         {
-            return sendAgain(group)
+            return resend(group)
         }
         continuation.resume(returning: group.failure.map { .failure($0) } ?? .success(group.answer))
     }
 
-    private func sendAgain(_ group: Pipeline.Group) {
+    private func resend(_ group: Pipeline.Group) {
         var group = group
-        group.isRepeated = true
+        group.isResent = true
         group.failure = nil
         group.answer = GroupAnswer()
         write(group)
     }
 
-    private func takeNotifications() {
+    private func deliverNotifications() {
         while isOpen, let notification = handle.nextNotification() {
             onNotification?(notification)
         }
@@ -202,8 +204,8 @@ public final class DatabaseConnection: @unchecked Sendable {
 
     // MARK: Deadlines
 
-    /// The timer stands at the earliest deadline of those ever in flight, so it mostly finds nothing to do, and costs
-    /// one look in each timeout instead of one timer in each call.
+    /// Arms the timer for the earliest deadline. It is not rearmed when a call completes, so that a call rarely costs a
+    /// timer operation; when it fires, it usually finds no expired call.
     private func armDeadlineTimer(for deadline: MonotonicInstant) {
         guard deadline < timerInstant else { return }
         timerInstant = deadline
@@ -219,7 +221,7 @@ public final class DatabaseConnection: @unchecked Sendable {
         }
         if let oldest = pipeline.groups.first, oldest.continuation == nil {
             let limit = (overdueSince ?? now) + Self.cancelGrace
-            guard now < limit else { return lose("no answer, even to a request to cancel") }
+            guard now < limit else { return lose("no response to the statement or to its cancel request") }
             if overdueSince == nil { cancelOldest(at: now) }
             armDeadlineTimer(for: limit)
         }
@@ -232,7 +234,7 @@ public final class DatabaseConnection: @unchecked Sendable {
         handle.requestCancel()
     }
 
-    // MARK: The end
+    // MARK: End of the connection
 
     private func lose(_ reason: String) {
         let error = PostgresError.connectionLost(reason: reason, outcomeUnknown: false)
@@ -263,8 +265,8 @@ public final class DatabaseConnection: @unchecked Sendable {
 }
 
 extension Pipeline.ResultKind {
-    /// Nil for a result that libpq made itself, as the connection is lost, and for those of COPY, which has no place
-    /// in a pipeline.
+    /// Nil for a result that libpq itself creates when the connection is lost, and for results of COPY, which is not
+    /// allowed in pipeline mode.
     init?(_ result: ResultHandle?) {
         guard let result else {
             self = .none
@@ -281,7 +283,7 @@ extension Pipeline.ResultKind {
 }
 
 extension PostgresError {
-    /// What a call gets that finds the connection closed already.
+    /// The error for a call that finds the connection already closed.
     var beforeSending: PostgresError {
         if case .connectionLost(let reason, _) = self {
             .connectionLost(reason: reason, outcomeUnknown: false)

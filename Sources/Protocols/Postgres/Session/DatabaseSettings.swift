@@ -2,13 +2,13 @@ import CLibPQ
 import EventLoop
 internal import Values
 
-/// One keyword of libpq's connection parameters, and its value.
+/// A keyword and value of libpq's connection parameters.
 struct ConnectionParameter: Sendable {
     var keyword: String
     var value: String
 }
 
-/// Who logs in. What is nil is taken from the URL.
+/// User and password for the login. A nil value is taken from the URL.
 public struct DatabaseCredentials: Sendable, Equatable {
     public var user: String?
     public var password: String?
@@ -19,30 +19,31 @@ public struct DatabaseCredentials: Sendable, Equatable {
     }
 }
 
-/// Where PostgreSQL is, and how sessions with it begin.
+/// Address of the database and settings of its sessions.
 ///
-/// It holds the password of the URL; nothing here prints it.
+/// Contains the password of the URL, which is never printed.
 public struct DatabaseSettings: Sendable {
-    /// The schema that unqualified names mean (`DATABASE_SCHEMA`).
+    /// The schema in `search_path` (`DATABASE_SCHEMA`).
     public var schema = "jobqueue"
-    /// Shown by `pg_stat_activity`.
+    /// Application name in `pg_stat_activity`.
     public var applicationName = "jobqueue"
-    /// How long connecting may take in all: name lookup, TLS and login. `connect_timeout` of the URL sets it, in seconds.
+    /// Time for opening a connection, including name resolution, TLS and login. Set by `connect_timeout` of the URL, in
+    /// seconds.
     public var connectTimeout = Duration.seconds(5)
-    /// PostgreSQL aborts a statement that runs for longer (`statement_timeout`).
+    /// Maximum duration of a statement in PostgreSQL (`statement_timeout`).
     public var statementTimeout = Duration.seconds(30)
-    /// The network is given this much longer than the statement before the answer counts as lost.
+    /// Time for the network in addition to `statementTimeout`, before the deadline of a statement passes.
     public var answerGrace = Duration.seconds(5)
 
     let urlParameters: [ConnectionParameter]
 
-    /// What is wrong with a URL, without quoting it: it may hold a password.
+    /// An invalid URL. The description does not contain the URL, which may have a password.
     public struct InvalidURL: Error, CustomStringConvertible {
         public let description: String
     }
 
-    /// - Parameter url: a URI as libpq takes it (documentation, "Connection URIs"); `postgresql+asyncpg://` counts
-    ///   as `postgresql://`.
+    /// - Parameter url: a URI as accepted by libpq (PostgreSQL documentation, "Connection URIs"), with the scheme
+    ///   `postgresql`, `postgres` or `postgresql+asyncpg`.
     public init(url: String) throws(InvalidURL) {
         self.init(parameters: try DatabaseSettings.parse(url))
     }
@@ -55,7 +56,7 @@ public struct DatabaseSettings: Sendable {
 
     private static func parse(_ url: String) throws(InvalidURL) -> [ConnectionParameter] {
         guard let separator = url.firstRange(of: "://") else {
-            throw InvalidURL(description: "is not a URI; accepted is postgresql://user@host:port/database")
+            throw InvalidURL(description: "is not a URI; accepted: postgresql://user@host:port/database")
         }
         guard ["postgresql", "postgres", "postgresql+asyncpg"].contains(url[..<separator.lowerBound]) else {
             throw InvalidURL(description: "has a scheme other than postgresql")
@@ -67,9 +68,9 @@ public struct DatabaseSettings: Sendable {
             PQfreemem(message)
         }
         guard var option = options else {
-            // After the colon libpq quotes the URI.
+            // libpq's message repeats the URI after the colon.
             let reason = oneLine(message).firstRange(of: ": \"").map { oneLine(message)[..<$0.lowerBound] }
-            throw InvalidURL(description: reason.map { String($0) } ?? "is not a URI that libpq can read")
+            throw InvalidURL(description: reason.map { String($0) } ?? "is not a valid libpq URI")
         }
         var parameters: [ConnectionParameter] = []
         while let keyword = option.pointee.keyword {
@@ -81,8 +82,8 @@ public struct DatabaseSettings: Sendable {
         return parameters
     }
 
-    /// The parameters of one connection, host names not yet resolved. No setting of the session is among them: a pooler
-    /// such as PgBouncer refuses `options`, or is told to drop them unseen.
+    /// The parameters of a connection, with unresolved host names. Session settings are not included, because a pooler
+    /// such as PgBouncer rejects or ignores `options`.
     func parameters(credentials: DatabaseCredentials?) -> [ConnectionParameter] {
         var parameters = DatabaseSettings.defaults
         func set(_ keyword: String, _ value: String) {
@@ -97,8 +98,8 @@ public struct DatabaseSettings: Sendable {
         return parameters
     }
 
-    /// What holds unless the URL says otherwise. A peer that answers nothing is noticed within about 15 s, also
-    /// while nothing is being sent.
+    /// Defaults of connection parameters, which the URL can override. With them a silent peer is detected within about
+    /// 15 s, even if nothing is sent.
     private static let defaults: [ConnectionParameter] = [
         ConnectionParameter(keyword: "keepalives_idle", value: "5"),
         ConnectionParameter(keyword: "keepalives_interval", value: "3"),
@@ -107,7 +108,7 @@ public struct DatabaseSettings: Sendable {
         ConnectionParameter(keyword: "gssencmode", value: "disable"),
     ]
 
-    /// What the session is set to once it is connected: names and values of PostgreSQL's parameters.
+    /// Names and values of the PostgreSQL parameters that are set after connecting.
     func sessionParameters(_ profile: SessionProfile) -> [(name: String, value: String)] {
         [
             (name: "search_path", value: SQLIdentifier.quoted(schema)),

@@ -1,7 +1,7 @@
 public import Configuration
 internal import Synchronization
 
-/// The database that the configuration names, for a whole process: how to connect, and the credentials of the moment.
+/// The configured database of a process, with the current credentials.
 public final class DatabaseSource: Sendable {
     private let access: Mutex<DatabaseAccess>
 
@@ -9,10 +9,10 @@ public final class DatabaseSource: Sendable {
         self.access = Mutex(access)
     }
 
-    /// Where PostgreSQL is, for people: without the password.
+    /// Address and user for messages, without the password.
     public var description: String { access.withLock { $0.description } }
 
-    /// How sessions begin now.
+    /// The connection settings with the current parameters.
     public func settings(
         schema: String, applicationName: String
     ) throws(DatabaseSettings.InvalidURL) -> DatabaseSettings {
@@ -22,12 +22,12 @@ public final class DatabaseSource: Sendable {
         return settings
     }
 
-    /// The user and password for a new connection, as they are now: they may have been rotated.
+    /// The current user and password for a new connection, after any rotation.
     public var credentials: ConnectionPool.CredentialsProvider {
         { [self] in try DatabaseSettings(access.withLock { $0.parameters }).credentials }
     }
 
-    /// Looks whether the credentials file has changed. To be called every two seconds or so; after `.rotated` the pools
+    /// Reads the credentials file if it has changed. To be called about every two seconds. After `.rotated` the pools
     /// should retire their connections.
     public func refresh() -> DatabaseAccess.Rotation {
         access.withLock { $0.refresh() }

@@ -1,4 +1,4 @@
-/// What one group consists of. It is kept until the answer, so that it can be sent again.
+/// The commands of one group. Kept until the response, so that the group can be sent again.
 struct GroupRequest {
     enum Body {
         case one(Statement, Parameters)
@@ -7,23 +7,24 @@ struct GroupRequest {
     }
 
     var body: Body
-    /// `BEGIN` is to go in front, in the same group: should it fail, nothing after it runs.
+    /// The `BEGIN` to send first, in the same group. If it fails, the rest of the group is not executed.
     var opening: Statement?
-    /// Within an explicit transaction, nothing is committed by a sync.
+    /// Whether the group is a transaction of its own. False within an explicit transaction, where a sync commits
+    /// nothing.
     var isWholeTransaction: Bool
-    /// The `COMMIT` of an explicit transaction.
+    /// Whether the group is the `COMMIT` of an explicit transaction.
     var isCommit = false
 
-    /// Whether anything can be committed by this group.
+    /// Whether this group can commit anything.
     var canCommit: Bool { isWholeTransaction || isCommit }
 
-    /// Why the request cannot be sent; nil if it can.
-    var mistake: String? {
+    /// Why the request cannot be sent; nil if it is valid.
+    var problem: String? {
         switch body {
         case .one(let statement, let parameters):
-            statement.mistake(in: parameters)
+            statement.problem(in: parameters)
         case .several(let members):
-            members.isEmpty ? "a group of no statements" : members.lazy.compactMap { $0.mistake(in: $1) }.first
+            members.isEmpty ? "a group has no statements" : members.lazy.compactMap { $0.problem(in: $1) }.first
         case .query(_, let parameters):
             parameters.count > 65_535 ? "more than 65,535 parameters" : nil
         }
@@ -31,20 +32,21 @@ struct GroupRequest {
 }
 
 extension Statement {
-    /// In binary form a value of another type would be read as nonsense, or refused with a message that says little.
-    fileprivate func mistake(in parameters: Parameters) -> String? {
+    /// Checks the types of the parameters, because PostgreSQL would misinterpret a binary value of another type, or
+    /// reject it with an unclear message.
+    fileprivate func problem(in parameters: Parameters) -> String? {
         guard parameters.slots.count == parameterTypes.count else {
-            return "statement \(name) takes \(parameterTypes.count) parameters, and was given \(parameters.count)"
+            return "statement \(name) has \(parameterTypes.count) parameters, but \(parameters.count) were given"
         }
         for (index, slot) in parameters.slots.enumerated() where slot.type != parameterTypes[index] {
             return
-                "parameter $\(index + 1) of statement \(name) is \(parameterTypes[index]), and was given \(slot.type)"
+                "parameter $\(index + 1) of statement \(name) has type \(parameterTypes[index]), but \(slot.type) was given"
         }
         return nil
     }
 }
 
-/// The rows of a group's commands, in order. Nearly always there is one.
+/// The rows of a group's commands, in order. Optimised for one command, the usual case.
 struct GroupAnswer: Sendable {
     private var first: Rows?
     private var others: [Rows] = []

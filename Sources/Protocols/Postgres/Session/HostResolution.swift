@@ -1,15 +1,15 @@
 import EventLoop
 
-/// libpq resolves host names with a call that blocks, so they are resolved here, on a thread, and handed to it as
-/// addresses (`hostaddr`). The name stays beside the address: TLS checks the certificate against it.
+/// Resolves host names on a thread and passes them to libpq as addresses (`hostaddr`), because libpq's own resolution
+/// would block the loop. The name stays in `host`, because TLS verifies the certificate against it.
 enum HostResolution {
-    /// A host of the URL: one entry of its comma-separated lists.
+    /// One entry of the comma-separated hosts and ports of the URL.
     struct Host: Equatable, Sendable {
         var name: String
         var port: String
     }
 
-    /// The hosts that need to be looked up; empty if there is none, or if the URL gives addresses itself.
+    /// The hosts of the URL; empty if none needs resolution or the URL has addresses.
     static func hosts(in parameters: [ConnectionParameter]) -> [Host] {
         func value(_ keyword: String) -> String? { parameters.first { $0.keyword == keyword }?.value }
         guard value("hostaddr") == nil, let names = value("host") else { return [] }

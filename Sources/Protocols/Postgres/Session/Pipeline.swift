@@ -1,14 +1,14 @@
 import EventLoop
 internal import Values
 
-/// What a connection has sent and not yet been answered, and what each answer means. Pure: it touches no socket.
+/// The commands of a connection that are in flight, and the meaning of each result. Pure: performs no input or output.
 ///
-/// The unit is the *group*: commands that end in one sync. Outside an explicit transaction a group is a transaction,
-/// which PostgreSQL commits when it reads the sync. So a group is answered by the answer to its sync, never by those
-/// to its commands: between the two the commit can still fail (a deferred constraint, a full disk), and the error
-/// then comes in the place of the sync's answer.
+/// The unit is the *group*: commands that end with one sync. Outside of an explicit transaction a group is a
+/// transaction, which PostgreSQL commits when it processes the sync. A group is therefore complete with the response to
+/// its sync, not with those to its commands: the commit can still fail (a deferred constraint, a full disk), and the
+/// error then replaces the response to the sync.
 struct Pipeline {
-    /// One thing that libpq will answer, in the order of sending.
+    /// A command for which libpq returns results, in the order of sending.
     enum Step {
         case prepare(Statement, generation: Int)
         case execute(Statement, generation: Int)
@@ -20,19 +20,19 @@ struct Pipeline {
     struct Group {
         var request: GroupRequest
         var deadline: MonotonicInstant
-        /// Gone once the caller has been answered, which a deadline can do before the server does.
+        /// Nil after the caller was resumed, which can be at the deadline, before the response of the server.
         var continuation: UnsafeContinuation<Result<GroupAnswer, PostgresError>, Never>?
         var answer = GroupAnswer()
         var failure: PostgresError?
-        /// Sent a second time already.
-        var isRepeated = false
+        /// Whether the group has been sent a second time.
+        var isResent = false
     }
 
-    /// What a result is, as far as the order of things is concerned.
+    /// The kind of a result of libpq.
     enum ResultKind {
         case success
-        /// The server reports an error.
         case failure(ServerError)
+        /// Not executed, because an earlier command of the group failed.
         case aborted
         case sync
         /// The end of a command's results.
@@ -40,29 +40,30 @@ struct Pipeline {
     }
 
     enum Outcome {
-        case goOn
-        /// The oldest group is answered, and has been taken out.
+        /// The oldest group is not complete.
+        case `continue`
+        /// The oldest group is complete and has been removed.
         case answered(Group)
-        /// The oldest group failed through no fault of its own, and has been taken out: to be sent again.
-        case sendAgain(Group)
+        /// The oldest group failed because of the connection's state and has been removed. To be sent again.
+        case resend(Group)
         /// The server has ended the session.
         case sessionEnded(ServerError)
-        /// Not what a server can answer here.
-        case outOfOrder(String)
+        /// The result is not possible at this position.
+        case protocolViolation(String)
     }
 
     private var steps = FIFO<Step>()
     private(set) var groups = FIFO<Group>()
-    /// The oldest command has had its result, and its end is awaited.
+    /// The oldest command has returned its result; the end of its results is still expected.
     private var hasResultOfHead = false
     private(set) var prepared = PreparedStatements()
 
-    /// Groups in flight.
+    /// Number of groups in flight.
     var count: Int { groups.count }
     var isEmpty: Bool { groups.isEmpty }
 
-    /// The name under which to execute the statement, and whether it must be prepared first.
-    mutating func place(_ statement: Statement) -> (generation: Int, mustPrepare: Bool) {
+    /// Adds the execution of a statement. Returns the generation of its name, and whether it must be prepared first.
+    mutating func enqueue(_ statement: Statement) -> (generation: Int, mustPrepare: Bool) {
         if let generation = prepared.usableGeneration(of: statement) {
             steps.append(.execute(statement, generation: generation))
             return (generation, false)
@@ -73,27 +74,30 @@ struct Pipeline {
         return (generation, true)
     }
 
-    mutating func placeQuery() {
+    /// Adds the execution of an unnamed statement.
+    mutating func enqueueQuery() {
         steps.append(.query)
     }
 
+    /// Adds a sync, which ends the group.
     mutating func close(_ group: Group) {
         steps.append(.sync)
         groups.append(group)
     }
 
-    /// - Parameter takeRows: called with the result's rows if the oldest group wants them.
+    /// Processes the next result.
+    /// - Parameter rows: the result's rows, evaluated if they belong to the oldest group.
     mutating func receive(_ kind: ResultKind, rows: @autoclosure () -> Rows?) -> Outcome {
-        guard let step = steps.first else { return .outOfOrder("a result that nobody asked for") }
+        guard let step = steps.first else { return .protocolViolation("a result without a command") }
         if case .sync = step { return receiveAtSync(kind) }
         switch kind {
         case .sync:
-            return .outOfOrder("a sync before its commands were answered")
+            return .protocolViolation("a sync before the results of its commands")
         case .none:
-            guard hasResultOfHead else { return .outOfOrder("a command without a result") }
+            guard hasResultOfHead else { return .protocolViolation("a command without a result") }
             hasResultOfHead = false
             _ = steps.popFirst()
-            return .goOn
+            return .continue
         case .success:
             if case .prepare = step {} else if let rows = rows() { groups[0].answer.append(rows) }
         case .aborted:
@@ -105,7 +109,7 @@ struct Pipeline {
             if error.isFatal { return .sessionEnded(error) }
         }
         hasResultOfHead = true
-        return .goOn
+        return .continue
     }
 
     private mutating func receiveAtSync(_ kind: ResultKind) -> Outcome {
@@ -113,48 +117,48 @@ struct Pipeline {
         case .failure(let error):
             if groups[0].failure == nil { groups[0].failure = .server(error) }
             hasResultOfHead = true
-            return error.isFatal ? .sessionEnded(error) : .goOn
+            return error.isFatal ? .sessionEnded(error) : .continue
         case .none:
-            guard hasResultOfHead else { return .outOfOrder("nothing where a sync was expected") }
+            guard hasResultOfHead else { return .protocolViolation("no result where a sync was expected") }
             hasResultOfHead = false
-            return .goOn
+            return .continue
         case .sync:
             hasResultOfHead = false
             _ = steps.popFirst()
-            guard let group = groups.popFirst() else { return .outOfOrder("a sync without a group") }
-            return isWorthRepeating(group) ? .sendAgain(group) : .answered(group)
+            guard let group = groups.popFirst() else { return .protocolViolation("a sync without a group") }
+            return mustResend(group) ? .resend(group) : .answered(group)
         case .success, .aborted:
-            return .outOfOrder("a result where a sync was expected")
+            return .protocolViolation("a result where a sync was expected")
         }
     }
 
-    /// A prepared statement is gone (26000) or its plan no longer fits its tables (0A000 of the plan cache): the
-    /// connection forgets it, and prepares it anew under another name.
+    /// Records a failure. If the prepared statement does not exist (26000) or its plan does not match the tables any
+    /// more (0A000 of the plan cache), it is invalidated, and prepared again under another name.
     private mutating func fail(_ error: ServerError, at step: Step) {
         if groups[0].failure == nil { groups[0].failure = .server(error) }
         switch step {
         case .prepare(let statement, let generation):
             prepared.invalidate(statement, generation: generation)
-        case .execute(let statement, let generation) where error.meansStalePlan:
+        case .execute(let statement, let generation) where error.isStalePlan:
             prepared.invalidate(statement, generation: generation)
         case .execute, .query, .sync:
             break
         }
     }
 
-    /// Nothing of the group is committed, and its failure was the connection's: send it again, once.
-    private func isWorthRepeating(_ group: Group) -> Bool {
-        guard !group.isRepeated, group.continuation != nil, group.request.isWholeTransaction,
+    /// Whether the group is not committed and failed because of a stale plan, so that it is sent again, once.
+    private func mustResend(_ group: Group) -> Bool {
+        guard !group.isResent, group.continuation != nil, group.request.isWholeTransaction,
             case .server(let error) = group.failure
         else { return false }
-        return error.meansStalePlan
+        return error.isStalePlan
     }
 
-    /// Takes out every group, as the connection is lost.
+    /// Removes every group after the loss of the connection. Returns each group with its error.
     ///
-    /// - Parameter sessionEnded: the server itself ended the session, in place of an answer. It works in order, so
-    ///   what it has not answered it has not done; except that it may have committed the oldest group if that was at
-    ///   its commit.
+    /// - Parameter sessionEnded: whether the server reported the end of the session instead of a result. It works in
+    ///   order, so groups without a result were not executed, except that the oldest one may be committed if only the
+    ///   response to its commit is missing.
     mutating func fail(reason: String, sessionEnded: Bool) -> [(Group, PostgresError)] {
         var headMayBeCommitted = true
         if case .sync = steps.first {} else if let head = groups.first { headMayBeCommitted = head.request.isCommit }
@@ -173,7 +177,8 @@ struct Pipeline {
         return failed
     }
 
-    /// Answers those whose deadline has passed; they stay in their places until the server answers too.
+    /// Returns the callers whose deadline has passed, to be resumed. Their groups stay in the pipeline until the server
+    /// responds.
     mutating func expire(
         at now: MonotonicInstant
     ) -> [(continuation: UnsafeContinuation<Result<GroupAnswer, PostgresError>, Never>, outcomeUnknown: Bool)] {
@@ -186,7 +191,7 @@ struct Pipeline {
         return expired
     }
 
-    /// The next instant at which a caller must be answered.
+    /// The earliest deadline of a waiting caller.
     var earliestDeadline: MonotonicInstant? {
         var earliest: MonotonicInstant?
         for index in 0..<groups.count where groups[index].continuation != nil {
@@ -197,8 +202,8 @@ struct Pipeline {
 }
 
 extension ServerError {
-    /// The prepared statement or its plan is at fault, not the statement.
-    var meansStalePlan: Bool {
+    /// Whether the prepared statement or its cached plan is invalid, and not the statement itself.
+    var isStalePlan: Bool {
         sqlState == .invalidStatementName
             || sqlState == .featureNotSupported && sourceFunction == "RevalidateCachedQuery"
     }

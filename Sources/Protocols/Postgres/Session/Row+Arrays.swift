@@ -1,8 +1,8 @@
 internal import Telemetry
 public import Values
 
-/// One-dimensional arrays, element by element with NULL as nil. They throw as the accessors of single values
-/// do; NULL in place of the whole array is an error.
+/// Accessors for one-dimensional arrays, with NULL elements as nil. They throw like the accessors of single values. A
+/// NULL array is an error.
 extension Row {
     public func boolArray(_ column: Int) throws(PostgresError) -> [Bool?] { try array(column) }
     public func int2Array(_ column: Int) throws(PostgresError) -> [Int16?] { try array(column) }
@@ -24,7 +24,7 @@ extension Row {
         }
         guard let value = handle.value(row: index, column: column) else { throw unexpectedNull(column) }
         guard let elements = ArrayReader.elements(of: value, as: Element.self) else {
-            throw .unexpectedValue(column: column, reason: "a \(type) that is not a list")
+            throw .unexpectedValue(column: column, reason: "is a \(type) that is malformed or not one-dimensional")
         }
         return elements
     }
@@ -34,7 +34,7 @@ extension Row {
     }
 }
 
-/// Reads the form that `ArrayWriter` describes.
+/// Decodes the binary format of arrays, which is described in `ArrayWriter`.
 enum ArrayReader {
     private static let headerByteCount = 20
 

@@ -1,8 +1,8 @@
 public import Values
 
-/// The rows that a statement returned, in binary form, decoded on access.
+/// The rows returned by a statement, in binary format, decoded on access.
 ///
-/// Owns the memory of the result; a `Row` keeps it alive. May be handed to another thread.
+/// Owns the memory of the result; a `Row` keeps it alive. May be passed to another thread.
 public struct Rows: RandomAccessCollection, Sendable {
     let handle: ResultHandle
 
@@ -14,21 +14,21 @@ public struct Rows: RandomAccessCollection, Sendable {
         return Row(handle: handle, index: position)
     }
 
-    /// Rows that an INSERT, UPDATE, DELETE or MERGE has changed, or a SELECT has returned.
+    /// Number of rows changed by INSERT, UPDATE, DELETE or MERGE, or returned by SELECT.
     public var affectedRowCount: Int { handle.affectedRowCount }
 
-    /// The tag of the command, such as `COMMIT`.
+    /// The command tag, such as `COMMIT`.
     var commandTag: String { handle.commandTag }
 
-    /// The only row of a statement that returns exactly one.
+    /// The only row. Throws `.misuse` unless the statement returned exactly one row.
     public func onlyRow() throws(PostgresError) -> Row {
         guard count == 1 else { throw .misuse("a statement returned \(count) rows where one was expected") }
         return self[0]
     }
 }
 
-/// One row. Columns are counted from 0; every accessor throws `.unexpectedValue` if there is no such column,
-/// if it has another type, or (those that do not begin with `optional`) if it is NULL.
+/// One row. Columns are counted from 0. Every accessor throws `.unexpectedValue` if the column does not exist or has
+/// another type; accessors without the prefix `optional` also if it is NULL.
 public struct Row: Sendable {
     let handle: ResultHandle
     let index: Int
@@ -55,7 +55,7 @@ public struct Row: Sendable {
     public func optionalText(_ column: Int) throws(PostgresError) -> String? { try optional(column) }
     public func optionalBytes(_ column: Int) throws(PostgresError) -> [UInt8]? { try optional(column) }
 
-    /// Appends what `bytes(column)` gives, without an array in between.
+    /// Appends the result of `bytes(column)` to a buffer, without a temporary array.
     public func appendBytes(_ column: Int, to buffer: inout [UInt8]) throws(PostgresError) {
         guard let value = try field(column, as: [UInt8].self) else { throw unexpectedNull(column) }
         buffer.append(contentsOf: value)

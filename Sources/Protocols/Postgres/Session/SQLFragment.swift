@@ -1,7 +1,7 @@
-/// A part of a statement, or a whole one, that was written in the program: no value can get into it.
+/// SQL text from literals of the program: a statement or a part of one.
 ///
-/// It is made from a literal, and what a literal interpolates can only be another fragment, `\(sql: columns)`. So a
-/// text from outside cannot be put into a statement even by mistake: it does not compile. Values go by parameters.
+/// It is created from a literal that can interpolate other fragments only, as `\(sql: columns)`. External text in a
+/// statement therefore does not compile. Values are passed as parameters.
 public struct SQLFragment: ExpressibleByStringInterpolation, Sendable {
     /// The text of the literals, joined.
     public let text: String
@@ -14,7 +14,7 @@ public struct SQLFragment: ExpressibleByStringInterpolation, Sendable {
         text = parts.text
     }
 
-    /// The pieces of a literal. `sql:` is what `String` does not know, so whoever reads it knows that it is safe.
+    /// The parts of a literal. `String` has no interpolation with the label `sql`, so the label marks a safe fragment.
     public struct StringInterpolation: StringInterpolationProtocol {
         fileprivate var text = ""
 

@@ -1,8 +1,8 @@
-/// The settings that a session starts with. One statement sets them as soon as it is connected, before anybody is given
-/// the connection: in the startup packet (`options`) they would save its round trip, and be lost behind a pooler.
+/// The PostgreSQL parameters of a session. They are set by one statement after connecting, before the first use. In the
+/// startup packet (`options`) they would save that round trip, but a pooler would drop them.
 ///
-/// The hot statements count on theirs: a connection that lacks them must not run them, since with default settings
-/// and stale statistics their plans flip.
+/// The hot statements depend on their profile and must not be executed without it: with default settings and stale
+/// statistics their plans change.
 public struct SessionProfile: Sendable {
     /// Names and values of PostgreSQL's parameters.
     public var parameters: [(name: String, value: String)]
@@ -11,7 +11,7 @@ public struct SessionProfile: Sendable {
         self.parameters = parameters
     }
 
-    /// For the prepared statements of the queue: one generic plan each, by index, without compilation.
+    /// For the prepared statements of the queue: generic plans, index scans, no JIT compilation.
     public static let hot = SessionProfile(
         parameters: common + [
             ("plan_cache_mode", "force_generic_plan"),
@@ -22,16 +22,16 @@ public struct SessionProfile: Sendable {
             ("enable_bitmapscan", "off"),
         ])
 
-    /// For everything else: PostgreSQL plans as it sees fit.
+    /// For all other statements: default planning.
     public static let general = SessionProfile(parameters: common)
 
-    /// For NOTIFY, which loses nothing when a crash takes the last commits: no wait for the disk.
+    /// For NOTIFY: commits do not wait for the disk, because a notification lost in a crash does no harm.
     public static let notifying = SessionProfile(parameters: common + [("synchronous_commit", "off")])
 
     private static let common: [(name: String, value: String)] = [
         ("jit", "off"),
         ("TimeZone", "UTC"),
-        // A transaction that its owner has forgotten would hold back vacuum for everyone.
+        // An abandoned transaction would hold back vacuum for the whole cluster.
         ("idle_in_transaction_session_timeout", "60s"),
     ]
 }

@@ -1,30 +1,30 @@
 import Synchronization
 
-/// A statement that is prepared once on each connection, in the same round trip as its first execution there.
+/// A statement that is prepared once on each connection, in the same round trip as its first execution.
 ///
-/// Make one as a `static let` beside the code that runs it: each instance takes a slot on every connection.
+/// To be created as a `static let` beside the code that executes it: each instance takes a slot on every connection.
 public final class Statement: Sendable {
-    /// What the server's views call it (`pg_prepared_statements.name`); unique in the process.
+    /// Name in `pg_prepared_statements`; unique in the process.
     public let name: String
     public let sql: String
     public let parameterTypes: [PostgresType]
-    /// Running it twice is as good as once (reads; statements fenced by a token or a unique id): a pool may
-    /// repeat it on another connection.
+    /// Whether two executions have the effect of one (reads; statements fenced by a token or a unique id), so that a
+    /// pool may repeat it on another connection.
     public let isIdempotent: Bool
 
-    /// Position in a connection's table of prepared statements.
+    /// Index in a connection's table of prepared statements.
     let slot: Int
 
     private static let slotsTaken = Atomic<Int>(0)
 
     /// - Parameters:
-    ///   - name: at most 48 bytes, since PostgreSQL cuts names at 63 and a generation may be added.
-    ///   - parameterTypes: the types of `$1`, `$2`, ...
+    ///   - name: 1 to 48 bytes: PostgreSQL truncates names at 63 bytes, and a generation may be appended.
+    ///   - parameterTypes: the types of `$1`, `$2` and so on.
     public init(
         _ name: String, _ sql: SQLFragment, _ parameterTypes: [PostgresType] = [], isIdempotent: Bool = false
     ) {
-        precondition(!name.isEmpty && name.utf8.count <= 48, "a statement's name has 1 to 48 bytes")
-        precondition(parameterTypes.count <= 65_535, "PostgreSQL takes at most 65,535 parameters")
+        precondition(!name.isEmpty && name.utf8.count <= 48, "a statement name must have 1 to 48 bytes")
+        precondition(parameterTypes.count <= 65_535, "a statement can have up to 65,535 parameters")
         self.name = name
         self.sql = sql.text
         self.parameterTypes = parameterTypes
@@ -32,27 +32,27 @@ public final class Statement: Sendable {
         slot = Statement.slotsTaken.wrappingAdd(1, ordering: .relaxed).oldValue
     }
 
-    /// What the statement is called on the server after it had to be prepared anew `generation - 1` times.
+    /// The statement's name on the server after `generation` preparations.
     ///
-    /// A name is never used twice on one connection, so that statements in flight which still use the old one
-    /// fail cleanly instead of meeting another plan.
+    /// A name is never used twice on one connection, so that executions in flight with an old name fail instead of
+    /// using another plan.
     func serverName(generation: Int) -> String {
         generation <= 1 ? name : "\(name).\(generation)"
     }
 }
 
-/// Which statements one connection has prepared, and under which generation of their names.
+/// The prepared statements of one connection, with the generations of their names.
 struct PreparedStatements {
-    /// Generation by slot; 0 = never prepared, negative = prepared once, no longer usable.
+    /// Generation by slot; 0 if never prepared, negative if invalidated.
     private var generations: [Int] = []
 
-    /// The generation under which the statement can be executed now; nil if it must be prepared first.
+    /// The generation with which the statement can be executed; nil if it must be prepared first.
     func usableGeneration(of statement: Statement) -> Int? {
         guard statement.slot < generations.count, generations[statement.slot] > 0 else { return nil }
         return generations[statement.slot]
     }
 
-    /// Takes the name for a new preparation, which counts as done: the server works in order.
+    /// Returns the generation for a new preparation, which counts as done, because the server works in order.
     mutating func prepare(_ statement: Statement) -> Int {
         if statement.slot >= generations.count {
             generations.append(contentsOf: repeatElement(0, count: statement.slot + 1 - generations.count))
@@ -62,8 +62,8 @@ struct PreparedStatements {
         return next
     }
 
-    /// The preparation did not happen, or the plan is no longer valid. Nothing changes if the statement has
-    /// been prepared anew since.
+    /// Invalidates a preparation that failed or whose plan is stale. No effect if the statement has been prepared
+    /// again.
     mutating func invalidate(_ statement: Statement, generation: Int) {
         guard usableGeneration(of: statement) == generation else { return }
         generations[statement.slot] = -generation

@@ -1,13 +1,14 @@
-/// An explicit transaction on a connection that is held for it. Valid within the body that it was made for.
+/// An explicit transaction on a connection in exclusive use. Valid within the body of `DatabaseConnection.transaction`.
 ///
-/// Statements may be pipelined by calling from several child tasks. After an error of the server every further
-/// statement fails (SQLSTATE 25P02), and the transaction is rolled back, even if the body swallows the error.
+/// Statements can be pipelined by calls from several child tasks. After a server error every further statement fails
+/// (SQLSTATE 25P02), and the transaction is rolled back, even if the body catches the error.
 ///
-/// Why `@unchecked Sendable`: confined to the loop of its connection, which `send` checks.
+/// `@unchecked Sendable`, because it is confined to the loop of its connection, which `send` checks.
 public final class Transaction: @unchecked Sendable {
     private enum State {
-        /// `BEGIN` goes with the first statement.
+        /// `BEGIN` is sent with the first statement. Followed by `open`, or by `ended` if the body executes none.
         case notBegun
+        /// Followed by `ended` (`commit`, `rollBack`).
         case open
         case ended
     }
@@ -22,22 +23,22 @@ public final class Transaction: @unchecked Sendable {
         self.isolation = isolation
     }
 
-    /// Runs a statement within the transaction.
+    /// Executes a statement in the transaction.
     public func execute(
         _ statement: Statement, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
     ) async throws(PostgresError) -> Rows {
         try await send(.one(statement, parameters), timeout: timeout).onlyRows()
     }
 
-    /// The same for a statement that is composed at run time.
+    /// Executes a statement composed at run time.
     public func execute(
         sql: String, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
     ) async throws(PostgresError) -> Rows {
         try await send(.query(sql, parameters), timeout: timeout).onlyRows()
     }
 
-    /// Runs statements in one round trip.
-    /// - Returns: the rows of each, in order.
+    /// Executes statements in one round trip.
+    /// - Returns: the rows of each statement, in order.
     public func executeGroup(
         _ members: [(Statement, Parameters)], timeout: Duration? = nil
     ) async throws(PostgresError) -> [Rows] {
@@ -74,11 +75,11 @@ public final class Transaction: @unchecked Sendable {
         let request = GroupRequest(
             body: .one(TransactionStatements.commit, Parameters()), isWholeTransaction: false, isCommit: true)
         let answer = try await connection.send(request, timeout: nil).onlyRows()
-        // The server answers COMMIT of a failed transaction with ROLLBACK, and no error.
-        guard answer.commandTag == "COMMIT" else { throw .misuse("the transaction had failed before its COMMIT") }
+        // The server responds to COMMIT of a failed transaction with the tag ROLLBACK and without an error.
+        guard answer.commandTag == "COMMIT" else { throw .misuse("the transaction failed before its COMMIT") }
     }
 
-    /// A connection on which this fails is of no further use.
+    /// Rolls back. Closes the connection if that fails.
     func rollBack() async {
         guard case .open = state else { return }
         state = .ended

@@ -1,17 +1,17 @@
 public import Values
 
-/// Appends the elements of one array to the buffer of a `Parameters`.
+/// Appends the elements of an array to the buffer of a `Parameters`.
 ///
-/// The binary form (`array_send` in PostgreSQL's `arrayfuncs.c`) is the number of dimensions, a flag for the
-/// presence of NULL, the element type, then length and lower bound of the dimension, then each element with
-/// its length in front. Number and flag are filled in at the end.
+/// The binary format (`array_send` in PostgreSQL's `arrayfuncs.c`) is the number of dimensions, a flag for the presence
+/// of NULL, the element type, the length and lower bound of the dimension, then each element preceded by its length.
+/// Length and flag are written at the end.
 public struct ArrayWriter: ~Copyable {
     private let element: PostgresType
     private let headerOffset: Int
     private var bytes: [UInt8]
     private var hasNull = false
 
-    /// The number of elements appended.
+    /// Number of elements appended.
     public private(set) var count = 0
 
     init(element: PostgresType, appendingTo bytes: consuming [UInt8]) {
@@ -53,7 +53,7 @@ public struct ArrayWriter: ~Copyable {
         count += 1
     }
 
-    /// The same from a part of a buffer.
+    /// An element of an array of `text` (UTF-8), `json` or `bytea`, from part of a buffer.
     public mutating func append(bytes value: ArraySlice<UInt8>) {
         requireBytes()
         bytes.appendBigEndian(Int32(value.count))

@@ -1,16 +1,16 @@
 internal import Values
 
-/// A value with a binary form in PostgreSQL's protocol (network byte order throughout).
+/// A value with a binary format in PostgreSQL's protocol, in network byte order.
 ///
-/// Internal on purpose: the public calls are concrete, so that they need no specialisation in the caller's
-/// module to be fast.
+/// Internal, because the public functions are concrete and are therefore fast without specialisation in the caller's
+/// module.
 protocol BinaryValue: Sendable {
     static var postgresType: PostgresType { get }
 
-    /// Appends the binary form, without its length.
+    /// Appends the binary format, without its length.
     func appendBinary(to bytes: inout [UInt8])
 
-    /// Nil if the bytes are no value of the type, or one that the Swift type cannot hold.
+    /// Nil if the bytes are not a value of the type, or one that the Swift type cannot represent.
     init?(binary: UnsafeRawBufferPointer)
 }
 
@@ -38,7 +38,7 @@ extension UnsafeRawBufferPointer {
         return Value(bigEndian: loadUnaligned(fromByteOffset: offset, as: Value.self))
     }
 
-    /// The integer that these bytes are, and nothing beside it.
+    /// The integer of exactly these bytes; nil if their number differs from its size.
     @inline(__always)
     func wholeBigEndian<Value: FixedWidthInteger>(_ type: Value.Type) -> Value? {
         count == MemoryLayout<Value>.size ? bigEndian(type) : nil
@@ -119,11 +119,11 @@ extension UUID: BinaryValue {
 extension WallInstant: BinaryValue {
     static var postgresType: PostgresType { .timestamptz }
 
-    /// PostgreSQL counts from 2000-01-01, 946,684,800 s after 1970; its least and greatest integers stand for
-    /// -infinity and infinity.
+    /// PostgreSQL counts microseconds from 2000-01-01, 946,684,800 s after 1970. The minimum and maximum integers stand
+    /// for -infinity and infinity.
     private static var epochOffsetMicroseconds: Int64 { 946_684_800_000_000 }
 
-    /// An instant before PostgreSQL's range stays out of it, and is refused there (SQLSTATE 22008).
+    /// An instant before PostgreSQL's range is sent as another instant before it, which PostgreSQL rejects (22008).
     func appendBinary(to bytes: inout [UInt8]) {
         let (value, overflow) = microseconds.subtractingReportingOverflow(WallInstant.epochOffsetMicroseconds)
         bytes.appendBigEndian(overflow ? Int64.min + 1 : value)
@@ -138,7 +138,7 @@ extension WallInstant: BinaryValue {
     }
 }
 
-/// `text` and `json`; the server has checked that it is UTF-8.
+/// `text` and `json`. The server has verified that they are UTF-8.
 extension String: BinaryValue {
     static var postgresType: PostgresType { .text }
 

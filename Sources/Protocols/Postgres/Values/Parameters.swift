@@ -1,9 +1,9 @@
 public import Values
 
-/// The values for one execution of a statement, in binary form, one after the other in one buffer.
+/// The parameter values for one execution of a statement, in binary format in one buffer.
 ///
-/// The first value appended is `$1`. Each value carries its type; an execution whose types differ from those
-/// of its `Statement` is refused before anything is sent.
+/// The first value appended is `$1`. Each value has a type; an execution whose types differ from those of its
+/// `Statement` is rejected before anything is sent.
 ///
 /// ```swift
 /// var parameters = Parameters()
@@ -16,7 +16,7 @@ public import Values
 public struct Parameters: Sendable {
     struct Slot: Sendable {
         let type: PostgresType
-        /// Bytes of the value; -1 for NULL.
+        /// Number of bytes of the value; -1 for NULL.
         let byteCount: Int32
     }
 
@@ -25,16 +25,16 @@ public struct Parameters: Sendable {
 
     public init() {}
 
-    /// - Parameter byteCount: an estimate of the bytes that all values will take.
+    /// - Parameter byteCount: estimated number of bytes of all values.
     public init(reservingBytes byteCount: Int) {
         bytes.reserveCapacity(byteCount)
         slots.reserveCapacity(8)
     }
 
-    /// The number of values appended.
+    /// Number of values appended.
     public var count: Int { slots.count }
 
-    /// Forgets the values and keeps the memory.
+    /// Removes all values and keeps the memory.
     public mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         slots.removeAll(keepingCapacity: true)
@@ -56,14 +56,14 @@ public struct Parameters: Sendable {
     public mutating func append(_ value: UUID?) { appendOptional(value) }
     public mutating func append(_ value: WallInstant?) { appendOptional(value) }
 
-    /// `text`. PostgreSQL refuses U+0000 in it (SQLSTATE 22021).
+    /// `text`. PostgreSQL rejects U+0000 in it (SQLSTATE 22021).
     public mutating func append(text value: String) { appendValue(value) }
     public mutating func append(text value: String?) { appendOptional(value) }
 
     /// `text` from bytes of UTF-8.
     public mutating func append(textBytes value: [UInt8]) { appendBytes(value, .text) }
 
-    /// `json` from the bytes of a JSON text, which PostgreSQL checks and keeps as it is.
+    /// `json` from the bytes of a JSON text, which PostgreSQL validates and stores unchanged.
     public mutating func append(json value: [UInt8]) { appendBytes(value, .json) }
     public mutating func append(json value: [UInt8]?) {
         if let value { appendBytes(value, .json) } else { appendNull(.json) }
@@ -90,10 +90,10 @@ public struct Parameters: Sendable {
     /// `text[]`.
     public mutating func append(_ values: [String]) { appendArrayOf(values) }
 
-    /// A one-dimensional array, whose elements `body` appends; an empty one if it appends none.
+    /// A one-dimensional array with the elements that `body` appends; empty if it appends none.
     ///
-    /// This is how a batch becomes columns: no array of Swift is made, and no element costs an allocation.
-    /// - Parameter element: the type of the elements: one that has an array type here.
+    /// For the columns of a batch: it needs no temporary array, and no allocation for an element.
+    /// - Parameter element: the type of the elements, which must have an array type in `PostgresType`.
     public mutating func appendArray(of element: PostgresType, _ body: (inout ArrayWriter) -> Void) {
         var taken: [UInt8] = []
         swap(&taken, &bytes)
@@ -127,7 +127,7 @@ public struct Parameters: Sendable {
 }
 
 extension PostgresType {
-    /// The type of arrays of this type, for the types that this module writes.
+    /// The array type of this type, for supported element types.
     public var array: PostgresType {
         switch self {
         case .bool: return .boolArray
@@ -140,7 +140,7 @@ extension PostgresType {
         case .json: return .jsonArray
         case .uuid: return .uuidArray
         case .timestamptz: return .timestamptzArray
-        default: preconditionFailure("\(self) has no array type here")
+        default: preconditionFailure("arrays of \(self) are not supported")
         }
     }
 }

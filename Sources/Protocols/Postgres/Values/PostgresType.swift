@@ -1,5 +1,5 @@
-/// The object identifier (OID) of a type of PostgreSQL. Those of the built-in types never change between
-/// versions (`src/include/catalog/pg_type.dat`).
+/// The object identifier (OID) of a PostgreSQL type. The OIDs of built-in types are the same in all versions
+/// (`src/include/catalog/pg_type.dat`).
 public struct PostgresType: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt32
 
@@ -29,13 +29,13 @@ public struct PostgresType: RawRepresentable, Hashable, Sendable {
     public static let jsonArray = PostgresType(rawValue: 199)
     public static let uuidArray = PostgresType(rawValue: 2951)
 
-    // Sent by the server only; read as text.
+    // Only in results; read as text.
     static let name = PostgresType(rawValue: 19)
     static let unknown = PostgresType(rawValue: 705)
     static let bpchar = PostgresType(rawValue: 1042)
     static let varchar = PostgresType(rawValue: 1043)
 
-    /// The element type of an array type that this module writes and reads; nil for every other type.
+    /// The element type of a supported array type; nil for other types.
     var element: PostgresType? {
         switch self {
         case .boolArray: .bool
@@ -52,7 +52,7 @@ public struct PostgresType: RawRepresentable, Hashable, Sendable {
         }
     }
 
-    /// Types whose binary form is the bytes of the text itself.
+    /// Whether the binary format of the type is its text in UTF-8.
     var isText: Bool {
         switch self {
         case .text, .varchar, .json, .name, .bpchar, .unknown: true

@@ -1,8 +1,8 @@
-/// What may stand on a program's command line besides the options that every program has.
+/// The commands of a program, in addition to the options that every program has.
 public struct CommandGrammar: Sendable {
-    /// `jobqueue-api`
+    /// Name of the program, such as `jobqueue-api`.
     public let program: String
-    /// What it is, in a sentence.
+    /// One sentence that describes the program.
     public let summary: String
     public let commands: [Command]
 
@@ -12,11 +12,11 @@ public struct CommandGrammar: Sendable {
         self.commands = commands
     }
 
-    /// A word that makes the program do something else than serve: `migrate`.
+    /// A command that the program executes instead of serving, such as `migrate`.
     public struct Command: Sendable {
         public let name: String
         public let summary: String
-        /// Words of which one may follow; the first is meant when none does. Empty: no word may follow.
+        /// Accepted actions after the command; the first is the default. Empty if the command has no actions.
         public let actions: [String]
         public let options: [Option]
 
@@ -29,10 +29,11 @@ public struct CommandGrammar: Sendable {
     }
 
     public struct Option: Sendable {
-        /// With its hyphens: `--dry-run`.
+        /// Name with its hyphens, such as `--dry-run`.
         public let name: String
-        /// What its value is called in the help; nil for a flag.
+        /// Placeholder of the value in the help; nil for a flag.
         public let valueName: String?
+        /// Other accepted names.
         public let aliases: [String]
         public let summary: String
 
@@ -44,7 +45,7 @@ public struct CommandGrammar: Sendable {
         }
     }
 
-    /// The forms of the command line, a line each.
+    /// The usage: one line for each form of the command line.
     public var usage: String {
         var lines = ["\(program) [--help | --version | --check-config | --list-settings]"]
         lines += commands.map { command in
@@ -55,7 +56,7 @@ public struct CommandGrammar: Sendable {
         return "Usage: " + lines.joined(separator: "\n       ") + "\n"
     }
 
-    /// What `--help` prints before the settings.
+    /// The text of `--help` before the settings.
     public var help: String {
         var text = "\(program): \(summary)\n\n\(usage)"
         for command in commands {
@@ -66,10 +67,10 @@ public struct CommandGrammar: Sendable {
         }
         return text + """
 
-              --help            print this, and exit
-              --version         print the version, and exit
-              --check-config    check the settings, and exit: 0 when they are usable, 78 when not
-              --list-settings   print the settings as a table for programs, and exit
+              --help            print this help and exit
+              --version         print the version and exit
+              --check-config    check the settings and exit with 0 if they are valid, else with 78
+              --list-settings   print the settings as tab-separated values and exit
 
             """
     }

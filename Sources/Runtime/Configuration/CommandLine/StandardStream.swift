@@ -1,11 +1,12 @@
 internal import Glibc
 
-/// Where a command line program speaks to people. Not for logs: writing waits for whoever reads.
+/// A standard stream for the output of command line programs. Not for logs, because writing blocks until the reader
+/// reads.
 public enum StandardStream: Int32, Sendable {
     case output = 1
     case error = 2
 
-    /// Writes all of `text`, unless the reader has gone.
+    /// Writes a text. An error, such as a closed pipe, is ignored.
     public func write(_ text: String) {
         var rest = Array(text.utf8)
         while !rest.isEmpty {

@@ -1,15 +1,16 @@
-/// What a program does with its command line and environment before anything else; the same in all three.
+/// The evaluation of a program's command line and environment at its start. Common to all programs.
 public enum Startup<Settings> {
-    /// Serve, or do what the command says. The warnings are for the log.
+    /// Serve, or execute the command. The warnings are for the log.
     case run(Settings, command: CommandLineArguments.Command?, warnings: [String])
-    /// Print, and end with this status: on standard output for 0, on standard error for any other.
+    /// Print the text and exit. The text goes to standard output for status 0, else to standard error.
     case exit(status: Int32, text: String)
 
+    /// Evaluates the command line and the environment.
     /// - Parameters:
-    ///   - arguments: without the program's name.
-    ///   - prefixes: of variables that are this program's own; an unknown one is a warning.
-    ///   - read: declares and reads the settings. It is told the command, since one may need less than serving does; run
-    ///     with an empty environment and no command it gives the table of the help.
+    ///   - arguments: the arguments without the program's name.
+    ///   - prefixes: prefixes of this program's variables. An unknown variable with such a prefix is a warning.
+    ///   - read: declares and reads the settings. It receives the command, because a command may need fewer settings
+    ///     than serving. Called with an empty environment and no command, it produces the table for the help.
     public static func decide(
         arguments: [String], environment: ProcessEnvironment, grammar: CommandGrammar, version: String,
         prefixes: [String],
@@ -27,8 +28,8 @@ public enum Startup<Settings> {
             return .exit(status: 0, text: "\(grammar.program) \(version)\n")
         case .help:
             let introduction =
-                "\nSettings (environment variables). Any X may be given as X_FILE, a file that holds the value; a\n"
-                + "variable that is empty counts as not set.\n\n"
+                "\nSettings (environment variables). Any setting X can be given as X_FILE, the path of a file with the\n"
+                + "value. An empty variable counts as not set.\n\n"
             return .exit(status: 0, text: grammar.help + introduction + SettingsTable.help(declarations(read)))
         case .listSettings:
             return .exit(status: 0, text: SettingsTable.listing(declarations(read)))
@@ -45,7 +46,7 @@ public enum Startup<Settings> {
         }
         let warnings = reader.unknownVariables(prefixes: prefixes)
         guard line.request == .checkConfig else { return .run(settings, command: line.command, warnings: warnings) }
-        let text = warnings.map { "warning: \($0)\n" }.joined() + "the configuration is usable\n"
+        let text = warnings.map { "warning: \($0)\n" }.joined() + "the configuration is valid\n"
         return .exit(status: 0, text: text)
     }
 

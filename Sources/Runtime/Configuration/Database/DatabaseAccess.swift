@@ -1,9 +1,9 @@
-/// Keywords and values for libpq's `PQconnectStartParams` with `expand_dbname`. Of a keyword that stands twice the later
-/// counts, except that the first `dbname` may be a URI, which is expanded in its place.
+/// Keywords and values for libpq's `PQconnectStartParams` with `expand_dbname`. Of a repeated keyword the last is used;
+/// the first `dbname` may be a URI, which is expanded in its position.
 public struct ConnectionParameters: Sendable, Equatable, CustomStringConvertible {
     public struct Pair: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
         public let keyword: String
-        /// May be a secret, so it is not printed.
+        /// May be a secret and is not printed.
         public let value: String
 
         public var description: String { "\(keyword)=***" }
@@ -23,25 +23,25 @@ public struct ConnectionParameters: Sendable, Equatable, CustomStringConvertible
     }
 }
 
-/// Where the database is, and as whom to go there: `DATABASE_URL`, and over it what stands in the file that
-/// `DATABASE_CREDENTIALS_FILE` names, which may be replaced at any time (Vault rotates credentials).
+/// Address and credentials of the database: `DATABASE_URL`, overridden by the contents of the file
+/// `DATABASE_CREDENTIALS_FILE`, which may be replaced at any time (Vault rotates credentials).
 public struct DatabaseAccess: Sendable {
-    /// For new connections.
+    /// Parameters for new connections.
     public private(set) var parameters: ConnectionParameters
-    /// For people: without password.
+    /// Address and user for messages, without the password.
     public private(set) var description: String
     private let url: DatabaseURL?
     private var credentials: FileWatch?
 
     public enum Rotation: Sendable, Equatable {
         case unchanged
-        /// New connections use new parameters; those made before should be retired when they are released.
+        /// The parameters have changed. Existing connections should be closed when they are released.
         case rotated
-        /// The file cannot be used now. The parameters from before stay; the next call tries again.
+        /// The file cannot be used. The previous parameters stay in use; the next call tries again.
         case failed(String)
     }
 
-    /// Reads `DATABASE_URL` and `DATABASE_CREDENTIALS_FILE`. One of them must be given.
+    /// Reads `DATABASE_URL` and `DATABASE_CREDENTIALS_FILE`. One of them is required.
     public init(reading settings: inout SettingsReader) {
         url = settings.optionalDatabaseURL(
             "DATABASE_URL", help: "The database. Required unless DATABASE_CREDENTIALS_FILE says where it is.")
@@ -54,17 +54,17 @@ public struct DatabaseAccess: Sendable {
         description = ""
         if let problem = adopt() {
             settings.add(
-                ConfigurationProblem(place: "DATABASE_CREDENTIALS_FILE", problem: problem, accepted: nil))
+                ConfigurationProblem(setting: "DATABASE_CREDENTIALS_FILE", problem: problem, accepted: nil))
         }
         let hasProblem = settings.problems.contains { problem in
-            problem.place.hasPrefix("DATABASE_URL") || problem.place.hasPrefix("DATABASE_CREDENTIALS_FILE")
+            problem.setting.hasPrefix("DATABASE_URL") || problem.setting.hasPrefix("DATABASE_CREDENTIALS_FILE")
         }
         settings.require(
             !parameters.pairs.isEmpty || hasProblem, of: "DATABASE_URL",
             otherwise: "is not set (accepted: \(DatabaseURL.accepted))")
     }
 
-    /// Looks whether the credentials file has changed, and reads it if so. To be called every two seconds or so.
+    /// Reads the credentials file if it has changed. To be called about every two seconds.
     public mutating func refresh() -> Rotation {
         guard var watch = credentials else { return .unchanged }
         let before = (parameters, credentials)
@@ -77,7 +77,7 @@ public struct DatabaseAccess: Sendable {
         case .changed:
             credentials = watch
             if let problem = adopt() {
-                // Not known as seen: it is read again next time, until it is whole.
+                // The change is not recorded, so that the next call reads the file again.
                 credentials = before.1
                 return .failed(problem)
             }
@@ -85,7 +85,7 @@ public struct DatabaseAccess: Sendable {
         }
     }
 
-    /// Takes the parameters that hold now, or says why it cannot and changes nothing.
+    /// Reads the current parameters. Returns the problem, and changes nothing, if that fails.
     private mutating func adopt() -> String? {
         var values: [String: String] = [:]
         var url = url

@@ -1,5 +1,5 @@
 extension SettingsReader {
-    /// `DATABASE_SCHEMA`. So short that names of channels can be made of it, and of characters that need no quoting.
+    /// `DATABASE_SCHEMA`. Limited to 48 characters that need no quoting, because channel names are derived from it.
     public mutating func databaseSchema() -> String {
         string(
             "DATABASE_SCHEMA", default: "jobqueue", help: "The schema that holds the tables; the migrations make it.",

@@ -1,4 +1,4 @@
-/// The address of a PostgreSQL database as a libpq URI. It may hold a password, so what is printed is redacted.
+/// The address of a PostgreSQL database as a libpq URI. It may contain a password, so its description is redacted.
 public struct DatabaseURL: Sendable {
     private let secret: Secret
     public let description: String
@@ -6,7 +6,7 @@ public struct DatabaseURL: Sendable {
     static let accepted = "postgresql://user:password@host:port/database (also postgres:// and postgresql+asyncpg://)"
     private static let schemes = ["postgresql://", "postgres://", "postgresql+asyncpg://"]
 
-    /// Throws what is wrong with the text, without saying the text.
+    /// Throws if the text is not a valid URL. The error does not contain the text.
     init(parsing text: String) throws(SettingMistake) {
         guard let scheme = Self.schemes.first(where: text.lowercased().hasPrefix) else {
             throw SettingMistake("is not the URL of a PostgreSQL database")
@@ -22,10 +22,10 @@ public struct DatabaseURL: Sendable {
         description = "postgresql://" + Self.redacted(rest)
     }
 
-    /// What libpq is given.
+    /// The URI for libpq, with the password.
     public var revealed: String { secret.revealed }
 
-    /// As libpq has it: two hexadecimal digits, and not a zero byte.
+    /// Whether every `%` is followed by two hexadecimal digits other than 00, as libpq requires.
     private static func escapesAreValid(_ bytes: [UInt8]) -> Bool {
         bytes.indices.allSatisfy { index in
             guard bytes[index] == UInt8(ascii: "%") else { return true }
@@ -35,8 +35,9 @@ public struct DatabaseURL: Sendable {
         }
     }
 
-    /// Without password and parameters. An address that is not plainly `user:password@host/database` (a password with
-    /// `@`, `/` or `?` in it, not escaped) is hidden whole, because what looks like a host could be a part of a password.
+    /// The address without password and parameters. An address that is not clearly `user:password@host/database` (for
+    /// example because a password contains an unescaped `@`, `/` or `?`) is hidden completely, because an apparent host
+    /// could be part of a password.
     private static func redacted(_ address: some Collection<UInt8>) -> String {
         let authority = address.prefix { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "?") }
         let rest = address.dropFirst(authority.count)
@@ -56,7 +57,7 @@ extension DatabaseURL: CustomStringConvertible, CustomDebugStringConvertible {
 }
 
 extension SettingsReader {
-    /// The URL of a database; nil when it is not set.
+    /// The URL of a database; nil if not set or invalid.
     public mutating func optionalDatabaseURL(_ name: String, help: String) -> DatabaseURL? {
         read(.init(name, DatabaseURL.accepted, isSecret: true, help: help), fallback: nil) {
             text throws(SettingMistake) in try DatabaseURL(parsing: text)

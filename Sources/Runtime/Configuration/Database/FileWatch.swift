@@ -1,6 +1,6 @@
 import Glibc
 
-/// What tells one version of a file from the next.
+/// The identity of a version of a file.
 public struct FileStamp: Sendable, Equatable {
     public let modifiedNanoseconds: Int64
     public let inode: UInt64
@@ -12,8 +12,8 @@ public struct FileStamp: Sendable, Equatable {
         self.sizeBytes = sizeBytes
     }
 
-    /// The stamp of what the path leads to through all links (a mounted ConfigMap or Secret is swapped by one); nil when
-    /// there is nothing.
+    /// The stamp of the file at a path, through all symbolic links (a mounted ConfigMap or Secret is replaced by
+    /// swapping one); nil if there is no file.
     public static func of(_ path: String) -> FileStamp? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -23,36 +23,36 @@ public struct FileStamp: Sendable, Equatable {
     }
 }
 
-/// Notices that a file has been replaced or rewritten. Whoever owns it asks every two seconds or so.
+/// Detects that a file has been replaced or rewritten. To be polled about every two seconds.
 ///
-/// A rewrite in place of equal size within one tick of the file system's clock (some milliseconds) goes unnoticed; what
-/// renders secrets replaces the file instead.
+/// A rewrite in place with the same size within one tick of the file system's clock (some milliseconds) is not
+/// detected; programs that render secrets replace the file instead.
 public struct FileWatch: Sendable {
     public enum Change: Sendable, Equatable {
         case unchanged
         case changed
-        /// It was there, and is not now. Keep what was read: it may be on its way.
+        /// The file has disappeared. The contents read before should be kept, because a new file may follow.
         case missing
     }
 
     public let path: String
-    /// The last version that was there.
+    /// The last version of the file.
     public private(set) var seen: FileStamp?
     private var isMissing: Bool
 
-    /// Takes what is there now as known.
+    /// Starts from the current version of the file.
     public init(path: String) {
         self.path = path
         seen = FileStamp.of(path)
         isMissing = seen == nil
     }
 
-    /// Looks at the file.
+    /// Checks the file for a change.
     public mutating func poll() -> Change {
         change(to: FileStamp.of(path))
     }
 
-    /// The decision alone. Each change is told once; a file that comes back as it was has not changed.
+    /// The decision for a stamp. Each change is reported once. A file that reappears unchanged has not changed.
     mutating func change(to stamp: FileStamp?) -> Change {
         guard let stamp else {
             defer { isMissing = true }

@@ -1,7 +1,7 @@
-/// What is wrong with a file of assignments, and in which line. Never a value.
+/// An error in a file of assignments. Does not contain a value.
 public struct ShellAssignmentsError: Error, Sendable, Equatable, CustomStringConvertible {
     public let path: String
-    /// From 1; nil when the file as a whole is at fault.
+    /// Line number from 1; nil if the file cannot be read.
     public let line: Int?
     public let problem: String
 
@@ -10,14 +10,14 @@ public struct ShellAssignmentsError: Error, Sendable, Equatable, CustomStringCon
     }
 }
 
-/// A file such as a Vault agent renders for a shell to source: `export PGUSER="app"`.
+/// A file of shell assignments, as rendered by a Vault agent: `export PGUSER="app"`.
 ///
-/// Quoting is that of the POSIX shell (section 2.2): without quotes a backslash takes the next character as it is; between
-/// single quotes everything stands for itself; between double quotes a backslash is special only before `$`, `` ` ``,
-/// `"`, `\` and a newline. Pieces may stand side by side (`a"b"'c'`), values may span lines within quotes, `#` begins a
-/// comment where a word could begin. Nothing is ever expanded or run: `$` and `` ` `` stand for themselves, because in
-/// such a file they are far more often characters of a password than a goal. What only a shell could do (commands,
-/// pipes, redirections) is an error. The later of two assignments to a name counts.
+/// Quoting follows the POSIX shell (section 2.2): outside of quotes a backslash escapes the next character; within
+/// single quotes no character is special; within double quotes a backslash is special only before `$`, `` ` ``, `"`,
+/// `\` and a newline. Parts may be adjacent (`a"b"'c'`), quoted values may span lines, and `#` starts a comment where a
+/// word could start. Nothing is expanded or executed: `$` and `` ` `` are literal, because in such a file they are
+/// usually characters of a password. Commands, pipes and redirections are errors. Of two assignments to a name the last
+/// is used.
 public struct ShellAssignments: Sendable {
     public let values: [String: String]
 
@@ -46,7 +46,7 @@ private struct ShellAssignmentsParser {
     private var line = 1
 
     init(bytes: [UInt8], path: String) {
-        // A line may end as Windows has it.
+        // Accepts CRLF line ends.
         self.bytes = bytes.indices.filter { index in
             bytes[index] != UInt8(ascii: "\r") || index + 1 == bytes.count || bytes[index + 1] != UInt8(ascii: "\n")
         }.map { bytes[$0] }
@@ -75,14 +75,14 @@ private struct ShellAssignmentsParser {
         }
     }
 
-    /// A name of the shell: letters, digits and `_`, not beginning with a digit; empty where none stands.
+    /// A shell name: letters, digits and `_`, not starting with a digit; empty if there is none.
     private mutating func takeName() -> String {
         let start = position
         while let byte = peek, Self.isLetter(byte) || (position > start && Self.isDigit(byte)) { advance() }
         return String(decoding: bytes[start..<position], as: UTF8.self)
     }
 
-    /// Everything up to a blank, a newline or the end.
+    /// The value up to a blank, a newline or the end.
     private mutating func takeValue() throws(ShellAssignmentsError) -> String {
         let start = line
         var value: [UInt8] = []
@@ -98,7 +98,7 @@ private struct ShellAssignmentsParser {
                 advance()
                 guard let next = peek else { throw failure("ends with a backslash") }
                 advance()
-                // A line that goes on in the next one.
+                // A backslash before a newline continues the line.
                 if next != UInt8(ascii: "\n") { value.append(next) }
             case UInt8(ascii: ";"), UInt8(ascii: "&"), UInt8(ascii: "|"), UInt8(ascii: "<"), UInt8(ascii: ">"),
                 UInt8(ascii: "("), UInt8(ascii: ")"):

@@ -1,8 +1,8 @@
 /// The environment variables of a process.
 public struct ProcessEnvironment: Sendable {
-    /// Texts by name. Where a name stands twice the first counts, as with getenv(3).
+    /// Values by name. Of repeated names the first is used, as in getenv(3).
     public let values: [String: String]
-    /// Names whose value is not UTF-8; reading one is an error rather than a silent replacement of bytes.
+    /// Names whose value is not UTF-8. Reading one is an error.
     let unreadable: Set<String>
 
     public init(_ values: [String: String]) {
@@ -10,7 +10,7 @@ public struct ProcessEnvironment: Sendable {
         unreadable = []
     }
 
-    /// Reads the block of `NAME=value` strings, each ended by a zero byte, that a process starts with.
+    /// Parses a block of zero-terminated `NAME=value` strings.
     init(parsing block: [UInt8]) {
         var values: [String: String] = [:]
         var unreadable: Set<String> = []
@@ -29,8 +29,8 @@ public struct ProcessEnvironment: Sendable {
         self.unreadable = unreadable
     }
 
-    /// What this process was started with, from `/proc/self/environ`: the C library's `environ` is a pointer that any
-    /// thread may change.
+    /// The initial environment of this process, from `/proc/self/environ`. The C library's `environ` is not used,
+    /// because any thread may change it.
     public static func current() throws(SmallFileError) -> ProcessEnvironment {
         ProcessEnvironment(parsing: try SmallFile.bytes(of: "/proc/self/environ", bytesMax: 4 * 1024 * 1024))
     }

@@ -1,6 +1,6 @@
-/// A text that must not be seen: printed, logged, dumped or interpolated it is `***`.
+/// A secret text. When printed, logged, dumped or interpolated it is `***`.
 ///
-/// Deliberately not `Equatable`: comparing secrets takes constant time, which is the TLS module's to do.
+/// Not `Equatable`, because secrets must be compared in constant time (`isEqualInConstantTime` in TLS).
 public struct Secret: Sendable {
     private let text: String
 
@@ -8,13 +8,13 @@ public struct Secret: Sendable {
         self.text = text
     }
 
-    /// The text itself. Each use is a place where a secret leaves its wrapper: pass it on, never keep it.
+    /// The secret text. It should be passed on, not stored.
     public var revealed: String { text }
 }
 
 extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     public var description: String { "***" }
     public var debugDescription: String { "***" }
-    /// No child shows the text, so that `dump` and a crash's description of a value do not either.
+    /// Has no children, so that `dump` and a crash report do not show the text.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

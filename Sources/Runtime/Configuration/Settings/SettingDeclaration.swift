@@ -1,51 +1,52 @@
-/// One environment variable, as `--help`, the documentation and the manifests show it.
+/// An environment variable, as shown by `--help`, the documentation and the manifests.
 public struct SettingDeclaration: Sendable, Equatable {
     public let name: String
-    /// What may stand in it: `an integer from 1 to 65535`.
+    /// Accepted values, such as `an integer from 1 to 65535`.
     public let accepted: String
-    /// What counts when it is not set; nil when nothing does.
+    /// The default value or its description; nil without a default.
     public let defaultText: String?
-    /// Without it the process does not start.
+    /// Whether the program requires the variable to start.
     public let isRequired: Bool
     public let isSecret: Bool
-    /// Whether it may be given as `<name>_FILE`. A variable that itself names a file may not.
+    /// Whether the value can be given by `<name>_FILE`. Not for a variable that is itself the path of a file.
     public let hasFileForm: Bool
     public let help: String
 }
 
-/// What is wrong with one variable, or with several together.
+/// An error in one variable, or in the relation of several.
 public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
-    /// The names, and the file where the value came from one.
-    public let place: String
-    /// Never the value of a secret.
+    /// Names of the variables, with the path of the file if the value is from `<name>_FILE`.
+    public let setting: String
+    /// What is wrong. Does not contain the value of a secret.
     public let problem: String
+    /// Accepted values; nil if `problem` names them.
     public let accepted: String?
 
-    /// - Parameter accepted: what would be right; nil when `problem` says it.
-    public init(place: String, problem: String, accepted: String? = nil) {
-        self.place = place
+    /// - Parameter accepted: accepted values; nil if `problem` names them.
+    public init(setting: String, problem: String, accepted: String? = nil) {
+        self.setting = setting
         self.problem = problem
         self.accepted = accepted
     }
 
     public var description: String {
-        "\(place): \(problem)" + (accepted.map { " (accepted: \($0))" } ?? "")
+        "\(setting): \(problem)" + (accepted.map { " (accepted: \($0))" } ?? "")
     }
 }
 
-/// Everything that is wrong with the configuration, at once.
+/// All errors of a configuration.
 public struct ConfigurationFailure: Error, Sendable, CustomStringConvertible {
     public let problems: [ConfigurationProblem]
 
-    /// EX_CONFIG of sysexits.h.
+    /// EX_CONFIG (sysexits.h).
     public static let exitStatus: Int32 = 78
 
     public var description: String {
-        "the configuration is not usable:\n" + problems.map { "  \($0)\n" }.joined()
+        "the configuration is not valid:\n" + problems.map { "  \($0)\n" }.joined()
     }
 }
 
-/// Why a text is not a value of its kind; completes the sentence `"80a" ...`.
+/// Why a text is not a valid value. Completes the sentence `"80a" ...`.
 struct SettingMistake: Error {
     let problem: String
 

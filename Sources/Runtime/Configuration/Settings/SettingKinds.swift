@@ -1,6 +1,7 @@
-/// The kinds of settings. `defaultText` says in words what a default is that depends on the machine.
+/// The types of settings. Each method declares a variable and returns its value, or the default if the variable is not
+/// set or invalid. `defaultText` describes a default that depends on the machine.
 extension SettingsReader {
-    /// A text. `accepts` describes what `isValid` lets through.
+    /// A text. `accepts` describes the values for which `isValid` returns true.
     public mutating func string(
         _ name: String, default value: String, help: String, accepts accepted: String = "text",
         where isValid: (String) -> Bool = { _ in true }
@@ -10,7 +11,7 @@ extension SettingsReader {
         }
     }
 
-    /// A text that need not be there.
+    /// An optional text; nil if not set.
     public mutating func optionalString(
         _ name: String, help: String, accepts accepted: String = "text", where isValid: (String) -> Bool = { _ in true }
     ) -> String? {
@@ -19,7 +20,7 @@ extension SettingsReader {
         }
     }
 
-    /// A text that must be there; empty after a problem.
+    /// A required text; empty if not set or invalid.
     public mutating func requiredString(
         _ name: String, help: String, accepts accepted: String = "text", where isValid: (String) -> Bool = { _ in true }
     ) -> String {
@@ -28,11 +29,12 @@ extension SettingsReader {
         }
     }
 
-    /// A secret that must be there, of visible ASCII characters (what an HTTP field can carry); empty after a problem.
+    /// A required secret of visible ASCII characters, which can be sent in an HTTP header; empty if not set or invalid.
     public mutating func secret(_ name: String, charactersMin: Int, help: String) -> Secret {
         secret(name, charactersMin: charactersMin, isRequired: true, help: help) ?? Secret("")
     }
 
+    /// An optional secret of visible ASCII characters; nil if not set or invalid.
     public mutating func optionalSecret(_ name: String, charactersMin: Int, help: String) -> Secret? {
         secret(name, charactersMin: charactersMin, isRequired: false, help: help)
     }
@@ -43,7 +45,7 @@ extension SettingsReader {
             .init(name, accepted, isRequired: isRequired, isSecret: true, help: help), fallback: nil
         ) { text throws(SettingMistake) in
             guard text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-                throw SettingMistake("has a blank, control or non-ASCII character")
+                throw SettingMistake("contains a blank, control or non-ASCII character")
             }
             guard text.utf8.count >= charactersMin else {
                 throw SettingMistake("has only \(text.utf8.count) characters")
@@ -52,6 +54,7 @@ extension SettingsReader {
         }
     }
 
+    /// A decimal integer.
     public mutating func integer(
         _ name: String, default value: Int, defaultText: String? = nil, in range: ClosedRange<Int>, help: String
     ) -> Int {
@@ -66,8 +69,8 @@ extension SettingsReader {
         }
     }
 
-    /// A number of seconds, with microseconds as its fraction at most. The variable's name ends in `_SECONDS`, or in
-    /// `_INTERVAL` where a name from before has to be kept.
+    /// A duration in seconds, with up to six decimal places. The variable's name ends in `_SECONDS`, or in `_INTERVAL`
+    /// for names fixed by the API.
     public mutating func seconds(
         _ name: String, default value: Duration, in range: ClosedRange<Duration>, help: String
     ) -> Duration {
@@ -75,6 +78,7 @@ extension SettingsReader {
         return seconds(name, in: range, defaultText: SettingText.seconds(value), help: help) ?? value
     }
 
+    /// An optional duration in seconds, with up to six decimal places; nil if not set or invalid.
     public mutating func optionalSeconds(
         _ name: String, in range: ClosedRange<Duration>, help: String
     ) -> Duration? {
@@ -94,6 +98,7 @@ extension SettingsReader {
         }
     }
 
+    /// A boolean.
     public mutating func boolean(_ name: String, default value: Bool, help: String) -> Bool {
         let accepted = "true or false (also 1/0, yes/no, on/off)"
         return read(.init(name, accepted, default: value.description, help: help), fallback: value) {
@@ -101,25 +106,25 @@ extension SettingsReader {
             switch text.lowercased() {
             case "true", "1", "yes", "on": return true
             case "false", "0", "no", "off": return false
-            default: throw SettingMistake("is neither true nor false")
+            default: throw SettingMistake("is not a boolean")
             }
         }
     }
 
-    /// One of the cases of an enumeration, in either case of letters.
+    /// A case of an enumeration, in upper or lower case.
     public mutating func enumeration<Choice>(_ name: String, default value: Choice, help: String) -> Choice
     where Choice: RawRepresentable & CaseIterable, Choice.RawValue == String {
         let accepted = "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", ")
         return read(.init(name, accepted, default: value.rawValue, help: help), fallback: value) {
             text throws(SettingMistake) in
             guard let choice = Choice.allCases.first(where: { $0.rawValue.lowercased() == text.lowercased() }) else {
-                throw SettingMistake("is none of them")
+                throw SettingMistake("is not a known value")
             }
             return choice
         }
     }
 
-    /// A number of bytes: `1048576`, `1MiB`.
+    /// A size in bytes, such as `1048576` or `1MiB`.
     public mutating func bytes(_ name: String, default value: Int, in range: ClosedRange<Int>, help: String) -> Int {
         precondition(range.contains(value), "the default of \(name) is out of its range")
         let bounds = (SettingText.bytes(range.lowerBound), SettingText.bytes(range.upperBound))
@@ -132,26 +137,26 @@ extension SettingsReader {
         }
     }
 
-    /// Texts between commas, without the blanks around them; empty ones are left out. Empty when not set.
+    /// Comma-separated texts without surrounding blanks. Empty elements are dropped. Empty if not set.
     public mutating func list(
-        _ name: String, defaultText: String? = nil, help: String, accepts accepted: String = "texts between commas",
+        _ name: String, defaultText: String? = nil, help: String, accepts accepted: String = "comma-separated texts",
         whereEach isValid: (String) -> Bool = { _ in true }
     ) -> [String] {
         read(.init(name, accepted, default: defaultText, help: help), fallback: []) { text throws(SettingMistake) in
             let elements = SettingText.list(text)
             if let wrong = elements.first(where: { !isValid($0) }) {
-                throw SettingMistake("has the element \(Quoted.text(wrong)), which is not accepted")
+                throw SettingMistake("contains the element \(Quoted.text(wrong)), which is not accepted")
             }
             return elements
         }
     }
 
-    /// The path of a file that this process can read now.
+    /// The path of a file that this process can read; nil if not set or not readable.
     public mutating func optionalFile(_ name: String, help: String) -> String? {
         path(name, .file, accepted: "the path of a readable file", default: nil, help: help)
     }
 
-    /// The path of a directory that this process can read now. The default is not looked at: whoever needs it does.
+    /// The path of a directory that this process can read. The default is not checked here, but where it is used.
     public mutating func directory(_ name: String, default value: String, help: String) -> String {
         path(name, .directory, accepted: "the path of a readable directory", default: value, help: help) ?? value
     }

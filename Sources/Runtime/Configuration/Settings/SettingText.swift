@@ -1,13 +1,13 @@
-/// Texts of settings and the values they stand for, both ways. Nil for a text that is no such value.
+/// Conversions between texts of settings and values. Nil for a text that is not a valid value.
 enum SettingText {
-    /// Decimal digits with an optional minus; unlike `Int.init`, no plus.
+    /// Decimal digits with an optional minus sign. Unlike in `Int.init`, a plus sign is not accepted.
     static func integer(_ text: some StringProtocol) -> Int? {
         let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
         guard !digits.isEmpty, digits.allSatisfy(isDigit) else { return nil }
         return Int(text)
     }
 
-    /// `90`, `0.5`, `1.000001`; no sign, no exponent.
+    /// `90`, `0.5` or `1.000001`, without sign and exponent.
     static func seconds(_ text: String) -> Duration? {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard let whole = integer(parts[0]), parts[0].utf8.allSatisfy(isDigit), whole <= 1_000_000_000_000 else {
@@ -32,7 +32,7 @@ enum SettingText {
 
     private static let units = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("Gi", 30), ("Mi", 20), ("Ki", 10)]
 
-    /// A whole number, alone or with a binary unit as Kubernetes (`Mi`) or people (`MiB`) write it.
+    /// An integer, with an optional binary unit as in Kubernetes (`Mi`) or in IEC notation (`MiB`).
     static func bytes(_ text: String) -> Int? {
         let unit = units.first { text.hasSuffix($0.0) }
         guard let number = integer(text.dropLast(unit?.0.count ?? 0)), number >= 0 else { return nil }
@@ -40,7 +40,7 @@ enum SettingText {
         return overflow ? nil : bytes
     }
 
-    /// With the largest unit that leaves a whole number.
+    /// The text with the largest unit that leaves an integer.
     static func bytes(_ count: Int) -> String {
         let unit = units.prefix(3).first { count > 0 && count % (1 << $0.1) == 0 }
         return unit.map { "\(count >> $0.1)\($0.0)" } ?? count.description

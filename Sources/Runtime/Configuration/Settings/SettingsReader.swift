@@ -1,17 +1,16 @@
 /// Reads settings from environment variables, each declared by the call that reads it.
 ///
-/// One call is the whole truth about a variable: its name, kind, default, range and help. The reading code of a program
-/// run with an empty environment gives the table that `--help`, the documentation and the tests use. A wrong value does
-/// not stop the reading: the default is returned in its place and the problem kept, so that `finish` can throw all of
-/// them at once.
+/// One call declares a variable completely: name, type, default, range and help. The same code, run with an empty
+/// environment, produces the table for `--help`, the documentation and the tests. An invalid value does not stop
+/// reading: the call records a problem and returns the default, and `finish` throws all problems at once.
 ///
 ///     var settings = SettingsReader(environment: try .current())
 ///     let port = settings.integer("API_PORT", default: 8000, in: 1...65535, help: "Port to listen on.")
 ///     let key = settings.secret("API_SECRET_KEY", charactersMin: 32, help: "The root key.")
 ///     try settings.finish()
 ///
-/// Rules for every variable: an empty value counts as unset. `X_FILE` names a file that holds the value of `X`, less one
-/// newline at its end; giving both is an error.
+/// Rules for every variable: an empty value counts as not set. `X_FILE` is the path of a file with the value of `X`;
+/// one newline at its end is removed. Setting both is an error.
 public struct SettingsReader: Sendable {
     private let environment: ProcessEnvironment
     public private(set) var declarations: [SettingDeclaration] = []
@@ -21,23 +20,24 @@ public struct SettingsReader: Sendable {
         self.environment = environment
     }
 
-    /// Throws when anything was wrong.
+    /// Throws if there are any problems.
     public func finish() throws(ConfigurationFailure) {
         guard problems.isEmpty else { throw ConfigurationFailure(problems: problems) }
     }
 
-    /// States a relation between settings: when it does not hold, these variables together are a problem.
+    /// Checks a relation between settings. If `holds` is false, adds a problem with the names of the variables.
     public mutating func require(_ holds: Bool, of names: String..., otherwise problem: String) {
         guard !holds else { return }
-        add(ConfigurationProblem(place: names.joined(separator: ", "), problem: problem, accepted: nil))
+        add(ConfigurationProblem(setting: names.joined(separator: ", "), problem: problem, accepted: nil))
     }
 
+    /// Adds a problem.
     public mutating func add(_ problem: ConfigurationProblem) {
         problems.append(problem)
     }
 
-    /// Variables that begin with one of these prefixes and that nothing has read: a sentence for each, with the nearest
-    /// known name. To be called when everything has been declared.
+    /// Warnings about variables with one of these prefixes that are not declared, with the nearest known name. Must be
+    /// called after all declarations.
     public func unknownVariables(prefixes: [String]) -> [String] {
         var known = declarations.map(\.name)
         known += declarations.filter(\.hasFileForm).map { $0.name + "_FILE" }
@@ -46,8 +46,8 @@ public struct SettingsReader: Sendable {
 
     /// Declares a variable and reads it.
     /// - Parameters:
-    ///   - fallback: what is returned when it is not set or wrong.
-    ///   - parse: takes a text that is not empty.
+    ///   - fallback: returned if the variable is not set or invalid.
+    ///   - parse: converts a text, which is not empty.
     mutating func read<Value>(
         _ declaration: SettingDeclaration, fallback: Value,
         parse: (String) throws(SettingMistake) -> Value
@@ -63,13 +63,14 @@ public struct SettingsReader: Sendable {
                 problem +=
                     ": Kubernetes sets it for a Service of that name, unless the pod has enableServiceLinks: false"
             }
-            add(ConfigurationProblem(place: given.place, problem: problem, accepted: declaration.accepted))
+            add(ConfigurationProblem(setting: given.source, problem: problem, accepted: declaration.accepted))
             return fallback
         }
     }
 
-    /// The text of a variable and where it stood; nil when it is not set, or could not be had, which is a problem.
-    private mutating func given(_ declaration: SettingDeclaration) -> (text: String, place: String)? {
+    /// The text of a variable, and its source for messages. Nil if it is not set, or if it cannot be read, which adds a
+    /// problem.
+    private mutating func given(_ declaration: SettingDeclaration) -> (text: String, source: String)? {
         let name = declaration.name
         let direct = environment.values[name].flatMap { $0.isEmpty ? nil : $0 }
         let file = declaration.hasFileForm ? environment.values[name + "_FILE"].flatMap { $0.isEmpty ? nil : $0 } : nil
@@ -80,17 +81,17 @@ public struct SettingsReader: Sendable {
             do {
                 return (try SmallFile.value(of: file), "\(name)_FILE (\(Quoted.text(file)))")
             } catch {
-                add(ConfigurationProblem(place: "\(name)_FILE", problem: "\(error)", accepted: "a readable file"))
+                add(ConfigurationProblem(setting: "\(name)_FILE", problem: "\(error)", accepted: "a readable file"))
             }
         case (.some, .some):
             add(
                 ConfigurationProblem(
-                    place: "\(name), \(name)_FILE", problem: "both are given", accepted: "one of them"))
+                    setting: "\(name), \(name)_FILE", problem: "both are set", accepted: "one of them"))
         case (nil, nil):
             if environment.unreadable.contains(name) {
-                add(ConfigurationProblem(place: name, problem: "is not UTF-8", accepted: declaration.accepted))
+                add(ConfigurationProblem(setting: name, problem: "is not UTF-8", accepted: declaration.accepted))
             } else if declaration.isRequired {
-                add(ConfigurationProblem(place: name, problem: "is not set", accepted: declaration.accepted))
+                add(ConfigurationProblem(setting: name, problem: "is not set", accepted: declaration.accepted))
             }
         }
         return nil

@@ -1,14 +1,14 @@
 /// The declared variables as text.
 public enum SettingsTable {
-    /// For `--help`: each variable with what it accepts, its default and its help.
+    /// The text for `--help`: each variable with its help, accepted values and default.
     public static func help(_ declarations: [SettingDeclaration]) -> String {
         declarations.map { declaration in
             "  \(declaration.name)\n      \(declaration.help)\n      \(declaration.accepted); \(fallback(declaration))\n"
         }.joined()
     }
 
-    /// For programs: a line for each variable, in five columns between tabs: name, `required` or `optional`, default
-    /// (empty when there is none), what it accepts, help. A test compares it with the documentation and the manifests.
+    /// The text for programs: a line for each variable with five tab-separated columns: name, `required` or `optional`,
+    /// default (may be empty), accepted values, help. A test compares it with the documentation and the manifests.
     public static func listing(_ declarations: [SettingDeclaration]) -> String {
         declarations.map { declaration in
             [

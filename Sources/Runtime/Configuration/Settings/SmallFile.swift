@@ -1,16 +1,17 @@
 import Glibc
 
-/// Why a file could not be used.
+/// A file that could not be read or written.
 public struct SmallFileError: Error, Sendable, Equatable, CustomStringConvertible {
     public let path: String
-    /// What was wrong, as in `No such file or directory`.
+    /// What was wrong, such as `No such file or directory`.
     public let problem: String
 
     public var description: String { "\(Quoted.text(path)): \(problem)" }
 }
 
-/// A file that is read whole: a secret, credentials, a table of handlers.
+/// Files that are read and written as a whole: secrets, credentials, the handlers file.
 public enum SmallFile {
+    /// The contents of a file. Throws if it is larger than `bytesMax` bytes.
     public static func bytes(of path: String, bytesMax: Int) throws(SmallFileError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw SmallFileError(path: path, errno: errno) }
@@ -24,14 +25,13 @@ public enum SmallFile {
             guard count > 0 else { return bytes }
             bytes += chunk[..<count]
             guard bytes.count <= bytesMax else {
-                throw SmallFileError(path: path, problem: "holds more than \(bytesMax) bytes")
+                throw SmallFileError(path: path, problem: "is larger than \(bytesMax) bytes")
             }
         }
     }
 
-    /// Puts a file with these bytes in the place of what is there, if anything: whoever reads it finds the one or the
-    /// other, never a part.
-    /// - Parameter isDurable: waits for the disk, so that the same holds after a crash of the machine.
+    /// Creates or replaces a file atomically: a reader gets either the old or the new contents.
+    /// - Parameter isDurable: whether to wait for the disk, so that this also holds after a crash of the machine.
     public static func replace(
         _ path: String, with bytes: [UInt8], isDurable: Bool = false
     ) throws(SmallFileError) {
@@ -45,8 +45,8 @@ public enum SmallFile {
             guard count > 0 else { break }
             written += count
         }
-        let isWhole = written == bytes.count && (!isDurable || fsync(descriptor) == 0)
-        let error = isWhole ? nil : SmallFileError(path: draft, errno: errno)
+        let isComplete = written == bytes.count && (!isDurable || fsync(descriptor) == 0)
+        let error = isComplete ? nil : SmallFileError(path: draft, errno: errno)
         close(descriptor)
         if error == nil, rename(draft, path) == 0 { return }
         let failure = error ?? SmallFileError(path: path, errno: errno)
@@ -54,12 +54,13 @@ public enum SmallFile {
         throw failure
     }
 
-    /// Whether there is anything by this name.
+    /// Whether a file or directory exists at this path.
     public static func exists(_ path: String) -> Bool {
         access(path, F_OK) == 0
     }
 
-    /// A value kept in a file: UTF-8, without the one newline that editors and `echo` put at its end.
+    /// The value in a file of up to 64 KiB: UTF-8, without one newline at the end, as added by editors and `echo`.
+    /// Throws if the file is empty, too large, not UTF-8 or contains a zero byte.
     public static func value(of path: String) throws(SmallFileError) -> String {
         var bytes = try bytes(of: path, bytesMax: 64 * 1024)
         if bytes.last == UInt8(ascii: "\n") {
@@ -67,7 +68,7 @@ public enum SmallFile {
             if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
         }
         guard !bytes.isEmpty else { throw SmallFileError(path: path, problem: "is empty") }
-        guard !bytes.contains(0) else { throw SmallFileError(path: path, problem: "holds a zero byte") }
+        guard !bytes.contains(0) else { throw SmallFileError(path: path, problem: "contains a zero byte") }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw SmallFileError(path: path, problem: "is not UTF-8")
         }
@@ -78,7 +79,7 @@ public enum SmallFile {
         case file, directory
     }
 
-    /// Throws unless the path leads to something of this kind that this process may read.
+    /// Throws unless the path is a readable file or directory, as given by `kind`.
     static func check(_ path: String, isA kind: Kind) throws(SmallFileError) {
         var status = stat()
         guard stat(path, &status) == 0 else { throw SmallFileError(path: path, errno: errno) }
@@ -98,7 +99,7 @@ extension SmallFileError {
     }
 }
 
-/// A text of someone else's in a message: in quotes, of bounded length, in printable ASCII.
+/// Quotes external text in messages: in quotation marks, up to 64 characters, in printable ASCII.
 enum Quoted {
     static func text(_ text: String) -> String {
         let shown = text.unicodeScalars.prefix(64).map { $0.escaped(asASCII: true) }.joined()

@@ -1,21 +1,21 @@
 internal import Values
 
-/// A 256-bit digest or authentication code, as a value of 32 bytes.
+/// A 256-bit digest or message authentication code.
 ///
-/// `==` takes constant time, so digests of secrets may be compared with it.
+/// `==` takes constant time and may be used to compare digests of secrets.
 public struct Digest256: Hashable, Sendable, CustomStringConvertible {
     public static let byteCount = 32
 
     typealias Words = (UInt64, UInt64, UInt64, UInt64)
 
-    /// The 32 bytes in the order of the digest, whatever the byte order of the machine.
+    /// The 32 bytes in the order of the digest, independent of the byte order of the machine.
     private let words: Words
 
     init(words: Words) {
         self.words = words
     }
 
-    /// The digest whose bytes are given; nil unless there are 32 of them.
+    /// A digest of the given bytes; nil unless there are 32.
     public init?(bytes: Span<UInt8>) {
         guard bytes.count == Digest256.byteCount else { return nil }
         var words: Words = (0, 0, 0, 0)
@@ -25,12 +25,12 @@ public struct Digest256: Hashable, Sendable, CustomStringConvertible {
         self.words = words
     }
 
-    /// The digest whose bytes are given; nil unless there are 32 of them.
+    /// A digest of the given bytes; nil unless there are 32.
     public init?(bytes: [UInt8]) {
         self.init(bytes: bytes.span)
     }
 
-    /// Reads 64 hexadecimal digits of either case; nil for anything else.
+    /// Parses 64 hexadecimal digits in either case; nil for any other text.
     public init?(hexadecimal: String) {
         let digits = Array(hexadecimal.utf8)
         guard digits.count == 2 * Digest256.byteCount else { return nil }
@@ -64,7 +64,7 @@ public struct Digest256: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { hexadecimal }
 
-    /// Compares all 256 bits, whatever the first that differs.
+    /// Compares all 256 bits in constant time.
     public static func == (left: Digest256, right: Digest256) -> Bool {
         let difference =
             (left.words.0 ^ right.words.0) | (left.words.1 ^ right.words.1)

@@ -1,12 +1,12 @@
 import COpenSSL
 
-/// The C calls of hashing, one thin function each.
+/// One thin function for each C call of hashing.
 ///
-/// They fail only when memory has run out, or when OpenSSL's own configuration has taken SHA-256 away: nothing that
-/// a caller could handle. So they trap, with OpenSSL's reason.
+/// The calls fail only if memory runs out, or if OpenSSL's configuration disables SHA-256. A caller could not handle
+/// either, so they trap with OpenSSL's reason.
 enum HashCalls {
-    // Looked up once: OpenSSL 3 otherwise searches its providers in every call, which takes longer than hashing 64
-    // bytes (measured: 344 ns with `SHA256()`, 155 ns with the algorithm at hand). Both objects are immutable.
+    // Fetched once: OpenSSL 3 otherwise searches its providers in every call, which takes longer than hashing 64 bytes
+    // (measured: 344 ns with `SHA256()`, 155 ns with a fetched algorithm). Both objects are immutable.
     nonisolated(unsafe) private static let sha256: OpaquePointer = required(
         EVP_MD_fetch(nil, "SHA256", nil), "EVP_MD_fetch")
     nonisolated(unsafe) private static let hmac: OpaquePointer = required(
@@ -15,7 +15,7 @@ enum HashCalls {
     static func digest(_ bytes: Span<UInt8>) -> Digest256 {
         withWords { words in
             bytes.withUnsafeBytes { source in
-                // A nil base address stands for no bytes, which the call accepts with a count of 0.
+                // The base address is nil for an empty span; the call accepts nil with a count of 0.
                 succeed(EVP_Digest(source.baseAddress, source.count, words, nil, sha256, nil), "EVP_Digest")
             }
         }
@@ -48,7 +48,8 @@ enum HashCalls {
     }
 
     static func begin(_ context: OpaquePointer, key: Span<UInt8>) {
-        // An empty key is legal, but a nil key means "keep the one that was set": so it points at a byte not read.
+        // An empty key is legal, but a nil pointer means "keep the current key", so it points to a byte that is not
+        // read.
         withUnsafePointer(to: UInt8(0)) { noByte in
             key.withUnsafeBufferPointer { key in
                 succeed(jq_EVP_MAC_init_sha256(context, key.baseAddress ?? noByte, key.count), "EVP_MAC_init")
@@ -74,15 +75,15 @@ enum HashCalls {
         EVP_MAC_CTX_free(context)
     }
 
-    /// Bytes from OpenSSL's generator, which is seeded by the kernel.
+    /// Fills `target` from OpenSSL's random generator, which is seeded by the kernel.
     static func fillRandomly(_ target: UnsafeMutableBufferPointer<UInt8>) {
         guard let count = Int32(exactly: target.count) else {
-            preconditionFailure("\(target.count) random bytes at once")
+            preconditionFailure("\(target.count) random bytes in one call; the maximum is 2147483647")
         }
         succeed(RAND_bytes(target.baseAddress, count), "RAND_bytes")
     }
 
-    /// Whether as many bytes are the same, in a time that depends on their count alone.
+    /// Whether the bytes are equal, in a time that depends on their number only.
     static func areEqual(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
         left.withUnsafeBytes { left in
             right.withUnsafeBytes { right in

@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// SHA-256 (FIPS 180-4), at once or piece by piece.
+/// SHA-256 (FIPS 180-4), of a whole message or of its parts.
 ///
 ///     var hash = SHA256()
 ///     hash.update(head.span)
@@ -18,27 +18,27 @@ public struct SHA256: ~Copyable {
         HashCalls.free(context)
     }
 
-    /// Takes in the next bytes of the message.
+    /// Adds the next bytes of the message.
     public mutating func update(_ bytes: Span<UInt8>) {
         HashCalls.update(context, bytes)
     }
 
-    /// Takes in the next bytes of the message.
+    /// Adds the next bytes of the message.
     public mutating func update(_ bytes: [UInt8]) {
         HashCalls.update(context, bytes.span)
     }
 
-    /// The digest of all that was taken in.
+    /// The digest of the message.
     public consuming func finalize() -> Digest256 {
         HashCalls.finish(context)
     }
 
-    /// The digest of one message.
+    /// The digest of a message in one call.
     public static func digest(of bytes: Span<UInt8>) -> Digest256 {
         HashCalls.digest(bytes)
     }
 
-    /// The digest of one message.
+    /// The digest of a message in one call.
     public static func digest(of bytes: [UInt8]) -> Digest256 {
         HashCalls.digest(bytes.span)
     }

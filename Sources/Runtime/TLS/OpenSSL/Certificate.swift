@@ -5,7 +5,7 @@ import Glibc
 final class Certificate {
     let pointer: OpaquePointer
 
-    /// Takes over a reference.
+    /// Takes ownership of a reference.
     private init(owning pointer: OpaquePointer) {
         self.pointer = pointer
     }
@@ -14,16 +14,16 @@ final class Certificate {
         X509_free(pointer)
     }
 
-    /// All certificates of a PEM file, in order, at least one. Other kinds of blocks are passed over.
+    /// All certificates of a PEM file in order; one or more. Other blocks are skipped.
     static func readAll(from file: PEMFile) throws(TLSFileError) -> [Certificate] {
         let certificates: [Certificate]
         do {
             certificates = try readAll(pem: file.bytes)
         } catch {
-            throw TLSFileError(file: file.path, reason: "holds a damaged certificate (\(error.cause))")
+            throw TLSFileError(file: file.path, reason: "contains a malformed certificate (\(error.cause))")
         }
         guard !certificates.isEmpty else {
-            throw TLSFileError(file: file.path, reason: "holds no certificate in PEM form")
+            throw TLSFileError(file: file.path, reason: "contains no certificate in PEM format")
         }
         return certificates
     }
@@ -35,15 +35,15 @@ final class Certificate {
             certificates.append(Certificate(owning: pointer))
         }
         let error = OpenSSLError.takeQueue(after: "PEM_read_bio_X509")
-        // The end of the text is told in the same way as a text without any block.
+        // OpenSSL reports the end of the text with the same error as a text without any block.
         guard error.isNoPEMBlock else { throw error }
         return certificates
     }
 
-    /// Since when it is valid, seconds since 1970; nil when that cannot be read.
+    /// Start of the validity period, in seconds since 1970; nil if it cannot be parsed.
     var notBeforeUnixSeconds: Int? { Certificate.unixSeconds(X509_get0_notBefore(pointer)) }
 
-    /// Until when it is valid, seconds since 1970; nil when that cannot be read.
+    /// End of the validity period, in seconds since 1970; nil if it cannot be parsed.
     var notAfterUnixSeconds: Int? { Certificate.unixSeconds(X509_get0_notAfter(pointer)) }
 
     private static func unixSeconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int? {
@@ -57,7 +57,7 @@ final class Certificate {
 final class PrivateKey {
     let pointer: OpaquePointer
 
-    /// Reads the first private key of a PEM text, in any form that OpenSSL knows, but not encrypted.
+    /// Reads the first private key of a PEM text, in any unencrypted format that OpenSSL supports.
     init(pem: [UInt8]) throws(OpenSSLError) {
         let text = try PEMText(pem)
         guard let pointer = PEM_read_bio_PrivateKey(text.bio, nil, refusePassphrase, nil) else {
@@ -71,7 +71,7 @@ final class PrivateKey {
     }
 }
 
-/// A copy of a PEM text that OpenSSL reads block after block.
+/// A copy of a PEM text as a BIO, from which OpenSSL reads block by block.
 private final class PEMText {
     let bio: OpaquePointer
 
@@ -88,7 +88,7 @@ private final class PEMText {
     }
 }
 
-/// Without it OpenSSL would ask for the passphrase of an encrypted key on the terminal.
+/// Rejects encrypted keys. Without it, OpenSSL would prompt for the passphrase on the terminal.
 private let refusePassphrase:
     @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32 = {
         _, _, _, _ in -1

@@ -1,7 +1,7 @@
 import COpenSSL
 
 extension CertificateProblem {
-    /// The problem that an `X509_V_ERR_...` code stands for.
+    /// The problem for an `X509_V_ERR_...` code.
     init(verifyResult: Int32) {
         switch verifyResult {
         case X509_V_ERR_CERT_HAS_EXPIRED:

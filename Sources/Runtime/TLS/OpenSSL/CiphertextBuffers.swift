@@ -1,16 +1,16 @@
 import COpenSSL
 
-/// The bytes between OpenSSL and the network: a BIO that reads from one array and appends to another.
+/// The ciphertext between OpenSSL and the network: a BIO that reads from one array and appends to another.
 ///
-/// OpenSSL's own memory BIO never gives back what it has once allocated (17 KiB each way after one full record);
-/// these arrays are gone when they are empty, so an idle session holds no buffer at all.
+/// OpenSSL's memory BIO never frees its buffers (17 KiB each way after one full record). These arrays are freed when
+/// they are empty, so an idle session has no buffers.
 final class CiphertextBuffers {
-    /// Came from the peer, and is not yet taken by OpenSSL from `incomingOffset` on.
+    /// Bytes from the peer. OpenSSL has read those before `incomingOffset`.
     private var incoming: [UInt8] = []
     private var incomingOffset = 0
-    /// Made by OpenSSL for the peer.
+    /// Bytes of OpenSSL for the peer.
     private var outgoing: [UInt8] = []
-    /// The peer has ended its side of the connection: nothing follows what is in `incoming`.
+    /// The peer has closed its side of the connection: no bytes follow `incoming`.
     private var incomingEnded = false
 
     var hasIncoming: Bool { incomingOffset < incoming.count }
@@ -36,7 +36,7 @@ final class CiphertextBuffers {
         return taken
     }
 
-    /// A BIO over these buffers, which must outlive it. The caller owns the BIO.
+    /// Creates a BIO over these buffers, which must outlive it. The caller owns the BIO.
     func makeBIO() throws(OpenSSLError) -> OpaquePointer {
         guard let bio = BIO_new(CiphertextBuffers.method) else {
             throw OpenSSLError.takeQueue(after: "BIO_new")
@@ -46,24 +46,24 @@ final class CiphertextBuffers {
         return bio
     }
 
-    // Made once and never changed.
+    // Immutable after its creation.
     nonisolated(unsafe) private static let method: OpaquePointer = {
         guard let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "ciphertext") else {
             fatalError("\(OpenSSLError.takeQueue(after: "BIO_meth_new"))")
         }
         BIO_meth_set_read(method) { bio, target, count in
-            CiphertextBuffers.behind(bio).read(into: target, count, bio)
+            CiphertextBuffers.buffers(of: bio).read(into: target, count, bio)
         }
         BIO_meth_set_write(method) { bio, source, count in
-            CiphertextBuffers.behind(bio).write(source, count)
+            CiphertextBuffers.buffers(of: bio).write(source, count)
         }
         BIO_meth_set_ctrl(method) { bio, command, _, _ in
-            CiphertextBuffers.behind(bio).control(command)
+            CiphertextBuffers.buffers(of: bio).control(command)
         }
         return method
     }()
 
-    private static func behind(_ bio: OpaquePointer?) -> CiphertextBuffers {
+    private static func buffers(of bio: OpaquePointer?) -> CiphertextBuffers {
         Unmanaged<CiphertextBuffers>.fromOpaque(BIO_get_data(bio)!).takeUnretainedValue()
     }
 

@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// The C calls on an `SSL_CTX`, one thin function each.
+/// One thin function for each C call on an `SSL_CTX`.
 enum ContextCalls {
     static func new(_ method: OpaquePointer?) throws(OpenSSLError) -> OpaquePointer {
         guard let context = SSL_CTX_new(method) else { throw OpenSSLError.takeQueue(after: "SSL_CTX_new") }
@@ -36,7 +36,7 @@ enum ContextCalls {
         jq_SSL_CTX_set_session_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
     }
 
-    /// The context takes references of its own.
+    /// The context retains the certificates.
     static func setCertificate(
         _ context: OpaquePointer, _ certificate: Certificate, chain: [Certificate]
     ) throws(OpenSSLError) {
@@ -50,38 +50,38 @@ enum ContextCalls {
         }
     }
 
-    /// The context takes a reference of its own. The certificate must have been set: the key is compared with it.
+    /// The context retains the key. The certificate must be set before, because the key is checked against it.
     static func setPrivateKey(_ context: OpaquePointer, _ key: PrivateKey) throws(OpenSSLError) {
         try succeed(SSL_CTX_use_PrivateKey(context, key.pointer), "SSL_CTX_use_PrivateKey")
         try succeed(SSL_CTX_check_private_key(context), "SSL_CTX_check_private_key")
     }
 
-    /// The context takes a reference of its own.
+    /// The context retains the certificate.
     static func trust(_ context: OpaquePointer, _ certificate: Certificate) throws(OpenSSLError) {
         let store = SSL_CTX_get_cert_store(context)
         try succeed(X509_STORE_add_cert(store, certificate.pointer), "X509_STORE_add_cert")
     }
 
-    /// Trusts what OpenSSL finds where the system keeps its authorities (or `SSL_CERT_FILE` and `SSL_CERT_DIR` say).
+    /// Trusts the authorities of the system, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     static func trustSystem(_ context: OpaquePointer) throws(OpenSSLError) {
         try succeed(SSL_CTX_set_default_verify_paths(context), "SSL_CTX_set_default_verify_paths")
     }
 
-    static func demandCertificate(_ context: OpaquePointer) {
+    static func requireCertificate(_ context: OpaquePointer) {
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
     }
 
     /// Offers `http/1.1` by ALPN.
     static func offerHTTP11(_ context: OpaquePointer) throws(OpenSSLError) {
         let names = [UInt8(http11.utf8.count)] + http11.utf8
-        // Unlike its neighbours, this call gives 0 for success.
+        // Unlike the other calls, this one returns 0 for success.
         guard SSL_CTX_set_alpn_protos(context, names, UInt32(names.count)) == 0 else {
             throw OpenSSLError.takeQueue(after: "SSL_CTX_set_alpn_protos")
         }
     }
 
-    /// Answers ALPN with `http/1.1`; a client that offers only other protocols gets the alert no_application_protocol
-    /// (RFC 7301 section 3.2), and one that offers nothing is served.
+    /// Selects `http/1.1` by ALPN. A client that offers only other protocols receives the alert no_application_protocol
+    /// (RFC 7301 section 3.2); a client without ALPN is served.
     static func selectHTTP11(_ context: OpaquePointer) {
         SSL_CTX_set_alpn_select_cb(
             context,
@@ -91,7 +91,7 @@ enum ContextCalls {
                 while index < offers.count {
                     let name = (index + 1)..<min(index + 1 + Int(offers[index]), offers.count)
                     if offers[name].elementsEqual(ContextCalls.http11.utf8) {
-                        // OpenSSL copies the name before the client's message goes away.
+                        // OpenSSL copies the name before it frees the client's message.
                         selected?.pointee = offered.map { $0 + name.lowerBound }
                         selectedByteCount?.pointee = UInt8(name.count)
                         return SSL_TLSEXT_ERR_OK

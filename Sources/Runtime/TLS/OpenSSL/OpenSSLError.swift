@@ -1,13 +1,13 @@
 import COpenSSL
 import Glibc
 
-/// Why an OpenSSL call failed: the call, and what OpenSSL left in its error queue.
+/// A failed OpenSSL call, with the contents of OpenSSL's error queue.
 struct OpenSSLError: Error, Hashable, CustomStringConvertible {
     /// The C function that failed.
     let call: String
-    /// What OpenSSL says of it, the cause first; empty when it gave no reason.
+    /// OpenSSL's reasons, the cause first; empty if there are none.
     let reasons: [String]
-    /// The packed codes (library and reason) of the same reasons, in the same order.
+    /// The packed codes (library and reason) of `reasons`, in the same order.
     private let codes: [UInt]
 
     var description: String {
@@ -16,12 +16,10 @@ struct OpenSSLError: Error, Hashable, CustomStringConvertible {
 
     /// The reasons in one line, without the name of the call.
     var cause: String {
-        reasons.isEmpty ? "\(call) gave no reason" : reasons.joined(separator: "; ")
+        reasons.isEmpty ? "\(call) failed without a reason" : reasons.joined(separator: "; ")
     }
 
-    /// Takes (and so empties) this thread's error queue.
-    ///
-    /// The queue belongs to the thread, not to the object that failed.
+    /// Removes all entries of the error queue. OpenSSL has one queue for each thread.
     static func takeQueue(after call: String) -> OpenSSLError {
         var reasons: [String] = []
         var codes: [UInt] = []
@@ -47,13 +45,13 @@ struct OpenSSLError: Error, Hashable, CustomStringConvertible {
 }
 
 extension OpenSSLError {
-    /// The peer's certificate did not pass; `SSL_get_verify_result` says why.
+    /// The peer's certificate was not accepted; `SSL_get_verify_result` has the reason.
     var isCertificateRefused: Bool { contains(SSL_R_CERTIFICATE_VERIFY_FAILED, of: ERR_LIB_SSL) }
 
     /// The connection ended where the protocol does not allow it.
     var isUnexpectedEnd: Bool { contains(SSL_R_UNEXPECTED_EOF_WHILE_READING, of: ERR_LIB_SSL) }
 
-    /// A file has no (further) PEM block of the kind that was looked for.
+    /// A text has no further PEM block of the requested kind.
     var isNoPEMBlock: Bool { contains(PEM_R_NO_START_LINE, of: ERR_LIB_PEM) }
 
     /// A PEM block is encrypted.
@@ -61,7 +59,7 @@ extension OpenSSLError {
         contains(PEM_R_BAD_PASSWORD_READ, of: ERR_LIB_PEM) || contains(PEM_R_PROBLEMS_GETTING_PASSWORD, of: ERR_LIB_PEM)
     }
 
-    /// A private key is not the one that belongs to the certificate.
+    /// A private key does not match the certificate.
     var isKeyMismatch: Bool {
         contains(X509_R_KEY_VALUES_MISMATCH, of: ERR_LIB_X509) || contains(X509_R_KEY_TYPE_MISMATCH, of: ERR_LIB_X509)
     }

@@ -1,24 +1,24 @@
 import COpenSSL
 
-/// How a call that may need more ciphertext ended.
+/// The result of a call that may need more ciphertext.
 enum SessionOutcome {
-    /// Done; the number of bytes read or written, where the call moves bytes.
+    /// Success, with the number of bytes read or written.
     case done(Int)
-    /// Nothing more can be done before the peer has sent more.
+    /// More ciphertext from the peer is required.
     case needsCiphertext
-    /// The peer has said close_notify.
+    /// The peer has sent close_notify.
     case endOfStream
     case failed(OpenSSLError)
 }
 
-/// The C calls on one `SSL`, one thin function each.
+/// One thin function for each C call on an `SSL`.
 enum SessionCalls {
     static func new(_ context: OpaquePointer) throws(OpenSSLError) -> OpaquePointer {
         guard let session = SSL_new(context) else { throw OpenSSLError.takeQueue(after: "SSL_new") }
         return session
     }
 
-    /// Gives the session its BIO, which it frees with itself.
+    /// Sets the BIO of the session. The session owns it.
     static func attach(_ session: OpaquePointer, _ bio: OpaquePointer) {
         SSL_set_bio(session, bio, bio)
     }
@@ -27,28 +27,28 @@ enum SessionCalls {
         SSL_free(session)
     }
 
-    static func expectClient(_ session: OpaquePointer) {
+    static func setAcceptState(_ session: OpaquePointer) {
         SSL_set_accept_state(session)
     }
 
-    static func expectServer(_ session: OpaquePointer) {
+    static func setConnectState(_ session: OpaquePointer) {
         SSL_set_connect_state(session)
     }
 
-    /// Server name indication (RFC 6066 section 3).
+    /// Sets the server name indication (RFC 6066 section 3).
     static func setServerName(_ session: OpaquePointer, _ name: String) throws(OpenSSLError) {
         try succeed(jq_SSL_set_tlsext_host_name(session, name), "SSL_set_tlsext_host_name")
     }
 
-    /// Demands a certificate for this DNS name; wildcards stand for one whole label, and the subject's common name
-    /// counts for nothing (RFC 9525).
-    static func demandHostName(_ session: OpaquePointer, _ name: String) throws(OpenSSLError) {
+    /// Requires a certificate for a DNS name. A wildcard matches one whole label, and the subject's common name is
+    /// ignored (RFC 9525).
+    static func requireHostName(_ session: OpaquePointer, _ name: String) throws(OpenSSLError) {
         SSL_set_hostflags(session, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
         try succeed(SSL_set1_host(session, name), "SSL_set1_host")
     }
 
-    /// Demands a certificate for this address. False, and no demand, when the text is no IP address.
-    static func demandAddress(_ session: OpaquePointer, _ text: String) -> Bool {
+    /// Requires a certificate for an IP address. Returns false, without an effect, if the text is not an IP address.
+    static func requireAddress(_ session: OpaquePointer, _ text: String) -> Bool {
         let accepted = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), text) == 1
         ERR_clear_error()
         return accepted
@@ -67,7 +67,7 @@ enum SessionCalls {
         return status == 1 ? .done(count) : outcome(session, status, "SSL_read_ex")
     }
 
-    /// Whether part of a record is decrypted and not yet read.
+    /// Whether decrypted bytes of a record have not been read yet.
     static func hasPlaintext(_ session: OpaquePointer) -> Bool {
         SSL_pending(session) > 0
     }
@@ -79,7 +79,7 @@ enum SessionCalls {
         return status == 1 ? .done(count) : outcome(session, status, "SSL_write_ex")
     }
 
-    /// Says close_notify; the peer's own is not waited for.
+    /// Sends close_notify, without waiting for that of the peer.
     static func sendCloseNotify(_ session: OpaquePointer) {
         SSL_shutdown(session)
         ERR_clear_error()
@@ -101,7 +101,7 @@ enum SessionCalls {
         return String(decoding: UnsafeBufferPointer(start: name, count: Int(byteCount)), as: UTF8.self)
     }
 
-    /// `X509_V_OK`, or the first reason why the peer's certificate is refused.
+    /// `X509_V_OK`, or the first reason why the peer's certificate was not accepted.
     static func verifyResult(_ session: OpaquePointer) -> Int32 {
         Int32(truncatingIfNeeded: SSL_get_verify_result(session))
     }

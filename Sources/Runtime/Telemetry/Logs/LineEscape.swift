@@ -1,14 +1,14 @@
 internal import Values
 
-/// Writes a text so that it stays inside its line and its quotes, and commands no terminal.
+/// Escapes text so that it cannot end its line or its quotes, or control a terminal.
 ///
-/// Escaped, as `\n`, `\t`, `\r` or `\uXXXX` (RFC 8259 section 7): C0 controls with ESC, DEL, C1 controls (among them
-/// NEL and the one-byte CSI), the line and paragraph separators U+2028 and U+2029, and the bidirectional marks and
-/// overrides U+200E, U+200F, U+202A ... U+202E and U+2066 ... U+2069, with which a line can be made to look like another.
+/// The escapes are `\n`, `\t`, `\r` and `\uXXXX` (RFC 8259 section 7). Escaped are the C0 controls including ESC, DEL,
+/// the C1 controls (including NEL and the one-byte CSI), the line and paragraph separators U+2028 and U+2029, and the
+/// bidirectional marks and overrides U+200E, U+200F, U+202A to U+202E and U+2066 to U+2069, which could make a line
+/// look like another one.
 enum LineEscape {
-    /// Writes at most `bytesMax` bytes of the text, cut between characters, and `...` after a cut. A Swift `String` is
-    /// always valid UTF-8: bytes that are not were replaced when it was made. A backslash is always doubled, so that
-    /// an escape cannot be confused with text that looks like one.
+    /// Appends up to `bytesMax` bytes of the text, truncated at a character boundary, with `...` after a truncation. A
+    /// backslash is always doubled, so that text that looks like an escape cannot be confused with one.
     static func append(_ text: String, bytesMax: Int, escapingQuotes: Bool, to bytes: inout [UInt8]) {
         if text.utf8.count <= bytesMax && text.utf8.allSatisfy(needsNoEscape) {
             bytes.append(contentsOf: text.utf8)
@@ -35,7 +35,7 @@ enum LineEscape {
         }
     }
 
-    /// True of printable ASCII that is not special: what most texts consist of.
+    /// Whether the byte is printable ASCII without quotation mark and backslash, as in most texts.
     private static func needsNoEscape(_ byte: UInt8) -> Bool {
         (0x20...0x7e).contains(byte) && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
     }

@@ -1,20 +1,20 @@
 import Glibc
 
-/// Writes whole lines to a descriptor that may be blocked, be non-blocking, or have failed.
+/// Writes lines to a descriptor that may block, be nonblocking, or fail.
 struct LineOutput {
     let descriptor: Int32
-    /// A write failed in the middle of a line: the next one must not be glued to its beginning.
+    /// A write failed within a line, so that a newline must precede the next line.
     private var isMidLine = false
 
-    /// Between one call of the system and the next; a pipe holds as much by default.
+    /// Maximum number of bytes per write; the default capacity of a pipe.
     private static let chunkBytes = 64 * 1024
 
     init(descriptor: Int32) {
         self.descriptor = descriptor
     }
 
-    /// Blocks until the kernel has all lines, or refuses them.
-    /// - Returns: how many lines were lost.
+    /// Blocks until the kernel has accepted all lines, or a write fails.
+    /// - Returns: the number of lost lines.
     mutating func write(_ lines: [UInt8]) -> Int {
         if isMidLine {
             guard writeChunk([UInt8(ascii: "\n")]) == 1 else { return Self.count(of: lines[...]) }
@@ -32,7 +32,7 @@ struct LineOutput {
         return 0
     }
 
-    /// How many bytes were taken; nil when the descriptor has failed.
+    /// The number of bytes written; nil if the descriptor has failed.
     private func writeChunk(_ chunk: [UInt8]) -> Int? {
         while true {
             let written = Glibc.write(descriptor, chunk, chunk.count)
@@ -40,7 +40,7 @@ struct LineOutput {
             switch errno {
             case EINTR: continue
             case EAGAIN:
-                // Whoever shares the open file (a terminal, a parent) has made it non-blocking.
+                // Another process that shares the open file (a terminal, a parent) has made it nonblocking.
                 var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = poll(&wanted, 1, -1)
             default: return nil

@@ -1,22 +1,23 @@
-/// What a log line says besides its message, typed so that JSON keeps numbers and booleans as such.
+/// The value of a log field. Numbers and booleans are written as such in JSON.
 public enum LogValue: Sendable, Equatable {
     case string(String)
     case integer(Int64)
     case double(Double)
     case boolean(Bool)
-    /// Written as a number of milliseconds with microseconds as its fraction; the field's name ends in `_ms`.
+    /// Written in milliseconds with three decimal places. The field's name ends in `_ms`.
     case milliseconds(Duration)
 
+    /// An integer, clamped to 64 bits.
     public static func integer(_ value: some BinaryInteger) -> LogValue {
         .integer(Int64(clamping: value))
     }
 
-    /// The text of anything that can say what it is: an error, an identifier.
+    /// The description of a value, such as an identifier.
     public static func text(_ value: some CustomStringConvertible) -> LogValue {
         .string(value.description)
     }
 
-    /// An error, with what its description says.
+    /// The description of an error.
     public static func error(_ error: any Error) -> LogValue {
         .string("\(error)")
     }
@@ -31,9 +32,9 @@ extension LogValue: ExpressibleByStringInterpolation, ExpressibleByIntegerLitera
     public init(booleanLiteral value: Bool) { self = .boolean(value) }
 }
 
-/// One name and its value.
+/// A name and its value in a log line.
 public struct LogField: Sendable, Equatable {
-    /// snake_case. The names that every line has already are written with a `_` after them.
+    /// Name in snake_case. A reserved name (`timestamp`, `level`, `message`, `component`) gets a trailing `_`.
     public let name: String
     public let value: LogValue
 
@@ -45,8 +46,7 @@ public struct LogField: Sendable, Equatable {
     static let reserved = ["timestamp", "level", "message", "component"]
 }
 
-/// Fields in the order in which they were given: `["job_id": "\(id)", "attempt": 3]`. A name stands once; a later
-/// value replaces an earlier one.
+/// Fields in order: `["job_id": "\(id)", "attempt": 3]`. Names are unique; a later value replaces an earlier one.
 public struct LogFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     public private(set) var list: [LogField] = []
 
@@ -59,6 +59,7 @@ public struct LogFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
         }
     }
 
+    /// Appends a field, or replaces the field with the same name.
     public mutating func set(_ field: LogField) {
         if let index = list.firstIndex(where: { $0.name == field.name }) {
             list[index] = field
@@ -67,6 +68,7 @@ public struct LogFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
         }
     }
 
+    /// These fields followed by `others`, which replace fields with the same name.
     public func merged(with others: LogFields) -> LogFields {
         guard !list.isEmpty else { return others }
         var merged = self

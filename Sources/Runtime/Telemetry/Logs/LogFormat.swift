@@ -1,14 +1,14 @@
 internal import Values
 
-/// The two shapes of a line. Whatever the texts contain, one record is one line of valid UTF-8, and holds no character
-/// that a terminal would obey.
+/// The format of log lines. In both formats one record is one line of valid UTF-8 without terminal control characters,
+/// regardless of its texts.
 public enum LogFormat: Sendable, Equatable {
-    /// One JSON object: `timestamp`, `level`, `message`, `component`, then the fields.
+    /// A JSON object: `timestamp`, `level`, `message`, `component`, then the fields.
     case json
-    /// For people: time of day (UTC), level, component, message, then `name=value`.
+    /// Plain text: time of day (UTC), level, component, message, then `name=value` for each field.
     case console(coloured: Bool)
 
-    /// A longer text is cut here, so that one job's output cannot fill the log; in bytes.
+    /// Maximum length of a text, in bytes. Longer texts are truncated, so that one job's output cannot fill the log.
     static let textBytesMax = 16 * 1024
 
     /// Appends the record and a newline.
@@ -47,7 +47,7 @@ extension LogFormat {
         case .string(let text):
             appendQuoted(text, to: &bytes)
         case .double(let number) where !number.isFinite:
-            // JSON has no such numbers.
+            // JSON cannot represent infinity and NaN.
             appendQuoted(number.description, to: &bytes)
         default:
             appendPlain(value, to: &bytes)
@@ -60,7 +60,7 @@ extension LogFormat {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    /// Values that need neither quotes nor escapes in either format.
+    /// Appends a value without quotes and escapes, in either format.
     private static func appendPlain(_ value: LogValue, to bytes: inout [UInt8]) {
         switch value {
         case .string(let text): bytes.append(contentsOf: text.utf8)

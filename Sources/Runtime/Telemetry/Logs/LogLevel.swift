@@ -1,4 +1,4 @@
-/// How much a line matters; a logger writes its own level and all above it.
+/// The severity of a log line, in ascending order. A logger writes lines of its level and above.
 public enum LogLevel: String, CaseIterable, Comparable, Sendable {
     case trace = "TRACE"
     case debug = "DEBUG"

@@ -1,11 +1,12 @@
 import Synchronization
 
-/// Where lines go. `accept` is called from any thread, event loops included, so it must never block on input or output.
+/// A destination of log records.
 public protocol LogSink: Sendable {
+    /// Called on any thread, including event loops, so it must not block on input or output.
     func accept(_ record: LogRecord)
 }
 
-/// Keeps what was logged, for a test to look at.
+/// A sink that collects records for tests.
 public final class CollectedLog: LogSink {
     private let collected = Mutex<[LogRecord]>([])
 
@@ -19,7 +20,7 @@ public final class CollectedLog: LogSink {
         collected.withLock { $0 }
     }
 
-    /// Each record as it would stand on standard output, without the newline at its end.
+    /// Each record as a line in `format`, without the newline.
     public func lines(_ format: LogFormat = .json) -> [String] {
         records.map { record in
             var bytes: [UInt8] = []

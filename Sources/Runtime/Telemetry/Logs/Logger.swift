@@ -1,12 +1,12 @@
 public import Values
 
-/// Writes structured lines for one component, with the fields bound to it.
+/// Writes structured log lines for one component, with a set of bound fields.
 ///
-/// A value: pass it, copy it, bind more to it. When a level is off, neither the message nor the fields are evaluated.
-/// No call ever waits for whoever reads the log.
+/// A logger is a value that can be copied and extended with further fields. The message and the fields of a disabled
+/// level are not evaluated. Calls do not wait for the reader of the log.
 public struct Logger: Sendable {
     public let component: String
-    /// What is below it is not written.
+    /// Minimum level of written lines.
     public let level: LogLevel
     private let bound: LogFields
     private let sink: any LogSink
@@ -22,12 +22,12 @@ public struct Logger: Sendable {
         self.sink = sink
     }
 
-    /// The same logger speaking for another component.
+    /// A copy for another component.
     public func component(_ name: String) -> Logger {
         Logger(component: name, level: level, bound: bound, sink: sink)
     }
 
-    /// The same logger with more fields on each of its lines.
+    /// A copy with further fields on each line.
     public func with(_ fields: LogFields) -> Logger {
         Logger(component: component, level: level, bound: bound.merged(with: fields), sink: sink)
     }
@@ -65,7 +65,7 @@ public struct Logger: Sendable {
     }
 }
 
-/// All that one line says.
+/// The content of a log line.
 public struct LogRecord: Sendable, Equatable {
     public let instant: WallInstant
     public let level: LogLevel

@@ -2,25 +2,26 @@ import Glibc
 import Synchronization
 internal import Values
 
-/// Lines on their way to a file descriptor, standard output by default.
+/// A sink that writes lines to a file descriptor, standard output by default.
 ///
-/// The caller's thread renders the line and appends it to a bounded buffer; a thread of its own writes. So a reader of
-/// the log that has stopped reading never stops an event loop. While the buffer is full, lines are dropped and counted,
-/// and one line says how many as soon as it flows again. A descriptor that fails (EPIPE, a full disk) loses the lines
-/// that were being written, and is tried again with the next ones; it never ends the process.
+/// The calling thread formats the line and appends it to a bounded buffer; a writer thread writes the buffer. A reader
+/// that stops reading therefore never blocks an event loop. While the buffer is full, lines are dropped and counted,
+/// and a warning with their number follows when writing continues. If the descriptor fails (EPIPE, a full disk), the
+/// lines being written are lost, and the next ones are tried again; the process continues.
 public final class QueuedLog: LogSink {
     private let queue: LogQueue
 
     /// - Parameters:
-    ///   - bytesMax: how much may wait unwritten, in bytes.
-    /// - Throws: `QueuedLogError` when the process has no file descriptor or thread left.
+    ///   - descriptor: the file descriptor; 1 is standard output.
+    ///   - bytesMax: size of the buffer in bytes.
+    /// - Throws: if the process has no file descriptor or thread left.
     public init(descriptor: Int32 = 1, format: LogFormat, bytesMax: Int = 4 * 1024 * 1024) throws(QueuedLogError) {
         let queue = try LogQueue(descriptor: descriptor, format: format, bytesMax: bytesMax)
         try WriterThread.start { queue.writeUntilClosed() }
         self.queue = queue
     }
 
-    /// The thread writes what is left and ends.
+    /// The writer thread writes the rest of the buffer and ends.
     deinit {
         queue.close()
     }
@@ -29,8 +30,8 @@ public final class QueuedLog: LogSink {
         queue.append(record)
     }
 
-    /// Waits until everything accepted so far is written, at most `limit`; for use on the way out of the process.
-    /// - Returns: whether all was written.
+    /// Waits until all accepted lines are written, up to `limit`. Blocks; for the end of the process.
+    /// - Returns: false if the limit passed first.
     @discardableResult
     public func flush(within limit: Duration) -> Bool {
         let start = ContinuousClock.now
@@ -43,13 +44,13 @@ public final class QueuedLog: LogSink {
 }
 
 extension LogFormat {
-    /// The console format of a descriptor: in colours where a terminal shows it.
+    /// The console format for a descriptor, coloured if it is a terminal.
     public static func console(for descriptor: Int32 = 1) -> LogFormat {
         .console(coloured: isatty(descriptor) == 1)
     }
 }
 
-/// A call of the system that failed while a log was being opened.
+/// A system call that failed while a log was opened.
 public struct QueuedLogError: Error, CustomStringConvertible {
     public let call: String
     public let errno: Int32
@@ -59,19 +60,19 @@ public struct QueuedLogError: Error, CustomStringConvertible {
     }
 }
 
-/// The buffer between the threads that log and the one that writes.
+/// The buffer between the logging threads and the writer thread.
 private final class LogQueue: Sendable {
     private struct State {
         var pending: [UInt8] = []
-        /// Emptied and taken back by the writer, so that a busy log allocates nothing.
+        /// An empty array with capacity, returned by the writer, so that a busy log does not allocate.
         var spare: [UInt8] = []
         var dropped = 0
         var isWriting = false
-        /// The writer sleeps until a byte arrives in its pipe.
+        /// The writer waits for a byte in its pipe.
         var isWaiting = false
         var isClosed = false
 
-        /// Whether the writer slept, and now has to be woken.
+        /// Returns whether the writer was waiting and has to be woken.
         mutating func stopWaiting() -> Bool {
             defer { isWaiting = false }
             return isWaiting
@@ -127,12 +128,12 @@ private final class LogQueue: Sendable {
         if mustWake { wake() }
     }
 
-    /// At most one byte is ever in the pipe, so this cannot block.
+    /// The pipe never contains more than one byte, so this cannot block.
     private func wake() {
         _ = write(wakeWriter, [1], 1)
     }
 
-    /// The life of the writer thread.
+    /// The body of the writer thread.
     func writeUntilClosed() {
         var output = LineOutput(descriptor: descriptor)
         while true {
@@ -145,7 +146,7 @@ private final class LogQueue: Sendable {
             case .write(let lines, let dropped):
                 let lost = output.write(lines)
                 release(lines)
-                // Lines were dropped because the buffer was full, so they come after what it held.
+                // Lines were dropped while the buffer was full, so the warning follows the contents of the buffer.
                 let unreported = dropped > 0 ? output.write(notice(of: dropped)) : 0
                 state.withLock { state in
                     state.dropped += lost + (unreported > 0 ? dropped : 0)
@@ -176,7 +177,7 @@ private final class LogQueue: Sendable {
         }
     }
 
-    /// What a burst has made large is not kept.
+    /// Returns the array for reuse, unless a burst has made it large.
     private func release(_ lines: consuming [UInt8]) {
         guard lines.capacity <= 256 * 1024 else { return }
         lines.removeAll(keepingCapacity: true)
@@ -188,7 +189,7 @@ private final class LogQueue: Sendable {
         var line: [UInt8] = []
         let record = LogRecord(
             instant: .now(), level: .warning, component: "log",
-            message: "log lines were dropped because whoever reads the log did not keep up",
+            message: "log lines were dropped because the reader of the log is too slow",
             fields: ["dropped": .integer(dropped)])
         format.append(record, to: &line)
         return line

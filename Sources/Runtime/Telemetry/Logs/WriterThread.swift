@@ -1,20 +1,20 @@
 import Glibc
 import Synchronization
 
-/// A detached thread, started without unsafe code: the body travels through a queue rather than through the untyped
-/// argument of `pthread_create`. Each started thread takes one body, so it does not matter which thread takes which.
+/// Starts detached threads without unsafe code: the body is passed through a queue instead of the untyped argument of
+/// `pthread_create`. Each thread takes one body; which one does not matter.
 enum WriterThread {
     private static let bodies = Mutex<[@Sendable () -> Void]>([])
 
-    /// All signals are blocked in the thread: those of the process belong to its event loop, and a SIGPIPE that a write
-    /// of this thread raises stays pending here, while the write returns EPIPE.
+    /// All signals are blocked in the thread: signals to the process are handled by its event loop, and a SIGPIPE
+    /// raised by a write of this thread stays pending, while the write returns EPIPE.
     static func start(_ body: @escaping @Sendable () -> Void) throws(QueuedLogError) {
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)
         pthread_sigmask(SIG_SETMASK, &all, &before)
         var thread = pthread_t()
-        // Under the lock, so that on failure the last body is this one.
+        // Within the lock, so that after a failure the last body is this one.
         let status = bodies.withLock { bodies in
             bodies.append(body)
             let status = pthread_create(

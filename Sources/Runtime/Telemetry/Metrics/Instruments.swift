@@ -1,17 +1,18 @@
 import Synchronization
 
-/// What a series of a metric can be asked.
+/// The value of one series of a metric.
 public protocol MetricInstrument: AnyObject, Sendable {
+    /// The current samples of the series.
     func samples(labelValues: [String]) -> [MetricSample]
 }
 
-/// Counts events; never falls. Adding is one atomic addition.
+/// A monotonically increasing count of events. Adding is one atomic addition.
 public final class Counter: MetricInstrument {
     private let count = Atomic<UInt64>(0)
 
     init() {}
 
-    /// - Parameter events: not negative.
+    /// - Parameter events: 0 or more.
     public func add(_ events: Int = 1) {
         count.wrappingAdd(UInt64(events), ordering: .relaxed)
     }
@@ -25,7 +26,7 @@ public final class Counter: MetricInstrument {
     }
 }
 
-/// A number that rises and falls.
+/// A value that can increase and decrease.
 public final class Gauge: MetricInstrument {
     private let number = AtomicDouble()
 
@@ -48,10 +49,10 @@ public final class Gauge: MetricInstrument {
     }
 }
 
-/// Counts observations by size. Observing is one atomic addition for the bucket and one for the sum.
+/// A distribution of observed values in buckets. Observing is one atomic addition for the bucket and one for the sum.
 public final class Histogram: MetricInstrument {
     private let bounds: [Double]
-    /// One for each bound, and the last for what exceeds them all. Not cumulative: the sums are made when read.
+    /// One for each bound, and one for values above all bounds. Cumulated when read.
     private let buckets: [Counter]
     private let sum = AtomicDouble()
 
@@ -60,7 +61,7 @@ public final class Histogram: MetricInstrument {
         buckets = (0...bounds.count).map { _ in Counter() }
     }
 
-    /// A value that is no number is not counted; it would make the sum none for ever.
+    /// Observes a value. NaN is ignored, because it would make the sum NaN permanently.
     public func observe(_ value: Double) {
         guard !value.isNaN else { return }
         var index = 0
@@ -69,7 +70,7 @@ public final class Histogram: MetricInstrument {
         sum.add(value)
     }
 
-    /// Observes a number of seconds.
+    /// Observes a duration in seconds.
     public func observe(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
         observe(Double(seconds) + Double(attoseconds) * 1e-18)
@@ -91,7 +92,7 @@ public final class Histogram: MetricInstrument {
     }
 }
 
-/// A `Double` in an atomic word of its bits.
+/// An atomic `Double`, stored as its bit pattern.
 private struct AtomicDouble: ~Copyable {
     private let bits = Atomic<UInt64>(0)
 

@@ -1,4 +1,4 @@
-/// All series of one metric at one moment, as they are rendered.
+/// All series of a metric at one moment.
 public struct MetricFamily: Sendable, Equatable {
     public let declaration: MetricDeclaration
     public private(set) var samples: [MetricSample]
@@ -8,21 +8,22 @@ public struct MetricFamily: Sendable, Equatable {
         self.samples = samples
     }
 
-    /// A family whose values come from elsewhere (a table, `/proc`), not from a registry.
+    /// A family whose values do not come from a registry, but for example from a table or `/proc`.
     public init(_ kind: MetricDeclaration.Kind, _ name: String, help: String, labels: [String] = []) {
         self.init(MetricDeclaration(kind, name, help: help, labels: labels))
     }
 
-    /// Adds a series of a counter or gauge; one label value for each declared label, in its order.
+    /// Adds a series of a counter or gauge.
+    /// - Parameter labelValues: one value for each declared label, in the order of the declaration.
     public mutating func add(_ value: Double, _ labelValues: String...) {
-        precondition(declaration.kind != .histogram, "a histogram has parts: \(declaration.name)")
-        precondition(labelValues.count == declaration.labels.count, "labels of \(declaration.name)")
+        precondition(declaration.kind != .histogram, "a histogram has more than one value: \(declaration.name)")
+        precondition(labelValues.count == declaration.labels.count, "wrong number of labels for \(declaration.name)")
         samples.append(MetricSample(part: .value, labelValues: labelValues, value: value))
     }
 
-    /// Families by name, those of one name made one. A series that stands in several is added up when it only grows (a
-    /// counter, a histogram); of a gauge the later one wins. A family whose declaration contradicts the first of its
-    /// name (it comes from another version) is left out, so that the page stays valid.
+    /// Merges families with the same name, and sorts them by name. Equal series are added up for counters and
+    /// histograms; for a gauge the last one is used. A family whose declaration contradicts the first of its name (from
+    /// another version) is dropped, so that the page stays valid.
     public static func merged(_ families: [MetricFamily]) -> [MetricFamily] {
         var byName: [String: MetricFamily] = [:]
         for family in families {
@@ -42,15 +43,15 @@ public struct MetricFamily: Sendable, Equatable {
         }
     }
 
-    /// Sorted by labels, the parts of a histogram together and its buckets rising.
+    /// Sorted by labels, with the parts of a histogram together and its buckets ascending.
     private func samplesWithoutDuplicates() -> [MetricSample] {
         var unique: [MetricSample] = []
-        var places: [MetricSample.Key: Int] = [:]
+        var indices: [MetricSample.Key: Int] = [:]
         for sample in samples {
-            if let place = places[sample.key] {
-                unique[place].value = declaration.kind == .gauge ? sample.value : unique[place].value + sample.value
+            if let index = indices[sample.key] {
+                unique[index].value = declaration.kind == .gauge ? sample.value : unique[index].value + sample.value
             } else {
-                places[sample.key] = unique.count
+                indices[sample.key] = unique.count
                 unique.append(sample)
             }
         }
@@ -58,10 +59,10 @@ public struct MetricFamily: Sendable, Equatable {
     }
 }
 
-/// One number of one series.
+/// One value of one series.
 public struct MetricSample: Sendable, Equatable {
-    /// Which line of a series this is. Counters and gauges have the one value; a histogram has a cumulative count for
-    /// each bound and for infinity, the sum of what was observed, and the count.
+    /// The line of a series. Counters and gauges have one value; a histogram has a cumulative count for each bound and
+    /// for infinity, the sum of the observed values, and their count.
     public enum Part: Sendable, Hashable {
         case value
         case bucket(upperBound: Double)
@@ -70,7 +71,7 @@ public struct MetricSample: Sendable, Equatable {
     }
 
     public let part: Part
-    /// In the order of the declaration's labels.
+    /// Label values in the order of the declaration.
     public let labelValues: [String]
     public var value: Double
 
@@ -96,7 +97,7 @@ public struct MetricSample: Sendable, Equatable {
 }
 
 extension MetricSample.Part {
-    /// What the part puts after the metric's name.
+    /// The suffix after the metric's name.
     var suffix: String {
         switch self {
         case .value: ""

@@ -1,16 +1,16 @@
 import Synchronization
 
-/// The metrics of a process. Made once at start and handed to whoever counts; not a global.
+/// The metrics of a process. Created once at start and passed to the modules that count; not a global.
 ///
-/// Declaring the same metric again gives the same series; declaring another one under its name traps.
+/// A second declaration of a metric returns the same series. A different declaration with the same name traps.
 public final class MetricRegistry: Sendable {
     private let seriesMax: Int
     private let logger: Logger?
     private let sources = Mutex<[String: any MetricSource]>([:])
 
     /// - Parameters:
-    ///   - seriesMax: how many label sets a metric may have before further ones are counted as `other`.
-    ///   - logger: is told when that happens.
+    ///   - seriesMax: maximum number of label sets of a metric. Further ones are counted as `other`.
+    ///   - logger: logs a warning when a metric reaches the maximum.
     public init(seriesMax: Int = 1_000, logger: Logger? = nil) {
         self.seriesMax = seriesMax
         self.logger = logger
@@ -44,7 +44,7 @@ public final class MetricRegistry: Sendable {
         histogram(name, help: help, labels: [], bounds: bounds).with()
     }
 
-    /// A metric that is declared where its readers see it too (those that arrive by `MetricSnapshot`).
+    /// The series of a counter whose declaration is shared with its readers (see `MetricSnapshot`).
     public func counters(_ declaration: MetricDeclaration) -> MetricSeries<Counter> {
         precondition(declaration.kind == .counter, "not a counter: \(declaration.name)")
         return series(declaration) { Counter() }
@@ -70,23 +70,23 @@ public final class MetricRegistry: Sendable {
                 return made
             }
             guard known.declaration == declaration, let series = known as? MetricSeries<Instrument> else {
-                preconditionFailure("two metrics of one name: \(declaration.name)")
+                preconditionFailure("two different metrics with the name \(declaration.name)")
             }
             return series
         }
     }
 
-    /// What has been declared so far, by name.
+    /// All declarations so far, sorted by name.
     public var declarations: [MetricDeclaration] {
         sources.withLock { $0.values.map(\.declaration) }.sorted { $0.name < $1.name }
     }
 
-    /// The present values, by name.
+    /// The current values, sorted by name.
     public func families() -> [MetricFamily] {
         MetricFamily.merged(sources.withLock { Array($0.values) }.map { $0.family() })
     }
 
-    /// The page of `GET /metrics`: this registry merged with families from elsewhere.
+    /// The page of `GET /metrics`: the families of this registry merged with others.
     public func page(with others: [MetricFamily] = []) -> [UInt8] {
         PrometheusText.page(families() + others)
     }

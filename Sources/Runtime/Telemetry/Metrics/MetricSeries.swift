@@ -1,7 +1,7 @@
 import Synchronization
 
-/// The series of one metric by their label values. Look one up once and keep it: `with` takes a lock and compares
-/// strings, the instrument that it returns does neither.
+/// The series of one metric by label values. `with` takes a lock and compares strings, so its result should be stored;
+/// the instrument itself does neither.
 public final class MetricSeries<Instrument: MetricInstrument>: MetricSource {
     let declaration: MetricDeclaration
     private let seriesMax: Int
@@ -18,16 +18,17 @@ public final class MetricSeries<Instrument: MetricInstrument>: MetricSource {
         self.make = make
     }
 
-    /// The instrument of these label values, one for each declared label in its order. Once the family has as many
-    /// series as it may, further values share the one whose labels are all `other`, and a warning is logged once:
-    /// a label that takes its value from users must not be able to fill the memory here or in Prometheus.
+    /// The instrument for these label values, one for each declared label in the order of the declaration. When the
+    /// metric has reached its maximum number of series, further values share the series whose labels are all `other`,
+    /// and a warning is logged once. A label with values from users can therefore not exhaust memory here or in
+    /// Prometheus.
     public func with(_ labelValues: String...) -> Instrument {
         with(labelValues)
     }
 
     public func with(_ labelValues: [String]) -> Instrument {
-        precondition(labelValues.count == declaration.labels.count, "labels of \(declaration.name)")
-        let (instrument, hasJustOverflown) = known.withLock { known in
+        precondition(labelValues.count == declaration.labels.count, "wrong number of labels for \(declaration.name)")
+        let (instrument, hasJustOverflowed) = known.withLock { known in
             if let instrument = known[labelValues] { return (instrument, false) }
             guard known.count >= seriesMax, !labelValues.isEmpty else {
                 let instrument = make()
@@ -40,7 +41,7 @@ public final class MetricSeries<Instrument: MetricInstrument>: MetricSource {
             known[other] = instrument
             return (instrument, true)
         }
-        if hasJustOverflown {
+        if hasJustOverflowed {
             logger?.warning(
                 "a metric has too many label values; further ones are counted as other",
                 ["metric": .string(declaration.name), "series_max": .integer(seriesMax)])
@@ -56,7 +57,7 @@ public final class MetricSeries<Instrument: MetricInstrument>: MetricSource {
     }
 }
 
-/// What the registry knows of a metric whatever its instruments are.
+/// The series of a metric, independent of the type of its instruments.
 protocol MetricSource: AnyObject, Sendable {
     var declaration: MetricDeclaration { get }
     func family() -> MetricFamily

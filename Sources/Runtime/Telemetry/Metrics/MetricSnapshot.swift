@@ -1,17 +1,17 @@
-/// How counters travel from a process without an HTTP port (a worker) to the page of one that has one.
+/// The counters and histograms of a process at one moment, for transfer to a process that exposes them. A worker, which
+/// has no HTTP port, stores its snapshot in a table.
 ///
-/// A snapshot holds everything that only grows, counters and histograms, as pairs of a text and a number, so that it
-/// fits two columns of a table. Adding pairs of equal text from many processes, in SQL or here, gives the pairs of the
-/// whole; `families` turns them back into what is rendered.
+/// A snapshot is a list of pairs of a text and a number, which fit two columns of a table. Adding the numbers of equal
+/// texts of many processes, in SQL or by `sum`, gives the totals; `families` converts them to families for the page.
 ///
-/// **Never decreasing.** To Prometheus a counter that falls by the last bit of a `Double` has been reset, and a rate
-/// over it jumps by its whole value. Counts are whole numbers, exact up to 2^53. Sums of histograms are cut down to a
-/// multiple of 1/4096 when the snapshot is made, so that sums of them are exact up to 2^41 (69,000 years in seconds):
-/// they do not depend on the order of addition, nor on whether the share of a process that has ended was folded into a
-/// total before.
+/// **Monotonic totals.** Prometheus takes a counter that decreases by the last bit of a `Double` for a reset, and a
+/// rate over it jumps by the whole value. Counts are whole numbers, exact up to 2^53. Sums of histograms are rounded
+/// down to a multiple of 1/4096 in the snapshot, so that additions are exact up to 2^41 (69,000 years in seconds): a
+/// total does not depend on the order of addition, nor on whether the snapshot of an ended process was merged into it
+/// before.
 public struct MetricSnapshot: Sendable, Equatable {
     public struct Entry: Sendable, Equatable {
-        /// As in the text format: `job_wait_seconds_bucket{queue="mail",le="0.5"}`.
+        /// Name and labels as in the text format: `job_wait_seconds_bucket{queue="mail",le="0.5"}`.
         public let series: String
         public let value: Double
 
@@ -27,7 +27,7 @@ public struct MetricSnapshot: Sendable, Equatable {
         self.entries = entries
     }
 
-    /// - Parameter families: gauges among them are left out, since they do not outlive their process.
+    /// - Parameter families: the families to include. Gauges are skipped, because they end with their process.
     public init(_ families: [MetricFamily]) {
         entries = families.filter { $0.declaration.kind != .gauge }.flatMap { family in
             family.samples.map { sample in
@@ -39,7 +39,7 @@ public struct MetricSnapshot: Sendable, Equatable {
         }
     }
 
-    /// Adds up the entries of equal text.
+    /// Adds up the entries of the same series.
     public static func sum(_ snapshots: [MetricSnapshot]) -> MetricSnapshot {
         var totals: [String: Double] = [:]
         for entry in snapshots.lazy.flatMap(\.entries) {
@@ -49,8 +49,8 @@ public struct MetricSnapshot: Sendable, Equatable {
             entries: totals.sorted { $0.key < $1.key }.map { Entry(series: $0.key, value: $0.value) })
     }
 
-    /// The families of these declarations, those without an entry included. An entry that fits none of them (it was
-    /// written by another version, or by hand) is left out: what stands in a table cannot make the page invalid.
+    /// The families of these declarations, including those without an entry. An entry that matches none of them (from
+    /// another version, or written by hand) is skipped, so that the contents of a table cannot make the page invalid.
     public func families(_ declarations: [MetricDeclaration]) -> [MetricFamily] {
         var byName: [String: MetricDeclaration] = [:]
         for declaration in declarations {
@@ -69,13 +69,13 @@ public struct MetricSnapshot: Sendable, Equatable {
 }
 
 extension MetricRegistry {
-    /// What this process has counted since it started.
+    /// The counters and histograms of this process since its start.
     public func snapshot() -> MetricSnapshot {
         MetricSnapshot(families())
     }
 }
 
-/// The text of a series, taken apart: the reverse of `PrometheusText.appendSeries`.
+/// The parsed name and labels of a series; the inverse of `PrometheusText.appendSeries`.
 private struct SeriesText {
     var name = ""
     var labels: [(name: String, value: String)] = []
@@ -96,7 +96,7 @@ private struct SeriesText {
         guard rest.elementsEqual("}".utf8) else { return nil }
     }
 
-    /// Takes `="value"`, and undoes the escapes.
+    /// Consumes `="value"`. Returns the unescaped value.
     private static func takeValue(from rest: inout Substring.UTF8View) -> String? {
         rest = rest.dropFirst(2)
         var bytes: [UInt8] = []
@@ -112,7 +112,7 @@ private struct SeriesText {
         return nil
     }
 
-    /// Nil when labels or bounds are not the declared ones.
+    /// The sample of a series; nil if labels or bounds differ from the declaration.
     func sample(of declaration: MetricDeclaration, value: Double) -> MetricSample? {
         var part = MetricSample.Part.value
         var labels = self.labels[...]

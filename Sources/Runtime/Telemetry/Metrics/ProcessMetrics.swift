@@ -1,8 +1,8 @@
 import Glibc
 
-/// The `process_*` metrics that Prometheus clients have in common, and the build: of this process, at this moment.
+/// The standard `process_*` metrics of Prometheus clients, and build information.
 public enum ProcessMetrics {
-    /// A metric whose source cannot be read (no `/proc`) is left out.
+    /// The current `process_*` values of this process. A metric whose source cannot be read (no `/proc`) is omitted.
     public static func families() -> [MetricFamily] {
         var families: [MetricFamily] = []
         func add(_ kind: MetricDeclaration.Kind, _ name: String, _ help: String, _ value: Double?) {
@@ -26,7 +26,7 @@ public enum ProcessMetrics {
         return families
     }
 
-    /// `jobqueue_build_info{version}`, which is always 1.
+    /// `jobqueue_build_info{version}`; the value is always 1.
     public static func build(version: String) -> MetricFamily {
         var family = MetricFamily(
             .gauge, "jobqueue_build_info", help: "Always 1. The label contains the version.", labels: ["version"])
@@ -40,7 +40,7 @@ public enum ProcessMetrics {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
-    /// proc(5), `/proc/self/statm`: the first two numbers.
+    /// The first two numbers of `/proc/self/statm` (proc(5)).
     private static func memoryPages() -> (virtual: Int, resident: Int)? {
         guard let fields = contents(of: "/proc/self/statm")?.split(separator: " "), fields.count >= 2,
             let virtual = Int(fields[0]), let resident = Int(fields[1])
@@ -53,7 +53,7 @@ public enum ProcessMetrics {
         defer { closedir(directory) }
         var entries = 0
         while readdir(directory) != nil { entries += 1 }
-        // Without `.`, `..` and the directory itself.
+        // Without `.`, `..` and the descriptor of the directory.
         return Double(entries - 3)
     }
 
@@ -62,8 +62,8 @@ public enum ProcessMetrics {
         return limit > 0 ? Double(limit) : nil
     }
 
-    /// Read once: boot time of the machine (`btime` of `/proc/stat`) and, in clock ticks since then, field 22 of
-    /// `/proc/self/stat`; fields are counted after the command's name, which may hold spaces and parentheses.
+    /// Start of the process: the boot time (`btime` of `/proc/stat`) plus field 22 of `/proc/self/stat` in clock ticks.
+    /// The fields are counted after the command's name, which may contain spaces and parentheses.
     private static let startSeconds: Double? = {
         guard let status = contents(of: "/proc/self/stat"), let nameEnd = status.lastIndex(of: ")"),
             let boot = contents(of: "/proc/stat")?.split(separator: "\n").first(where: { $0.hasPrefix("btime ") }),
@@ -74,7 +74,7 @@ public enum ProcessMetrics {
         return bootSeconds + ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
     }()
 
-    /// A file of `/proc`, read whole.
+    /// The contents of a file in `/proc`.
     private static func contents(of path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

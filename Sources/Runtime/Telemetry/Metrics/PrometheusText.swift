@@ -1,10 +1,10 @@
 /// The Prometheus text exposition format, version 0.0.4.
 public enum PrometheusText {
-    /// The `Content-Type` of a page.
+    /// The `Content-Type` of the page.
     public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// Families sorted by name, each name once (see `MetricFamily.merged`), each with HELP and TYPE even while it has no
-    /// series yet.
+    /// The page with the merged families, sorted by name (see `MetricFamily.merged`). Every family has HELP and TYPE,
+    /// even without series.
     public static func page(_ families: [MetricFamily]) -> [UInt8] {
         var page: [UInt8] = []
         page.reserveCapacity(16 * 1024)
@@ -23,7 +23,7 @@ public enum PrometheusText {
         return page
     }
 
-    /// The name of a sample with its labels: `job_wait_seconds_bucket{queue="mail",le="0.5"}`.
+    /// Appends the name and labels of a sample: `job_wait_seconds_bucket{queue="mail",le="0.5"}`.
     static func appendSeries(of sample: MetricSample, _ declaration: MetricDeclaration, to bytes: inout [UInt8]) {
         bytes.append(contentsOf: declaration.name.utf8)
         bytes.append(contentsOf: sample.part.suffix.utf8)
@@ -45,14 +45,14 @@ public enum PrometheusText {
         if opening == UInt8(ascii: ",") { bytes.append(UInt8(ascii: "}")) }
     }
 
-    /// Whole numbers without a fraction, others in the shortest form that reads back the same.
+    /// Integers without a fraction, other numbers in the shortest form that parses to the same value.
     static func number(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
         return Int64(exactly: value)?.description ?? value.description
     }
 
-    /// Backslash, line feed and, in a label value, the double quote are escaped; everything else is allowed.
+    /// Escapes backslash, line feed and, in label values, the double quote.
     private static func appendEscaped(_ text: String, escapingQuotes: Bool, to bytes: inout [UInt8]) {
         for byte in text.utf8 {
             switch byte {

@@ -49,12 +49,12 @@ extension Services {
     }
 }
 
-/// `body` with an api on a migrated database of its own.
+/// Runs `body` with an api on a migrated database of its own.
 func withApi(
     _ settings: [String: String] = [:], _ body: @Sendable (RunningApi, TestDatabase) async throws -> Void
 ) async throws {
-    let database = try await TestDatabase.migrated()
-    try await withServices { services in
-        try await body(try await services.startApi(database.url, settings), database)
+    try await Deployment.use { deployment in
+        let api = try await deployment.services.startApi(deployment.database.url, settings)
+        try await body(api, deployment.database)
     }
 }
