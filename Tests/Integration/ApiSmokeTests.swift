@@ -29,7 +29,7 @@ import Testing
             let refused = try await api.client.post("/api/jobs", #"{"type":"a","colour":"red"}"#)
             #expect(refused.status == 422 && refused["Content-Type"] == "application/problem+json")
             #expect(try refused.json["errors"]?[0]?["pointer"]?.string == "/colour")
-            #expect(try await database.integer("SELECT count(*) FROM job") == 1)
+            #expect(try await database.count("job") == 1)
         }
     }
 }

@@ -25,7 +25,7 @@ import Testing
             #expect(again.status == 201 && again.text == single.text && again["Location"] == single["Location"])
             let manyAgain = try await send(second, "/api/jobs/batch", "many", bulk)
             #expect(manyAgain.status == 201 && manyAgain.text == many.text)
-            #expect(try await database.integer("SELECT count(*) FROM job") == 3)
+            #expect(try await database.count("job") == 3)
 
             for (path, key, body) in [
                 ("/api/jobs", "order 4711", #"{"type":"echo"}"#), ("/api/jobs/batch", "order 4711", bulk),
@@ -40,7 +40,7 @@ import Testing
             let twice = try await second.client.request(
                 "POST", "/api/jobs", headers: [("Idempotency-Key", "a"), ("Idempotency-Key", "a")], body: body)
             #expect(twice.status == 400)
-            #expect(try await database.integer("SELECT count(*) FROM job") == 3)
+            #expect(try await database.count("job") == 3)
         }
     }
 }

@@ -99,7 +99,7 @@ import Values
             // Many short jobs make the worker lease ahead of its one slot.
             try await api.post(2_000, of: ["type": "echo"])
             try await waitUntil("short jobs are done") {
-                try await deployment.database.integer("SELECT count(*) FROM outcome") == 2_000
+                try await deployment.database.count("outcome") == 2_000
             }
             try await api.post(1, of: ["type": "sleep", "payload": 1])
             let ids = try await withThrowingTaskGroup(of: String.self) { tasks in

@@ -104,7 +104,7 @@ import Testing
             #expect(before.count == 1)
             #expect(try await api.job(id)["result"] == "written by the successor")
             #expect(try await api.job(id)["attempt"] == 2)
-            #expect(try await deployment.database.integer("SELECT count(*) FROM lease") == 0)
+            #expect(try await deployment.database.count("lease") == 0)
             try await waitUntil("the lost lease is counted once") {
                 try await api.metrics().sum("worker_lease_lost_total") == 1
             }

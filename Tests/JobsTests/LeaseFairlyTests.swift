@@ -185,10 +185,10 @@ import Values
             #expect(none.jobs.isEmpty)
             let wait = try #require(none.nextStart)
             #expect(wait > .seconds(95) && wait <= .seconds(100))
-            try await fixture.sql("UPDATE queue_rate SET spent_until = spent_until - interval '150 s'")
+            try await fixture.ageRates(seconds: 150)
             #expect(try await fixture.jobs.lease(Self.request(10), cursor: &cursor).jobs.count == 1)
             // Time that nobody used is not saved up beyond the burst.
-            try await fixture.sql("UPDATE queue_rate SET spent_until = spent_until - interval '1 h'")
+            try await fixture.ageRates(seconds: 3_600)
             #expect(try await fixture.jobs.lease(Self.request(10), cursor: &cursor).jobs.count == 3)
         }
     }

@@ -33,10 +33,10 @@ import Values
         _ body: @Sendable (Fixture) async throws -> Void
     ) async throws {
         try await Fixture.use { fixture in
-            for table in Self.tables { try await fixture.sql(["VACUUM ANALYZE ", table].joined()) }
+            try await fixture.analyze(Self.tables)
             try await fill(fixture)
             try await body(fixture)
-            for table in Self.tables { try await fixture.sql(["VACUUM ANALYZE ", table].joined()) }
+            try await fixture.analyze(Self.tables)
             try await body(fixture)
         }
     }

@@ -152,10 +152,7 @@ import Values
         try await Fixture.use { fixture in
             let id = try await fixture.enqueue(1)[0]
             _ = try await fixture.leaseExpired(1)
-            try await fixture.sql("UPDATE lease SET cancel_requested_at = clock_timestamp()")
-            try await fixture.sql(
-                "INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'cancel_requested', 1 FROM lease"
-            )
+            try await fixture.requestCancel(id)
             #expect(try await fixture.jobs.reclaimExpired(atMost: 10).leases.map(\.fate) == [.cancelled])
             #expect(try await fixture.status(of: id) == .cancelled)
             #expect(try await fixture.countMismatches() == 0)

@@ -6,50 +6,7 @@ import TestKit
 import Testing
 import Values
 
-/// Jobs of days gone by.
 extension Fixture {
-    /// Creates `count` jobs `createdAgo` (an interval of PostgreSQL) that ended `finishedAgo`, as the statements of
-    /// their life would have left them.
-    func insertEnded(
-        _ count: Int32, as status: JobStatus, createdAgo: String, finishedAgo: String? = nil, queue: String = "old"
-    ) async throws {
-        try await sql(
-            "SELECT register_subqueues(ARRAY[$1], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])", texts: [queue])
-        var parameters = Parameters()
-        parameters.append(count)
-        for text in [status.rawValue, createdAgo, finishedAgo ?? createdAgo, queue] { parameters.append(text: text) }
-        try await sql(
-            """
-            WITH made AS MATERIALIZED (
-                SELECT overlay(gen_random_uuid()::text
-                               PLACING left(uuid_at(clock_timestamp() - $3::interval)::text, 13) FROM 1 FOR 13)::uuid
-                           AS id,
-                       b.id AS subqueue_id
-                FROM generate_series(1, $1::int), subqueue b JOIN queue q ON q.id = b.queue_id WHERE q.name = $5),
-            stored AS (
-                INSERT INTO job (id, created_at, subqueue_id, payload)
-                SELECT id, clock_timestamp() - $3::interval, subqueue_id, 'null' FROM made),
-            outcome_rows AS (
-                INSERT INTO outcome (id, token, worker_id, finished_at, subqueue_id, attempt, status)
-                SELECT id, 1, 1, clock_timestamp() - $4::interval, subqueue_id, 1, $2::job_status FROM made),
-            error_rows AS (
-                INSERT INTO attempt_error (id, token, worker_id, started_at, failed_at, attempt, error)
-                SELECT id, 1, 1, clock_timestamp(), clock_timestamp(), 1, '{}' FROM made WHERE $2 = 'failed')
-            INSERT INTO transition_delta (subqueue_id, transition, n)
-            SELECT subqueue_id, unnest(CASE $2 WHEN 'succeeded' THEN ARRAY['enqueued', 'leased', 'succeeded']
-                                           WHEN 'failed' THEN ARRAY['enqueued', 'leased', 'failed']
-                                           ELSE ARRAY['enqueued', 'cancelled_queued'] END)::job_transition, count(*)
-            FROM made GROUP BY 1
-            """, parameters)
-    }
-
-    @discardableResult
-    func sql(_ sql: String, texts: [String]) async throws -> Rows {
-        var parameters = Parameters()
-        for text in texts { parameters.append(text: text) }
-        return try await self.sql(sql, parameters)
-    }
-
     /// The removals of a whole sweep.
     func sweep(_ policy: RetentionPolicy, atMost limit: Int32 = 1_000) async throws -> [RemovalBatch] {
         var batches: [RemovalBatch] = []

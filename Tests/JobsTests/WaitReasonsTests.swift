@@ -106,11 +106,8 @@ import Workers
             guard case .rateReached("default", let nextStart)? = try await reasons(fixture, ids[1]).first else {
                 throw NotInTime(description: "the rate is reached")
             }
-            var parameters = Parameters()
-            parameters.append(nextStart)
             // As if it were that instant.
-            try await fixture.sql(
-                "UPDATE queue_rate SET spent_until = spent_until - ($1 - clock_timestamp())", parameters)
+            try await fixture.ageRates(seconds: (nextStart - .now()) / .seconds(1))
             #expect(try await isTakenNext(fixture, ids[1]))
         }
     }

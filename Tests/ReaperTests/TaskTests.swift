@@ -142,19 +142,7 @@ import Workers
     @Test func `a sweep over many jobs is spread over runs, and begins anew when it is through`() async throws {
         try await Fixture.use { fixture in
             let perRun = Int(RetentionCleaner.batchMax) * RetentionCleaner.batchesMax
-            var parameters = Parameters()
-            parameters.append(Int32(perRun + 500))
-            try await fixture.sql(
-                "SELECT register_subqueues(ARRAY['old'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
-            try await fixture.sql(
-                """
-                INSERT INTO outcome (id, finished_at, subqueue_id, attempt, status)
-                SELECT overlay(gen_random_uuid()::text
-                               PLACING left(uuid_at(clock_timestamp() - interval '2 days')::text, 13) FROM 1 FOR 13)
-                           ::uuid,
-                       clock_timestamp() - interval '2 days', 1, 1, 'succeeded'
-                FROM generate_series(1, $1::int)
-                """, parameters)
+            try await fixture.insertEnded(perRun + 500, as: .succeeded, createdAgo: "48 hours")
             let policy = RetentionPolicy(succeededHours: 24, failedHours: 168, cancelledHours: 24)
             var sweeper = RetentionCleaner(store: fixture.jobs, policy: policy)
             let first = try await sweeper.runOnce()

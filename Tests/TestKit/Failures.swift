@@ -1,6 +1,6 @@
 public import Postgres
 
-/// The error of PostgreSQL that `body` throws; nil if it throws none.
+/// The `PostgresError` that `body` throws; nil if it throws none.
 public func failure(_ body: () async throws -> Void) async -> PostgresError? {
     do {
         try await body()

@@ -49,6 +49,12 @@ extension Fixture {
             "UPDATE pool SET observed_since = observed_since - make_interval(secs => $1)", Self.parameters(seconds))
     }
 
+    /// The last start under every rate limit was `seconds` earlier.
+    public func ageRates(seconds: Double) async throws {
+        try await sql(
+            "UPDATE queue_rate SET spent_until = spent_until - make_interval(secs => $1)", Self.parameters(seconds))
+    }
+
     /// Every pause with an end ended a second ago.
     public func endPauses() async throws {
         try await sql("UPDATE pause_state SET resume_at = clock_timestamp() - interval '1 s'")

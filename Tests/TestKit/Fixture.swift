@@ -106,6 +106,18 @@ public struct Fixture: Sendable {
         try await general.execute(sql: sql, parameters)
     }
 
+    @discardableResult
+    public func sql(_ sql: String, texts: [String]) async throws -> Rows {
+        var parameters = Parameters()
+        for text in texts { parameters.append(text: text) }
+        return try await self.sql(sql, parameters)
+    }
+
+    /// Brings the planner's statistics up to date, as autovacuum does.
+    public func analyze(_ tables: [String]) async throws {
+        for table in tables { try await sql("VACUUM ANALYZE \(table)") }
+    }
+
     /// The only value of a query.
     public func number(_ sql: String) async throws -> Int64 {
         try await self.sql(sql).onlyRow().int8(0)

@@ -88,6 +88,11 @@ public struct TestDatabase: Sendable {
         Int(try await self.sql("SELECT (\(sql))::bigint").onlyRow().int8(0))
     }
 
+    /// The number of rows of a table.
+    public func count(_ table: String) async throws -> Int {
+        try await integer("SELECT count(*) FROM \(table)")
+    }
+
     /// The first column of each row.
     public func texts(_ sql: String) async throws -> [String] {
         try await self.sql(sql).map { try $0.text(0) }
