@@ -1,6 +1,7 @@
+import Configuration
 import EventLoop
 import Jobs
-import Postgres
+import Service
 import TLS
 import Telemetry
 import TestKit
@@ -52,15 +53,15 @@ func withApi(_ body: @Sendable (InProcessApi, Fixture) async throws -> Void) asy
     try await Fixture.use { fixture in
         var database: LoopDatabase?
         let api = InProcessApi { logger, registry in
-            let endpoints = endpoints(fixture.database.settings, on: TestLoop.shared, logger, registry)
+            let endpoints = endpoints(fixture.database.url, on: TestLoop.shared, logger, registry)
             database = endpoints.databases.first
             return endpoints
         }
         do {
             try await body(api, fixture)
-            await database?.close()
+            await database?.sessions.close()
         } catch {
-            await database?.close()
+            await database?.sessions.close()
             throw error
         }
     }
@@ -69,19 +70,16 @@ func withApi(_ body: @Sendable (InProcessApi, Fixture) async throws -> Void) asy
 /// The endpoints over a database that is not there: for what can be asked without one.
 func endpointsWithoutDatabase() throws -> Endpoints {
     let logger = Logger(component: "test", level: .error, sink: CollectedLog())
-    return endpoints(
-        try DatabaseSettings(url: "postgresql://127.0.0.1:1/none"), on: try Loop(label: "test"), logger,
-        MetricRegistry())
+    return endpoints("postgresql://127.0.0.1:1/none", on: try Loop(label: "test"), logger, MetricRegistry())
 }
 
 private func endpoints(
-    _ sessions: DatabaseSettings, on loop: Loop, _ logger: Logger, _ registry: MetricRegistry
+    _ databaseURL: String, on loop: Loop, _ logger: Logger, _ registry: MetricRegistry
 ) -> Endpoints {
-    let database = LoopDatabase(
-        .init(
-            sessions: sessions, credentials: { nil }, schema: sessions.schema, subqueues: SubqueueDirectory(),
-            metrics: ConnectionPoolMetrics(registry: registry), logger: logger),
-        connections: 4, on: loop)
+    var reader = SettingsReader(environment: ProcessEnvironment(["DATABASE_URL": databaseURL]))
+    let settings = SessionSettings(
+        reading: &reader, applicationName: "jobqueue-api", poolSize: .init(default: 4, in: 4...4, help: ""))
+    let database = LoopDatabase(.init(settings, metrics: registry, logger: logger), connections: 4, on: loop)
     return Endpoints(
         databases: LoopDatabases(all: [database]), readiness: Readiness(database),
         metricsPage: MetricsPage(registry, database), rateLimitedLog: RateLimitedLog(logger: logger),

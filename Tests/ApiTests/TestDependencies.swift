@@ -1,7 +1,7 @@
+import Configuration
 import EventLoop
 import HTTP
-import Jobs
-import Postgres
+import Service
 import TLS
 import Telemetry
 import Testing

@@ -1,6 +1,6 @@
 import TestKit
 
-/// What must hold when everything has come to rest: the invariants of RELIABILITY.md, each a query for violations.
+/// The invariants that must hold when everything has come to rest, each a query for violations.
 enum ChaosInvariants {
     private struct Rule {
         let name: String

@@ -155,8 +155,8 @@ import Values
             try await withServices { services in
                 let reaper = try await services.start(Self.name, environment: fixture.database.environment)
                 try await fixture.waitUntilCount(of: "ready", is: 3)
-                try await reaper.waitForLine(containing: "leases were taken back")
-                let lines = reaper.lines.filter { $0.contains("a lease expired and was taken back") }
+                try await reaper.waitForLine(containing: "expired leases were reclaimed")
+                let lines = reaper.lines.filter { $0.contains("an expired lease was reclaimed") }
                 #expect(lines.count == 3)
                 #expect(lines.allSatisfy { $0.contains(#""job_id":""#) && $0.contains(#""attempt":1"#) })
                 try await fixture.waitUntilCount(of: "transition_delta", is: 0)
@@ -215,7 +215,7 @@ import Values
         try server.stop(.fast)
     }
 
-    /// RELIABILITY, F2 and F11: every batch is whole, whoever dies.
+    /// Every batch is whole, whichever process dies.
     @Test(arguments: TestSeeds.take(1))
     func `reapers that are killed at any instant lose nothing and do nothing twice`(seed: UInt64) async throws {
         try await Fixture.use { fixture in

@@ -20,13 +20,13 @@ import Testing
         }
     }
 
-    @Test func `a worker that was taken for dead is notified again under its new name`() async throws {
+    @Test func `a worker that was considered dead is notified again under its new name`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             let worker = try await deployment.startWorker("returning", ["WORKER_POLL_INTERVAL_SECONDS": "2"])
             // As the reaper does with a worker whose heartbeats have not come for long.
             try await deployment.sql("UPDATE worker SET deregistered_at = clock_timestamp(), waiting = false")
-            try await worker.waitForLine(containing: "has joined anew", within: .seconds(20))
+            try await worker.waitForLine(containing: "has registered again", within: .seconds(20))
             try await waitUntil("it is known to wait again") {
                 try await deployment.database.integer(
                     "SELECT count(*) FROM worker WHERE waiting AND deregistered_at IS NULL") == 1

@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    /// RELIABILITY, I8: at every instant the counts are those of the tables.
+    /// At every instant the counts are those of the tables.
     @Test func `counts stay exact while jobs move and two folders fold`() async throws {
         try await Fixture.use { fixture in
             let end = Flag()

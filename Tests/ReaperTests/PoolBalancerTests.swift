@@ -22,7 +22,7 @@ import Testing
             #expect(log.lines().count == 1 && log.lines()[0].contains(#""pool":"swarm","pool_version":1,"moved":2"#))
 
             #expect(try await fixture.pools.remove("swarm"))
-            #expect(try await balancer.runOnce().gone == 0)
+            #expect(try await balancer.runOnce().removed == 0)
             #expect(try await fixture.pools.all().isEmpty)
         }
     }

@@ -111,7 +111,7 @@ import Workers
             #expect(try await !pruner.runOnce().isNotable)
             try await fixture.expireWorkers()
             let report = try await pruner.runOnce()
-            #expect(report.dead == 1 && report.forgotten == 0)
+            #expect(report.dead == 1 && report.deleted == 0)
             #expect(try await pruner.runOnce().dead == 0)
             #expect(log.lines().count == 1 && log.lines()[0].contains(#""worker":"w-1""#))
         }
@@ -121,7 +121,7 @@ import Workers
         try await Fixture.use { fixture in
             let keeper = PartitionKeeper(store: fixture.jobs, partitionDays: 1)
             let partitions = try await fixture.count("job_partition")
-            #expect(try await keeper.runOnce().made == 0)
+            #expect(try await keeper.runOnce().created == 0)
             try await fixture.sql("DELETE FROM job_partition WHERE starts > current_date")
             try await fixture.sql(
                 """
@@ -134,7 +134,7 @@ import Workers
                 END $$
                 """)
             let report = try await keeper.runOnce()
-            #expect(report.made == PartitionKeeper.daysAhead && report.isNotable && report.dueIn == nil)
+            #expect(report.created == PartitionKeeper.daysAhead && report.isNotable && report.dueIn == nil)
             #expect(try await fixture.count("job_partition") == partitions)
         }
     }
@@ -162,10 +162,10 @@ import Workers
                 _ = try await fixture.jobs.insert(NewJob(type: "work"), as: request)
             }
             try await fixture.ageIdempotencyKeys(except: "key 1")
-            let forgetter = IdempotencyKeyPruner(store: fixture.jobs)
-            let report = try await forgetter.runOnce()
-            #expect(report.forgotten == 2 && report.isNotable && report.dueIn == nil)
-            #expect(try await forgetter.runOnce().forgotten == 0)
+            let pruner = IdempotencyKeyPruner(store: fixture.jobs)
+            let report = try await pruner.runOnce()
+            #expect(report.deleted == 2 && report.isNotable && report.dueIn == nil)
+            #expect(try await pruner.runOnce().deleted == 0)
             #expect(try await fixture.number("SELECT count(*) FROM idempotency_key WHERE key = 'key 1'") == 1)
         }
     }

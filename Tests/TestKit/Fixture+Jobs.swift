@@ -63,7 +63,8 @@ extension Fixture {
             """
             WITH asked AS (
                 UPDATE lease SET cancel_requested_at = clock_timestamp() WHERE id = $1 RETURNING subqueue_id)
-            INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'cancel_requested', 1 FROM asked
+            INSERT INTO transition_delta (subqueue_id, transition, n)
+            SELECT subqueue_id, 'cancel_requested', 1 FROM asked
             """, parameters)
     }
 
@@ -104,7 +105,8 @@ extension Fixture {
         Dictionary(try await jobs.transitionCounts().map { ($0.transition, $0.count) }, uniquingKeysWith: +)
     }
 
-    /// The number of pairs of subqueue and status on which the counts and the tables disagree, in one snapshot. Always 0.
+    /// The number of pairs of subqueue and status on which the counts and the tables disagree, in one snapshot. It must
+    /// be 0.
     public func countMismatches() async throws -> Int64 {
         try await number(
             """
@@ -114,7 +116,8 @@ extension Fixture {
                 FROM (SELECT subqueue_id, 'queued'::job_status AS status FROM ready
                       UNION ALL SELECT subqueue_id, 'scheduled' FROM scheduled
                       UNION ALL
-                      SELECT subqueue_id, CASE WHEN cancel_requested_at IS NULL THEN 'running' ELSE 'ending' END::job_status
+                      SELECT subqueue_id,
+                             CASE WHEN cancel_requested_at IS NULL THEN 'running' ELSE 'ending' END::job_status
                       FROM lease
                       UNION ALL SELECT subqueue_id, status FROM outcome) s
                 GROUP BY 1, 2)

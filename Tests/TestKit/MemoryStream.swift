@@ -2,8 +2,8 @@ public import EventLoop
 import Synchronization
 public import Values
 
-/// One end of a byte stream in memory, in place of a socket: what is written to one end is read from the other. Both ends
-/// belong to `TestLoop`.
+/// One end of a byte stream in memory, in place of a socket: bytes written to one end are read from the other. Both
+/// ends belong to `TestLoop`.
 public final class MemoryStream: ByteStream {
     /// The bytes on their way to one end.
     private final class Direction: Sendable {

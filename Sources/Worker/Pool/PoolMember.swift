@@ -9,12 +9,12 @@ internal import Values
 /// The part of a worker that is a member of a pool: it takes the ordinal, runs what is assigned to it and nobody else
 /// holds, gives back what is another's as soon as it has stopped, and leaves.
 ///
-/// One task talks to PostgreSQL, one statement after the other, when something was told and as often as leases must be
-/// renewed. Another looks at the clocks ten times a second, also while a statement does not return: what could not be
-/// renewed is stopped before somebody else may run it.
+/// One task (`run`) talks to PostgreSQL, one statement after the other, when it is notified and as often as leases must be
+/// renewed. Another (`checkClocks`) looks at the clocks ten times a second, also while a statement does not return: a
+/// workload whose lease could not be renewed is stopped before another member may run it.
 final class PoolMember: Sendable {
-    /// How exact the clocks are.
-    private static let clockInterval = Duration.milliseconds(100)
+    /// Between two checks of the clocks.
+    static let clockInterval = Duration.milliseconds(100)
     /// After an error; a lease allows for some of them.
     private static let retryPause = Duration.seconds(1)
     /// For what the member leaves behind: a process that even SIGKILL does not end, a PostgreSQL that does not answer.
@@ -93,7 +93,6 @@ final class PoolMember: Sendable {
 
     /// Until it has left.
     func run() async {
-        let clocks = loop.spawn { await self.watchClocks() }
         var hasSaidSo = false
         while true {
             let (membership, isLeaving, giveUpAt) = state.withLock { ($0.membership, $0.isLeaving, $0.giveUpAt) }
@@ -125,7 +124,6 @@ final class PoolMember: Sendable {
             }
             await wakeSignal.wait(until: min(giveUpAt, .now() + pause))
         }
-        clocks.cancel()
     }
 
     /// The pause before the next attempt; zero when it is a member.
@@ -291,11 +289,10 @@ final class PoolMember: Sendable {
         for limit in limits { limit.run.limit(to: limit.guardAt) }
     }
 
-    private func watchClocks() async {
-        while (try? await loop.sleep(for: Self.clockInterval)) != nil {
-            let steps = state.withLock { $0.tracker.due(at: .now()) }
-            if steps != WorkloadTracker.Steps() { perform(steps) }
-        }
+    /// Stops the workloads whose leases could not be renewed in time. Call it every `clockInterval`.
+    func checkClocks() {
+        let steps = state.withLock { $0.tracker.due(at: .now()) }
+        if steps != WorkloadTracker.Steps() { perform(steps) }
     }
 
     private func fields(of lease: WorkloadLease) -> LogFields {

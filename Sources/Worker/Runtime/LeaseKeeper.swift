@@ -5,11 +5,11 @@ internal import Synchronization
 internal import Telemetry
 internal import Values
 
-/// Keeps the leases of this worker: renews them in time, stops what exceeds its deadline, and stops what could no
-/// longer be renewed before somebody else may run it.
+/// Keeps the leases of this worker: renews them in time, stops jobs that exceed their deadline, and stops jobs whose lease
+/// could not be renewed before another worker may run them.
 final class LeaseKeeper: Sendable {
-    /// How exact deadlines are.
-    private static let interval = Duration.milliseconds(100)
+    /// Between two checks of the clocks: the precision of deadlines.
+    static let interval = Duration.milliseconds(100)
 
     private let runner: AttemptRunner
     private let store: JobStore
@@ -26,20 +26,13 @@ final class LeaseKeeper: Sendable {
         self.logger = logger
     }
 
-    /// Until the task is cancelled. The clocks are looked at while a renewal is under way, too.
-    func run() async {
-        while true {
-            do throws(CancellationError) {
-                try await loop.sleep(for: Self.interval)
-            } catch {
-                return
-            }
-            let due = runner.tick(now: .now())
-            guard !due.isEmpty, !isRenewing.exchange(true, ordering: .relaxed) else { continue }
-            loop.spawn { [self] in
-                await renew(due)
-                isRenewing.store(false, ordering: .relaxed)
-            }
+    /// Checks the clocks. Does not wait for the renewal that it begins, so that the next check is not late.
+    func checkClocks() {
+        let due = runner.tick(now: .now())
+        guard !due.isEmpty, !isRenewing.exchange(true, ordering: .relaxed) else { return }
+        loop.spawn { [self] in
+            await renew(due)
+            isRenewing.store(false, ordering: .relaxed)
         }
     }
 
@@ -50,7 +43,7 @@ final class LeaseKeeper: Sendable {
             runner.renewed(leases, held, sentAt: sentAt)
         } catch {
             logger.warning(
-                "leases could not be renewed", ["count": .integer(leases.count), "error": .error(error)])
+                "leases could not be renewed; retrying", ["count": .integer(leases.count), "error": .error(error)])
         }
     }
 }

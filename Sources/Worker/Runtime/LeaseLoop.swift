@@ -19,8 +19,8 @@ final class LeaseLoop: Sendable {
     private static let promotedMax: Int32 = 100
     /// Workers that wait for the rate of a queue come back within this time, not all at once.
     private static let rateJitter = Duration.milliseconds(20)
-    /// Pause after an error, doubled up to the last.
-    private static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
+    /// Pauses after errors.
+    private static let backoff = CappedBackoff(first: .milliseconds(100), cap: .seconds(5))
 
     struct Options: Sendable {
         /// Ids of queues are looked up by these names; nil: all.
@@ -29,12 +29,17 @@ final class LeaseLoop: Sendable {
         var leaseDuration: Duration
     }
 
+    /// What can pause the whole worker.
+    enum PauseSource {
+        case pauseState, file
+    }
+
     private struct State {
         var excludedTypes: Set<Int32> = []
         /// Of `options.queues`, those that exist.
         var queueIDs: [Int32] = []
         var isStopping = false
-        var isPaused = false
+        var pausedBy: Set<PauseSource> = []
         /// There may be something new to lease, or nothing more is to be leased.
         var hasNews = false
     }
@@ -75,9 +80,11 @@ final class LeaseLoop: Sendable {
         tellNews { $0.excludedTypes = [] }
     }
 
-    /// While it is paused it does not even ask.
-    func setPaused(_ isPaused: Bool) {
-        tellNews { $0.isPaused = isPaused }
+    /// Nothing is leased while any source pauses the worker.
+    func setPaused(_ isPaused: Bool, by source: PauseSource) {
+        tellNews { state in
+            if isPaused { state.pausedBy.insert(source) } else { state.pausedBy.remove(source) }
+        }
     }
 
     /// Leases nothing more.
@@ -97,7 +104,7 @@ final class LeaseLoop: Sendable {
 
     /// Returns when it was stopped.
     func run() async {
-        var pause = Self.pauses.first
+        var backoff = Self.backoff
         var fullBatches = 0
         /// As whom PostgreSQL has been told that this worker waits.
         var waitingAs: Int64?
@@ -110,14 +117,14 @@ final class LeaseLoop: Sendable {
                 continue
             }
             do throws(PostgresError) {
-                if state.withLock({ $0.isPaused }) {
+                if state.withLock({ !$0.pausedBy.isEmpty }) {
                     if let id = waitingAs { try await registry.setWaiting(id: id, false) }
                     waitingAs = nil
                     await wakeSignal.wait()
                     continue
                 }
                 let (count, nextStart) = try await lease(wanted, &cursor)
-                pause = Self.pauses.first
+                backoff.succeeded()
                 if count == wanted {
                     fullBatches += 1
                     if let id = waitingAs, fullBatches >= Self.busyAfter {
@@ -138,9 +145,8 @@ final class LeaseLoop: Sendable {
                 let isNew = await sleep(until: .now() + nap)
                 if !isNew { try await promote(&promotion) }
             } catch {
-                logger.warning("nothing can be leased now", ["error": .error(error)])
-                await sleep(until: .now() + pause * Double.random(in: 0.5...1))
-                pause = min(pause * 2, Self.pauses.last)
+                logger.warning("lease failed; retrying", ["error": .error(error)])
+                await sleep(until: .now() + backoff.failed(random: .random(in: 0...1)))
             }
         }
     }
