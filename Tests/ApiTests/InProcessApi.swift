@@ -1,6 +1,7 @@
 import Configuration
 import EventLoop
 import Jobs
+import Pauses
 import Service
 import TLS
 import Telemetry
@@ -83,5 +84,5 @@ private func endpoints(
     return Endpoints(
         databases: LoopDatabases(all: [database]), readiness: Readiness(database),
         metricsPage: MetricsPage(registry, database), rateLimitedLog: RateLimitedLog(logger: logger),
-        payloadBytesMax: JobLimits.payloadBytesMax)
+        acknowledgements: AcknowledgementWaiter(settings, on: database), payloadBytesMax: JobLimits.payloadBytesMax)
 }

@@ -1,6 +1,7 @@
 import Configuration
 import EventLoop
 import HTTP
+import Pauses
 import Service
 import TLS
 import Telemetry

@@ -6,7 +6,7 @@ extension Fixture {
     public func setPause(
         _ scope: PauseScope, _ isPause: Bool, expecting version: Int64? = nil
     ) async throws -> PauseAnswer {
-        var change = PauseChange(scope: scope, isPause: isPause, reason: "because", updatedBy: "somebody")
+        var change = PauseChange(isPause ? .pause : .resume, scope, reason: "because", updatedBy: "somebody")
         change.expectedVersion = version
         change.clientAddress = "192.0.2.1"
         return try await pauses.change(change)

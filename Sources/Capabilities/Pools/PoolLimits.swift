@@ -1,3 +1,5 @@
+internal import JSON
+
 /// All bounds on what a pool may be, and the times that it keeps. The API's document states them too.
 public enum PoolLimits {
     /// Of a fixed size, and above every ordinal.
@@ -6,7 +8,7 @@ public enum PoolLimits {
     /// One statement reads them all.
     public static let workloadsMax = 1_000
     /// Of the name of a pool, a workload and a handler: `[A-Za-z0-9._:/-]{1,128}`.
-    public static let nameBytesMax = 128
+    public static let nameBytesMax = TextRule.name.bytesMax
     /// What is kept of a process's standard error, from its end.
     public static let errorBytesMax = 4_096
 

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import EventLoop
+internal import JSON
 internal import Pools
 
 /// What the environment says to a worker that is a member of a pool.
@@ -22,7 +23,7 @@ struct PoolSettings: Sendable {
     init?(reading reader: inout SettingsReader, host: String) {
         let pool = reader.optionalString(
             "POOL_NAME", help: "The pool that this worker is a member of.",
-            accepts: "a name of A-Z a-z 0-9 . _ : / -", where: PoolStore.isName)
+            accepts: "a name of A-Z a-z 0-9 . _ : / -", where: TextRule.name.accepts)
         let range = PoolLimits.ordinal
         let ordinal = reader.optionalString(
             "POOL_ORDINAL", help: "Which member it is; by default the number at the end of the host's name.",

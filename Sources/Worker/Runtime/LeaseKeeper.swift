@@ -5,8 +5,8 @@ internal import Synchronization
 internal import Telemetry
 internal import Values
 
-/// Keeps the leases of this worker: renews them in time, stops jobs that exceed their deadline, and stops jobs whose lease
-/// could not be renewed before another worker may run them.
+/// Keeps the leases of this worker: renews them in time, stops jobs that exceed their deadline, and stops jobs whose
+/// lease could not be renewed before another worker may run them.
 final class LeaseKeeper: Sendable {
     /// Between two checks of the clocks: the precision of deadlines.
     static let interval = Duration.milliseconds(100)

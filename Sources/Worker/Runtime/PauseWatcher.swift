@@ -7,9 +7,9 @@ internal import Workers
 
 /// Follows the pause state, and acknowledges it.
 ///
-/// No lease of a paused scope is ever committed: the lease statement enforces it. The worker does the rest: if everything is
-/// paused it does not try to lease, and it releases paused jobs that it has leased and not started. Then it acknowledges the
-/// version, for callers that wait until every worker has.
+/// No lease of a paused scope is ever committed: the lease statement enforces it. The worker does the rest: if
+/// everything is paused it does not try to lease, and it releases paused jobs that it has leased and not started. Then
+/// it acknowledges the version, for callers that wait until every worker has.
 ///
 /// It runs when it is notified, and at an interval, because notifications are lost with a connection.
 struct PauseWatcher: PeriodicTask {

@@ -10,7 +10,8 @@ internal import Workers
 
 /// One worker: its services. Everything runs on one loop.
 final class WorkerProcess: Sendable {
-    /// A second signal stops running jobs at once. The settling time is for handlers to stop, and for results to be written.
+    /// A second signal stops running jobs at once. The settling time is for handlers to stop, and for results to be
+    /// written.
     static func drain(_ settings: WorkerSettings) -> DrainLimits {
         DrainLimits(grace: settings.shutdownGrace, settling: .seconds(10), hurriedGrace: .zero)
     }
