@@ -36,7 +36,7 @@ import Values
             #expect(try await api.service.waitForExit() == .code(0))
             #expect(api.service.lines.last?.contains(#""message":"stopped""#) == true)
             #expect(!api.service.lines.contains { $0.contains(#""level":"WARNING""#) })
-            #expect(try await database.integer("SELECT count(*) FROM job") == 2)
+            #expect(try await database.count("job") == 2)
             let left =
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'jobqueue-api' AND datname = current_database()"
             #expect(try await database.integer(left) == 0)

@@ -161,7 +161,7 @@ enum ChaosInvariants {
 
     /// I8 as the metrics page shows it.
     static func violations(onPage page: MetricValues, in deployment: Deployment) async throws -> [String] {
-        let jobCount = Double(try await deployment.database.integer("SELECT count(*) FROM job"))
+        let jobCount = Double(try await deployment.database.count("job"))
         let leases = Double(
             try await deployment.database.integer("SELECT count(*) FROM witness.lease_change WHERE change = 'INSERT'"))
         let expected = [

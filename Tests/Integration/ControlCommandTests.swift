@@ -9,8 +9,7 @@ import Testing
     private func control(
         _ deployment: Deployment, _ arguments: String...
     ) async throws -> (exit: ProcessExit, document: JSONValue) {
-        let process = try await deployment.services.start(
-            "jobqueue-api", ["control"] + arguments, environment: ["DATABASE_URL": deployment.database.url])
+        let process = try await deployment.start("jobqueue-api", ["control"] + arguments)
         let exit = try await process.waitForExit(within: .seconds(30))
         return (exit, try JSONValue(parsing: process.lines.joined(separator: "\n")))
     }

@@ -140,7 +140,7 @@ import Values
                 swarm.starts().allSatisfy { !ProcessTable.isAlive($0.pid) }
             }
             try await waitUntil("the pool is gone") {
-                try await swarm.deployment.database.integer("SELECT count(*) FROM pool") == 0
+                try await swarm.deployment.database.count("pool") == 0
             }
             // Made anew, it has its members as soon as they hear of it.
             try await swarm.put(["b"])

@@ -14,26 +14,23 @@ import Values
     @Test func `it waits for the schema, and begins when it is there`() async throws {
         let database = try await TestDatabase.empty()
         try await withServices { services in
-            let reaper = try await services.start(Self.name, environment: ["DATABASE_URL": database.url])
+            let reaper = try await services.start(Self.name, environment: database.environment)
             let line = try await reaper.waitForLine(containing: "waiting for the schema")
             #expect(line.contains("migrate up"))
-            let files = try MigrationFile.readAll(in: TestDatabase.migrationsDirectory)
-            _ = try await TestLoop.run {
-                try await Migrator(settings: database.settings, files: files, on: TestLoop.shared).up()
-            }
+            try await database.migrate()
             try await reaper.waitForLine(containing: "reaping")
             #expect(reaper.lines.count { $0.contains("no schema yet") } == 1)
         }
     }
 
     @Test func `it works with a schema that is newer than itself, and says so`() async throws {
-        try await ReaperDatabase.use { jobs in
-            try await jobs.sql("UPDATE schema_migration SET version = 999 WHERE version = 1")
-            try await jobs.insertExpiredLeases(1)
+        try await Fixture.use { fixture in
+            try await fixture.sql("UPDATE schema_migration SET version = 999 WHERE version = 1")
+            try await fixture.insertExpiredLeases(1)
             try await withServices { services in
-                let reaper = try await services.start(Self.name, environment: jobs.environment())
+                let reaper = try await services.start(Self.name, environment: fixture.database.environment)
                 try await reaper.waitForLine(containing: "the schema is newer than this release")
-                try await jobs.wait(until: "SELECT count(*) FROM ready", is: 1)
+                try await fixture.waitUntilCount(of: "ready", is: 1)
             }
         }
     }
@@ -101,9 +98,9 @@ import Values
 
     @Test(arguments: [SIGTERM, SIGINT])
     func `it stops when it is asked to, at once and without an error`(signal: Int32) async throws {
-        try await ReaperDatabase.use { jobs in
+        try await Fixture.use { fixture in
             try await withServices { services in
-                let reaper = try await services.start(Self.name, environment: jobs.environment())
+                let reaper = try await services.start(Self.name, environment: fixture.database.environment)
                 try await reaper.waitForLine(containing: "reaping")
                 let start = MonotonicInstant.now()
                 reaper.signal(signal)
@@ -114,12 +111,12 @@ import Values
     }
 
     @Test func `a second signal stops it while a statement hangs`() async throws {
-        try await ReaperDatabase.use { jobs in
+        try await Fixture.use { fixture in
             try await withServices { services in
-                let reaper = try await services.start(Self.name, environment: jobs.environment())
+                let reaper = try await services.start(Self.name, environment: fixture.database.environment)
                 try await reaper.waitForLine(containing: "reaping")
-                try await jobs.holding("LOCK TABLE transition_delta IN ACCESS EXCLUSIVE MODE") {
-                    try await jobs.waitUntilBlocked()
+                try await fixture.holding("LOCK TABLE transition_delta IN ACCESS EXCLUSIVE MODE") {
+                    try await fixture.waitUntilBlocked()
                     reaper.signal(SIGTERM)
                     try await reaper.waitForLine(containing: "stopping")
                     let start = MonotonicInstant.now()
@@ -132,20 +129,20 @@ import Values
     }
 
     @Test func `a statement that is under way is finished before it stops`() async throws {
-        try await ReaperDatabase.use { jobs in
-            try await jobs.insertExpiredLeases(10)
+        try await Fixture.use { fixture in
+            try await fixture.insertExpiredLeases(10)
             try await withServices { services in
                 var started: ServiceProcess?
-                try await jobs.holding("LOCK TABLE attempt_error IN ACCESS EXCLUSIVE MODE") {
-                    let reaper = try await services.start(Self.name, environment: jobs.environment())
+                try await fixture.holding("LOCK TABLE attempt_error IN ACCESS EXCLUSIVE MODE") {
+                    let reaper = try await services.start(Self.name, environment: fixture.database.environment)
                     started = reaper
-                    try await jobs.waitUntilBlocked(inStatementWith: "DELETE FROM lease")
+                    try await fixture.waitUntilBlocked(inStatementWith: "DELETE FROM lease")
                     reaper.signal(SIGTERM)
                     try await reaper.waitForLine(containing: "stopping")
                 }
                 let reaper = try #require(started)
                 #expect(try await reaper.waitForExit() == .code(0))
-                #expect(try await jobs.number("SELECT count(*) FROM lease") == 0)
+                #expect(try await fixture.count("lease") == 0)
             }
         }
     }
@@ -153,42 +150,42 @@ import Values
     // MARK: Working
 
     @Test func `it takes back expired leases, makes their jobs ready and says so`() async throws {
-        try await ReaperDatabase.use { jobs in
-            try await jobs.insertExpiredLeases(3)
+        try await Fixture.use { fixture in
+            try await fixture.insertExpiredLeases(3)
             try await withServices { services in
-                let reaper = try await services.start(Self.name, environment: jobs.environment())
-                try await jobs.wait(until: "SELECT count(*) FROM ready", is: 3)
+                let reaper = try await services.start(Self.name, environment: fixture.database.environment)
+                try await fixture.waitUntilCount(of: "ready", is: 3)
                 try await reaper.waitForLine(containing: "expired leases were reclaimed")
                 let lines = reaper.lines.filter { $0.contains("an expired lease was reclaimed") }
                 #expect(lines.count == 3)
                 #expect(lines.allSatisfy { $0.contains(#""job_id":""#) && $0.contains(#""attempt":1"#) })
-                try await jobs.wait(until: "SELECT count(*) FROM transition_delta", is: 0)
-                #expect(try await jobs.countMismatches() == 0)
+                try await fixture.waitUntilCount(of: "transition_delta", is: 0)
+                #expect(try await fixture.countMismatches() == 0)
             }
         }
     }
 
     /// With the default interval of a minute.
     @Test func `a lease is taken back within a second or so of its expiry`() async throws {
-        try await ReaperDatabase.use { jobs in
-            try await jobs.insertExpiredLeases(1)
-            try await jobs.sql("UPDATE lease SET expires_at = clock_timestamp() + interval '2 seconds'")
+        try await Fixture.use { fixture in
+            try await fixture.insertExpiredLeases(1)
+            try await fixture.expireLeases(inSeconds: 2)
             try await withServices { services in
-                _ = try await services.start(Self.name, environment: jobs.environment())
-                try await jobs.wait(until: "SELECT count(*) FROM ready", is: 1, within: .seconds(10))
+                _ = try await services.start(Self.name, environment: fixture.database.environment)
+                try await fixture.waitUntilCount(of: "ready", is: 1, within: .seconds(10))
             }
         }
     }
 
     @Test func `a delayed job is ready when its time has come, and not before`() async throws {
-        try await ReaperDatabase.use { jobs in
+        try await Fixture.use { fixture in
             try await withServices { services in
-                let reaper = try await services.start(Self.name, environment: jobs.environment())
+                let reaper = try await services.start(Self.name, environment: fixture.database.environment)
                 try await reaper.waitForLine(containing: "reaping")
-                try await jobs.insertDelayed(20, milliseconds: 700)
-                #expect(try await jobs.number("SELECT count(*) FROM ready") == 0)
-                try await jobs.wait(until: "SELECT count(*) FROM ready", is: 20)
-                let now = try await jobs.number(
+                try await fixture.insertDelayed(20, milliseconds: 700)
+                #expect(try await fixture.count("ready") == 0)
+                try await fixture.waitUntilCount(of: "ready", is: 20)
+                let now = try await fixture.number(
                     "SELECT (1000 * EXTRACT(epoch FROM clock_timestamp() - max(ready_at)))::bigint FROM ready")
                 // Much of it is this test's own polling, and the load of the machine.
                 #expect(now >= 0 && now < 1_000)
@@ -199,20 +196,17 @@ import Values
     @Test func `an outage of PostgreSQL is two lines, and the work goes on`() async throws {
         let server = try PostgresServer()
         let database = try await TestDatabase.empty(on: server)
-        let files = try MigrationFile.readAll(in: TestDatabase.migrationsDirectory)
-        _ = try await TestLoop.run {
-            try await Migrator(settings: database.settings, files: files, on: TestLoop.shared).up()
-        }
+        try await database.migrate()
         try await withServices { services in
-            let reaper = try await services.start(Self.name, environment: ["DATABASE_URL": database.url])
+            let reaper = try await services.start(Self.name, environment: database.environment)
             try await reaper.waitForLine(containing: "reaping")
             try server.stop(.immediate)
             try await reaper.waitForLine(containing: "PostgreSQL cannot be reached")
             try server.start()
             try await reaper.waitForLine(containing: "PostgreSQL answers again", within: .seconds(20))
-            try await ReaperDatabase.use(database) { jobs in
-                try await jobs.insertDelayed(1, milliseconds: 0)
-                try await jobs.wait(until: "SELECT count(*) FROM ready", is: 1)
+            try await Fixture.use(database) { fixture in
+                try await fixture.insertDelayed(1, milliseconds: 0)
+                try await fixture.waitUntilCount(of: "ready", is: 1)
             }
             #expect(reaper.lines.count { $0.contains("PostgreSQL cannot be reached") } == 1)
             reaper.signal(SIGTERM)
@@ -224,25 +218,25 @@ import Values
     /// Every batch is whole, whichever process dies.
     @Test(arguments: TestSeeds.take(1))
     func `reapers that are killed at any instant lose nothing and do nothing twice`(seed: UInt64) async throws {
-        try await ReaperDatabase.use { jobs in
+        try await Fixture.use { fixture in
             var random = SeededGenerator(seed: seed)
             let count: Int64 = 6_000
-            try await jobs.insertExpiredLeases(Int32(count))
+            try await fixture.insertExpiredLeases(Int(count))
             try await withServices { services in
                 var rounds = 0
-                while case let leases = try await jobs.number("SELECT count(*) FROM lease"), leases > 0 {
+                while case let leases = try await fixture.count("lease"), leases > 0 {
                     let pause = Int64(random.next() % 20)
-                    try await killTwo(services, jobs, leases, after: pause)
+                    try await killTwo(services, fixture, leases, after: pause)
                     rounds += 1
-                    #expect(try await jobs.number("SELECT count(*) FROM jobs") == count, "seed \(seed)")
-                    #expect(try await jobs.countMismatches() == 0, "seed \(seed)")
+                    #expect(try await fixture.count("jobs") == count, "seed \(seed)")
+                    #expect(try await fixture.countMismatches() == 0, "seed \(seed)")
                 }
                 #expect(rounds > 1, "the reapers were through before one was killed; seed \(seed)")
-                _ = try await services.start(Self.name, environment: jobs.environment())
-                try await jobs.wait(until: "SELECT count(*) FROM ready", is: count)
+                _ = try await services.start(Self.name, environment: fixture.database.environment)
+                try await fixture.waitUntilCount(of: "ready", is: count)
             }
-            #expect(try await jobs.number("SELECT count(*) FROM attempt_error") == count, "seed \(seed)")
-            let transitions = try await jobs.sql("SELECT n FROM transition_count WHERE transition = 'reclaimed'")
+            #expect(try await fixture.count("attempt_error") == count, "seed \(seed)")
+            let transitions = try await fixture.sql("SELECT n FROM transition_count WHERE transition = 'reclaimed'")
                 .onlyRow()
             #expect(try transitions.int8(0) == count, "seed \(seed)")
         }
@@ -250,13 +244,13 @@ import Values
 
     /// Starts two reapers, and kills them so many milliseconds after the first batch of one of them.
     private func killTwo(
-        _ services: Services, _ jobs: ReaperDatabase, _ leases: Int64, after milliseconds: Int64
+        _ services: Services, _ fixture: Fixture, _ leases: Int64, after milliseconds: Int64
     ) async throws {
         let reapers = [
-            try await services.start(Self.name, environment: jobs.environment()),
-            try await services.start(Self.name, environment: jobs.environment()),
+            try await services.start(Self.name, environment: fixture.database.environment),
+            try await services.start(Self.name, environment: fixture.database.environment),
         ]
-        while try await jobs.number("SELECT count(*) FROM lease") == leases {
+        while try await fixture.count("lease") == leases {
             try #require(reapers.allSatisfy { $0.exited == nil })
         }
         try await TestLoop.shared.sleep(for: .milliseconds(milliseconds))
@@ -267,15 +261,15 @@ import Values
     // MARK: Once
 
     @Test func `once does everything that is due, and ends`() async throws {
-        try await ReaperDatabase.use { jobs in
-            try await jobs.insertExpiredLeases(2_000)
-            try await jobs.insertDelayed(3_000, milliseconds: 0)
+        try await Fixture.use { fixture in
+            try await fixture.insertExpiredLeases(2_000)
+            try await fixture.insertDelayed(3_000, milliseconds: 0)
             try await withServices { services in
-                let reaper = try await services.start(Self.name, ["once"], environment: jobs.environment())
+                let reaper = try await services.start(Self.name, ["once"], environment: fixture.database.environment)
                 #expect(try await reaper.waitForExit(within: .seconds(20)) == .code(0))
-                #expect(try await jobs.number("SELECT count(*) FROM lease") == 0)
-                #expect(try await jobs.number("SELECT count(*) FROM ready") == 5_000)
-                #expect(try await jobs.countMismatches() == 0)
+                #expect(try await fixture.count("lease") == 0)
+                #expect(try await fixture.count("ready") == 5_000)
+                #expect(try await fixture.countMismatches() == 0)
             }
         }
     }

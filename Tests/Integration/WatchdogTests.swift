@@ -8,22 +8,13 @@ import Testing
     private func watchdog(
         _ deployment: Deployment, _ arguments: [String], _ environment: [String: String] = [:]
     ) async throws -> ServiceProcess {
-        let settings = environment.merging(["DATABASE_URL": deployment.database.url]) { $1 }
-        return try await deployment.services.start(
-            "jobqueue-reaper", ["watchdog"] + arguments, environment: settings)
+        try await deployment.start("jobqueue-reaper", ["watchdog"] + arguments, environment)
     }
 
     /// Creates a job, as one whose worker cannot stop it, and returns its id.
     private func stuckJob(_ deployment: Deployment, _ api: RunningApi) async throws -> String {
         let id = try await api.post(["type": "lab", "teardown": ["type": "lab.clean", "payload": 7]])
-        try await deployment.sql(
-            """
-            WITH taken AS (DELETE FROM ready RETURNING *),
-            counted AS (INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'leased', 1 FROM taken)
-            INSERT INTO lease (id, token, worker_id, leased_at, expires_at, subqueue_id, attempt)
-            SELECT id, nextval('lease_token'), 1, clock_timestamp(), clock_timestamp() + interval '1 hour', subqueue_id, 1
-            FROM taken
-            """)
+        try await deployment.withFixture { try await $0.lease(1, seconds: 3_600) }
         let answer = try await api.client.request("POST", "/api/jobs/\(id)/cancel")
         #expect(try answer.json["status"] == "ending")
         return id

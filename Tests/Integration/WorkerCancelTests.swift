@@ -87,11 +87,8 @@ import Values
             let id = try await api.post(["type": "sleep", "payload": 600])
             try await api.wait(for: id, toBe: "running")
             // As a notification that was lost.
-            try await deployment.sql(
-                """
-                WITH asked AS (UPDATE lease SET cancel_requested_at = clock_timestamp() RETURNING subqueue_id)
-                INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'cancel_requested', 1 FROM asked
-                """)
+            let uuid = try #require(UUID(id))
+            try await deployment.withFixture { try await $0.requestCancel(uuid) }
             try await api.wait(for: id, toBe: "cancelled", within: .seconds(15))
         }
     }
@@ -102,7 +99,7 @@ import Values
             // Many short jobs make the worker lease ahead of its one slot.
             try await api.post(2_000, of: ["type": "echo"])
             try await waitUntil("short jobs are done") {
-                try await deployment.database.integer("SELECT count(*) FROM outcome") == 2_000
+                try await deployment.database.count("outcome") == 2_000
             }
             try await api.post(1, of: ["type": "sleep", "payload": 1])
             let ids = try await withThrowingTaskGroup(of: String.self) { tasks in

@@ -104,7 +104,7 @@ import Testing
             #expect(before.count == 1)
             #expect(try await api.job(id)["result"] == "written by the successor")
             #expect(try await api.job(id)["attempt"] == 2)
-            #expect(try await deployment.database.integer("SELECT count(*) FROM lease") == 0)
+            #expect(try await deployment.database.count("lease") == 0)
             try await waitUntil("the lost lease is counted once") {
                 try await api.metrics().sum("worker_lease_lost_total") == 1
             }
@@ -140,7 +140,7 @@ import Testing
             try await waitFor("the first attempt has begun") { scratch.text("began1") }
 
             // The worker believes in its lease: it is PostgreSQL's clock that counts.
-            try await deployment.sql("UPDATE lease SET expires_at = clock_timestamp() - interval '1 second'")
+            try await deployment.withFixture { try await $0.expireLeases() }
             if successor == .anotherWorker {
                 _ = try await deployment.startWorker("second", ["WORKER_HANDLERS_FILE": handlers])
             }

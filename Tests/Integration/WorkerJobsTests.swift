@@ -99,11 +99,11 @@ import Testing
             let worker = try await deployment.startWorker("worker", ["WORKER_HANDLERS_FILE": handlers])
 
             func run(echoes: Int, programs: Int) async throws {
-                let before = try await deployment.database.integer("SELECT count(*) FROM outcome")
+                let before = try await deployment.database.count("outcome")
                 try await api.post(echoes, of: ["type": "echo", "payload": ["some": "thing"]])
                 try await api.post(programs, of: ["type": "program", "payload": 1])
                 try await waitUntil("all jobs have ended", within: .seconds(60)) {
-                    try await deployment.database.integer("SELECT count(*) FROM outcome") == before
+                    try await deployment.database.count("outcome") == before
                         + echoes + programs
                 }
             }

@@ -43,7 +43,7 @@ import Testing
                 try await api.post(20, of: job)
             }
             try await waitUntil("some have run") {
-                try await deployment.database.integer("SELECT count(*) FROM outcome") > 5
+                try await deployment.database.count("outcome") > 5
             }
             workers[0].signal(SIGKILL)
             try await waitUntil("all have run", within: .seconds(30)) {

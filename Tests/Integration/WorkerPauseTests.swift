@@ -41,10 +41,10 @@ import Testing
                     api, "pause", #"{"reason":"test","updated_by":"ada","wait_seconds":30}"#)
                 #expect(paused["acknowledged"] == true)
                 #expect(paused["workers"]?.array?.count == 20)
-                let before = try await deployment.database.integer("SELECT count(*) FROM ready")
+                let before = try await deployment.database.count("ready")
                 try await api.post(10, of: ["type": "echo"])
                 try await Task.sleep(for: .milliseconds(150))
-                #expect(try await deployment.database.integer("SELECT count(*) FROM ready") >= before + 10)
+                #expect(try await deployment.database.count("ready") >= before + 10)
                 let late = try await deployment.database.integer(
                     """
                     SELECT count(*) FROM (SELECT started_at FROM outcome UNION ALL SELECT leased_at FROM lease) l
@@ -60,7 +60,7 @@ import Testing
             }
             cutting.cancel()
             #expect(try await verify(deployment) == (.code(0), "6 changes: the chain is complete"))
-            try await deployment.sql("ALTER TABLE pause_history DISABLE TRIGGER append_only")
+            try await deployment.withFixture { try await $0.permitHistoryChanges() }
             try await deployment.sql("UPDATE pause_history SET updated_by = 'eve' WHERE version = 4")
             let forged = try await verify(deployment)
             #expect(forged.0 == .code(2))
@@ -70,9 +70,8 @@ import Testing
 
     /// How `jobqueue-api audit verify` ended, and what it wrote.
     private func verify(_ deployment: Deployment) async throws -> (ProcessExit, String) {
-        let environment = ["DATABASE_URL": deployment.database.url, "MIGRATIONS_DIR": TestDatabase.migrationsDirectory]
-        let process = try await deployment.services.start(
-            "jobqueue-api", ["audit", "verify"], environment: environment)
+        let process = try await deployment.start(
+            "jobqueue-api", ["audit", "verify"], ["MIGRATIONS_DIR": TestDatabase.migrationsDirectory])
         return (try await process.waitForExit(), process.lines.joined(separator: "\n"))
     }
 

@@ -16,8 +16,8 @@ import Testing
     @Test func `of two with the same ordinal one is the member, and the other hears of whom it waits for`() async throws
     {
         try await Fixture.use { fixture in
-            try await fixture.configure()
-            let first = try await fixture.join(1)
+            try await fixture.configurePool()
+            let first = try await fixture.joinPool(1)
             let answer = try await fixture.members.join(Fixture.candidate(1, 7), leaseSeconds: 30)
             guard case .taken(let other, "swarm-worker-1", let remaining) = answer else {
                 Issue.record("\(answer)")
@@ -25,10 +25,10 @@ import Testing
             }
             #expect(other == first.incarnation && remaining > .seconds(25) && remaining <= .seconds(30))
             // To ask again, because the answer was lost, does no harm.
-            #expect(try await fixture.join(1) == first)
+            #expect(try await fixture.joinPool(1) == first)
 
             try await fixture.expire(first)
-            let second = try await fixture.join(1, 7)
+            let second = try await fixture.joinPool(1, 7)
             #expect(second.incarnation != first.incarnation)
             let view = try await fixture.members.renew(first, [], leaseSeconds: 30)
             #expect(!view.isMember)
@@ -39,7 +39,7 @@ import Testing
 
     @Test func `of many who ask for one ordinal at once one has it`() async throws {
         try await Fixture.use { fixture in
-            try await fixture.configure()
+            try await fixture.configurePool()
             let joined = try await withThrowingTaskGroup(of: Bool.self) { group in
                 for boot in 0..<20 {
                     group.addTask(executorPreference: TestLoop.shared) {
@@ -56,23 +56,24 @@ import Testing
 
     @Test func `an ordinal that was given back is free at once`() async throws {
         try await Fixture.use { fixture in
-            try await fixture.configure()
-            let first = try await fixture.join(0)
+            try await fixture.configurePool()
+            let first = try await fixture.joinPool(0)
             try await fixture.members.deregister(first)
-            _ = try await fixture.join(0, 1)
+            _ = try await fixture.joinPool(0, 1)
         }
     }
 
     @Test func `what is seen of a pool names who is there, and who is missing`() async throws {
         try await Fixture.use { fixture in
-            try await fixture.configure()
-            let leaving = try await fixture.join(0)
-            _ = try await fixture.join(4)
+            try await fixture.configurePool()
+            let leaving = try await fixture.joinPool(0)
+            _ = try await fixture.joinPool(4)
             try await fixture.members.leave(leaving)
             let pool = try #require(try await fixture.pools.find("swarm"))
             #expect(pool.members.map(\.ordinal) == [0, 4] && pool.missing == [1, 2] && !pool.isComplete)
             #expect(pool.members.map { pool.state(of: $0) } == [.leaving, .surplus])
-            #expect(pool.spec.workloads == Fixture.names && pool.spec.size == 3 && pool.spec.handler == "stream")
+            #expect(
+                pool.spec.workloads == Fixture.workloadNames && pool.spec.size == 3 && pool.spec.handler == "stream")
             #expect(try await fixture.pools.all() == [pool])
             #expect(try await fixture.pools.find("other") == nil)
         }

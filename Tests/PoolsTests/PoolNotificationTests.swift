@@ -40,9 +40,9 @@ import Values
             defer { listener.close() }
             try await waitUntil("it listens") { heard.isListening }
 
-            try await fixture.configure()
+            try await fixture.configurePool()
             var memberships: [Membership] = []
-            for ordinal in 0..<3 as Range<Int32> { memberships.append(try await fixture.join(ordinal)) }
+            for ordinal in 0..<3 as Range<Int32> { memberships.append(try await fixture.joinPool(ordinal)) }
             try await waitUntil("a definition and three members are told") { heard.payloads.count == 4 }
             _ = try await fixture.pools.balance()
             _ = try await fixture.pools.balance()

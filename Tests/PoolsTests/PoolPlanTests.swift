@@ -1,4 +1,5 @@
 import Postgres
+import TestKit
 import Testing
 
 @testable import Pools
@@ -21,7 +22,7 @@ import Testing
     private func withEitherStatistics(_ body: @Sendable (Fixture) async throws -> Void) async throws {
         try await Fixture.use { fixture in
             let tables = ["pool", "pool_member", "pool_workload"]
-            for table in tables { try await fixture.sql(["VACUUM ANALYZE ", table].joined()) }
+            try await fixture.analyze(tables)
             try await fixture.sql(
                 """
                 INSERT INTO pool (name, size, handler, observed_since, created_at, updated_at)
@@ -41,7 +42,7 @@ import Testing
                 FROM pool p, generate_series(1, 100) i
                 """)
             try await body(fixture)
-            for table in tables { try await fixture.sql(["VACUUM ANALYZE ", table].joined()) }
+            try await fixture.analyze(tables)
             try await body(fixture)
         }
     }
@@ -65,7 +66,7 @@ import Testing
 
     @Test func `a look at the pools reads each once`() async throws {
         try await withEitherStatistics { fixture in
-            _ = try await plan(PoolStore.look, "1", in: fixture.pool)
+            _ = try await plan(PoolStore.look, "1", in: fixture.general)
             #expect(try await fixture.pools.pending().count == 50)
         }
     }

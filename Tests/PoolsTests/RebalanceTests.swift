@@ -100,7 +100,7 @@ import Testing
 
     @Test func `who has lost its owner moves, and nobody else`() {
         let owners: [Int32] = [0, 0, 1, 1, 2, 2]
-        let workloads = zip(Fixture.names, owners).map { Placement(name: $0, owner: $1, preferredOwner: $1) }
+        let workloads = zip(Fixture.workloadNames, owners).map { Placement(name: $0, owner: $1, preferredOwner: $1) }
         #expect(Rebalance.changes(of: workloads, among: [0, 2]) == ["c": 0, "d": 2])
     }
 }

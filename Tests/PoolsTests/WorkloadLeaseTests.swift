@@ -9,10 +9,12 @@ import Testing
 @Suite struct WorkloadLeaseTests {
     @Test func `a workload is given to its owner alone, and to one at a time`() async throws {
         try await Fixture.use { fixture in
-            let memberships = try await fixture.start()
+            let memberships = try await fixture.startPool()
             #expect(
-                try await fixture.members.acquire(Fixture.names, as: memberships[1], leaseSeconds: 30).map(\.name)
-                    .sorted()
+                try await fixture.members.acquire(Fixture.workloadNames, as: memberships[1], leaseSeconds: 30).map(
+                    \.name
+                )
+                .sorted()
                     == ["b", "e"])
             let first = try await fixture.takeAll(memberships[0])
             try await fixture.members.leave(memberships[0])
@@ -34,7 +36,7 @@ import Testing
 
     @Test func `what has expired is given to the next owner, and the token only grows`() async throws {
         try await Fixture.use { fixture in
-            let memberships = try await fixture.start()
+            let memberships = try await fixture.startPool()
             let first = try await fixture.takeAll(memberships[0])
             try await fixture.expire(memberships[0])
             _ = try await fixture.pools.balance()
@@ -46,7 +48,7 @@ import Testing
 
     @Test func `a token that is outdated changes nothing`() async throws {
         try await Fixture.use { fixture in
-            let memberships = try await fixture.start()
+            let memberships = try await fixture.startPool()
             let old = try await fixture.takeAll(memberships[0])
             try await fixture.expire(memberships[0])
             _ = try await fixture.pools.balance()
@@ -66,7 +68,7 @@ import Testing
 
     @Test func `a lease that has expired and that nobody has taken can be renewed`() async throws {
         try await Fixture.use { fixture in
-            let memberships = try await fixture.start()
+            let memberships = try await fixture.startPool()
             let leases = try await fixture.takeAll(memberships[0])
             try await fixture.expire(memberships[0])
             let view = try await fixture.members.renew(memberships[0], leases, leaseSeconds: 30)
@@ -78,7 +80,7 @@ import Testing
     @Test func `a lease whose answer was lost is given anew, and one that was given back is not renewed`() async throws
     {
         try await Fixture.use { fixture in
-            let memberships = try await fixture.start()
+            let memberships = try await fixture.startPool()
             let first = try await fixture.takeAll(memberships[0])
             let again = try await fixture.takeAll(memberships[0])
             #expect(again.map(\.name) == first.map(\.name) && again[0].token > first[0].token)
@@ -89,7 +91,7 @@ import Testing
 
     @Test func `who is no member any more is given nothing`() async throws {
         try await Fixture.use { fixture in
-            let memberships = try await fixture.start()
+            let memberships = try await fixture.startPool()
             try await fixture.members.leave(memberships[0])
             #expect(try await fixture.members.acquire(["a"], as: memberships[0], leaseSeconds: 30).isEmpty)
             try await fixture.sql("UPDATE pool_member SET expires_at = clock_timestamp(), leaving = false")
@@ -99,7 +101,7 @@ import Testing
 
     @Test func `of two that own a workload one after the other, only one is given it however they race`() async throws {
         try await Fixture.use { fixture in
-            let memberships = try await fixture.start()
+            let memberships = try await fixture.startPool()
             for round in 0..<20 {
                 let owner = Int32(round % 3)
                 try await fixture.sql("UPDATE pool_workload SET owner = \(owner), holder = NULL WHERE name = 'a'")
@@ -122,7 +124,7 @@ import Testing
 
     @Test func `what is reported is shown while the lease lasts`() async throws {
         try await Fixture.use { fixture in
-            let memberships = try await fixture.start()
+            let memberships = try await fixture.startPool()
             let id = memberships[0].poolID
             let lease = try await fixture.takeAll(memberships[0])[0]
             func shown() async throws -> Workload { try await fixture.pools.workloads(of: "swarm")[0] }

@@ -1,36 +1,29 @@
 import Pools
-import Postgres
 import Telemetry
 import TestKit
 import Testing
-import Values
 
 @testable import Reaper
 
 @Suite struct PoolRebalancerTests {
     @Test func `it looks often while there is a pool, and tells of what it has moved`() async throws {
-        let database = try await TestDatabase.migrated()
-        try await TestLoop.run {
-            let pool = ConnectionPool(database.settings, profile: .hot, options: .init(size: 2), on: TestLoop.shared)
-            defer { pool.close() }
-            let store = PoolStore(pool: pool)
+        try await Fixture.use { fixture in
             let log = CollectedLog()
-            let balancer = PoolRebalancer(pools: store, logger: Logger(component: "reaper", level: .info, sink: log))
+            let balancer = PoolRebalancer(
+                pools: fixture.members, logger: Logger(component: "reaper", level: .info, sink: log))
             #expect(try await balancer.runOnce().dueIn == nil)
 
-            try await store.configure(PoolSpec(name: "swarm", size: 1, workloads: ["a", "b"], handler: "h"))
+            try await fixture.configurePool(["a", "b"], size: 1)
             let quiet = try await balancer.runOnce()
             #expect(quiet.dueIn == PoolRebalancer.busyInterval && !quiet.isNotable)
-            let candidate = PoolCandidate(
-                pool: "swarm", ordinal: 0, incarnation: UUID(high: 1, low: 1), name: "m", host: "h")
-            _ = try await store.join(candidate, leaseSeconds: 30)
+            try await fixture.joinPool(0)
             let report = try await balancer.runOnce()
             #expect(report.moved == 2 && report.isNotable)
             #expect(log.lines().count == 1 && log.lines()[0].contains(#""pool":"swarm","pool_version":1,"moved":2"#))
 
-            #expect(try await store.remove("swarm"))
+            #expect(try await fixture.pools.remove("swarm"))
             #expect(try await balancer.runOnce().removed == 0)
-            #expect(try await store.all().isEmpty)
+            #expect(try await fixture.pools.all().isEmpty)
         }
     }
 }

@@ -1,3 +1,5 @@
+public import JSON
+
 /// An answer as it came over the wire.
 public struct HTTPTestResponse: Sendable {
     public var status: Int
@@ -14,6 +16,10 @@ public struct HTTPTestResponse: Sendable {
     }
 
     public var text: String { String(decoding: body, as: UTF8.self) }
+
+    public var json: JSONValue {
+        get throws { try JSONValue(parsing: body) }
+    }
 }
 
 /// What came instead of an answer.

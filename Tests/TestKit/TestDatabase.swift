@@ -20,6 +20,9 @@ public struct TestDatabase: Sendable {
         }
     }
 
+    /// The variables by which a program finds it.
+    public var environment: [String: String] { ["DATABASE_URL": url] }
+
     /// With the schema of the directory `Migrations`.
     public static func migrated() async throws -> TestDatabase {
         let server = try PostgresServer.shared
@@ -51,15 +54,58 @@ public struct TestDatabase: Sendable {
         }
     }
 
+    /// Applies the files of the directory `Migrations`.
+    public func migrate() async throws {
+        let files = try MigrationFile.readAll(in: Self.migrationsDirectory)
+        try await TestLoop.run {
+            _ = try await Migrator(settings: settings, files: files, on: TestLoop.shared).up()
+        }
+    }
+
+    // MARK: Statements of a test's own
+
+    /// Runs a statement on a connection of its own: PostgreSQL may have been restarted since the last.
+    @discardableResult
+    public func sql(_ sql: String, _ parameters: Parameters = Parameters()) async throws -> Rows {
+        try await TestLoop.run {
+            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
+            defer { connection.close() }
+            return try await connection.execute(sql: sql, parameters)
+        }
+    }
+
+    /// Runs statements one after the other, on one connection.
+    public func run(_ statements: String...) async throws {
+        try await TestLoop.run {
+            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
+            defer { connection.close() }
+            for sql in statements { _ = try await connection.execute(sql: sql) }
+        }
+    }
+
+    /// The only value of a query whose value is a whole number.
+    public func integer(_ sql: String) async throws -> Int {
+        Int(try await self.sql("SELECT (\(sql))::bigint").onlyRow().int8(0))
+    }
+
+    /// The number of rows of a table.
+    public func count(_ table: String) async throws -> Int {
+        try await integer("SELECT count(*) FROM \(table)")
+    }
+
+    /// The first column of each row.
+    public func texts(_ sql: String) async throws -> [String] {
+        try await self.sql(sql).map { try $0.text(0) }
+    }
+
+    // MARK: Creation
+
     private static let numbers = Mutex(0)
 
     /// Made by the first that asks, and awaited by the others.
     private static let template = Task { () async throws -> String in
         let database = try await empty()
-        let files = try MigrationFile.readAll(in: migrationsDirectory)
-        try await TestLoop.run {
-            _ = try await Migrator(settings: database.settings, files: files, on: TestLoop.shared).up()
-        }
+        try await database.migrate()
         return database.name
     }
 

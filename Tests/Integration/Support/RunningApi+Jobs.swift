@@ -45,7 +45,3 @@ extension RunningApi {
         MetricValues(try await client.get("/metrics").text)
     }
 }
-
-struct UnexpectedAnswer: Error, CustomStringConvertible {
-    let description: String
-}

@@ -3,7 +3,7 @@ import TestKit
 import Testing
 
 /// `GET /api/jobs/{id}/events` and `/why`.
-@Suite struct ApiStoryTests {
+@Suite struct JobHistoryRoutesTests {
     @Test func `events are told in pages, with who and why`() async throws {
         try await withApi { api, _ in
             let id = try await api.createJob(#"{"type":"a","run_at":"2099-01-01T00:00:00Z"}"#)

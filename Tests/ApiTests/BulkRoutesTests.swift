@@ -3,9 +3,9 @@ import TestKit
 import Testing
 
 /// `POST /api/jobs/cancel` and `/retry`.
-@Suite struct ApiBulkTests {
+@Suite struct BulkRoutesTests {
     @Test func `many jobs are cancelled, looked at before, and sent back at a rate`() async throws {
-        try await withApi { api, database in
+        try await withApi { api, fixture in
             var ids: [String] = []
             for _ in 0..<3 { ids.append(try await api.createJob(#"{"type":"a","tags":["t"]}"#)) }
             _ = try await api.createJob(#"{"type":"b"}"#)
@@ -26,7 +26,7 @@ import Testing
             let events = try await api.client.get("/api/jobs/\(ids[0])/events").json["events"]
             #expect(
                 events?[2]?["transition"]?.string == "cancelled_redriven" && events?[2]?["reason"]?.string == "again")
-            #expect(try await database.integer("SELECT count(*) FROM scheduled") == 2)
+            #expect(try await fixture.count("scheduled") == 2)
         }
     }
 

@@ -2,7 +2,7 @@ import JSON
 import TestKit
 import Testing
 
-@Suite struct ApiQueuesTests {
+@Suite struct QueueRoutesTests {
     @Test func `a queue is told its limits as a whole, again and again, and shows them`() async throws {
         try await withApi { api, _ in
             let settings = #"""
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func `all errors of a queue's settings are reported`() async throws {
-        try await withApi { api, database in
+        try await withApi { api, fixture in
             let refused = try await api.client.request(
                 "PUT", "/api/queues/mail",
                 body: #"""
@@ -44,7 +44,7 @@ import Testing
             #expect(try incomplete.json["errors"]?.array?.count == 2)
             #expect(try await api.client.request("PUT", "/api/queues/mail", body: "[]").status == 422)
             #expect(try await api.client.request("PUT", "/api/queues/a%20b", body: "{}").status == 400)
-            #expect(try await database.integer("SELECT count(*) FROM queue") == 0)
+            #expect(try await fixture.count("queue") == 0)
         }
     }
 }
