@@ -3,9 +3,9 @@ internal import Jobs
 internal import Postgres
 internal import Telemetry
 
-/// Forgets idempotency keys of requests that are older than a day. They do not count any more before that.
+/// Deletes idempotency keys that are older than a day. They have no effect any more by then.
 struct IdempotencyKeyPruner: PeriodicTask {
-    static let name = "forget idempotency keys"
+    static let name = "prune idempotency keys"
     static let interval = Duration.seconds(60)
     static let pauseMin = Duration.milliseconds(100)
     /// Keys of one statement.
@@ -14,16 +14,16 @@ struct IdempotencyKeyPruner: PeriodicTask {
     let store: JobStore
 
     struct Report: TaskReport {
-        var forgotten = 0
+        var deleted = 0
         var dueIn: Duration?
 
-        var isNotable: Bool { forgotten > 0 }
-        var message: String { "idempotency keys were forgotten" }
-        var fields: LogFields { ["forgotten": .integer(forgotten)] }
+        var isNotable: Bool { deleted > 0 }
+        var message: String { "idempotency keys were deleted" }
+        var fields: LogFields { ["deleted": .integer(deleted)] }
     }
 
     func runOnce() async throws(PostgresError) -> Report {
-        let forgotten = try await store.pruneIdempotencyKeys(atMost: Self.batchMax)
-        return Report(forgotten: forgotten, dueIn: forgotten == Self.batchMax ? .zero : nil)
+        let deleted = try await store.pruneIdempotencyKeys(atMost: Self.batchMax)
+        return Report(deleted: deleted, dueIn: deleted == Self.batchMax ? .zero : nil)
     }
 }

@@ -3,20 +3,20 @@ internal import Postgres
 internal import Telemetry
 internal import Values
 
-/// Makes jobs ready whose time has come: delayed ones, and those that have waited out their backoff.
+/// Promotes due jobs: delayed ones, and those whose backoff has passed.
 ///
-/// It runs when the next one is due, and at its interval in any case, because one may be added meanwhile that is due
-/// sooner. So the interval is the longest that a job with a near `run_at` starts late.
+/// It runs when the next job is due, and at its interval in any case, because a job that is added meanwhile may be due
+/// sooner. So the interval is the maximum delay of a job with a near `run_at`.
 struct JobPromoter: PeriodicTask {
     static let name = "promote jobs"
     static let pauseMin = Duration.milliseconds(5)
-    /// Of one statement.
+    /// Jobs of one statement.
     static let batchMax: Int32 = 1_000
-    /// Of one run, so that there is a report now and then.
+    /// Statements of one run, so that a report comes now and then.
     static let batchesMax = 20
 
     let store: JobStore
-    private var floor = ScanCursor()
+    private var cursor = ScanCursor()
 
     init(store: JobStore) {
         self.store = store
@@ -26,20 +26,20 @@ struct JobPromoter: PeriodicTask {
         var promoted = 0
         var dueIn: Duration?
 
-        /// Retries are what jobs do: of a line each only an operator who looks for them wants to know.
+        /// A line for each retry would fill the log.
         var isNotable: Bool { promoted >= 1_000 }
-        var message: String { "jobs whose time has come may run now" }
+        var message: String { "due jobs were promoted" }
         var fields: LogFields { ["promoted": .integer(promoted)] }
     }
 
     mutating func runOnce() async throws(PostgresError) -> Report {
         var report = Report()
         for _ in 0..<Self.batchesMax where !Task.isCancelled {
-            let batch = try await store.promoteDue(atMost: Self.batchMax, from: floor.lowerBound)
+            let batch = try await store.promoteDue(atMost: Self.batchMax, from: cursor.lowerBound)
             report.promoted += batch.count
             report.dueIn = batch.nextDue.map { max(.zero, $0 - batch.moment) }
             if batch.count < Self.batchMax {
-                floor.drained(at: batch.moment)
+                cursor.drained(at: batch.moment)
                 break
             }
         }

@@ -4,17 +4,17 @@ internal import Postgres
 internal import Telemetry
 internal import Values
 
-/// Takes back the leases of workers that died, or could not reach PostgreSQL for too long.
+/// Reclaims the expired leases of workers that died, or could not reach PostgreSQL for too long.
 ///
-/// It runs when the next lease expires, and at the interval in any case. A lease that is renewed in time makes it look
-/// in vain, which is rare: the next to expire is usually far ahead, as leases are renewed at a third of their duration.
+/// It runs when the next lease expires, and at its interval in any case. If that lease is renewed in time the run finds
+/// nothing. This is rare, because leases are renewed at a third of their duration.
 struct LeaseReclaimer: PeriodicTask {
     static let name = "reclaim leases"
     /// Each run reads the whole table of leases.
     static let pauseMin = Duration.seconds(1)
-    /// Of one statement: it holds locks for some milliseconds.
+    /// Leases of one statement, which holds locks for some milliseconds.
     static let batchMax: Int32 = 500
-    /// Of one run, so that there is a report now and then.
+    /// Statements of one run, so that a report comes now and then.
     static let batchesMax = 20
 
     let store: JobStore
@@ -28,7 +28,7 @@ struct LeaseReclaimer: PeriodicTask {
 
         var reclaimed: Int { scheduled + failed + cancelled }
         var isNotable: Bool { reclaimed > 0 }
-        var message: String { "leases were taken back" }
+        var message: String { "expired leases were reclaimed" }
         var fields: LogFields {
             [
                 "reclaimed": .integer(reclaimed), "scheduled": .integer(scheduled), "failed": .integer(failed),
@@ -43,7 +43,7 @@ struct LeaseReclaimer: PeriodicTask {
             let batch = try await store.reclaimExpired(atMost: Self.batchMax)
             for lease in batch.leases {
                 report.count(lease)
-                tell(lease)
+                log(lease)
             }
             report.dueIn = batch.nextExpiry.map { max(.zero, $0 - batch.moment) }
             if batch.leases.count < Self.batchMax { break }
@@ -51,9 +51,9 @@ struct LeaseReclaimer: PeriodicTask {
         return report
     }
 
-    private func tell(_ lease: ReclaimedLease) {
+    private func log(_ lease: ReclaimedLease) {
         logger.warning(
-            "a lease expired and was taken back",
+            "an expired lease was reclaimed",
             [
                 "job_id": .text(lease.jobID), "type": .string(lease.type), "queue": .string(lease.queue),
                 "attempt": .integer(lease.attempt), "worker_id": .integer(lease.workerID),

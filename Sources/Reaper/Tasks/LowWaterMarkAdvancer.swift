@@ -4,7 +4,7 @@ internal import Synchronization
 internal import Telemetry
 internal import Values
 
-/// What the folder of counts tells the raiser of marks.
+/// The subqueues with leased jobs, from `TransitionRollup` to `LowWaterMarkAdvancer`.
 final class SharedActivity: Sendable {
     private let activity = Mutex(SubqueueActivity())
 
@@ -17,10 +17,10 @@ final class SharedActivity: Sendable {
     }
 }
 
-/// Raises the low-water marks from which leases look for jobs, so that a long transaction somewhere in the database
-/// does not slow them down.
+/// Advances the low-water marks at which lease statements begin to look for jobs, so that dead rows that a long
+/// transaction keeps do not slow them down.
 struct LowWaterMarkAdvancer: PeriodicTask {
-    static let name = "raise marks"
+    static let name = "advance low-water marks"
     /// While nothing is leased.
     static let interval = Duration.seconds(1)
     static let busyInterval = Duration.milliseconds(250)
@@ -39,9 +39,9 @@ struct LowWaterMarkAdvancer: PeriodicTask {
         let lowered: Int
         let dueIn: Duration?
 
-        /// A job had been hidden, for a few seconds at most: what an operator wants to know who looks for a delay.
+        /// Jobs below a mark had been hidden, for a few seconds at most: this explains a delay.
         var isNotable: Bool { lowered > 0 }
-        var message: String { "jobs that were committed late are seen now" }
+        var message: String { "low-water marks were lowered for jobs that were committed late" }
         var fields: LogFields { ["subqueues": .integer(lowered)] }
     }
 

@@ -2,8 +2,8 @@ internal import Pauses
 internal import Postgres
 internal import Telemetry
 
-/// Writes down that pauses have ended which had a time for it. They hold nothing back from that time on, with or without
-/// a reaper; this is for the history, and for the workers, which hear of it.
+/// Records the end of pauses with a `resume_at`. They have no effect from that time on, with or without a reaper; the
+/// record is for the history and notifies the workers.
 struct PauseEnder: PeriodicTask {
     static let name = "end pauses"
     static let interval = Duration.seconds(1)

@@ -2,9 +2,9 @@ internal import Postgres
 internal import Telemetry
 internal import Workers
 
-/// Leaves word that a reaper goes its rounds: it has no port, and the page of metrics tells by this that there is one.
+/// Records that a reaper runs. A reaper has no port: the metrics page of the api shows the age of this record.
 struct ReaperHeartbeat: PeriodicTask {
-    static let name = "note the round"
+    static let name = "record heartbeat"
     static let interval = Duration.seconds(5)
     static let pauseMin = Duration.seconds(1)
 
@@ -12,7 +12,7 @@ struct ReaperHeartbeat: PeriodicTask {
 
     struct Report: TaskReport {
         var isNotable: Bool { false }
-        var message: String { "the round was noted" }
+        var message: String { "the heartbeat was recorded" }
         var fields: LogFields { [:] }
     }
 

@@ -3,23 +3,22 @@ internal import Jobs
 internal import Postgres
 internal import Telemetry
 
-/// Removes ended jobs that have been kept for long enough: whole partitions where all of their jobs have, and the others
+/// Removes ended jobs whose retention has passed: whole partitions if it has passed for all their jobs, and the others
 /// in batches.
 ///
-/// A sweep over many jobs is spread over several runs with pauses in between, so that it never takes more than its
-/// share of the database.
+/// A sweep over many jobs is spread over several runs with pauses in between, to limit the load on the database.
 struct RetentionCleaner: PeriodicTask {
     static let name = "remove ended jobs"
     /// Between two runs of one sweep.
     static let pauseMin = Duration.milliseconds(200)
     /// Jobs that one statement looks at.
     static let batchMax: Int32 = 1_000
-    /// Of one run.
+    /// Statements of one run.
     static let batchesMax = 20
 
     let store: JobStore
     let policy: RetentionPolicy
-    /// Where the sweep under way stands; nil between two sweeps.
+    /// The position of the sweep under way; nil between two sweeps.
     private var cursor: RemovalCursor?
 
     init(store: JobStore, policy: RetentionPolicy) {
@@ -31,7 +30,7 @@ struct RetentionCleaner: PeriodicTask {
         var succeeded = 0
         var failed = 0
         var cancelled = 0
-        /// Partitions, and the jobs that went with them.
+        /// Partitions, and the jobs in them.
         var partitionsDropped = 0
         var dropped: Int64 = 0
         var dueIn: Duration?

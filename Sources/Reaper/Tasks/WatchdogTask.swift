@@ -3,11 +3,11 @@ internal import Jobs
 internal import Postgres
 internal import Telemetry
 
-/// Ends jobs that were asked to stop and have not for long: their worker is alive and renews their leases, or they would
-/// have been taken back, but it cannot stop them.
+/// Ends jobs that were cancelled and did not stop for a long time. Their worker is alive and renews their leases, or
+/// they would have been reclaimed, but it cannot stop them.
 struct WatchdogTask: PeriodicTask {
     static let name = "end stuck jobs"
-    /// While there are more than one run may end.
+    /// While there are more jobs than one run may end.
     static let pauseMin = Duration.seconds(1)
 
     let store: JobStore
@@ -16,7 +16,7 @@ struct WatchdogTask: PeriodicTask {
 
     struct Report: TaskReport {
         let action: WatchdogOrder.Action
-        /// The oldest first.
+        /// Oldest first.
         let jobs: [StuckJob]
         var dueIn: Duration?
 

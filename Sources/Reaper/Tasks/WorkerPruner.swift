@@ -4,7 +4,7 @@ internal import Postgres
 internal import Telemetry
 internal import Workers
 
-/// Says goodbye for workers that ended without doing so, and forgets those that no job names any more.
+/// Deregisters dead workers, and deletes the rows of workers that no job refers to any more.
 struct WorkerPruner: PeriodicTask {
     static let name = "prune workers"
     static let interval = Duration.seconds(5)
@@ -13,18 +13,18 @@ struct WorkerPruner: PeriodicTask {
     static let batchMax: Int32 = 500
 
     let registry: WorkerRegistry
-    /// Departed workers are forgotten after the jobs that name them.
+    /// The rows are deleted after the jobs that refer to them.
     let policy: RetentionPolicy
     let logger: Logger
 
     struct Report: TaskReport {
         var dead = 0
-        var forgotten = 0
+        var deleted = 0
         var dueIn: Duration?
 
-        var isNotable: Bool { dead > 0 || forgotten > 0 }
+        var isNotable: Bool { dead > 0 || deleted > 0 }
         var message: String { "workers were pruned" }
-        var fields: LogFields { ["dead": .integer(dead), "forgotten": .integer(forgotten)] }
+        var fields: LogFields { ["dead": .integer(dead), "deleted": .integer(deleted)] }
     }
 
     func runOnce() async throws(PostgresError) -> Report {
@@ -33,11 +33,11 @@ struct WorkerPruner: PeriodicTask {
             let fields: LogFields = [
                 "worker_id": .integer(worker.id), "worker": .string(worker.name), "host": .string(worker.host),
             ]
-            logger.warning("a worker is dead: its heartbeat has run out", fields)
+            logger.warning("a worker is considered dead: its heartbeat has expired", fields)
         }
-        let forgotten = try await registry.pruneDeregistered(
+        let deleted = try await registry.pruneDeregistered(
             deregisteredHours: policy.longestHours, lateHours: policy.lateHours, atMost: Self.batchMax)
-        let isMore = dead.count == Self.batchMax || forgotten == Self.batchMax
-        return Report(dead: dead.count, forgotten: forgotten, dueIn: isMore ? .zero : nil)
+        let isMore = dead.count == Self.batchMax || deleted == Self.batchMax
+        return Report(dead: dead.count, deleted: deleted, dueIn: isMore ? .zero : nil)
     }
 }
