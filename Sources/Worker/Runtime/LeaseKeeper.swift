@@ -5,10 +5,18 @@ internal import Synchronization
 internal import Telemetry
 internal import Values
 
-/// Keeps the leases of this worker: renews them in time, stops what exceeds its deadline, and stops what could no
-/// longer be renewed before somebody else may run it.
+/// Renews the leases of this worker, and cancels the attempts whose deadline or lease is over.
+///
+/// Every 100 ms it compares all held leases with this machine's monotonic clock. A lease is renewed after a third of
+/// its duration (`LeaseClock`). One renewal is under way at a time; the clocks are also checked while it is. On a
+/// failure:
+/// - The statement fails or does not return: the next tick renews again. When a tenth of a lease is left, its attempt
+///   is cancelled (`leaseLost`), before PostgreSQL can give the job to another worker.
+/// - PostgreSQL no longer has a lease under its token: its attempt is cancelled at once.
+/// - A cancellation of the job was requested: the renewal returns it, and the attempt is cancelled. This finds what a
+///   missed notification has left out.
 final class LeaseKeeper: Sendable {
-    /// How exact deadlines are.
+    /// The resolution of deadlines and lease ends.
     private static let interval = Duration.milliseconds(100)
 
     private let runner: AttemptRunner
@@ -26,7 +34,7 @@ final class LeaseKeeper: Sendable {
         self.logger = logger
     }
 
-    /// Until the task is cancelled. The clocks are looked at while a renewal is under way, too.
+    /// Runs until the task is cancelled.
     func run() async {
         while true {
             do throws(CancellationError) {
@@ -47,10 +55,10 @@ final class LeaseKeeper: Sendable {
         let sentAt = MonotonicInstant.now()
         do throws(PostgresError) {
             let held = try await store.renew(leases, leaseSeconds: leaseDuration.inSeconds)
-            runner.renewed(leases, held, sentAt: sentAt)
+            runner.applyRenewal(of: leases, held: held, sentAt: sentAt)
         } catch {
             logger.warning(
-                "leases could not be renewed", ["count": .integer(leases.count), "error": .error(error)])
+                "cannot renew leases; retrying", ["count": .integer(leases.count), "error": .error(error)])
         }
     }
 }

@@ -110,7 +110,7 @@ final class WorkerProcess: Sendable {
     func reloadHandlers() {
         do throws(HandlersFileError) {
             runner.use(try settings.handlers.load())
-            leaseLoop.lookAgain()
+            leaseLoop.pollNow()
             logger.info("handlers were read again")
         } catch {
             logger.error("handlers stay as they are", ["error": .string("\(error)")])
@@ -220,10 +220,10 @@ final class WorkerProcess: Sendable {
                 default: leaseLoop.notified(of: names)
                 }
             case .listening:
-                leaseLoop.lookAgain()
+                leaseLoop.pollNow()
                 cancelWatcher.lookAgain()
                 pauseWatcher.lookAgain()
-                member?.lookAgain()
+                member?.renewNow()
             case .interrupted(let reason):
                 logger.warning("notifications are interrupted; polling goes on", ["reason": .string(reason)])
             }
