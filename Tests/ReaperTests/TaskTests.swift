@@ -9,7 +9,7 @@ import Workers
 
 @testable import Reaper
 
-/// A store on a migrated database of a test's own.
+/// A store on a migrated database of one test.
 private struct Stored: Sendable {
     let store: JobStore
     let registry: WorkerRegistry
@@ -56,7 +56,7 @@ private struct Stored: Sendable {
     private let log = CollectedLog()
     private var logger: Logger { Logger(component: "reaper", level: .info, sink: log) }
 
-    @Test func `each lease that is taken back is a line with all that one needs to look into it`() async throws {
+    @Test func `each reclaimed lease is one log line with its job and worker`() async throws {
         try await Stored.use { stored in
             try await stored.enqueue(2) { $0.queue = "mail" }
             try await stored.lease(2, seconds: -1)
@@ -73,7 +73,7 @@ private struct Stored: Sendable {
         }
     }
 
-    @Test func `the reclaimer loops over its batches, and asks to run when the next lease expires`() async throws {
+    @Test func `the reclaimer processes several batches, and is due when the next lease expires`() async throws {
         try await Stored.use { stored in
             try await stored.enqueue(1_201)
             try await stored.lease(1_200, seconds: -1)
@@ -88,7 +88,7 @@ private struct Stored: Sendable {
         }
     }
 
-    @Test func `the promoter loops over its batches, and asks to run when the next job is due`() async throws {
+    @Test func `the promoter processes several batches, and is due when the next job is`() async throws {
         try await Stored.use { stored in
             try await stored.enqueue(2_500) { $0.runAt = .now() + .seconds(600) }
             _ = try await stored.general.execute(sql: "UPDATE scheduled SET run_at = clock_timestamp()")
@@ -102,49 +102,49 @@ private struct Stored: Sendable {
         }
     }
 
-    @Test func `marks rise by what was folded, from the second run on`() async throws {
+    @Test func `low-water marks advance with the rolled-up deltas, from the second run on`() async throws {
         try await Stored.use { stored in
             try await stored.enqueue(1_000)
             let activity = SharedActivity()
-            var folder = TransitionRollup(store: stored.store, activity: activity)
-            var raiser = LowWaterMarkAdvancer(store: stored.store, activity: activity)
-            #expect(try await raiser.runOnce().dueIn == nil)
+            var rollup = TransitionRollup(store: stored.store, activity: activity)
+            var advancer = LowWaterMarkAdvancer(store: stored.store, activity: activity)
+            #expect(try await advancer.runOnce().dueIn == nil)
             try await stored.lease(900, seconds: 60)
-            #expect(try await folder.runOnce().dueIn == TransitionRollup.busyInterval)
-            let busy = try await raiser.runOnce()
+            #expect(try await rollup.runOnce().dueIn == TransitionRollup.busyInterval)
+            let busy = try await advancer.runOnce()
             #expect(busy.raised == 1 && busy.dueIn == LowWaterMarkAdvancer.busyInterval)
-            #expect(try await folder.runOnce().dueIn == nil)
-            let idle = try await raiser.runOnce()
+            #expect(try await rollup.runOnce().dueIn == nil)
+            let idle = try await advancer.runOnce()
             #expect(idle.raised == 0 && idle.dueIn == nil)
         }
     }
 
-    @Test func `a job that is hidden behind a mark is found, and told`() async throws {
+    @Test func `a job hidden below a low-water mark is found and reported`() async throws {
         try await Stored.use { stored in
             try await stored.enqueue(1)
             _ = try await stored.general.execute(sql: "UPDATE subqueue SET low_water_mark = 1000000")
-            var raiser = LowWaterMarkAdvancer(store: stored.store, activity: SharedActivity())
-            let report = try await raiser.runOnce()
+            var advancer = LowWaterMarkAdvancer(store: stored.store, activity: SharedActivity())
+            let report = try await advancer.runOnce()
             #expect(report.lowered == 1 && report.isNotable)
             #expect(try await stored.number("SELECT low_water_mark FROM subqueue") == 1)
         }
     }
 
-    @Test func `counts are folded, run after run`() async throws {
+    @Test func `each run rolls up the transition deltas`() async throws {
         try await Stored.use { stored in
-            var folder = TransitionRollup(store: stored.store, activity: SharedActivity())
+            var rollup = TransitionRollup(store: stored.store, activity: SharedActivity())
             for _ in 0..<12 {
                 try await stored.enqueue(1)
-                _ = try await folder.runOnce()
+                _ = try await rollup.runOnce()
             }
-            // A sweep is among them, so no row that vacuum has let in below the floor is left for long.
-            for _ in 0..<DeltaScanCursor.sweepEvery { _ = try await folder.runOnce() }
+            // One of these runs is a full sweep, which finds rows that were inserted below the cursor after a vacuum.
+            for _ in 0..<DeltaScanCursor.sweepEvery { _ = try await rollup.runOnce() }
             #expect(try await stored.number("SELECT count(*) FROM transition_delta") == 0)
             #expect(try await stored.number("SELECT sum(n)::bigint FROM transition_count") == 12)
         }
     }
 
-    @Test func `a dead worker is a line, and is told once`() async throws {
+    @Test func `a dead worker is logged once`() async throws {
         try await Stored.use { stored in
             let worker = WorkerDescription(
                 incarnation: UUID(high: 1, low: 1), name: "w-1", host: "h-1", version: "0", queues: nil, concurrency: 1)
@@ -154,17 +154,17 @@ private struct Stored: Sendable {
             #expect(try await !pruner.runOnce().isNotable)
             _ = try await stored.general.execute(sql: "UPDATE worker SET expires_at = clock_timestamp()")
             let report = try await pruner.runOnce()
-            #expect(report.dead == 1 && report.forgotten == 0)
+            #expect(report.dead == 1 && report.deleted == 0)
             #expect(try await pruner.runOnce().dead == 0)
             #expect(log.lines().count == 1 && log.lines()[0].contains(#""worker":"w-1""#))
         }
     }
 
-    @Test func `partitions are made ahead once`() async throws {
+    @Test func `partitions are created ahead, once`() async throws {
         try await Stored.use { stored in
             let keeper = PartitionKeeper(store: stored.store, partitionDays: 1)
             let partitions = try await stored.number("SELECT count(*) FROM job_partition")
-            #expect(try await keeper.runOnce().made == 0)
+            #expect(try await keeper.runOnce().created == 0)
             _ = try await stored.general.execute(sql: "DELETE FROM job_partition WHERE starts > current_date")
             _ = try await stored.general.execute(
                 sql: """
@@ -177,12 +177,12 @@ private struct Stored: Sendable {
                     END $$
                     """)
             let report = try await keeper.runOnce()
-            #expect(report.made == PartitionKeeper.daysAhead && report.isNotable && report.dueIn == nil)
+            #expect(report.created == PartitionKeeper.daysAhead && report.isNotable && report.dueIn == nil)
             #expect(try await stored.number("SELECT count(*) FROM job_partition") == partitions)
         }
     }
 
-    @Test func `a sweep over many jobs is spread over runs, and begins anew when it is through`() async throws {
+    @Test func `a sweep over many jobs takes several runs, and the next sweep starts again`() async throws {
         try await Stored.use { stored in
             let perRun = Int(RetentionCleaner.batchMax) * RetentionCleaner.batchesMax
             var parameters = Parameters()
@@ -199,18 +199,18 @@ private struct Stored: Sendable {
                     FROM generate_series(1, $1::int)
                     """, parameters)
             let policy = RetentionPolicy(succeededHours: 24, failedHours: 168, cancelledHours: 24)
-            var sweeper = RetentionCleaner(store: stored.store, policy: policy)
-            let first = try await sweeper.runOnce()
+            var cleaner = RetentionCleaner(store: stored.store, policy: policy)
+            let first = try await cleaner.runOnce()
             #expect(first.removed == perRun && first.dueIn == .zero)
-            let second = try await sweeper.runOnce()
+            let second = try await cleaner.runOnce()
             #expect(second.removed == 500 && second.dueIn == nil)
             #expect(try await stored.number("SELECT count(*) FROM outcome") == 0)
-            let third = try await sweeper.runOnce()
+            let third = try await cleaner.runOnce()
             #expect(third.removed == 0 && !third.isNotable)
         }
     }
 
-    @Test func `idempotency keys of yesterday are forgotten, those of today stay`() async throws {
+    @Test func `idempotency keys older than a day are pruned, newer ones stay`() async throws {
         try await Stored.use { stored in
             for number in 0..<3 {
                 let request = IdempotentRequest(key: "key \(number)", digest: [UInt8(number)])
@@ -220,10 +220,10 @@ private struct Stored: Sendable {
                 sql: """
                     UPDATE idempotency_key SET created_at = created_at - interval '24 hours' WHERE key <> 'key 1'
                     """)
-            let forgetter = IdempotencyKeyPruner(store: stored.store)
-            let report = try await forgetter.runOnce()
-            #expect(report.forgotten == 2 && report.isNotable && report.dueIn == nil)
-            #expect(try await forgetter.runOnce().forgotten == 0)
+            let pruner = IdempotencyKeyPruner(store: stored.store)
+            let report = try await pruner.runOnce()
+            #expect(report.deleted == 2 && report.isNotable && report.dueIn == nil)
+            #expect(try await pruner.runOnce().deleted == 0)
             #expect(try await stored.number("SELECT count(*) FROM idempotency_key WHERE key = 'key 1'") == 1)
         }
     }
