@@ -3,7 +3,7 @@ import JSON
 import TestKit
 import Testing
 
-/// Who may do what: without the key nothing but what is open to everybody.
+/// Access control: without the key only the public operations.
 @Suite struct ApiAccessTests {
     private static let closed = [
         ("POST", "/api/jobs"), ("GET", "/api/jobs"), ("POST", "/api/jobs/batch"),
@@ -13,7 +13,7 @@ import Testing
         ("GET", "/api/workers"), ("GET", "/openapi.json"), ("HEAD", "/api/jobs"),
     ]
 
-    @Test func `every operation but the open ones needs exactly the key`() async throws {
+    @Test func `every operation except the public ones needs the exact key`() async throws {
         try await withApi { api, database in
             let key = RunningApi.key
             let wrong: [[(name: String, value: String)]] = [
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func `no secret is shown, and no value of a client's forges a line of the log`() async throws {
+    @Test func `no secret is shown, and no client value can forge a log line`() async throws {
         let database = try await TestDatabase.migrated()
         try await withServices { services in
             let url = database.url.replacing("postgres@", with: "postgres:pw-canary@", maxReplacements: 1)

@@ -3,12 +3,12 @@ import TestKit
 import Testing
 
 @Suite struct ApiJobsTests {
-    /// What JSON libraries like to change: large numbers, trailing zeros, huge exponents, NUL, names that differ only in
-    /// how they are composed, repeated names, blanks.
+    /// Content that JSON libraries often change: large numbers, trailing zeros, huge exponents, NUL, names that differ
+    /// only in their Unicode composition, duplicate names, white space.
     private static let delicate =
         #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\u00e9":1,"e\u0301":2},"a":1, "a" : [ ] ,"s":"\/\ud800"}"#
 
-    @Test func `a payload comes back byte for byte`() async throws {
+    @Test func `a payload is returned byte for byte`() async throws {
         try await withApi { api, _ in
             let created = try await api.client.post(
                 "/api/jobs", #"{"type":"echo","payload":\#(Self.delicate)}"#)
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func `every option of a job is kept`() async throws {
+    @Test func `every option of a job is stored`() async throws {
         try await withApi { api, _ in
             let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
             let created = try await api.client.request(
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func `a batch is created as a whole, in order, or not at all`() async throws {
+    @Test func `a batch is created completely and in order, or not at all`() async throws {
         try await withApi { api, database in
             let refused = try await api.client.post(
                 "/api/jobs/batch", #"{"jobs":[{"type":"a"},{"type":"b","priority":"high"}]}"#)
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test func `jobs that are posted at the same time are all stored, each answered for itself`() async throws {
+    @Test func `concurrent requests store all jobs, each with its own response`() async throws {
         try await withApi(["API_THREADS": "2", "DATABASE_POOL_SIZE": "8"]) { api, database in
             let ids = try await withThrowingTaskGroup(of: (Int, String).self) { group in
                 for number in 0..<200 {
@@ -91,7 +91,7 @@ import Testing
 
     // MARK: Lists
 
-    @Test func `pages follow each other without a gap or a repetition while jobs are created`() async throws {
+    @Test func `pages have no gaps and no repetitions while jobs are created`() async throws {
         try await withApi { api, _ in
             var created: [String] = []
             for _ in 0..<7 { created.append(try await api.createJob()) }
@@ -110,7 +110,7 @@ import Testing
         }
     }
 
-    @Test func `filters go together`() async throws {
+    @Test func `filters can be combined`() async throws {
         try await withApi { api, _ in
             let mail = try await api.createJob(#"{"type":"send","queue":"mail","tags":["x"]}"#)
             let later = try await api.createJob(#"{"type":"send","queue":"mail","run_at":"2099-01-01T00:00:00Z"}"#)
@@ -138,7 +138,7 @@ import Testing
         }
     }
 
-    @Test func `a page of large jobs ends early, and leads on`() async throws {
+    @Test func `a page of large jobs ends early, with a cursor to the next`() async throws {
         try await withApi { api, _ in
             let payload = String(repeating: "x", count: 1_000_000)
             for _ in 0..<6 { _ = try await api.createJob(#"{"type":"large","payload":"\#(payload)"}"#) }
@@ -156,7 +156,7 @@ import Testing
 
     // MARK: Changes
 
-    @Test func `a job that waits is cancelled, and retried`() async throws {
+    @Test func `a queued job can be cancelled and retried`() async throws {
         try await withApi { api, database in
             for body in [#"{"type":"a"}"#, #"{"type":"a","run_at":"2099-01-01T00:00:00Z"}"#] {
                 let id = try await api.createJob(body)
@@ -176,7 +176,7 @@ import Testing
         }
     }
 
-    @Test func `a running job is asked to stop and not retried, and a job that is done stays done`() async throws {
+    @Test func `a running job is cancelled and cannot be retried, and a succeeded job stays succeeded`() async throws {
         try await withApi { api, database in
             let id = try await api.createJob()
             try await database.run(
@@ -214,7 +214,7 @@ import Testing
         }
     }
 
-    @Test func `an id that no job has is not found`() async throws {
+    @Test func `an unknown job id is not found`() async throws {
         try await withApi { api, _ in
             for id in ["00000000-0000-7000-8000-000000000000", "nonsense", "%27%3B--", "a%00b", "%C3%A9"] {
                 let shown = try await api.client.get("/api/jobs/\(id)")

@@ -5,7 +5,7 @@ import TestKit
 import Testing
 import Values
 
-/// A running `jobqueue-api`, and a client that has its key.
+/// A running `jobqueue-api`, and a client with its key.
 struct RunningApi: Sendable {
     static let key = "integration-key-0123456789abcdef"
 
@@ -14,7 +14,7 @@ struct RunningApi: Sendable {
 
     var client: HTTPTestClient { HTTPTestClient(port: port, key: Self.key) }
 
-    /// One that presents no key.
+    /// A client without a key.
     var stranger: HTTPTestClient { HTTPTestClient(port: port) }
 
     /// Creates a job, and returns its id.
@@ -24,7 +24,7 @@ struct RunningApi: Sendable {
         return try #require(try response.json["id"]?.string)
     }
 
-    /// Waits until `/ready` answers with this status.
+    /// Waits until `/ready` responds with this status.
     func waitUntilReady(_ status: Int = 200, within duration: Duration = .seconds(20)) async throws {
         let deadline = MonotonicInstant.now() + duration
         while true {
@@ -37,7 +37,7 @@ struct RunningApi: Sendable {
 }
 
 extension Services {
-    /// Starts an api on a port of its own, and returns when it listens.
+    /// Starts an api on a free port, and returns when it listens.
     func startApi(_ databaseURL: String, _ settings: [String: String] = [:]) async throws -> RunningApi {
         let environment = [
             "DATABASE_URL": databaseURL, "API_SECRET_KEY": RunningApi.key, "API_HOST": "127.0.0.1", "API_PORT": "0",
@@ -58,7 +58,7 @@ extension HTTPTestResponse {
 }
 
 extension TestDatabase {
-    /// The only value of a query whose value is a whole number.
+    /// The single integer that a query returns.
     func integer(_ sql: String) async throws -> Int {
         try await TestLoop.run {
             let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
@@ -67,7 +67,7 @@ extension TestDatabase {
         }
     }
 
-    /// Brings it up to date.
+    /// Applies all migrations.
     func migrate() async throws {
         let files = try MigrationFile.readAll(in: Self.migrationsDirectory)
         try await TestLoop.run {
@@ -85,7 +85,7 @@ extension TestDatabase {
     }
 }
 
-/// `body` with an api on a migrated database of its own.
+/// Runs `body` with an api on its own migrated database.
 func withApi(
     _ settings: [String: String] = [:], _ body: @Sendable (RunningApi, TestDatabase) async throws -> Void
 ) async throws {

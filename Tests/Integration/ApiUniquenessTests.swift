@@ -3,7 +3,7 @@ import TestKit
 import Testing
 
 @Suite struct ApiUniquenessTests {
-    @Test func `a job whose key is taken is answered with the job that exists`() async throws {
+    @Test func `a job with a held unique key returns the existing job`() async throws {
         try await withApi { api, _ in
             let first = try await api.client.post("/api/jobs", #"{"type":"echo","unique_key":"k","payload":1}"#)
             #expect(first.status == 201)
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test func `a retry for which the key is gone names the job that has it`() async throws {
+    @Test func `a retry without its unique key names the holder`() async throws {
         try await withApi { api, _ in
             let old = try await api.createJob(#"{"type":"echo","unique_key":"k"}"#)
             _ = try await api.client.post("/api/jobs/\(old)/cancel", "")
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func `a request that is sent again has the same answer from another process`() async throws {
+    @Test func `a repeated request gets the same response from another process`() async throws {
         let database = try await TestDatabase.migrated()
         try await withServices { services in
             let first = try await services.startApi(database.url)
@@ -53,7 +53,7 @@ import Testing
             first.service.signal(9)
             _ = try await first.service.waitForExit()
 
-            // The client never saw these answers.
+            // The client did not receive these responses.
             let second = try await services.startApi(database.url)
             let again = try await send(second, "/api/jobs", "order 4711", body)
             #expect(again.status == 201 && again.text == single.text && again["Location"] == single["Location"])

@@ -1,14 +1,14 @@
 import TestKit
 
-/// What must hold when everything has come to rest: the invariants of RELIABILITY.md, each a query for violations.
+/// The invariants of `docs/invariants.md`, checked when a run has come to rest: each is a query for violations.
 enum ChaosInvariants {
     private struct Rule {
         let name: String
-        /// One text for each violation.
+        /// One line of text for each violation.
         let query: String
     }
 
-    /// Every violation that is found, at most a few of each rule.
+    /// All violations found, with a maximum for each rule.
     static func violations(in deployment: Deployment, _ promises: ChaosPromises) async throws -> [String] {
         var found: [String] = []
         if promises.acknowledged.count != ChaosJob.count {
@@ -31,7 +31,7 @@ enum ChaosInvariants {
             name: "I1, a job has not succeeded",
             query: "SELECT id || ' is ' || status FROM jobs WHERE status <> 'succeeded'"),
         Rule(
-            name: "I1, a job exists that nobody can have created",
+            name: "I1, a job exists that no client can have created",
             query: """
                 SELECT 'number ' || number || ' ' || extra.times || ' times beside the acknowledged one'
                 FROM (SELECT j.tags[1]::int AS number, count(*) AS times FROM job j
@@ -159,7 +159,7 @@ enum ChaosInvariants {
                 """),
     ]
 
-    /// I8 as the metrics page shows it.
+    /// I8, on the metrics page.
     static func violations(onPage page: MetricValues, in deployment: Deployment) async throws -> [String] {
         let jobCount = Double(try await deployment.database.integer("SELECT count(*) FROM job"))
         let leases = Double(
@@ -176,7 +176,7 @@ enum ChaosInvariants {
         }
     }
 
-    /// I9: nobody holds anything, for long enough to be seen twice.
+    /// I9: no session holds a lock or a transaction for so long that two checks see it.
     static func disturbances(in deployment: Deployment) async throws -> [String] {
         try await deployment.texts(
             """

@@ -4,7 +4,7 @@ import JSON
 import TestKit
 import Testing
 
-/// `jobqueue-api control`: pausing and resuming without an api.
+/// The command `jobqueue-api control`, which pauses and resumes without an api.
 @Suite struct ControlCommandTests {
     private func control(
         _ deployment: Deployment, _ arguments: String...
@@ -15,7 +15,7 @@ import Testing
         return (exit, try JSONValue(parsing: process.lines.joined(separator: "\n")))
     }
 
-    @Test func `a pause and a resume wait until a worker has obeyed, and stand in the history`() async throws {
+    @Test func `a pause and a resume wait for the acknowledgement of a worker, and are in the history`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startWorker()
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func `a pause of a type that cancels what runs of it`() async throws {
+    @Test func `a pause of a type can cancel its running jobs`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startWorker()
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func `workers that do not obey in time are named, with status 2`() async throws {
+    @Test func `workers that do not acknowledge in time are named, with exit status 2`() async throws {
         try await Deployment.use { deployment in
             let worker = try await deployment.startWorker("deaf")
             worker.signal(SIGSTOP)
@@ -83,7 +83,7 @@ import Testing
         (["pause", "--reason=x", "--updated-by=y", "--expected-version=-1"], "--expected-version"),
         (["state", "--scope=all"], "control state takes no options"), (["stop"], "unknown argument"),
     ])
-    func `a wrong option ends it with status 64, and changes nothing`(
+    func `an invalid option exits with status 64, and changes nothing`(
         arguments: [String], complaint: String
     ) async throws {
         try await withServices { services in
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test func `without PostgreSQL, and without a schema, it ends with status 1 and says why`() async throws {
+    @Test func `without PostgreSQL or a schema it exits with status 1 and the reason`() async throws {
         let empty = try await TestDatabase.empty()
         try await withServices { services in
             for url in ["postgresql://127.0.0.1:\(FreePort.take())/none", empty.url] {

@@ -14,7 +14,8 @@ import Testing
         return try JSONValue(parsing: response.body)
     }
 
-    @Test func `twenty workers stop within the call, whatever happens to their connections and to an api`() async throws
+    @Test func `twenty workers acknowledge a pause within the call, despite lost connections and a killed api`()
+        async throws
     {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
@@ -55,7 +56,7 @@ import Testing
                 if round == 1 { doomed.service.signal(Signals.kill) }
                 _ = try await change(api, "resume", #"{"reason":"test","updated_by":"ada","wait_seconds":30}"#)
             }
-            try await waitUntil("everything has run", within: .seconds(60)) {
+            try await waitUntil("all jobs have ended", within: .seconds(60)) {
                 try await deployment.database.integer("SELECT count(*) FROM outcome WHERE status = 'succeeded'")
                     == 3_030
             }
@@ -69,7 +70,7 @@ import Testing
         }
     }
 
-    /// How `jobqueue-api audit verify` ended, and what it wrote.
+    /// The exit and the output of `jobqueue-api audit verify`.
     private func verify(_ deployment: Deployment) async throws -> (ProcessExit, String) {
         let environment = ["DATABASE_URL": deployment.database.url, "MIGRATIONS_DIR": TestDatabase.migrationsDirectory]
         let process = try await deployment.services.start(
@@ -77,7 +78,7 @@ import Testing
         return (try await process.waitForExit(), process.lines.joined(separator: "\n"))
     }
 
-    @Test func `a pause that cancels what runs, and one with an end`() async throws {
+    @Test func `a pause can cancel running jobs, and can have an end`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startWorker()
@@ -101,7 +102,7 @@ import Testing
             )
             _ = try await change(
                 api, "pause", #"{"reason":"test","updated_by":"ada","resume_at":"\#(soon[0])","wait_seconds":10}"#)
-            let ready = try await waitFor("the probe knows") {
+            let ready = try await waitFor("the probe shows the pause") {
                 let ready = try JSONValue(parsing: try await api.client.get("/ready").body)
                 return ready["paused"] == true ? ready : JSONValue?.none
             }
@@ -110,7 +111,7 @@ import Testing
             try await api.wait(for: waiting, toBe: "succeeded")
             let job = try await api.job(waiting)
             #expect((job["started_at"]?.string ?? "") > soon[0])
-            let state = try await waitFor("the end of the pause is written down") {
+            let state = try await waitFor("the end of the pause is recorded") {
                 let state = try JSONValue(parsing: try await api.client.get("/api/worker/control-state").body)
                 return state["version"] == 4 ? state : JSONValue?.none
             }
@@ -118,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func `a file pauses one worker, and only adds a pause`() async throws {
+    @Test func `the pause file pauses one worker, and can only add a pause`() async throws {
         let scratch = try ScratchDirectory()
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()

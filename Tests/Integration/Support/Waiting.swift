@@ -1,9 +1,10 @@
 import EventLoop
 import Values
 
-/// Looks again and again until `probe` has an answer: for what other processes and the kernel do in their own time.
+/// Calls `probe` repeatedly until it returns a value: for effects of other processes and the kernel that have no
+/// signal.
 ///
-/// Throws `NotInTime` with the sentence `what` after `duration`, and at once what `probe` throws.
+/// Throws `NotInTime` with the sentence `what` after `duration`, and rethrows errors of `probe` at once.
 @discardableResult
 func waitFor<Value>(
     isolation: isolated (any Actor)? = #isolation, _ what: String, within duration: Duration = .seconds(20),
@@ -13,7 +14,7 @@ func waitFor<Value>(
     while true {
         if let value = try await probe() { return value }
         guard MonotonicInstant.now() < deadline else {
-            throw NotInTime(description: "waited \(duration) in vain until \(what)")
+            throw NotInTime(description: "waited \(duration) without success until \(what)")
         }
         try await Task.sleep(for: .milliseconds(20))
     }
