@@ -34,7 +34,7 @@ func tests(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
     .testTarget(name: name, dependencies: imports, path: "Tests/\(name)", swiftSettings: strict)
 }
 
-/// The images are built from a tree without Tests, so that a change to a test builds none of them anew.
+/// The images are built from a tree without Tests, so that a change to a test rebuilds none of them.
 let hasTests = FileManager.default.fileExists(atPath: Context.packageDirectory + "/Tests")
 
 let package = Package(
@@ -62,8 +62,13 @@ let package = Package(
         protocolTarget("HTTP", ["Values", "EventLoop", "TLS", "JSON", "Telemetry"]),
         protocolTarget("Postgres", ["Values", "CLibPQ", "EventLoop", "Telemetry", "Configuration"]),
 
+        // Service
+        .target(
+            name: "Service", dependencies: ["Values", "EventLoop", "Telemetry", "Configuration", "Postgres"],
+            path: "Sources/Service", swiftSettings: strict),
+
         // Capabilities
-        capability("Workers", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration"]),
+        capability("Workers", ["Values", "Postgres", "Telemetry"]),
         capability("Jobs", ["Values", "Postgres", "EventLoop", "JSON", "Telemetry"]),
         capability("Pauses", ["Values", "Postgres", "TLS", "Telemetry"]),
         capability("Pools", ["Values", "Postgres", "Telemetry"]),
@@ -73,19 +78,22 @@ let package = Package(
             "Api",
             [
                 "Values",
-                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
-                "Pauses", "Pools",
+                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Service",
+                "Workers", "Jobs", "Pauses", "Pools",
             ], plugins: ["EmbedOpenAPI"]),
         program(
             "Worker",
             [
                 "Values",
-                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Workers", "Jobs",
-                "Pauses", "Pools",
+                "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Service",
+                "Workers", "Jobs", "Pauses", "Pools",
             ]),
         program(
             "Reaper",
-            ["Values", "EventLoop", "Telemetry", "Configuration", "Postgres", "Workers", "Jobs", "Pauses", "Pools"]),
+            [
+                "Values", "EventLoop", "Telemetry", "Configuration", "Postgres", "Service", "Workers", "Jobs", "Pauses",
+                "Pools",
+            ]),
 
         // Build
         .plugin(name: "EmbedOpenAPI", capability: .buildTool()),
@@ -102,7 +110,10 @@ let package = Package(
         tests("ConfigurationTests", ["Configuration"]),
         tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "Telemetry", "TestKit"]),
         tests("PostgresTests", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
-        tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "Configuration", "TestKit"]),
+        tests(
+            "ServiceTests",
+            ["Values", "Service", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
+        tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "TestKit"]),
         tests("JobsTests", ["Values", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
         tests("PausesTests", ["Values", "Pauses", "Jobs", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
         tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "TestKit"]),
@@ -113,14 +124,14 @@ let package = Package(
             "ApiTests",
             [
                 "Values",
-                "Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Jobs", "Pools",
-                "TestKit",
+                "Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Service", "Jobs",
+                "Pools", "TestKit",
             ]),
         tests(
             "ReaperTests",
             [
-                "Values", "Reaper", "Jobs", "Workers", "Pools", "Postgres", "EventLoop", "Telemetry", "Configuration",
-                "TestKit",
+                "Values", "Reaper", "Service", "Jobs", "Workers", "Pools", "Postgres", "EventLoop", "Telemetry",
+                "Configuration", "TestKit",
             ]),
         tests("TestKitTests", ["Values", "TestKit", "EventLoop"]),
         tests("Integration", ["Values", "TestKit", "Postgres", "EventLoop", "JSON"]),

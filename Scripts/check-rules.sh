@@ -36,7 +36,11 @@ download_package() (
     ((EUID != 0)) || options+=(-o APT::Sandbox::User=root)
     apt-get "${options[@]}" download "$2" >log 2>&1 </dev/null && exit 0
     # The package lists may be absent or too old.
-    if ((EUID == 0)); then apt-get -q update; elif has sudo; then sudo -n apt-get -q update; fi >>log 2>&1 </dev/null || true
+    if ((EUID == 0)); then
+        apt-get -q update
+    elif has sudo; then
+        sudo -n apt-get -q update
+    fi >>log 2>&1 </dev/null || true
     apt-get "${options[@]}" download "$2" >>log 2>&1 </dev/null && exit 0
     tail -n 10 log >&2
     fail "apt-get could not download the package $2" \

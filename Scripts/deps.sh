@@ -72,13 +72,13 @@ become_root() {
 
 # Installs packages. If that fails, refreshes the package lists, which may be missing or outdated, and tries again.
 install_packages() {
-    local options=(-y -q --no-install-recommends -o DPkg::Lock::Timeout=300)
+    local install=(apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300)
     local log
     log=$(mktemp)
-    "${AS_ROOT[@]}" DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "$@" >"$log" 2>&1 </dev/null ||
+    "${AS_ROOT[@]}" DEBIAN_FRONTEND=noninteractive "${install[@]}" "$@" >"$log" 2>&1 </dev/null ||
         {
             "${AS_ROOT[@]}" apt-get update -q >>"$log" 2>&1 </dev/null &&
-                "${AS_ROOT[@]}" DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "$@" >>"$log" 2>&1 </dev/null
+                "${AS_ROOT[@]}" DEBIAN_FRONTEND=noninteractive "${install[@]}" "$@" >>"$log" 2>&1 </dev/null
         } ||
         {
             tail -n 25 "$log" >&2

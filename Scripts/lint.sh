@@ -12,7 +12,9 @@ folders=(Package.swift Plugins Sources Tests)
 swift format lint --strict --parallel --recursive "${folders[@]}" ||
     { failed=1 && say "swift format --in-place --recursive ${folders[*]}    # fixes most of them"; }
 
-mapfile -t scripts < <(find . \( -name .build -o -name .local -o -name .git \) -prune -o \( -name '*.sh' -o -path ./.ci/run \) -print)
+mapfile -t scripts < <(
+    find . \( -name .build -o -name .local -o -name .git \) -prune -o \( -name '*.sh' -o -path ./.ci/run \) -print
+)
 shellcheck --external-sources --source-path=SCRIPTDIR "${scripts[@]}" || failed=1
 
 Scripts/check-rules.sh || failed=1

@@ -59,7 +59,9 @@ mutated = source.replace(os.environ["TEXT"], os.environ["REPLACEMENT"])
 if mutated == source: sys.exit(1)
 open(path, "w").write(mutated)
 PYTHON
-    if (cd "$copy" && FILTER='^(JobsTests|PausesTests|PoolsTests)' timeout 900 Scripts/test.sh) >"$copy/mutant.log" 2>&1; then
+    if (
+        cd "$copy" && FILTER='^(JobsTests|PausesTests|PoolsTests)' timeout 900 Scripts/test.sh
+    ) >"$copy/mutant.log" 2>&1; then
         echo "SURVIVED  $name"
         survivors=$((survivors + 1))
     elif grep -q 'Test run with' "$copy/mutant.log"; then

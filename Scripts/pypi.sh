@@ -8,9 +8,10 @@ export PYTHONDONTWRITEBYTECODE=1
 # environment NAME PIP_ARGUMENT...: creates the virtual environment unless it exists, and prints its directory. The name
 # contains a hash of the versions, so that new versions get a new one. The file `whole` marks a complete installation.
 environment() {
-    local name=$1 directory
+    local name=$1 hash directory
     shift
-    directory=$ROOT/.local/tools/$name-$({ cat Tests/requirements.txt && echo "$*" && python3 --version; } | sha256sum | cut -c 1-12)
+    hash=$({ cat Tests/requirements.txt && echo "$*" && python3 --version; } | sha256sum | cut -c 1-12)
+    directory=$ROOT/.local/tools/$name-$hash
     if [[ ! -e $directory/whole ]]; then
         say "installing ${*: -1} from PyPI into .local/tools" >&2
         require_writable .local .local/tools

@@ -1,240 +1,139 @@
-internal import EventLoop
 internal import Jobs
 internal import Pauses
 internal import Pools
 internal import Postgres
-internal import Synchronization
+internal import Service
 internal import Telemetry
-internal import Values
 internal import Workers
 
-/// One reaper: its tasks, and its way from start to stop. Everything runs on one loop.
+/// One reaper: its services.
 ///
-/// A reaper owns nothing and remembers nothing that matters: any number may run at once, and each may be killed at any
-/// instant. So it stops without ceremony, after the statements that are under way.
+/// A reaper owns nothing, and what it remembers only saves work: any number may run at once, and each may be killed at any
+/// instant. So its drain only waits for the statements under way; a later run, of any reaper, does what is left.
 final class ReaperProcess: Sendable {
-    /// How long a stop waits for statements under way. What is cut off is rolled back, and found again.
-    private static let stopPatience = Duration.seconds(5)
-    /// Between two looks for the schema.
-    private static let schemaPause = Duration.seconds(1)
+    /// A statement that is cut off is rolled back.
+    static let drain = DrainLimits(grace: .seconds(5))
 
     private let settings: ReaperSettings
-    private let pools: ReaperPools
-    private let reachability: Reachability
-    private let loop: Loop
-    private let logger: Logger
-    /// Woken by signals, and by the end of the last task.
-    private let stopSignal: WakeSignal
-    private let isFailed = Atomic(false)
-    private let state = Mutex(ServiceState.waiting("starting"))
+    private let process: ProcessContext
+    private let sessions: DatabaseSessions
+    private let store: JobStore
 
-    init(_ settings: ReaperSettings, on loop: Loop, logger: Logger) throws(DatabaseSettings.InvalidURL) {
+    init(_ settings: ReaperSettings, in process: ProcessContext) {
         self.settings = settings
-        self.loop = loop
-        self.logger = logger
-        pools = try ReaperPools(settings, on: loop, logger: logger)
-        reachability = Reachability(logger: logger)
-        stopSignal = WakeSignal(on: loop)
+        self.process = process
+        sessions = DatabaseSessions(
+            settings.sessions, connections: settings.sessions.poolSize, hot: .reaping, on: process.loop)
+        let notifier = ReadyNotifier(
+            pool: sessions.notifying, schema: settings.sessions.schema, logger: process.logger)
+        store = JobStore(
+            hot: sessions.hot, general: sessions.general, subqueues: SubqueueDirectory(), notifier: notifier)
+        process.status.needs { [process] in
+            process.reachability.isInterrupted ? "PostgreSQL cannot be reached" : nil
+        }
     }
 
-    /// Whether `runOnce` could not begin, or has left a task undone.
-    var hasFailed: Bool { isFailed.load(ordering: .relaxed) }
+    // MARK: Services
 
-    /// Asks the reaper to stop; a second time, to wait for nothing. Call it on the loop.
-    func stop() {
-        stopSignal.wake()
+    /// Until a signal.
+    var services: [any ProcessService] {
+        process.statusFile(settings.statusFile) + [database, SchemaGate(sessions, in: process)] + tasks
     }
 
-    /// A task, and how often it is done.
-    private struct ScheduledTask {
-        let task: any PeriodicTask
-        let interval: Duration
-        /// Between two runs where the task asks for them sooner.
-        let pauseMin: Duration
+    /// Every task, until no more work is due at once.
+    var servicesForOneRun: [any ProcessService] {
+        [
+            database,
+            OneShot("once", in: process) { await self.runEveryTask() ? ExitStatus.success : ExitStatus.failure },
+        ]
     }
 
-    private func scheduledTasks() -> [ScheduledTask] {
-        let store = pools.store
+    /// The watchdog, once.
+    func services(for watchdog: WatchdogCommand) -> [any ProcessService] {
+        [database, OneShot(WatchdogCommand.name, in: process) { try await self.run(watchdog) }]
+    }
+
+    private var database: DatabaseService {
+        DatabaseService([sessions], settings.sessions.source, in: process)
+    }
+
+    /// The periodic tasks, those first whose results others need.
+    private var tasks: [PeriodicService] {
+        let logger = process.logger
+        let registry = WorkerRegistry(pool: sessions.hot)
+        let retention = settings.retention
         let activity = SharedActivity()
-        var scheduledTasks = [
-            ScheduledTask(
-                task: PartitionKeeper(store: store, partitionDays: settings.retention.partitionDays),
-                interval: PartitionKeeper.interval, pauseMin: PartitionKeeper.retryPause),
-            ScheduledTask(
-                task: LeaseReclaimer(store: store, logger: logger), interval: settings.reclaimInterval,
+        var tasks = [
+            task(
+                PartitionKeeper(store: store, partitionDays: retention.partitionDays),
+                every: PartitionKeeper.interval, pauseMin: PartitionKeeper.retryPause),
+            task(
+                LeaseReclaimer(store: store, logger: logger), every: settings.reclaimInterval,
                 pauseMin: LeaseReclaimer.pauseMin),
-            ScheduledTask(
-                task: JobPromoter(store: store), interval: settings.promoteInterval, pauseMin: JobPromoter.pauseMin),
-            ScheduledTask(
-                task: PauseEnder(control: PauseStore(pool: pools.general)), interval: PauseEnder.interval,
+            task(JobPromoter(store: store), every: settings.promoteInterval, pauseMin: JobPromoter.pauseMin),
+            task(
+                PauseEnder(pauses: PauseStore(pool: sessions.general)), every: PauseEnder.interval,
                 pauseMin: PauseEnder.pauseMin),
-            ScheduledTask(
-                task: PoolRebalancer(pools: pools.workloads, logger: logger), interval: PoolRebalancer.interval,
+            task(
+                PoolRebalancer(pools: PoolStore(pool: sessions.hot), logger: logger), every: PoolRebalancer.interval,
                 pauseMin: PoolRebalancer.pauseMin),
-            ScheduledTask(
-                task: TransitionRollup(store: store, activity: activity), interval: TransitionRollup.interval,
+            task(
+                TransitionRollup(store: store, activity: activity), every: TransitionRollup.interval,
                 pauseMin: TransitionRollup.pauseMin),
-            ScheduledTask(
-                task: LowWaterMarkAdvancer(store: store, activity: activity), interval: LowWaterMarkAdvancer.interval,
+            task(
+                LowWaterMarkAdvancer(store: store, activity: activity), every: LowWaterMarkAdvancer.interval,
                 pauseMin: LowWaterMarkAdvancer.busyInterval),
-            ScheduledTask(
-                task: WorkerPruner(registry: pools.registry, policy: settings.retention, logger: logger),
-                interval: WorkerPruner.interval, pauseMin: WorkerPruner.pauseMin),
-            ScheduledTask(
-                task: ReaperHeartbeat(registry: pools.registry), interval: ReaperHeartbeat.interval,
+            task(
+                WorkerPruner(registry: registry, policy: retention, logger: logger), every: WorkerPruner.interval,
+                pauseMin: WorkerPruner.pauseMin),
+            task(
+                ReaperHeartbeat(registry: registry), every: ReaperHeartbeat.interval,
                 pauseMin: ReaperHeartbeat.pauseMin),
-            ScheduledTask(
-                task: IdempotencyKeyPruner(store: store), interval: IdempotencyKeyPruner.interval,
+            task(
+                IdempotencyKeyPruner(store: store), every: IdempotencyKeyPruner.interval,
                 pauseMin: IdempotencyKeyPruner.pauseMin),
-            ScheduledTask(
-                task: RetentionCleaner(store: store, policy: settings.retention),
-                interval: settings.retentionInterval, pauseMin: RetentionCleaner.pauseMin),
+            task(
+                RetentionCleaner(store: store, policy: retention), every: settings.retentionInterval,
+                pauseMin: RetentionCleaner.pauseMin),
         ]
         if let interval = settings.watchdogInterval {
-            let sweep = WatchdogTask(store: store, order: settings.watchdog, logger: logger)
-            scheduledTasks.append(ScheduledTask(task: sweep, interval: interval, pauseMin: WatchdogTask.pauseMin))
+            let watchdog = WatchdogTask(store: store, order: settings.watchdog, logger: logger)
+            tasks.append(task(watchdog, every: interval, pauseMin: WatchdogTask.pauseMin))
         }
-        return scheduledTasks
+        return tasks
     }
 
-    private func ticker<Work: PeriodicTask>(_ work: Work, _ scheduledTask: ScheduledTask) -> Ticker<Work> {
-        Ticker(
-            work, every: scheduledTask.interval, pauseMin: scheduledTask.pauseMin, on: loop, reachability: reachability,
-            logger: logger)
+    private func task(
+        _ work: some PeriodicTask, every interval: Duration, pauseMin: Duration
+    ) -> PeriodicService {
+        PeriodicService(work, every: interval, pauseMin: pauseMin, in: process, countsLevel: .info)
     }
 
-    // MARK: Until it is stopped
+    // MARK: Commands
 
-    func run() async {
-        let status = loop.spawn { await self.keepStatus() }
-        defer { status.cancel() }
-        guard await waitForSchema() else { return }
-        became(.working)
-        logger.info("reaping", ["version": .string(ProductVersion.text)])
-        var running = scheduledTasks().map { start($0.task, $0) }
-        running.append(loop.spawn { await self.pools.watchCredentials() })
-
-        await stopSignal.wait()
-        became(.stopping)
-        logger.info("stopping after the statements under way")
-        for task in running { task.cancel() }
-        await waitForEnd(of: running)
-        pools.close()
-        logger.info("stopped")
+    /// Whether every task succeeded.
+    private func runEveryTask() async -> Bool {
+        guard await hasSchema() else { return false }
+        var haveSucceeded = true
+        for task in tasks where await !task.finish() { haveSucceeded = false }
+        return haveSucceeded
     }
 
-    private func became(_ state: ServiceState) {
-        self.state.withLock { $0 = state }
+    private func run(_ watchdog: WatchdogCommand) async throws -> Int32 {
+        guard await hasSchema() else { return ExitStatus.failure }
+        try await watchdog.run(on: store)
+        return ExitStatus.success
     }
 
-    /// For the probes, while it serves.
-    private func keepStatus() async {
-        guard let file = settings.statusFile else { return }
-        await file.keep(on: loop) { [self] in
-            let state = state.withLock { $0 }
-            return state == .working && reachability.isInterrupted ? .waiting("PostgreSQL cannot be reached") : state
-        } failed: { [logger] error in
-            logger.error("the status file cannot be written", ["error": .error(error)])
-        }
+    private func hasSchema() async -> Bool {
+        guard let obstacle = await SchemaGate(sessions, in: process).obstacle() else { return true }
+        process.logger.error("the schema cannot be used", ["reason": .string(obstacle)])
+        return false
     }
+}
 
-    private func start(_ work: some PeriodicTask, _ scheduledTask: ScheduledTask) -> Task<Void, Never> {
-        let ticker = ticker(work, scheduledTask)
-        return loop.spawn {
-            var ticker = ticker
-            await ticker.run()
-        }
-    }
-
-    /// Until patience ends, or another signal comes.
-    private func waitForEnd(of tasks: [Task<Void, Never>]) async {
-        let stopSignal = stopSignal
-        loop.spawn {
-            for task in tasks { await task.value }
-            stopSignal.wake()
-        }
-        await stopSignal.wait(until: .now() + Self.stopPatience)
-    }
-
-    // MARK: Once
-
-    /// Does every task until there is nothing left of it, or it fails, or the reaper is stopped.
-    func runOnce() async {
-        await runToEnd { await self.doEveryTask() }
-    }
-
-    /// Runs the watchdog once.
-    func run(_ watchdog: WatchdogCommand) async {
-        await runToEnd { await self.perform(watchdog) }
-    }
-
-    private func perform(_ watchdog: WatchdogCommand) async {
-        if let obstacle = await schemaObstacle() {
-            isFailed.store(true, ordering: .relaxed)
-            return logger.error("the schema is not as it should be", ["reason": .string(obstacle)])
-        }
-        do throws(PostgresError) {
-            try await watchdog.run(on: pools.store)
-        } catch {
-            isFailed.store(true, ordering: .relaxed)
-            logger.error("the run failed", ["task": .string(WatchdogTask.name), "error": .error(error)])
-        }
-    }
-
-    private func runToEnd(_ body: @escaping @Sendable () async -> Void) async {
-        let work = loop.spawn { [self] in
-            await body()
-            stopSignal.wake()
-        }
-        await stopSignal.wait()
-        work.cancel()
-        await waitForEnd(of: [work])
-        pools.close()
-    }
-
-    private func doEveryTask() async {
-        if let obstacle = await schemaObstacle() {
-            isFailed.store(true, ordering: .relaxed)
-            return logger.error("the schema is not as it should be", ["reason": .string(obstacle)])
-        }
-        for scheduledTask in scheduledTasks() {
-            if await !finish(scheduledTask.task, scheduledTask) { isFailed.store(true, ordering: .relaxed) }
-        }
-    }
-
-    private func finish(_ work: some PeriodicTask, _ scheduledTask: ScheduledTask) async -> Bool {
-        var ticker = ticker(work, scheduledTask)
-        return await ticker.finish()
-    }
-
-    // MARK: The schema
-
-    /// False when it was stopped before the schema was there.
-    private func waitForSchema() async -> Bool {
-        var told: String?
-        while let obstacle = await schemaObstacle() {
-            if obstacle != told { logger.warning("waiting for the schema", ["reason": .string(obstacle)]) }
-            told = obstacle
-            became(.waiting(obstacle))
-            if await stopSignal.wait(until: .now() + Self.schemaPause) { return false }
-        }
-        return true
-    }
-
-    /// Why it cannot begin; nil when it can.
-    private func schemaObstacle() async -> String? {
-        let general = pools.general
-        let version: Int32?
-        do throws(PostgresError) {
-            version = try await SchemaVersion.current { statement async throws(PostgresError) in
-                try await general.execute(statement)
-            }
-        } catch {
-            return "\(error)"
-        }
-        if let lead = SchemaVersion.lead(current: version) {
-            logger.warning("the schema is newer than this release", ["reason": .string(lead)])
-        }
-        return SchemaVersion.obstacle(current: version)
-    }
+extension SessionProfile {
+    /// Hot, without waiting for the disk: a later run repeats what a crash of PostgreSQL undoes of a reaper's work.
+    fileprivate static let reaping = SessionProfile(
+        parameters: SessionProfile.hot.parameters + [("synchronous_commit", "off")])
 }

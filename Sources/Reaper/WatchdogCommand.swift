@@ -1,29 +1,31 @@
 internal import Configuration
-internal import EventLoop
 internal import Jobs
 internal import Postgres
 
-/// `jobqueue-reaper watchdog`: one sweep over the jobs that did not stop when they were asked to, told on standard output.
+/// `jobqueue-reaper watchdog`: one sweep over the jobs that did not stop when they were cancelled. The result goes to
+/// standard output.
 struct WatchdogCommand: Sendable {
     let order: WatchdogOrder
     let isDryRun: Bool
 
+    static let name = "watchdog"
     static let grammar = CommandGrammar.Command(
-        "watchdog",
+        name,
         summary:
-            "End jobs that did not stop when they were asked to, the oldest first, and exit: 0 also when there was\n"
-            + "      none, 1 when PostgreSQL refused. What is not given is as WATCHDOG_* says.",
+            "End jobs that did not stop when they were cancelled, oldest first; exit 0, also when there was none, or 1\n"
+            + "      on an error of PostgreSQL. The settings WATCHDOG_* are the defaults.",
         options: [
             .init(
-                "--older-than-minutes", value: "MINUTES", summary: "Those that were asked so long ago; 30 by default."),
-            .init("--max-jobs", value: "COUNT", aliases: ["--max-labs"], summary: "At most so many; 20 by default."),
+                "--older-than-minutes", value: "MINUTES", summary: "Minutes since the cancellation; default 30."),
+            .init(
+                "--max-jobs", value: "COUNT", aliases: ["--max-labs"], summary: "Maximum number of jobs; default 20."),
             .init(
                 "--action", value: "force|fail",
-                summary: "force: they are cancelled, and their teardowns created. fail: they have failed."),
-            .init("--dry-run", summary: "Say which these are, and change nothing."),
+                summary: "force: they become cancelled, and their teardowns are created. fail: they become failed."),
+            .init("--dry-run", summary: "List the jobs, and change nothing."),
         ])
 
-    /// Throws what is wrong with the command line.
+    /// - Throws: what is wrong with the command line.
     init(_ command: CommandLineArguments.Command, _ settings: ReaperSettings) throws(UsageError) {
         var order = settings.watchdog
         if let minutes = try command.integer("--older-than-minutes", in: ReaperSettings.watchdogMinutes) {
@@ -42,8 +44,8 @@ struct WatchdogCommand: Sendable {
         for job in jobs { StandardStream.output.write(line(job)) }
         let verb = isDryRun ? "would be" : jobs.count == 1 ? "was" : "were"
         StandardStream.output.write(
-            "\(jobs.count) job\(jobs.count == 1 ? "" : "s") \(verb) ended (\(order.action.rawValue)): those that have been "
-                + "ending for \(order.olderThanMinutes) minutes, at most \(order.jobsMax)\n")
+            "\(jobs.count) job\(jobs.count == 1 ? "" : "s") \(verb) ended (\(order.action.rawValue)): ending for "
+                + "\(order.olderThanMinutes) minutes or longer, at most \(order.jobsMax)\n")
     }
 
     private func line(_ job: StuckJob) -> String {

@@ -1,7 +1,7 @@
+import Configuration
 import EventLoop
 import HTTP
-import Jobs
-import Postgres
+import Service
 import TLS
 import Telemetry
 import Testing
@@ -14,12 +14,10 @@ func endpointsWithoutDatabase() throws -> Endpoints {
     let loop = try Loop(label: "test")
     let logger = Logger(component: "test", level: .error, sink: CollectedLog())
     let registry = MetricRegistry()
-    let database = LoopDatabase(
-        .init(
-            sessions: try DatabaseSettings(url: "postgresql://127.0.0.1:1/none"), credentials: { nil },
-            schema: "jobqueue", subqueues: SubqueueDirectory(), metrics: ConnectionPoolMetrics(registry: registry),
-            logger: logger),
-        connections: 3, on: loop)
+    var reader = SettingsReader(environment: ProcessEnvironment(["DATABASE_URL": "postgresql://127.0.0.1:1/none"]))
+    let settings = SessionSettings(
+        reading: &reader, applicationName: "test", poolSize: .init(default: 3, in: 3...3, help: ""))
+    let database = LoopDatabase(.init(settings, metrics: registry, logger: logger), connections: 3, on: loop)
     return Endpoints(
         databases: LoopDatabases(all: [database]), readiness: Readiness(database),
         metricsPage: MetricsPage(registry, database), rateLimitedLog: RateLimitedLog(logger: logger),

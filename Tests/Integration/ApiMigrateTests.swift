@@ -66,7 +66,7 @@ import Testing
             #expect(lost.lines.contains { $0.contains("MIGRATIONS_DIR: \"/nowhere\"") })
             let empty = try await migrate(services, [], database.url, ["MIGRATIONS_DIR": "/proc/self/task"])
             #expect(try await empty.waitForExit() == .code(1))
-            #expect(empty.lines.contains { $0.contains("MIGRATIONS_DIR says where") })
+            #expect(empty.lines.contains { $0.contains("MIGRATIONS_DIR names the directory") })
             let wrong = try await migrate(services, ["down"], database.url)
             #expect(try await wrong.waitForExit() == .code(64))
             #expect(wrong.lines.contains { $0.contains("unknown argument \"down\"") })

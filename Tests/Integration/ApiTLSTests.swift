@@ -67,8 +67,8 @@ import Testing
                         "API_PORT": "\(api.port)",
                     ])
                 #expect(try await second.waitForExit() == .code(1))
-                let line = try #require(second.lines.last)
-                #expect(line.contains("cannot start") && line.contains("127.0.0.1:\(api.port)"), "\(line)")
+                let line = try #require(second.lines.first { $0.contains("cannot start") })
+                #expect(line.contains("127.0.0.1:\(api.port)"), "\(line)")
             }
         }
     }

@@ -35,7 +35,7 @@ import Testing
             let ids = [try await stuckJob(deployment, api), try await stuckJob(deployment, api)]
             let none = try await watchdog(deployment, [])
             #expect(try await none.waitForExit() == .code(0))
-            #expect(none.lines == ["0 jobs were ended (force): those that have been ending for 30 minutes, at most 20"])
+            #expect(none.lines == ["0 jobs were ended (force): ending for 30 minutes or longer, at most 20"])
 
             let options = ["--older-than-minutes", "0", "--max-labs=5", "--action=force"]
             let preview = try await watchdog(deployment, options + ["--dry-run"])

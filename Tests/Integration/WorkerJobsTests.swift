@@ -26,7 +26,7 @@ import Testing
             let worker = try await deployment.startWorker("returning", ["WORKER_POLL_INTERVAL_SECONDS": "2"])
             // As the reaper does with a worker without heartbeats.
             try await deployment.sql("UPDATE worker SET deregistered_at = clock_timestamp(), waiting = false")
-            try await worker.waitForLine(containing: "has joined anew", within: .seconds(20))
+            try await worker.waitForLine(containing: "has registered again", within: .seconds(20))
             try await waitUntil("it is registered as waiting again") {
                 try await deployment.database.integer(
                     "SELECT count(*) FROM worker WHERE waiting AND deregistered_at IS NULL") == 1

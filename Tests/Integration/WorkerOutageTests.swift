@@ -13,7 +13,7 @@ import Testing
             try server.stop(.fast)
 
             let worker = try await deployment.startWorker(waiting: false)
-            try await worker.waitForLine(containing: "waiting to begin", within: .seconds(30))
+            try await worker.waitForLine(containing: "waiting for the schema", within: .seconds(30))
             let api = try await services.startApi(database.url)
             try server.start()
             try await worker.waitForLine(containing: "\"working\"", within: .seconds(30))
@@ -40,7 +40,7 @@ import Testing
         try await withServices { services in
             let deployment = Deployment(database: database, services: services)
             let worker = try await deployment.startWorker(waiting: false)
-            let line = try await worker.waitForLine(containing: "waiting to begin")
+            let line = try await worker.waitForLine(containing: "waiting for the schema")
             #expect(line.contains("no schema yet") && line.contains("migrate up"))
             try await database.migrate()
             try await worker.waitForLine(containing: "\"working\"")

@@ -72,7 +72,7 @@ import Testing
         try await withServices { services in
             let worker = try await services.start(
                 "jobqueue-worker", environment: ["DATABASE_URL": "postgresql://127.0.0.1:\(FreePort.take())/none"])
-            try await worker.waitForLine(containing: "waiting to begin", within: .seconds(30))
+            try await worker.waitForLine(containing: "waiting for the schema", within: .seconds(30))
             worker.signal(SIGTERM)
             #expect(try await worker.waitForExit(within: .seconds(20)) == .code(0))
         }

@@ -23,7 +23,7 @@ def rule(name, **members):
         "expr": 'worker_alive{job="jobqueue"} == 0',
         "for": "5m",
         "labels": {"severity": "warning"},
-        "annotations": {"summary": "S.", "description": "D.", "runbook": f"a.md#{name.lower()}"},
+        "annotations": {"summary": "S.", "description": "D.", "runbook": f"api.md#{name.lower()}"},
     }
     return alert | members
 
@@ -66,7 +66,7 @@ class ExpressionTest(unittest.TestCase):
 
 class RulesTest(unittest.TestCase):
     def faults(self, *rules, headings=("JobqueueSlow",)):
-        return check.rule_faults(list(rules), KNOWN, lambda document: headings if document == "a.md" else ())
+        return check.rule_faults(list(rules), KNOWN, lambda document: headings if document == "api.md" else ())
 
     def test_a_whole_alert_is_accepted(self):
         record = {"record": "a:b", "expr": 'max(worker_alive{job="jobqueue"})'}
@@ -79,18 +79,18 @@ class RulesTest(unittest.TestCase):
     def test_what_an_alert_lacks_is_found(self):
         self.assertEqual(self.faults(rule("JobqueueSlow", **{"for": ""})), ["JobqueueSlow has no `for`"])
         self.assertEqual(self.faults(rule("JobqueueSlow", labels={})), ["JobqueueSlow has no `severity`"])
-        found = self.faults(rule("JobqueueSlow", annotations={"runbook": "a.md#jobqueueslow"}))
+        found = self.faults(rule("JobqueueSlow", annotations={"runbook": "api.md#jobqueueslow"}))
         self.assertEqual(found, ["JobqueueSlow has no `summary`", "JobqueueSlow has no `description`"])
 
     def test_a_runbook_is_a_heading(self):
-        for runbook in ["", "a.md", "a.md#other", "b.md#jobqueueslow"]:
+        for runbook in ["", "api.md", "api.md#other", "sql.md#jobqueueslow"]:
             notes = {"summary": "S.", "description": "D.", "runbook": runbook}
             self.assertTrue(self.faults(rule("JobqueueSlow", annotations=notes)), runbook)
         self.assertTrue(self.faults(rule("JobqueueSlow"), headings=()))
 
     def test_a_runbook_without_its_alert_is_found(self):
         found = self.faults(rule("JobqueueSlow"), headings=("JobqueueSlow", "JobqueueOld", "Other"))
-        self.assertEqual(found, ["a.md: JobqueueOld is the runbook of no alert"])
+        self.assertEqual(found, ["api.md: JobqueueOld is the runbook of no alert"])
 
     def test_an_alert_is_tested_firing_and_silent(self):
         cases = [

@@ -1,5 +1,6 @@
 import Configuration
 import Jobs
+import Service
 import Telemetry
 import Testing
 
@@ -21,7 +22,7 @@ import Testing
         #expect(settings.retention.succeededHours == 24)
         #expect(settings.retention.failedHours == 168)
         #expect(settings.retention.cancelledHours == 24)
-        #expect(settings.schema == "jobqueue")
+        #expect(settings.sessions.schema == "jobqueue")
     }
 
     @Test func `a configured value overrides the default`() {
@@ -37,8 +38,8 @@ import Testing
         #expect(settings.retention.failedHours == 1_000)
         #expect(settings.retention.longestHours == 1_000)
         #expect(settings.retention.partitionDays == 10)
-        #expect(settings.schema == "other_one")
-        #expect(settings.logLevel == .debug && settings.logStyle == .console)
+        #expect(settings.sessions.schema == "other_one")
+        #expect(settings.log.level == .debug && settings.log.format != .json)
     }
 
     @Test(arguments: [

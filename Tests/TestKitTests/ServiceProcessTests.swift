@@ -47,7 +47,7 @@ import Values
         }
     }
 
-    @Test func `exit codes and signals are distinguished`() async throws {
+    @Test func `exit codes and signals differ`() async throws {
         try await withServices { services in
             let failing = try await services.start("sh", ["-c", "exit 78"])
             #expect(try await failing.waitForExit() == .code(78))

@@ -1,16 +1,29 @@
-/// What Package.swift says of each target: its layer, and what it may import.
+/// The targets of Package.swift, with their layers and the imports that they may have.
 struct Manifest {
     struct Target: Equatable {
         var name: String
         var layer: Layer
         var imports: [String]
+
+        /// The folder with its files.
+        var folder: String {
+            switch layer {
+            case .boundary: "Sources/CBoundary/\(name)"
+            case .runtime: "Sources/Runtime/\(name)"
+            case .protocols: "Sources/Protocols/\(name)"
+            case .capabilities: "Sources/Capabilities/\(name)"
+            case .service, .programs: "Sources/\(name)"
+            case .tests: "Tests/\(name)"
+            }
+        }
     }
 
-    /// In the order in which they stand on each other. The headings of Package.swift bear these names.
+    /// From the bottom to the top. The headings of Package.swift have these names.
     enum Layer: String, CaseIterable, Comparable {
         case boundary = "C boundary"
         case runtime = "Runtime"
         case protocols = "Protocols"
+        case service = "Service"
         case capabilities = "Capabilities"
         case programs = "Programs"
         case tests = "Tests"
@@ -35,9 +48,9 @@ struct Manifest {
         self.targets = targets
     }
 
-    /// `runtime("Name", [...])`, or `.target(name: "Name", dependencies: [...])`, on one line or several.
+    /// `runtime("Name", [...])` or `.target(name: "Name", dependencies: [...])`, on one or several lines.
     private static var targetCall: Regex<(Substring, Substring, Substring?)> {
-        /(?:runtime|protocolTarget|capability|program|tests|\.\w*[tT]arget|\.systemLibrary)\(\s*(?:name:\s*)?"(\w+)"(?:\s*,\s*(?:dependencies:\s*)?\[([^\]]*)\])?/
+        /(?:runtime|protocolTarget|service|capability|program|tests|\.\w*[tT]arget|\.systemLibrary)\(\s*(?:name:\s*)?"(\w+)"(?:\s*,\s*(?:dependencies:\s*)?\[([^\]]*)\])?/
     }
 
     /// The text below each heading that is the name of a layer.

@@ -33,6 +33,11 @@ enum Repository {
         FileManager.default.fileExists(atPath: "\(root.path)/\(path)")
     }
 
+    /// Whether a path is another one, or below it.
+    static func path(_ path: String, isIn folder: String) -> Bool {
+        path == folder || path.hasPrefix(folder + "/")
+    }
+
     static func isExecutable(_ path: String) -> Bool {
         FileManager.default.isExecutableFile(atPath: "\(root.path)/\(path)")
     }

@@ -37,6 +37,14 @@ import Testing
         expectNone(Layering.imported(sources, manifest))
     }
 
+    @Test func `nothing is declared that is not imported`() {
+        expectNone(Layering.unused(sources + tests, manifest))
+    }
+
+    @Test func `targets are in the folders of their layers`() {
+        expectNone(Layering.misplaced(Repository.paths, manifest))
+    }
+
     @Test func `unsafe code stays where it belongs`() {
         expectNone(sources.flatMap(CodeStyle.unsafeCode))
     }
@@ -61,6 +69,61 @@ import Testing
             sources.filter { manifest.targets[$0.target]?.imports.contains("Postgres") == true }
                 .flatMap(BoundSQL.interpolated))
     }
+
+    @Test func `tests draw their random numbers from seeds`() {
+        // The first draws a seed, the others look for draws.
+        let exempt = ["Tests/TestKit/SeededGenerator.swift", "Tests/Tidy"]
+        let drawing = tests.filter { source in !exempt.contains { Repository.path(source.path, isIn: $0) } }
+        expectNone(drawing.flatMap(Chance.unseeded))
+    }
+
+    @Test func `lines are at most 120 columns wide`() throws {
+        for path in Repository.paths where [".swift", ".sql", ".c", ".h", ".sh"].contains(where: path.hasSuffix) {
+            guard !NotYetClean.contains(path, in: NotYetClean.lines) else { continue }
+            expectNone(LineWidth.findings(path: path, text: try Repository.text(path)))
+        }
+    }
+
+    // MARK: Words
+
+    /// What people read, apart from tests: of these their names.
+    private static let prose = [
+        "Sources/", "Plugins/", "Migrations/", "Scripts/", "Benchmarks/", "docs/", "examples/", "k8s/", "README.md",
+        "CONTRIBUTING.md", "Package.swift", "Makefile", "Dockerfile",
+    ]
+    private static let proseEndings = [
+        ".swift", ".sql", ".c", ".h", ".sh", ".py", ".md", ".yaml", ".json", "Kustomization", "Makefile", "Dockerfile",
+        ".api", ".worker", ".reaper",
+    ]
+
+    @Test func `the words are those of decision 0011`() throws {
+        let read = Repository.paths.filter { path in
+            Self.prose.contains(where: path.hasPrefix) && Self.proseEndings.contains(where: path.hasSuffix)
+        }
+        #expect(read.contains("Migrations/0001_queues.sql") && read.contains("Dockerfile.api"))
+        for path in read where !NotYetClean.contains(path, in: NotYetClean.words) {
+            expectNone(Vocabulary.findings(path: path, text: try Repository.text(path)))
+        }
+        for source in tests where !NotYetClean.contains(source.path, in: NotYetClean.words) {
+            for test in Vocabulary.testNames(in: source) {
+                let findings = Vocabulary.findings(path: source.path, text: test.name)
+                expectNone(findings.map { Finding(path: $0.path, line: test.line, message: $0.message) })
+            }
+        }
+    }
+
+    @Test func `no document is mentioned that is not there`() throws {
+        let names = Set(Repository.paths.compactMap { $0.split(separator: "/").last.map(String.init) })
+        // RuleTests mentions some that are not there.
+        for path in Repository.paths where !path.hasPrefix("Tests/Tidy/") {
+            guard [".swift", ".sql", ".c", ".h", ".sh", ".py", ".md", ".yaml"].contains(where: path.hasSuffix) else {
+                continue
+            }
+            expectNone(Documents.unknownDocuments(path: path, text: try Repository.text(path), names: names))
+        }
+    }
+
+    // MARK: Scripts and documents
 
     @Test func `scripts stop at the first error`() throws {
         let scripts = Repository.paths.filter { $0.hasSuffix(".sh") || $0 == ".ci/run" }

@@ -18,7 +18,7 @@ import Testing
 
             // Capabilities
             runtime("Workers", ["Postgres"]),
-            runtime("Jobs", ["Postgres", "Workers"]),
+            runtime("Pools", ["Postgres", "Workers"]),
 
             // Tests
             // A heading is only what bears the name of a layer.
@@ -27,7 +27,7 @@ import Testing
         ]
         """)
 
-    private func source(_ text: String, at path: String = "Sources/Capabilities/Jobs/Run/LeaseJobs.swift")
+    private func source(_ text: String, at path: String = "Sources/Capabilities/Pools/JoinPool.swift")
         -> SwiftSource
     {
         SwiftSource(path: path, text: text)
@@ -117,6 +117,43 @@ import Testing
         #expect(Layering.imported([source("", at: "Sources/Shared/Extra/A.swift")], Self.manifest).count == 1)
     }
 
+    @Test func `a declared import that no file needs is found`() {
+        let manifest = Manifest("// Runtime\nruntime(\"EventLoop\")\nruntime(\"TLS\", [\"EventLoop\"])")
+        let path = "Sources/Runtime/TLS/A.swift"
+        #expect(Layering.unused([source("internal import EventLoop", at: path)], manifest) == [])
+        #expect(Layering.unused([source("// import EventLoop", at: path)], manifest).count == 1)
+        #expect(Layering.unused([source("import EventLoop", at: "Sources/Api/A.swift")], manifest).count == 1)
+    }
+
+    @Test(arguments: [
+        ("// Runtime\nruntime(\"JSON\")", "Sources/Runtime/JSON/"),
+        ("// Protocols\nprotocolTarget(\"HTTP\", [])", "Sources/Protocols/HTTP/"),
+        ("// Service\nservice(\"Service\", [])", "Sources/Service/Group/"),
+        ("// Programs\nprogram(\"Api\", [])", "Sources/Api/"), ("// Tests\ntests(\"Tidy\", [])", "Tests/Tidy/"),
+        ("// C boundary\n.systemLibrary(name: \"CLibPQ\", path: \"x\")", "Sources/CBoundary/CLibPQ/"),
+    ])
+    func `a target outside the folder of its layer is found`(text: String, folder: String) {
+        #expect(Layering.misplaced(["\(folder)A.swift"], Manifest(text)) == [])
+        #expect(Layering.misplaced(["Sources/Other/\(folder)A.swift"], Manifest(text)).count == 1)
+    }
+
+    @Test func `every layer has its place, and Values is below the rest of Runtime`() {
+        let text = """
+            // Runtime
+            runtime("Values"), runtime("JSON", ["Values"]),
+            // Protocols
+            protocolTarget("Postgres", ["Values"]),
+            // Service
+            service("Service", ["Postgres"]),
+            // Capabilities
+            capability("Jobs", ["Service"]),
+            """
+        #expect(Layering.declared(Manifest(text)) == [])
+        #expect(Manifest(text).targets["Service"]?.layer == .service)
+        let upward = text.replacing("\"Postgres\", [\"Values\"]", with: "\"Postgres\", [\"Service\"]")
+        #expect(Layering.declared(Manifest(upward)).count == 1)
+    }
+
     // MARK: Code
 
     @Test(arguments: [
@@ -129,7 +166,7 @@ import Testing
         #expect(CodeStyle.unsafeCode(source("// \(line)")) == [])
     }
 
-    @Test(arguments: ["JobManager", "SQLHelper", "Utils", "JobCommon", "HandlerBase", "LeaserImpl", "Jobs"])
+    @Test(arguments: ["JobManager", "SQLHelper", "Utils", "JobCommon", "HandlerBase", "LeaserImpl", "Pools"])
     func `a name that says nothing, and the module's own, are found`(name: String) {
         for keyword in ["struct", "final class", "public enum", "actor", "protocol", "typealias"] {
             #expect(CodeStyle.typeNames(source("\n\(keyword) \(name) {")).map(\.line) == [2])

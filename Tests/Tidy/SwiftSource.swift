@@ -22,7 +22,7 @@ struct SwiftSource {
         literals = scanner.literals
     }
 
-    /// The folder that makes the target: `Jobs` of Sources/Capabilities/Jobs/Rules/X.swift, `Api` of Sources/Api/X.swift.
+    /// The name of the target: `Jobs` of Sources/Capabilities/Jobs/Rules/X.swift, `Api` of Sources/Api/X.swift.
     var target: String {
         let parts = path.split(separator: "/").map(String.init)
         let isInLayer = ["CBoundary", "Runtime", "Protocols", "Capabilities"].contains(parts.count > 3 ? parts[1] : "")

@@ -1,30 +1,33 @@
 internal import Configuration
 internal import Pauses
 internal import Postgres
+internal import Service
 
-/// `jobqueue-api audit verify`: whether the history of pausing and resuming is as it was written.
+/// `jobqueue-api audit verify`: verifies the hash chain of the pause history.
 struct AuditCommand: Sendable {
     private static let pageSize: Int32 = 1_000
+    /// The exit status when the chain is broken.
+    private static let broken: Int32 = 2
 
     let settings: ApiSettings
 
-    /// Runs on the calling thread. 0: the chain is whole; 2: it is not, and each place is named; 1: it could not be read.
-    func run() -> Int32 {
-        CommandLoop(name: "audit").run { loop in
-            let sessions = try settings.sessions()
-            let pool = ConnectionPool(
-                sessions, options: .init(size: 1), on: loop, credentials: settings.database.credentials)
-            defer { pool.close() }
-            let check = try await verify(PauseStore(pool: pool))
-            for fault in check.faults {
-                StandardStream.output.write("version \(fault.version): \(fault.what)\n")
-            }
-            StandardStream.output.write(
-                check.faults.isEmpty
-                    ? "\(check.count) changes: the chain is whole\n"
-                    : "\(check.count) changes: the history is not as it was written\n")
-            return check.faults.isEmpty ? 0 : 2
+    var plan: ProcessPlan {
+        .command("audit") { process in try await run(in: process) }
+    }
+
+    private func run(in process: ProcessContext) async throws(PostgresError) -> Int32 {
+        let sessions = DatabaseSessions(
+            settings.sessions, connections: DatabaseSessions.connectionsMin, on: process.loop)
+        let check = try await verify(PauseStore(pool: sessions.general))
+        await sessions.close()
+        for fault in check.faults {
+            StandardStream.output.write("version \(fault.version): \(fault.what)\n")
         }
+        StandardStream.output.write(
+            check.faults.isEmpty
+                ? "\(check.count) changes: the chain is whole\n"
+                : "\(check.count) changes: the history is not as it was written\n")
+        return check.faults.isEmpty ? ExitStatus.success : Self.broken
     }
 
     private func verify(_ control: PauseStore) async throws(PostgresError) -> HistoryCheck {

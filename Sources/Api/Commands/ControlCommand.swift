@@ -3,7 +3,7 @@ internal import EventLoop
 internal import JSON
 internal import Jobs
 internal import Pauses
-internal import Postgres
+internal import Service
 internal import Telemetry
 internal import Values
 internal import Workers
@@ -85,20 +85,14 @@ struct ControlCommand: Sendable {
         throw UsageError(problems.joined(separator: "; "))
     }
 
-    /// Runs on the calling thread.
-    func run() -> Int32 {
-        CommandLoop(name: "control").run { loop in
-            let sessions = try settings.sessions()
-            let log = try QueuedLog(format: settings.log.format)
-            let logger = Logger(component: "api", level: .warning, sink: log)
+    var plan: ProcessPlan {
+        .command("control") { process in
             let dependencies = LoopDatabase.Dependencies(
-                sessions: sessions, credentials: settings.database.credentials, schema: sessions.schema,
-                subqueues: SubqueueDirectory(),
-                metrics: ConnectionPoolMetrics(registry: MetricRegistry(logger: logger)), logger: logger)
+                settings.sessions, metrics: MetricRegistry(logger: process.logger), logger: process.logger)
             let database = LoopDatabase(
-                dependencies, connections: ServingSettings.connectionsPerLoopMin, on: loop)
+                dependencies, connections: DatabaseSessions.connectionsMin, on: process.loop)
             let status = try await perform(on: database)
-            await database.close()
+            await database.sessions.close()
             return status
         }
     }

@@ -1,20 +1,18 @@
 internal import Configuration
 internal import EventLoop
 internal import Postgres
+internal import Service
+internal import Telemetry
 internal import Values
 
-/// `jobqueue-api migrate`: what it did goes to standard output, why it could not to standard error.
+/// `jobqueue-api migrate`: results go to standard output, errors to standard error.
 struct MigrateCommand: Sendable {
     private enum Action {
         case up, status, dryRun
     }
 
-    /// How the process ends.
-    enum ExitStatus: Int32 {
-        case done = 0
-        /// Of `status` only: there is something to apply.
-        case pending = 2
-    }
+    /// The exit status of `status` when a migration is pending.
+    private static let pending: Int32 = 2
 
     private let settings: ApiSettings
     private let action: Action
@@ -30,19 +28,16 @@ struct MigrateCommand: Sendable {
         waitLimit = .seconds(try command.integer("--wait-seconds", in: 0...3_600) ?? Self.waitSecondsStandard)
     }
 
-    private static let commandLoop = CommandLoop(name: "migrate")
-
-    /// Runs on the calling thread.
-    func run() -> Int32 {
-        Self.commandLoop.run { loop in try await perform(on: loop).rawValue }
+    var plan: ProcessPlan {
+        .command("migrate") { process in try await run(in: process) }
     }
 
-    private func perform(on loop: Loop) async throws -> ExitStatus {
+    private func run(in process: ProcessContext) async throws -> Int32 {
         let files = try readFiles()
-        let credentials = try await settings.database.credentials()
+        let credentials = try await settings.sessions.source.credentials()
         let migrator = Migrator(
-            settings: try settings.sessions(), credentials: credentials, files: files, on: loop)
-        let plan = try await waitForPlan(migrator, on: loop)
+            settings: settings.sessions.database, credentials: credentials, files: files, on: process.loop)
+        let plan = try await waitForPlan(migrator, in: process)
         switch action {
         case .up: return try await apply(migrator)
         case .dryRun: return describe(plan)
@@ -54,14 +49,14 @@ struct MigrateCommand: Sendable {
         do throws(MigrationError) {
             return try MigrationFile.readAll(in: settings.migrationsDirectory)
         } catch .unreadable(let path, let reason) {
-            throw .unreadable(path, reason: "\(reason) (MIGRATIONS_DIR says where the migrations are)")
+            throw .unreadable(path, reason: "\(reason) (MIGRATIONS_DIR names the directory)")
         }
     }
 
     /// A container of PostgreSQL takes some seconds to come up, and a Job that migrates starts beside it.
-    private func waitForPlan(_ migrator: Migrator, on loop: Loop) async throws -> MigrationPlan {
+    private func waitForPlan(_ migrator: Migrator, in process: ProcessContext) async throws -> MigrationPlan {
         let deadline = MonotonicInstant.now() + waitLimit
-        var hasTold = false
+        var isLogged = false
         while true {
             do throws(MigrationError) {
                 return try await migrator.plan()
@@ -69,16 +64,17 @@ struct MigrateCommand: Sendable {
                 guard case .database(let cause) = error, cause.isUnavailable, MonotonicInstant.now() < deadline else {
                     throw error
                 }
-                if !hasTold {
-                    Self.commandLoop.report("waiting for PostgreSQL at \(settings.database.description): \(cause)")
+                if !isLogged {
+                    process.logger.warning(
+                        "waiting for PostgreSQL at \(settings.sessions.source.description): \(cause)")
                 }
-                hasTold = true
+                isLogged = true
             }
-            try await loop.sleep(for: Self.pauseBetweenAttempts)
+            try await process.loop.sleep(for: Self.pauseBetweenAttempts)
         }
     }
 
-    private func apply(_ migrator: Migrator) async throws(MigrationError) -> ExitStatus {
+    private func apply(_ migrator: Migrator) async throws(MigrationError) -> Int32 {
         let steps = try await migrator.up { file in
             StandardStream.output.write("applying \(file.fileName)\n")
         }
@@ -87,16 +83,16 @@ struct MigrateCommand: Sendable {
             steps.isEmpty
                 ? "nothing to do: the schema is up to date\n"
                 : "applied \(steps.count) of them in \(milliseconds) ms: the schema is up to date\n")
-        return .done
+        return ExitStatus.success
     }
 
-    private func describe(_ plan: MigrationPlan) -> ExitStatus {
+    private func describe(_ plan: MigrationPlan) -> Int32 {
         for pending in plan.pending { StandardStream.output.write("would apply \(pending.file.fileName)\n") }
         if plan.pending.isEmpty { StandardStream.output.write("nothing to do: the schema is up to date\n") }
-        return .done
+        return ExitStatus.success
     }
 
-    private func show(_ plan: MigrationPlan) -> ExitStatus {
+    private func show(_ plan: MigrationPlan) -> Int32 {
         for row in plan.applied {
             let name = MigrationFile(version: row.version, name: row.name, sql: "").fileName
             StandardStream.output.write("applied  \(row.appliedAt)  \(name)\n")
@@ -104,6 +100,6 @@ struct MigrateCommand: Sendable {
         for pending in plan.pending {
             StandardStream.output.write("pending  \(pending.file.fileName)\n")
         }
-        return plan.pending.isEmpty ? .done : .pending
+        return plan.pending.isEmpty ? ExitStatus.success : Self.pending
     }
 }

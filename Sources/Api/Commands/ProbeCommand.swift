@@ -1,13 +1,13 @@
 internal import Configuration
 internal import EventLoop
 internal import HTTP
+internal import Service
 internal import Values
-internal import Workers
 
-/// `jobqueue-api health`: asks the api of this machine, for the probes of a container that has no `curl`. It reads only
-/// where the api listens.
+/// `jobqueue-api health`: sends a request to the api of this machine, for probes of a container that has no `curl`. It reads
+/// only the settings of the address.
 struct ProbeCommand: Sendable {
-    /// Below what probes are given by the usual orchestrators: their own verdict says less.
+    /// Below the usual timeouts of probes, so that the reason of a failure is printed.
     private static let patience = Duration.seconds(4)
 
     private let host: String
@@ -22,33 +22,32 @@ struct ProbeCommand: Sendable {
         let address = ListenAddress(reading: &settings)
         host = ["0.0.0.0": "127.0.0.1", "::": "::1"][address.host] ?? address.host
         port = address.port
-        // Not whether the certificate is good: a running api has its own.
+        // The certificate is not read: the running api has its own.
         isSecure = environment.values["TLS_CERT_FILE"]?.isEmpty == false
         needsReadiness = HealthCommand.needsReadiness(command)
     }
 
-    /// Runs on the calling thread. 0: the api answers that it is well; 1: it does not.
-    func run() -> Int32 {
-        CommandLoop(name: HealthCommand.name).run { loop in
+    var plan: ProcessPlan {
+        .command(HealthCommand.name) { process in
             let deadline = MonotonicInstant.now() + Self.patience
-            return isSecure ? try await greet(on: loop, deadline) : try await ask(on: loop, deadline)
+            return isSecure
+                ? try await greet(on: process.loop, deadline) : try await request(on: process.loop, deadline)
         }
     }
 
-    private func ask(on loop: Loop, _ deadline: MonotonicInstant) async throws(ClientError) -> Int32 {
+    private func request(on loop: Loop, _ deadline: MonotonicInstant) async throws(ClientError) -> Int32 {
         let answer = try await Client(on: loop).send(
             ClientRequest(.get, needsReadiness ? "/ready" : "/health"), to: Origin(host: host, port: port),
             deadline: deadline)
         StandardStream.output.write(String(decoding: answer.body, as: UTF8.self) + "\n")
-        return answer.status == .ok ? 0 : 1
+        return answer.status == .ok ? ExitStatus.success : ExitStatus.failure
     }
 
-    /// With TLS no question can be asked: the certificate is made out to the name that clients use, and not to this
-    /// machine's loopback. But whatever is no TLS is answered, by an alert or by the end of the connection, and only by a
-    /// loop that turns.
+    /// With TLS no request can be sent: the certificate is for the name that clients use, and not for the loopback address.
+    /// But bytes that are not TLS are answered, by an alert or by the end of the connection, and only by a loop that runs.
     private func greet(on loop: Loop, _ deadline: MonotonicInstant) async throws -> Int32 {
         guard !needsReadiness else {
-            StandardStream.output.write("whether it is ready cannot be asked over TLS: probe /ready by HTTPS\n")
+            StandardStream.output.write("readiness cannot be probed over TLS: probe /ready by HTTPS\n")
             return 1
         }
         guard let address = try await SocketAddress.resolve(host: host, port: port).first else { return 1 }

@@ -1,30 +1,28 @@
 internal import Configuration
-internal import Workers
+internal import Service
 
-/// What may stand behind `jobqueue-api`.
+/// The commands of `jobqueue-api`.
 enum ApiCommandLine {
     static let grammar = CommandGrammar(
         program: "jobqueue-api", summary: "the HTTP API of jobqueue",
         commands: [
             .init(
                 "migrate",
-                summary: "bring the schema of the database up to date (up), or show where it stands (status: exit 2 "
-                    + "when something is pending)",
+                summary: "migrate the schema (up), or show its migrations (status; exit 2 when one is pending)",
                 actions: ["up", "status"],
                 options: [
-                    .init("--dry-run", summary: "only say what would be done"),
+                    .init("--dry-run", summary: "show what would be done, and change nothing"),
                     .init(
                         "--wait-seconds", value: "N",
-                        summary: "how long to wait for PostgreSQL to come up, 0 to 3600; default 60"),
+                        summary: "seconds to wait for PostgreSQL, 0 to 3600; default 60"),
                 ]),
             .init(
                 "audit",
-                summary: "check that the history of pausing and resuming is as it was written (exit 2 when it is not)",
+                summary: "verify the hash chain of the pause history (exit 2 when it is broken)",
                 actions: ["verify"], options: []),
             ControlCommand.grammar,
-            HealthCommand.grammar(source: "by asking /health of this machine; with --ready, /ready"),
+            HealthCommand.grammar(source: "GET /health of this machine; with --ready, GET /ready"),
         ])
 
-    /// Variables of other programs of the house may well be set here; an unknown one of ours is misspelt.
     static let prefixes = ["API_", "JOBQUEUE_"]
 }

@@ -3,68 +3,52 @@ internal import Jobs
 internal import Pauses
 internal import Pools
 internal import Postgres
+internal import Service
 internal import Telemetry
 internal import Workers
 
-/// The database as one loop has it: connections of its own, and what works with them. Its handlers use no other, so
-/// nothing here is shared between threads.
+/// The database as one loop uses it: sessions of its own, and the stores that work with them. The handlers of the loop use
+/// no other, so threads share nothing here.
 final class LoopDatabase: Sendable {
     let loop: Loop
+    let sessions: DatabaseSessions
     let jobs: JobStore
     let workers: WorkerRegistry
     let control: PauseStore
     let pools: PoolStore
-    /// For short statements only, which find their rows by index.
-    let hot: ConnectionPool
-    /// For what may take longer: its sessions plan as PostgreSQL sees fit.
-    let general: ConnectionPool
-    private let connections: [ConnectionPool]
+
+    var hot: ConnectionPool { sessions.hot }
+    var general: ConnectionPool { sessions.general }
 
     /// What all loops share.
     struct Dependencies: Sendable {
-        let sessions: DatabaseSettings
-        let credentials: ConnectionPool.CredentialsProvider
-        let schema: String
-        let subqueues: SubqueueDirectory
-        let inserts = InsertBatcher()
+        let settings: SessionSettings
         let metrics: ConnectionPoolMetrics
         let logger: Logger
-    }
+        let subqueues = SubqueueDirectory()
+        let inserts = InsertBatcher()
 
-    /// - Parameter connections: 3 or more: one for what is not hot, one for NOTIFY, the others for the hot statements.
-    init(_ dependencies: Dependencies, connections: Int, on loop: Loop) {
-        func pool(_ profile: SessionProfile, size: Int) -> ConnectionPool {
-            ConnectionPool(
-                dependencies.sessions, profile: profile, options: .init(size: size), on: loop,
-                metrics: dependencies.metrics, credentials: dependencies.credentials)
+        init(_ settings: SessionSettings, metrics registry: MetricRegistry, logger: Logger) {
+            self.settings = settings
+            self.logger = logger
+            metrics = ConnectionPoolMetrics(registry: registry)
         }
-        hot = pool(.hot, size: connections - 2)
-        let notifying = pool(.notifying, size: 1)
-        general = pool(.general, size: 1)
-        self.connections = [hot, general, notifying]
+    }
+
+    /// - Parameter connections: `DatabaseSessions.connectionsMin` or more.
+    init(_ dependencies: Dependencies, connections: Int, on loop: Loop) {
+        let (settings, logger) = (dependencies.settings, dependencies.logger)
+        sessions = DatabaseSessions(settings, connections: connections, metrics: dependencies.metrics, on: loop)
         self.loop = loop
+        let notifying = sessions.notifying
         jobs = JobStore(
-            hot: hot, general: general, subqueues: dependencies.subqueues, inserts: dependencies.inserts,
-            notifier: ReadyNotifier(pool: notifying, schema: dependencies.schema, logger: dependencies.logger),
-            cancelNotifier: CancelNotifier(pool: notifying, schema: dependencies.schema, logger: dependencies.logger))
-        workers = WorkerRegistry(pool: hot)
-        control = PauseStore(pool: general)
-        self.pools = PoolStore(pool: general)
-    }
-
-    /// Opens a first connection of each kind, so that the first request finds them.
-    func start() {
-        loop.execute { [connections] in for pool in connections { pool.start() } }
-    }
-
-    /// Replaces every connection as soon as nobody uses it: they log in with the credentials of the moment.
-    func retireConnections() {
-        loop.execute { [connections] in for pool in connections { pool.retireAll() } }
-    }
-
-    /// Ends the sessions.
-    func close() async {
-        await loop.spawn { [connections] in for pool in connections { pool.close() } }.value
+            hot: sessions.hot, general: sessions.general, subqueues: dependencies.subqueues,
+            inserts: dependencies.inserts,
+            notifier: ReadyNotifier(pool: notifying, schema: settings.schema, logger: logger),
+            cancelNotifier: CancelNotifier(pool: notifying, schema: settings.schema, logger: logger))
+        workers = WorkerRegistry(pool: sessions.hot)
+        control = PauseStore(pool: sessions.general)
+        pools = PoolStore(pool: sessions.general)
     }
 }
 
@@ -78,6 +62,6 @@ struct LoopDatabases: Sendable {
         preconditionFailure("\(loop.label) has no database")
     }
 
-    /// For what the process does as a whole.
+    /// For the tasks of the whole process.
     var first: LoopDatabase { all[0] }
 }

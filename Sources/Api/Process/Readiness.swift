@@ -2,25 +2,25 @@ internal import Pauses
 internal import Postgres
 internal import Synchronization
 
-/// Whether this process can do its work now.
+/// Whether the api can do its work now.
 final class Readiness: Sendable {
     enum State: Sendable, Equatable {
-        /// With the database at this migration.
+        /// The database has this migration.
         case ready(schemaVersion: Int32, allIsPaused: Bool)
-        /// What is missing, for people.
+        /// The reason, for people.
         case unready(String)
     }
 
-    /// PostgreSQL has this long to answer.
+    /// The time within which PostgreSQL has to answer.
     static let limit = Duration.seconds(1)
-    /// How old an answer may be: probes come every few seconds, and anybody may ask.
+    /// How long an answer is cached: the endpoint needs no key.
     private static let keptFor = Duration.milliseconds(100)
 
     private let draining = Atomic(false)
     private let database: SingleFlightCache<State>
 
     init(_ database: LoopDatabase) {
-        // A long list must not make the process look as if it could not work.
+        // Not the general pool: a long list must not make the process unready.
         let pool = database.hot
         self.database = SingleFlightCache(
             on: database.loop, keptFor: Self.keptFor, limit: Self.limit,
@@ -30,7 +30,7 @@ final class Readiness: Sendable {
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }
 
-    /// From now on the answer is no, so that load balancers turn away.
+    /// From now on the answer is no, so that load balancers send no more requests.
     func beginDraining() {
         draining.store(true, ordering: .relaxed)
     }
@@ -51,7 +51,7 @@ final class Readiness: Sendable {
             }
             let state = judge(schemaVersion: version)
             guard case .ready(let version, _) = state else { return state }
-            // Whoever only reads this page should learn why nothing runs. Requests are welcome all the same.
+            // The answer also explains why nothing runs. A pause does not make the api unready.
             return .ready(
                 schemaVersion: version, allIsPaused: try await PauseStore(pool: pool).latest().allIsPaused)
         } catch {
@@ -64,7 +64,7 @@ final class Readiness: Sendable {
         return .ready(schemaVersion: version ?? 0, allIsPaused: false)
     }
 
-    /// Without the words of PostgreSQL: whoever asks has not shown a key. They are in the log.
+    /// Without PostgreSQL's message, which is for the log: the endpoint needs no key.
     private static func reason(_ error: PostgresError) -> String {
         switch error {
         case .deadlineExceeded: "PostgreSQL does not answer within 1 s"

@@ -3,7 +3,7 @@ internal import EventLoop
 internal import Jobs
 internal import TLS
 
-/// Where the api listens.
+/// The address on which the api listens.
 struct ListenAddress: Sendable {
     let host: String
     let port: UInt16
@@ -15,13 +15,13 @@ struct ListenAddress: Sendable {
     }
 }
 
-/// What only serving needs to know.
+/// The settings that only serving needs.
 struct ServingSettings: Sendable {
-    /// Of the root key. The key itself is forgotten once it is read.
+    /// Of the root key. The key itself is not kept.
     let rootKey: Digest256
     let address: ListenAddress
     let threads: Int
-    /// Connections to PostgreSQL that each loop may have.
+    /// Connections to PostgreSQL, for each loop.
     let connectionsPerLoop: [Int]
     let connectionsMax: Int
     let payloadBytesMax: Int
@@ -30,33 +30,31 @@ struct ServingSettings: Sendable {
     let drainDelay: Duration
     let drainTimeout: Duration
 
-    /// The least that a loop can work with: one connection for hot statements, one for lists, one for NOTIFY.
-    static let connectionsPerLoopMin = 3
-
-    init(reading settings: inout SettingsReader, needsKey: Bool) {
+    /// - Parameters:
+    ///   - threads: event loops.
+    ///   - connections: to PostgreSQL, of the process.
+    init(reading settings: inout SettingsReader, threads: Int, connections: Int, needsKey: Bool) {
+        self.threads = threads
+        connectionsPerLoop = (0..<threads).map { connections / threads + ($0 < connections % threads ? 1 : 0) }
         rootKey = Self.rootKey(reading: &settings, isRequired: needsKey)
         address = ListenAddress(reading: &settings)
-        threads = settings.integer(
-            "API_THREADS", default: min(UsableProcessors.count(), 4),
-            defaultText: "the processors that the process may use, at most 4", in: 1...64,
-            help: "Event loops, one thread each.")
-        connectionsPerLoop = Self.connections(reading: &settings, threads: threads)
         connectionsMax = settings.integer(
             "API_CONNECTIONS_MAX", default: 10_000, in: 1...1_000_000,
-            help: "Open connections of clients; one more is told 503 and closed.")
+            help: "Maximum number of open client connections; one more is answered with 503 and closed.")
         payloadBytesMax = settings.bytes(
             "JOB_PAYLOAD_MAX_BYTES", default: JobLimits.payloadBytesMax, in: 1_024...JobLimits.bulkBytesMax,
-            help: "The longest payload of a job.")
+            help: "Maximum size of a job's payload.")
         tls = Self.tls(reading: &settings)
         drainDelay = settings.seconds(
             "API_DRAIN_DELAY_SECONDS", default: .zero, in: .zero ... .seconds(300),
             help:
-                "After SIGTERM: for how long /ready answers 503 while everything else goes on, so that load balancers "
-                + "turn away first.")
+                "Time after SIGTERM during which /ready answers 503 and everything else continues, so that load "
+                + "balancers stop sending requests first.")
         drainTimeout = settings.seconds(
             "API_DRAIN_TIMEOUT_SECONDS", default: .seconds(25), in: .seconds(1) ... .seconds(3_600),
-            help: "After SIGTERM: when connections that are still open are cut, the delay included. Keep it below the "
-                + "pod's terminationGracePeriodSeconds.")
+            help:
+                "Time after SIGTERM, including the delay, after which open connections are closed. Keep it below the pod's "
+                + "terminationGracePeriodSeconds.")
         settings.require(
             drainDelay < drainTimeout, of: "API_DRAIN_DELAY_SECONDS", "API_DRAIN_TIMEOUT_SECONDS",
             otherwise: "the delay must be shorter than the timeout, which includes it")
@@ -69,17 +67,6 @@ struct ServingSettings: Sendable {
             ? settings.secret("API_SECRET_KEY", charactersMin: 32, help: help)
             : settings.optionalSecret("API_SECRET_KEY", charactersMin: 32, help: help)
         return SHA256.digest(of: Array((key?.revealed ?? "").utf8))
-    }
-
-    private static func connections(reading settings: inout SettingsReader, threads: Int) -> [Int] {
-        let size = settings.integer(
-            "DATABASE_POOL_SIZE", default: max(16, connectionsPerLoopMin * threads),
-            defaultText: "16, or 3 for each of API_THREADS if that is more", in: 3...1_000,
-            help: "Connections to PostgreSQL of the whole process, opened when they are needed.")
-        settings.require(
-            size >= connectionsPerLoopMin * threads, of: "DATABASE_POOL_SIZE", "API_THREADS",
-            otherwise: "\(threads) threads need at least \(connectionsPerLoopMin * threads) connections, 3 for each")
-        return (0..<threads).map { size / threads + ($0 < size % threads ? 1 : 0) }
     }
 
     private static func tls(reading settings: inout SettingsReader) -> TLSServerContext? {

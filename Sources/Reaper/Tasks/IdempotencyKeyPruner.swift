@@ -1,11 +1,11 @@
-internal import EventLoop
 internal import Jobs
 internal import Postgres
+internal import Service
 internal import Telemetry
 
 /// Deletes idempotency keys that are older than a day. They have no effect any more by then.
 struct IdempotencyKeyPruner: PeriodicTask {
-    static let name = "prune idempotency keys"
+    let name = "prune idempotency keys"
     static let interval = Duration.seconds(60)
     static let pauseMin = Duration.milliseconds(100)
     /// Keys of one statement.

@@ -1,5 +1,6 @@
 internal import Jobs
 internal import Postgres
+internal import Service
 internal import Telemetry
 internal import Values
 
@@ -8,7 +9,7 @@ internal import Values
 /// It runs when the next job is due, and at its interval in any case, because a job that is added meanwhile may be due
 /// sooner. So the interval is the maximum delay of a job with a near `run_at`.
 struct JobPromoter: PeriodicTask {
-    static let name = "promote jobs"
+    let name = "promote jobs"
     static let pauseMin = Duration.milliseconds(5)
     /// Jobs of one statement.
     static let batchMax: Int32 = 1_000

@@ -1,6 +1,6 @@
-internal import EventLoop
 internal import Jobs
 internal import Postgres
+internal import Service
 internal import Telemetry
 internal import Values
 
@@ -9,7 +9,7 @@ internal import Values
 /// It runs when the next lease expires, and at its interval in any case. If that lease is renewed in time the run finds
 /// nothing. This is rare, because leases are renewed at a third of their duration.
 struct LeaseReclaimer: PeriodicTask {
-    static let name = "reclaim leases"
+    let name = "reclaim leases"
     /// Each run reads the whole table of leases.
     static let pauseMin = Duration.seconds(1)
     /// Leases of one statement, which holds locks for some milliseconds.

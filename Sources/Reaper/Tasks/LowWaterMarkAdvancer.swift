@@ -1,5 +1,6 @@
 internal import Jobs
 internal import Postgres
+internal import Service
 internal import Synchronization
 internal import Telemetry
 internal import Values
@@ -20,7 +21,7 @@ final class SharedActivity: Sendable {
 /// Advances the low-water marks at which lease statements begin to look for jobs, so that dead rows that a long
 /// transaction keeps do not slow them down.
 struct LowWaterMarkAdvancer: PeriodicTask {
-    static let name = "advance low-water marks"
+    let name = "advance low-water marks"
     /// While nothing is leased.
     static let interval = Duration.seconds(1)
     static let busyInterval = Duration.milliseconds(250)

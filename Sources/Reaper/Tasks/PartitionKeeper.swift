@@ -1,13 +1,13 @@
-internal import EventLoop
 internal import Jobs
 internal import Postgres
+internal import Service
 internal import Telemetry
 
 /// Creates the partitions of the coming days.
 ///
 /// If no reaper does it in time, jobs go to the default partitions, and nothing stops.
 struct PartitionKeeper: PeriodicTask {
-    static let name = "create partitions"
+    let name = "create partitions"
     static let interval = Duration.seconds(3_600)
     /// After a lock was not granted.
     static let retryPause = Duration.seconds(60)

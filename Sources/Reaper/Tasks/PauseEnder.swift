@@ -1,15 +1,16 @@
 internal import Pauses
 internal import Postgres
+internal import Service
 internal import Telemetry
 
 /// Records the end of pauses with a `resume_at`. They have no effect from that time on, with or without a reaper; the
 /// record is for the history and notifies the workers.
 struct PauseEnder: PeriodicTask {
-    static let name = "end pauses"
+    let name = "end pauses"
     static let interval = Duration.seconds(1)
     static let pauseMin = Duration.milliseconds(100)
 
-    let control: PauseStore
+    let pauses: PauseStore
 
     struct Report: TaskReport {
         var scopes: [PauseScope] = []
@@ -20,6 +21,6 @@ struct PauseEnder: PeriodicTask {
     }
 
     mutating func runOnce() async throws(PostgresError) -> Report {
-        Report(scopes: try await control.resumeDue())
+        Report(scopes: try await pauses.resumeDue())
     }
 }

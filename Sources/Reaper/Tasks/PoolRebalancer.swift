@@ -1,6 +1,6 @@
-internal import EventLoop
 internal import Pools
 internal import Postgres
+internal import Service
 internal import Telemetry
 
 /// Assigns the workloads of pools to their members, when members or workloads have been added or removed.
@@ -8,7 +8,7 @@ internal import Telemetry
 /// While there is a pool it runs several times a second, so that a released workload soon has another owner. A run
 /// without changes reads a few rows and locks nothing.
 struct PoolRebalancer: PeriodicTask {
-    static let name = "rebalance pools"
+    let name = "rebalance pools"
     /// While there is no pool.
     static let interval = Duration.seconds(1)
     static let busyInterval = Duration.milliseconds(250)

@@ -1,10 +1,11 @@
 internal import Postgres
+internal import Service
 internal import Telemetry
 internal import Workers
 
 /// Records that a reaper runs. A reaper has no port: the metrics page of the api shows the age of this record.
 struct ReaperHeartbeat: PeriodicTask {
-    static let name = "record heartbeat"
+    let name = "record heartbeat"
     static let interval = Duration.seconds(5)
     static let pauseMin = Duration.seconds(1)
 

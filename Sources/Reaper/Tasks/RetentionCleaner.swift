@@ -1,6 +1,6 @@
-internal import EventLoop
 internal import Jobs
 internal import Postgres
+internal import Service
 internal import Telemetry
 
 /// Removes ended jobs whose retention has passed: whole partitions if it has passed for all their jobs, and the others
@@ -8,7 +8,7 @@ internal import Telemetry
 ///
 /// A sweep over many jobs is spread over several runs with pauses in between, to limit the load on the database.
 struct RetentionCleaner: PeriodicTask {
-    static let name = "remove ended jobs"
+    let name = "remove ended jobs"
     /// Between two runs of one sweep.
     static let pauseMin = Duration.milliseconds(200)
     /// Jobs that one statement looks at.

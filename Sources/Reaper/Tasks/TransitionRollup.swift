@@ -1,11 +1,11 @@
-internal import EventLoop
 internal import Jobs
 internal import Postgres
+internal import Service
 internal import Telemetry
 
 /// Rolls the counter deltas up into totals, so that reading depths stays cheap.
 struct TransitionRollup: PeriodicTask {
-    static let name = "roll up counts"
+    let name = "roll up counts"
     /// While no job moves.
     static let interval = Duration.seconds(1)
     /// While jobs move: the low-water marks advance with the rollup.

@@ -1,12 +1,12 @@
-internal import EventLoop
 internal import Jobs
 internal import Postgres
+internal import Service
 internal import Telemetry
 
 /// Ends jobs that were cancelled and did not stop for a long time. Their worker is alive and renews their leases, or
 /// they would have been reclaimed, but it cannot stop them.
 struct WatchdogTask: PeriodicTask {
-    static let name = "end stuck jobs"
+    let name = "end stuck jobs"
     /// While there are more jobs than one run may end.
     static let pauseMin = Duration.seconds(1)
 

@@ -1,12 +1,12 @@
-internal import EventLoop
 internal import Jobs
 internal import Postgres
+internal import Service
 internal import Telemetry
 internal import Workers
 
 /// Deregisters dead workers, and deletes the rows of workers that no job refers to any more.
 struct WorkerPruner: PeriodicTask {
-    static let name = "prune workers"
+    let name = "prune workers"
     static let interval = Duration.seconds(5)
     static let pauseMin = Duration.milliseconds(100)
     /// Workers of one statement.

@@ -29,4 +29,16 @@ public final class WakeSignal: @unchecked Sendable {
             return false
         }
     }
+
+    /// As `wait`; also returns false, soon, when the calling task is cancelled.
+    @discardableResult
+    public func waitUnlessCancelled(until deadline: MonotonicInstant? = nil) async -> Bool {
+        guard !Task.isCancelled else { return false }
+        let isWoken = await withTaskCancellationHandler {
+            await wait(until: deadline)
+        } onCancel: {
+            loop.execute { self.wake() }
+        }
+        return isWoken && !Task.isCancelled
+    }
 }

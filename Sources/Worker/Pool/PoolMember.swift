@@ -18,13 +18,13 @@ internal import Values
 /// - *leaving*: it acquires nothing, and its workloads stop. Next: the end, when all leases are released and the
 ///   ordinal is free, or at `giveUpAt`: the remaining leases then expire.
 ///
-/// One task sends all statements, one after the other: after a notification, and as often as leases must be renewed. A
-/// second task checks the clocks ten times a second, also while a statement does not return. PostgreSQL's clock decides
-/// when a lease expires; `WorkloadTracker` describes how this machine's clock stays ahead of it. After a failed
-/// statement the next cycle starts in a second, and a lease allows for several of them.
+/// One task (`run`) sends all statements, one after the other: after a notification, and as often as leases must be
+/// renewed. Another (`checkClocks`) checks the clocks ten times a second, also while a statement does not return.
+/// PostgreSQL's clock decides when a lease expires; `WorkloadTracker` describes how this machine's clock stays ahead of
+/// it. After a failed statement the next cycle starts in a second, and a lease allows for several of them.
 final class PoolMember: Sendable {
-    /// The resolution of lease ends.
-    private static let clockInterval = Duration.milliseconds(100)
+    /// Interval of `checkClocks`: the resolution of lease ends.
+    static let clockInterval = Duration.milliseconds(100)
     /// Pause after a failed statement.
     private static let retryPause = Duration.seconds(1)
     /// Time to release the remaining leases after the longest grace: for a process that SIGKILL does not end, and for a
@@ -107,7 +107,6 @@ final class PoolMember: Sendable {
 
     /// Runs until the member has left the pool.
     func run() async {
-        let clocks = loop.spawn { await self.watchClocks() }
         var isMarkedLeaving = false
         while true {
             let (membership, isLeaving, giveUpAt) = state.withLock { ($0.membership, $0.isLeaving, $0.giveUpAt) }
@@ -139,7 +138,6 @@ final class PoolMember: Sendable {
             }
             await wakeSignal.wait(until: min(giveUpAt, .now() + pause))
         }
-        clocks.cancel()
     }
 
     /// Tries to join.
@@ -309,11 +307,10 @@ final class PoolMember: Sendable {
         for limit in limits { limit.run.limit(to: limit.guardKillAt) }
     }
 
-    private func watchClocks() async {
-        while (try? await loop.sleep(for: Self.clockInterval)) != nil {
-            let actions = state.withLock { $0.tracker.due(at: .now()) }
-            if actions != WorkloadTracker.Actions() { perform(actions) }
-        }
+    /// Stops the workloads whose leases could not be renewed in time. Call it every `clockInterval`.
+    func checkClocks() {
+        let actions = state.withLock { $0.tracker.due(at: .now()) }
+        if actions != WorkloadTracker.Actions() { perform(actions) }
     }
 
     private func fields(of lease: WorkloadLease) -> LogFields {

@@ -10,14 +10,14 @@ internal import Values
 /// Every 100 ms it compares all held leases with this machine's monotonic clock. A lease is renewed after a third of
 /// its duration (`LeaseClock`). One renewal is under way at a time; the clocks are also checked while it is. On a
 /// failure:
-/// - The statement fails or does not return: the next tick renews again. When a tenth of a lease is left, its attempt
+/// - The statement fails or does not return: a later check renews again. When a tenth of a lease is left, its attempt
 ///   is cancelled (`leaseLost`), before PostgreSQL can give the job to another worker.
 /// - PostgreSQL no longer has a lease under its token: its attempt is cancelled at once.
 /// - A cancellation of the job was requested: the renewal returns it, and the attempt is cancelled. This finds what a
 ///   missed notification has left out.
 final class LeaseKeeper: Sendable {
-    /// The resolution of deadlines and lease ends.
-    private static let interval = Duration.milliseconds(100)
+    /// Interval of `checkClocks`: the resolution of deadlines and lease ends.
+    static let interval = Duration.milliseconds(100)
 
     private let runner: AttemptRunner
     private let store: JobStore
@@ -34,20 +34,13 @@ final class LeaseKeeper: Sendable {
         self.logger = logger
     }
 
-    /// Runs until the task is cancelled.
-    func run() async {
-        while true {
-            do throws(CancellationError) {
-                try await loop.sleep(for: Self.interval)
-            } catch {
-                return
-            }
-            let due = runner.tick(now: .now())
-            guard !due.isEmpty, !isRenewing.exchange(true, ordering: .relaxed) else { continue }
-            loop.spawn { [self] in
-                await renew(due)
-                isRenewing.store(false, ordering: .relaxed)
-            }
+    /// Checks the clocks. Does not wait for the renewal that it starts, so that the next check is not late.
+    func checkClocks() {
+        let due = runner.tick(now: .now())
+        guard !due.isEmpty, !isRenewing.exchange(true, ordering: .relaxed) else { return }
+        loop.spawn { [self] in
+            await renew(due)
+            isRenewing.store(false, ordering: .relaxed)
         }
     }
 

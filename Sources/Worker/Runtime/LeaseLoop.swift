@@ -26,6 +26,8 @@ final class LeaseLoop: Sendable {
     private static let promotedMax: Int32 = 100
     /// Maximum jitter added to the wait for a queue's rate limit, so that workers do not lease all at once.
     private static let rateJitter = Duration.milliseconds(20)
+    /// Pauses after failed statements.
+    private static let backoff = CappedBackoff(first: .milliseconds(100), cap: .seconds(5))
 
     struct Options: Sendable {
         /// Names of the queues to lease from; nil: all.
@@ -34,13 +36,18 @@ final class LeaseLoop: Sendable {
         var leaseDuration: Duration
     }
 
+    /// The sources of a pause of the whole worker.
+    enum PauseSource {
+        case pauseState, file
+    }
+
     private struct State {
         /// Ids of job types without a handler in this worker.
         var excludedTypes: Set<Int32> = []
         /// Ids of those of `options.queues` that exist.
         var queueIDs: [Int32] = []
         var isStopping = false
-        var isPaused = false
+        var pausedBy: Set<PauseSource> = []
         /// Something has changed since the last sleep: a notification, a pause, or the stop.
         var hasChanged = false
     }
@@ -81,9 +88,11 @@ final class LeaseLoop: Sendable {
         change { $0.excludedTypes = [] }
     }
 
-    /// Pauses or resumes leasing.
-    func setPaused(_ isPaused: Bool) {
-        change { $0.isPaused = isPaused }
+    /// Sets or removes the pause of one source. Nothing is leased while any source pauses the worker.
+    func setPaused(_ isPaused: Bool, by source: PauseSource) {
+        change { state in
+            if isPaused { state.pausedBy.insert(source) } else { state.pausedBy.remove(source) }
+        }
     }
 
     /// Stops leasing for good.
@@ -103,7 +112,7 @@ final class LeaseLoop: Sendable {
 
     /// Runs until `stop`.
     func run() async {
-        var backoff = CappedBackoff(first: .milliseconds(100), cap: .seconds(5))
+        var backoff = Self.backoff
         var fullBatches = 0
         /// The worker id whose row is marked as waiting.
         var waitingAs: Int64?
@@ -116,7 +125,7 @@ final class LeaseLoop: Sendable {
                 continue
             }
             do throws(PostgresError) {
-                if state.withLock({ $0.isPaused }) {
+                if state.withLock({ !$0.pausedBy.isEmpty }) {
                     if let id = waitingAs { try await registry.setWaiting(id: id, false) }
                     waitingAs = nil
                     await wakeSignal.wait()

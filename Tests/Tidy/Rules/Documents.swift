@@ -1,4 +1,4 @@
-/// Scripts, Markdown and the change log.
+/// Scripts, documents, and what refers to them.
 enum Documents {
     static func script(path: String, text: String, isExecutable: Bool) -> [Finding] {
         var findings: [Finding] = []
@@ -37,6 +37,32 @@ enum Documents {
             if part == ".." { _ = parts.popLast() } else { parts.append(String(part)) }
         }
         return parts.joined(separator: "/")
+    }
+
+    /// Mentions of documents (`GUIDE.md`, `DESIGN`) that the repository does not have.
+    /// - Parameter names: the file names of its documents.
+    static func unknownDocuments(path: String, text: String, names: Set<String>) -> [Finding] {
+        text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().flatMap { index, line in
+            mentionedDocuments(line).filter { !names.contains($0) }.map {
+                Finding(path: path, line: index + 1, message: "\($0) is no document of this repository")
+            }
+        }
+    }
+
+    /// Documents of others, which are named without an ending.
+    private static let foreign: Set<Substring> = ["DESIGN", "RELIABILITY", "VOCABULARY"]
+
+    private static func mentionedDocuments(_ line: Substring) -> [String] {
+        guard line.contains(".md") || foreign.contains(where: { line.contains($0) }) else { return [] }
+        var mentioned: [String] = []
+        for part in line.split(separator: " ") where !part.contains("://") {
+            for word in part.split(whereSeparator: { !($0.isLetter || $0.isNumber || "._-".contains($0)) }) {
+                let name = word.hasSuffix(".") ? word.dropLast() : word
+                let isDocument = name.count > 3 && name.hasSuffix(".md")
+                if isDocument || foreign.contains(name) { mentioned.append(String(name)) }
+            }
+        }
+        return mentioned
     }
 
     static func changeLog(_ text: String) -> [Finding] {

@@ -1,17 +1,18 @@
-/// Imports point down: `Package.swift` declares only what DESIGN's layers allow, and no file imports more than is
-/// declared. The build's own check (`--explicit-target-dependency-import-check`) lets the import of an import through.
+/// Imports point down: `Package.swift` declares no other, and no file imports what is not declared. The check of the
+/// build (`--explicit-target-dependency-import-check`) accepts the import of an import.
 enum Layering {
-    /// The imports within a layer that the design allows.
+    /// The bottom of Runtime, which the whole layer may import.
+    static let bottom = "Values"
+
+    /// The other imports within a layer.
     static let withinLayer: [String: Set<String>] = [
         "TLS": ["EventLoop"],
-        "Configuration": ["EventLoop"],
-        "Jobs": ["Workers"],
         "Pauses": ["Workers"],
         "Schedules": ["Jobs"],
         "Pools": ["Workers"],
     ]
 
-    /// The modules of the toolchain that the binaries may hold. Foundation is not among them: it costs start time and
+    /// The modules of the toolchain that the programs may link. Foundation is not among them: it costs start time and
     /// memory.
     static let toolchain: Set<String> = ["Glibc", "Synchronization"]
 
@@ -26,7 +27,7 @@ enum Layering {
                 let allowed =
                     imported.layer < target.layer
                     || (imported.layer == target.layer
-                        && (name == "Values" || withinLayer[target.name]?.contains(name) == true))
+                        && (name == bottom || withinLayer[target.name]?.contains(name) == true))
                 if !allowed {
                     findings.append(
                         finding(
@@ -58,7 +59,25 @@ enum Layering {
         }
     }
 
-    /// The module of an import, with whatever stands before the keyword, and also of `import struct Module.Type`.
+    /// Imports that Package.swift declares for a target, and none of its files needs.
+    /// - Parameter sources: the files of all targets.
+    static func unused(_ sources: [SwiftSource], _ manifest: Manifest) -> [Finding] {
+        var used: [String: Set<String>] = [:]
+        for source in sources { used[source.target, default: []].formUnion(source.matches(importLine).map(\.captured)) }
+        return manifest.targets.values.flatMap { target in
+            target.imports.filter { used[target.name]?.contains($0) != true }
+                .map { finding("\(target.name) declares \($0), and imports it nowhere") }
+        }.sorted { $0.message < $1.message }
+    }
+
+    /// Targets whose files are not in the folder of their layer.
+    static func misplaced(_ paths: [String], _ manifest: Manifest) -> [Finding] {
+        manifest.targets.values.filter { target in !paths.contains { $0.hasPrefix(target.folder + "/") } }
+            .map { finding("\($0.name) is not in \($0.folder), where targets of \($0.layer.rawValue) are") }
+            .sorted { $0.message < $1.message }
+    }
+
+    /// The module of an import, also of `public import Module` and `import struct Module.Type`.
     private static var importLine: Regex<(Substring, Substring)> {
         /^\s*(?:@\w+(?:\([^)]*\))?\s+|(?:public|package|internal|fileprivate|private)\s+)*import\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias|actor)\s+)?(\w+)/
     }

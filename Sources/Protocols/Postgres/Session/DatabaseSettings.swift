@@ -48,6 +48,11 @@ public struct DatabaseSettings: Sendable {
         self.init(parameters: try DatabaseSettings.parse(url))
     }
 
+    /// Every parameter as libpq has it by default.
+    public init() {
+        self.init(parameters: [])
+    }
+
     init(parameters: [ConnectionParameter]) {
         urlParameters = parameters
         let timeout = parameters.first { $0.keyword == "connect_timeout" }.flatMap { Int32($0.value) }

@@ -2,7 +2,7 @@ extension SettingsReader {
     /// `DATABASE_SCHEMA`. Limited to 48 characters that need no quoting, because channel names are derived from it.
     public mutating func databaseSchema() -> String {
         string(
-            "DATABASE_SCHEMA", default: "jobqueue", help: "The schema that holds the tables; the migrations make it.",
+            "DATABASE_SCHEMA", default: "jobqueue", help: "The schema of the tables. The migrations create it.",
             accepts: "a name of a-z, 0-9 and _, not longer than 48", where: Self.isSchemaName)
     }
 

@@ -1,7 +1,7 @@
 import EventLoop
 import Testing
 
-@testable import Reaper
+@testable import Service
 
 @Suite struct PaceTests {
     private func pace() -> Pace { Pace(interval: .seconds(60), pauseMin: .seconds(1)) }
@@ -45,12 +45,12 @@ import Testing
         #expect(pace.failed(random: 1) == Pace.failurePause)
     }
 
-    @Test func `of a row of failures the first, second, fourth and so on are told`() {
+    @Test func `of a row of failures the first, second, fourth and so on are logged`() {
         var pace = pace()
-        let told = (1...20).filter { _ in
+        let logged = (1...20).filter { _ in
             _ = pace.failed(random: 1)
-            return pace.isFailureWorthTelling
+            return pace.isFailureLogged
         }
-        #expect(told == [1, 2, 4, 8, 16])
+        #expect(logged == [1, 2, 4, 8, 16])
     }
 }

@@ -1,32 +1,32 @@
 internal import Postgres
 internal import Synchronization
-internal import Telemetry
+public import Telemetry
 internal import Values
 
-/// Whether PostgreSQL answers, as all tasks of the process see it together: an outage is one line when it begins and
-/// one when it ends, however many tasks run into it how often.
-final class Reachability: Sendable {
+/// Whether PostgreSQL answers, as all tasks of the process see it together. An outage is one log line when it begins and
+/// one when it ends, regardless of how many tasks notice it and how often.
+public final class Reachability: Sendable {
     private struct Outage {
         var since: MonotonicInstant
-        /// The tasks that have not been answered since.
+        /// The tasks whose last run failed.
         var tasks: Set<String>
     }
 
     private let logger: Logger
     private let outage = Mutex<Outage?>(nil)
 
-    init(logger: Logger) {
+    public init(logger: Logger) {
         self.logger = logger
     }
 
-    /// Whether an error means that PostgreSQL is away. One slow statement does not.
+    /// Whether an error means that PostgreSQL cannot be reached. One slow statement does not.
     static func isOutage(_ error: PostgresError) -> Bool {
         if case .deadlineExceeded = error { return false }
         return error.isUnavailable
     }
 
-    /// Whether an outage goes on.
-    var isInterrupted: Bool { outage.withLock { $0 != nil } }
+    /// Whether an outage is going on.
+    public var isInterrupted: Bool { outage.withLock { $0 != nil } }
 
     func failed(_ error: PostgresError, task: String, at now: MonotonicInstant) {
         let isFirst = outage.withLock { outage in
@@ -36,7 +36,7 @@ final class Reachability: Sendable {
             return true
         }
         guard isFirst else { return }
-        logger.warning("PostgreSQL cannot be reached; trying again", ["task": .string(task), "error": .error(error)])
+        logger.warning("PostgreSQL cannot be reached; retrying", ["task": .string(task), "error": .error(error)])
     }
 
     func answered(task: String, at now: MonotonicInstant) {

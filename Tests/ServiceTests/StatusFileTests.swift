@@ -4,7 +4,7 @@ import Glibc
 import Testing
 import Values
 
-@testable import Workers
+@testable import Service
 
 /// What a probe makes of what a process has written.
 @Suite struct StatusFileTests {

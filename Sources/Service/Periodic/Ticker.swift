@@ -3,53 +3,59 @@ internal import Postgres
 internal import Telemetry
 internal import Values
 
-/// Runs one task again and again, until its own Swift task is cancelled: one run after the other, never two at once.
+/// Runs one task repeatedly until its own Swift task is cancelled: one run after the other, never two at once.
 ///
-/// Errors change nothing but the pace: what was not done is found by a later run.
+/// A failed run changes only the pace: a later run does what was left undone.
 struct Ticker<Work: PeriodicTask> {
-    let loop: Loop
-    let reachability: Reachability
-    let logger: Logger
+    private let loop: Loop
+    private let reachability: Reachability
+    private let logger: Logger
+    /// The level at which the counts are logged when it stops.
+    private let countsLevel: LogLevel
+    private let wake: WakeSignal
     private var work: Work
     private var pace: Pace
     private(set) var counts = TickCounts()
 
     /// - Parameters:
     ///   - interval: the longest pause between two runs.
-    ///   - pauseMin: the shortest, where the task asks to run sooner.
+    ///   - pauseMin: the shortest pause, if the task asks to run sooner.
+    ///   - wake: ends a pause early.
     init(
         _ work: Work, every interval: Duration, pauseMin: Duration, on loop: Loop, reachability: Reachability,
-        logger: Logger
+        wake: WakeSignal? = nil, logger: Logger, countsLevel: LogLevel = .debug
     ) {
         self.work = work
         pace = Pace(interval: interval, pauseMin: pauseMin)
         self.loop = loop
         self.reachability = reachability
-        self.logger = logger.with(["task": .string(Work.name)])
+        self.wake = wake ?? WakeSignal(on: loop)
+        self.logger = logger.with(["task": .string(work.name)])
+        self.countsLevel = countsLevel
     }
 
-    /// Call it on the loop. A run that is under way when the task is cancelled ends after its statement.
+    /// Call it on the loop. A run that is under way when the Swift task is cancelled ends after its statement.
     mutating func run() async {
         while !Task.isCancelled {
             let next = await tick()
-            try? await loop.sleep(for: next.pause)
+            await wake.waitUnlessCancelled(until: .now() + next.pause)
         }
-        logger.info("stopped", counts.fields)
+        logger.log(countsLevel, "stopped", counts.fields)
     }
 
-    /// Runs the task until it has nothing more to do at once.
+    /// Runs the task until no more work is due at once.
     /// - Returns: false when a run failed, or the Swift task was cancelled before.
     mutating func finish() async -> Bool {
         while !Task.isCancelled {
             let next = await tick()
             guard counts.failures == 0 else { return false }
             guard next.isMoreDue else { return true }
-            try? await loop.sleep(for: next.pause)
+            await wake.waitUnlessCancelled(until: .now() + next.pause)
         }
         return false
     }
 
-    /// What follows a run: the pause until the next, and whether work was left over for it.
+    /// What follows a run: the pause before the next one, and whether it left work undone.
     struct Next: Hashable {
         let pause: Duration
         let isMoreDue: Bool
@@ -58,11 +64,11 @@ struct Ticker<Work: PeriodicTask> {
     /// One run.
     mutating func tick() async -> Next {
         let start = MonotonicInstant.now()
-        do throws(PostgresError) {
+        do throws(Work.Failure) {
             let report = try await work.runOnce()
             let end = MonotonicInstant.now()
             counts.ran(for: end - start)
-            reachability.answered(task: Work.name, at: end)
+            reachability.answered(task: work.name, at: end)
             if report.isNotable {
                 logger.info(report.message, report.fields.merged(with: ["duration_ms": .milliseconds(end - start)]))
             }
@@ -73,17 +79,17 @@ struct Ticker<Work: PeriodicTask> {
         }
     }
 
-    private mutating func failed(_ error: PostgresError, since start: MonotonicInstant) -> Duration {
-        // On the way out it does not matter any more.
+    private mutating func failed(_ error: any Error, since start: MonotonicInstant) -> Duration {
+        // During a stop it does not matter any more.
         guard !Task.isCancelled else { return .zero }
         let end = MonotonicInstant.now()
         counts.failed(after: end - start)
         let pause = pace.failed(random: .random(in: 0...1))
-        if Reachability.isOutage(error) {
-            reachability.failed(error, task: Work.name, at: end)
-        } else if pace.isFailureWorthTelling {
+        if let error = error as? PostgresError, Reachability.isOutage(error) {
+            reachability.failed(error, task: work.name, at: end)
+        } else if pace.isFailureLogged {
             let fields: LogFields = ["error": .error(error), "failures_in_a_row": .integer(pace.failures)]
-            logger.error("the run failed; trying again", fields)
+            logger.log(work.failureLevel, work.failureMessage, fields)
         }
         return pause
     }

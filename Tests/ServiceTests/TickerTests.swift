@@ -6,11 +6,11 @@ import TestKit
 import Testing
 import Values
 
-@testable import Reaper
+@testable import Service
 
 /// A task whose runs end as they were told to; then it ends well.
 private struct Scripted: PeriodicTask {
-    static let name = "scripted"
+    let name = "scripted"
 
     struct Report: TaskReport {
         var isNotable = false
@@ -60,10 +60,12 @@ private struct Scripted: PeriodicTask {
     private let gone = PostgresError.connectionFailed(reason: "refused")
     private let broken = PostgresError.misuse("no")
 
-    private func ticker(_ work: Scripted, every interval: Duration = .milliseconds(1)) -> Ticker<Scripted> {
+    private func ticker(
+        _ work: Scripted, every interval: Duration = .milliseconds(1), wake: WakeSignal? = nil
+    ) -> Ticker<Scripted> {
         Ticker(
             work, every: interval, pauseMin: .zero, on: TestLoop.shared, reachability: Reachability(logger: logger),
-            logger: logger)
+            wake: wake, logger: logger, countsLevel: .info)
     }
 
     private func start(_ ticker: Ticker<Scripted>) -> Task<Void, Never> {
@@ -92,11 +94,11 @@ private struct Scripted: PeriodicTask {
             for _ in 0..<25 { _ = await ticker.tick() }
             #expect(ticker.counts.runs == 25 && ticker.counts.failures == 20)
         }
-        #expect(messages == ["PostgreSQL cannot be reached; trying again", "PostgreSQL answers again"])
+        #expect(messages == ["PostgreSQL cannot be reached; retrying", "PostgreSQL answers again"])
         #expect(log.records.map(\.level) == [.warning, .info])
     }
 
-    @Test func `another failure is told with its place in the row, less and less often`() async {
+    @Test func `another failure is logged with its place in the row, less and less often`() async {
         await TestLoop.run {
             var ticker = ticker(Scripted(script: Array(repeating: .failure(broken), count: 9)))
             for _ in 0..<9 { _ = await ticker.tick() }
@@ -130,6 +132,19 @@ private struct Scripted: PeriodicTask {
         running.cancel()
         await running.value
         #expect(MonotonicInstant.now() - start < .seconds(5))
+    }
+
+    @Test func `a wake-up ends the pause before the next run`() async {
+        let reached = WakeSignal(on: TestLoop.shared)
+        let wake = WakeSignal(on: TestLoop.shared)
+        var work = Scripted(script: [])
+        work.expected = 2
+        work.reached = { reached.wake() }
+        let running = start(ticker(work, every: .seconds(3_600), wake: wake))
+        TestLoop.shared.execute { wake.wake() }
+        #expect(await TestLoop.run { await reached.wait(until: .now() + .seconds(10)) })
+        running.cancel()
+        await running.value
     }
 
     @Test func `to finish is to run until nothing more is due`() async {

@@ -1,0 +1,55 @@
+public import EventLoop
+public import Postgres
+internal import Telemetry
+
+/// The connection pools of one loop. They open connections when these are needed.
+public final class DatabaseSessions: Sendable {
+    public let loop: Loop
+    public let schema: String
+    /// For short statements that find their rows by index. Their plans are pinned.
+    public let hot: ConnectionPool
+    /// For statements that may take longer. PostgreSQL chooses their plans.
+    public let general: ConnectionPool
+    /// For NOTIFY.
+    public let notifying: ConnectionPool
+
+    private var all: [ConnectionPool] { [hot, general, notifying] }
+
+    /// The least number of connections: one of each kind.
+    public static let connectionsMin = 3
+
+    /// - Parameters:
+    ///   - connections: in total. One is general and, if `notifies`, one is for NOTIFY; the others are hot.
+    ///   - notifies: false for a process that sends no notifications. Its pool for them must not be used.
+    public init(
+        _ settings: SessionSettings, connections: Int, hot profile: SessionProfile = .hot, notifies: Bool = true,
+        metrics: ConnectionPoolMetrics? = nil, on loop: Loop
+    ) {
+        self.loop = loop
+        schema = settings.schema
+        let credentials = settings.source.credentials
+        func pool(_ profile: SessionProfile, size: Int) -> ConnectionPool {
+            ConnectionPool(
+                settings.database, profile: profile, options: .init(size: size), on: loop, metrics: metrics,
+                credentials: credentials)
+        }
+        hot = pool(profile, size: connections - (notifies ? 2 : 1))
+        general = pool(.general, size: 1)
+        notifying = pool(.notifying, size: 1)
+    }
+
+    /// Opens a first connection of each kind, so that the first request finds them.
+    public func open() {
+        loop.execute { [all] in for pool in all { pool.start() } }
+    }
+
+    /// Replaces every connection as soon as nothing uses it. The new ones log in with the credentials of the moment.
+    public func retireConnections() {
+        loop.execute { [all] in for pool in all { pool.retireAll() } }
+    }
+
+    /// Closes the connections.
+    public func close() async {
+        await loop.spawn { [all] in for pool in all { pool.close() } }.value
+    }
+}

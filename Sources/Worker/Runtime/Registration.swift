@@ -1,0 +1,134 @@
+internal import JSON
+internal import Postgres
+internal import Service
+internal import Synchronization
+internal import Telemetry
+internal import Values
+internal import Workers
+
+/// The row of this worker in PostgreSQL: it is inserted at the start, renewed by heartbeats with the worker's counters
+/// and types, and marked as deregistered at the end.
+///
+/// A worker whose heartbeats do not arrive is considered dead. When one arrives again the worker registers as a new
+/// incarnation, which counts from zero.
+final class Registration: ProcessService {
+    let name = "registration"
+
+    private struct Counters {
+        /// Counted by the previous incarnations: PostgreSQL has added it up already.
+        var before: [String: Double] = [:]
+        /// In the last heartbeat, since the process began.
+        var lastSent: [String: Double] = [:]
+    }
+
+    private let registry: WorkerRegistry
+    private let metrics: MetricRegistry
+    private let identity: WorkerIdentity
+    private let runner: AttemptRunner
+    private let first: WorkerDescription
+    private let describe: @Sendable () -> WorkerDescription
+    private let process: ProcessContext
+    private let isArriving = Atomic(true)
+    private let counters = Mutex(Counters())
+    private let heartbeats = Mutex<PeriodicService?>(nil)
+
+    /// - Parameters:
+    ///   - first: the incarnation of the start.
+    ///   - describe: makes a new incarnation each time.
+    init(
+        registry: WorkerRegistry, metrics: MetricRegistry, identity: WorkerIdentity, runner: AttemptRunner,
+        first: WorkerDescription, describe: @escaping @Sendable () -> WorkerDescription, in process: ProcessContext
+    ) {
+        self.registry = registry
+        self.metrics = metrics
+        self.identity = identity
+        self.runner = runner
+        self.first = first
+        self.describe = describe
+        self.process = process
+    }
+
+    /// Whether the last heartbeat has reached PostgreSQL.
+    var isAlive: Bool { isArriving.load(ordering: .relaxed) }
+
+    func start() async throws {
+        try await process.wait("waiting for the registration") { await self.joinObstacle() }
+        process.logger.info(
+            "registered", ["worker_id": .integer(identity.id), "concurrency": .integer(first.concurrency)])
+        let heartbeats = PeriodicService(
+            HeartbeatTask(registration: self), every: .seconds(WorkerRegistry.heartbeatSeconds), in: process,
+            whileDraining: true)
+        self.heartbeats.withLock { $0 = heartbeats }
+        await heartbeats.start()
+    }
+
+    private func joinObstacle() async -> String? {
+        do throws(PostgresError) {
+            identity.became(try await registry.join(first))
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    func stop() async {
+        await heartbeats.withLock { $0 }?.stop()
+        do throws(PostgresError) {
+            try await registry.deregister(id: identity.id, counters: json(of: metrics.snapshot()))
+        } catch {
+            process.logger.warning("could not deregister the worker", ["error": .error(error)])
+        }
+    }
+
+    // MARK: Heartbeats
+
+    fileprivate func sendHeartbeat() async throws(PostgresError) {
+        do throws(PostgresError) {
+            try await renew()
+            isArriving.store(true, ordering: .relaxed)
+        } catch {
+            isArriving.store(false, ordering: .relaxed)
+            throw error
+        }
+    }
+
+    private func renew() async throws(PostgresError) {
+        let snapshot = metrics.snapshot()
+        let running = Int32(clamping: runner.runningCount)
+        let isRegistered = try await registry.heartbeat(
+            id: identity.id, running: running, counters: json(of: snapshot), types: runner.typeNames)
+        guard !isRegistered else { return }
+        // The reaper has kept the counters of the last heartbeat that arrived.
+        counters.withLock { $0.before = $0.lastSent }
+        identity.became(try await registry.join(describe()))
+        process.logger.warning(
+            "this worker was considered dead, and has registered again", ["worker_id": .integer(identity.id)])
+    }
+
+    /// What this incarnation has counted, as one object of numbers.
+    private func json(of snapshot: MetricSnapshot) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        counters.withLock { counters in
+            counters.lastSent = [:]
+            for entry in snapshot.entries {
+                counters.lastSent[entry.series] = entry.value
+                writer.member(entry.series, entry.value - (counters.before[entry.series] ?? 0))
+            }
+        }
+        writer.endObject()
+        return writer.finish()
+    }
+}
+
+private struct HeartbeatTask: PeriodicTask {
+    let name = "heartbeat"
+    let failureMessage = "the heartbeat failed; retrying"
+    let failureLevel = LogLevel.warning
+    let registration: Registration
+
+    func runOnce() async throws(PostgresError) -> NoReport {
+        try await registration.sendHeartbeat()
+        return NoReport()
+    }
+}
