@@ -6,7 +6,8 @@ import Testing
     /// Content that JSON libraries often change: large numbers, trailing zeros, huge exponents, NUL, names that differ
     /// only in their Unicode composition, duplicate names, white space.
     private static let delicate =
-        #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\u00e9":1,"e\u0301":2},"a":1, "a" : [ ] ,"s":"\/\ud800"}"#
+        #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\u00e9":1,"e\u0301":2},"#
+        + #""a":1, "a" : [ ] ,"s":"\/\ud800"}"#
 
     @Test func `a payload is returned byte for byte`() async throws {
         try await withApi { api, _ in
@@ -201,8 +202,10 @@ import Testing
             try await database.run(
                 """
                 WITH done AS (DELETE FROM lease RETURNING *)
-                INSERT INTO outcome (id, token, worker_id, started_at, finished_at, subqueue_id, attempt, status, result)
-                SELECT id, token, worker_id, leased_at, clock_timestamp(), subqueue_id, attempt, 'succeeded', '{"x":1.0}'
+                INSERT INTO outcome
+                    (id, token, worker_id, started_at, finished_at, subqueue_id, attempt, status, result)
+                SELECT id, token, worker_id, leased_at, clock_timestamp(), subqueue_id, attempt, 'succeeded',
+                       '{"x":1.0}'
                 FROM done
                 """)
             for verb in ["cancel", "retry"] {

@@ -52,8 +52,8 @@ import Testing
             #expect(
                 why.text == #"""
                     {"id":"\#(id)","status":"scheduled","reasons":[{"code":"scheduled","detail":"it is scheduled for \#
-                    2099-01-01T00:00:00.000000Z","run_at":"2099-01-01T00:00:00.000000Z"},{"code":"no_worker_for_queue",\#
-                    "detail":"no live worker takes the queue default"}]}
+                    2099-01-01T00:00:00.000000Z","run_at":"2099-01-01T00:00:00.000000Z"},\#
+                    {"code":"no_worker_for_queue","detail":"no live worker takes the queue default"}]}
                     """#)
         }
     }

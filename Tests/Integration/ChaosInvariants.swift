@@ -143,9 +143,11 @@ enum ChaosInvariants {
         Rule(
             name: "I8, a depth is not the number of jobs",
             query: """
-                SELECT subqueue_id || ' ' || status || ': counted ' || COALESCE(c.n, 0) || ', there are ' || COALESCE(p.n, 0)
+                SELECT subqueue_id || ' ' || status || ': counted ' || COALESCE(c.n, 0)
+                       || ', there are ' || COALESCE(p.n, 0)
                 FROM (SELECT subqueue_id, status, n FROM depth WHERE n <> 0) c
-                FULL JOIN (SELECT j.subqueue_id, s.status, count(*) AS n FROM jobs s JOIN job j USING (id) GROUP BY 1, 2) p
+                FULL JOIN (SELECT j.subqueue_id, s.status, count(*) AS n
+                           FROM jobs s JOIN job j USING (id) GROUP BY 1, 2) p
                     USING (subqueue_id, status)
                 WHERE c.n IS DISTINCT FROM p.n
                 """),

@@ -88,7 +88,8 @@ struct ReaperDatabase: Sendable {
             later AS (
                 INSERT INTO scheduled (id, run_at, subqueue_id, attempt)
                 SELECT id, at + make_interval(secs => $2), subqueue_id, 0 FROM made)
-            INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'delayed', count(*) FROM made GROUP BY 1
+            INSERT INTO transition_delta (subqueue_id, transition, n)
+            SELECT subqueue_id, 'delayed', count(*) FROM made GROUP BY 1
             """, parameters)
     }
 

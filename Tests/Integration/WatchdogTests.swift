@@ -19,9 +19,11 @@ import Testing
         try await deployment.sql(
             """
             WITH taken AS (DELETE FROM ready RETURNING *),
-            counted AS (INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'leased', 1 FROM taken)
+            counted AS (
+                INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'leased', 1 FROM taken)
             INSERT INTO lease (id, token, worker_id, leased_at, expires_at, subqueue_id, attempt)
-            SELECT id, nextval('lease_token'), 1, clock_timestamp(), clock_timestamp() + interval '1 hour', subqueue_id, 1
+            SELECT id, nextval('lease_token'), 1, clock_timestamp(), clock_timestamp() + interval '1 hour',
+                   subqueue_id, 1
             FROM taken
             """)
         let answer = try await api.client.request("POST", "/api/jobs/\(id)/cancel")

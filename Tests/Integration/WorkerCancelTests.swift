@@ -90,7 +90,8 @@ import Values
             try await deployment.sql(
                 """
                 WITH asked AS (UPDATE lease SET cancel_requested_at = clock_timestamp() RETURNING subqueue_id)
-                INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'cancel_requested', 1 FROM asked
+                INSERT INTO transition_delta (subqueue_id, transition, n)
+                SELECT subqueue_id, 'cancel_requested', 1 FROM asked
                 """)
             try await api.wait(for: id, toBe: "cancelled", within: .seconds(15))
         }
