@@ -15,8 +15,10 @@ require_writable .build
 
 # The integration tests start the three programs, which this builds too.
 swift build --build-tests --explicit-target-dependency-import-check error "${options[@]}"
-# Maximum number of concurrent tests: on few cores more tests would miss their deadlines.
-export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-4}
+# Maximum number of concurrent tests. Most of them wait for processes, timeouts and PostgreSQL, so a processor serves
+# four; without a limit, all tests at once would make each other miss their deadlines.
+width=$(($(nproc) * 4))
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-$width}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0

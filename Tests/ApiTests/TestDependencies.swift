@@ -1,6 +1,7 @@
 import Configuration
 import EventLoop
 import HTTP
+import Pauses
 import Service
 import TLS
 import Telemetry
@@ -21,7 +22,7 @@ func endpointsWithoutDatabase() throws -> Endpoints {
     return Endpoints(
         databases: LoopDatabases(all: [database]), readiness: Readiness(database),
         metricsPage: MetricsPage(registry, database), rateLimitedLog: RateLimitedLog(logger: logger),
-        payloadBytesMax: 1_024)
+        acknowledgements: AcknowledgementWaiter(settings, on: database), payloadBytesMax: 1_024)
 }
 
 /// A request as the parser gives it.

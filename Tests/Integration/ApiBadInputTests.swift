@@ -31,7 +31,7 @@ import Testing
             says: ["objects and arrays are nested deeper than 512 levels"]),
         Case(
             what: "an unknown member", body: #"{"type":"a","prioritty":1}"#, status: 422,
-            says: [#"{"pointer":"/prioritty","detail":"is not known here"}"#]),
+            says: [#"{"pointer":"/prioritty","detail":"is not a known member; did you mean `priority`?"}"#]),
         Case(
             what: "wrong types, all of them", body: #"{"type":1,"queue":[],"priority":"1","tags":{}}"#, status: 422,
             says: [#""pointer":"/type""#, #""pointer":"/queue""#, #""pointer":"/priority""#, #""pointer":"/tags""#]),
@@ -72,10 +72,13 @@ import Testing
             says: [#""parameter":"colour""#, #""parameter":"limit""#]),
         Case(
             what: "a repeated parameter", method: "GET", target: "/api/jobs?queue=a&queue=b", status: 400,
-            says: [#"{"parameter":"queue","detail":"is given more than once"}"#]),
+            says: [#"{"parameter":"queue","detail":"appears more than once"}"#]),
         Case(
             what: "a parameter that does nothing", target: "/api/jobs?priority=1&dry_run", body: #"{"type":"a"}"#,
-            status: 400, says: [#"{"parameter":"priority","detail":"is unknown"},{"parameter":"dry_run""#]),
+            status: 400,
+            says: [
+                #"{"parameter":"priority","detail":"is not a known parameter; none is accepted"},{"parameter":"dry_run""#
+            ]),
         Case(
             what: "SQL in a filter", method: "GET", target: "/api/jobs?queue='%3B%20DROP%20TABLE%20job%3B--",
             status: 400,

@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func `all errors in the settings of a queue are reported`() async throws {
+    @Test func `all errors of a queue's settings are reported`() async throws {
         try await withApi { api, database in
             let refused = try await api.client.request(
                 "PUT", "/api/queues/mail",
@@ -39,7 +39,7 @@ import Testing
             #expect(
                 try refused.json["errors"]?.array?.compactMap { $0["pointer"]?.string } == [
                     "/max_running", "/max_running_per_key", "/rate_limit/per_seconds", "/rate_limit/colour",
-                    "/retention/failed_hours", "/retention/kept", "/paused",
+                    "/rate_limit/count", "/retention/failed_hours", "/retention/kept", "/paused",
                 ])
             let incomplete = try await api.client.request("PUT", "/api/queues/mail", body: #"{"rate_limit":{}}"#)
             #expect(try incomplete.json["errors"]?.array?.count == 2)

@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func `a pause of a type can cancel its running jobs`() async throws {
+    @Test func `a pause of a type that cancels its running jobs`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startWorker()
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func `workers that do not acknowledge in time are named, with exit status 2`() async throws {
+    @Test func `workers that do not acknowledge in time are listed, with status 2`() async throws {
         try await Deployment.use { deployment in
             let worker = try await deployment.startWorker("deaf")
             worker.signal(SIGSTOP)
@@ -77,8 +77,11 @@ import Testing
         (["pause"], "--reason is required; --updated-by is required"),
         (["pause", "--reason=x", "--updated-by=y", "--scope=queue"], "--scope must be all"),
         (["pause", "--reason=x\ny", "--updated-by=y"], "--reason"),
-        (["resume", "--reason=x", "--updated-by=y", "--for-minutes=1"], "--for-minutes is for pause only"),
-        (["resume", "--reason=x", "--updated-by=y", "--cancel-running"], "--cancel-running is not known here"),
+        (["resume", "--reason=x", "--updated-by=y", "--for-minutes=1"], "--for-minutes is accepted for a pause only"),
+        (
+            ["resume", "--reason=x", "--updated-by=y", "--cancel-running"],
+            "--cancel-running is accepted for a pause only"
+        ),
         (["pause", "--reason=x", "--updated-by=y", "--wait-seconds=61"], "--wait-seconds"),
         (["pause", "--reason=x", "--updated-by=y", "--expected-version=-1"], "--expected-version"),
         (["state", "--scope=all"], "control state takes no options"), (["stop"], "unknown argument"),
@@ -95,7 +98,7 @@ import Testing
         }
     }
 
-    @Test func `without PostgreSQL or a schema it exits with status 1 and the reason`() async throws {
+    @Test func `without PostgreSQL, and without a schema, it ends with status 1 and an error`() async throws {
         let empty = try await TestDatabase.empty()
         try await withServices { services in
             for url in ["postgresql://127.0.0.1:\(FreePort.take())/none", empty.url] {

@@ -24,9 +24,8 @@ import Values
             let id = try await jobs.enqueueBySQL("work", #"{"n":1.10,"u":"\u0000"}"#, options)
             let members = options.dropFirst().dropLast()
             let text = #"{"type":"work","payload":{"n":1.10,"u":"\u0000"}\#(members.isEmpty ? "" : ",")\#(members)}"#
-            var reader = JSONReader(Array(text.utf8))
-            var errors = InputErrors()
-            let described = try NewJob.read(&reader, at: .root, payloadBytesMax: 1_000, into: &errors)
+            var input = InputReader(Array(text.utf8))
+            let described = try NewJob.read(&input, payloadBytesMax: 1_000)
             var expected = try #require(described)
             expected.uniqueKey = expected.uniqueKey.map { "other \($0)" }
             let other = try await jobs.store.insert(expected)
@@ -77,15 +76,17 @@ import Values
     @Test func `every option is refused as HTTP refuses it`() async throws {
         try await JobsDatabase.use { jobs in
             for options in Self.refused {
-                var reader = JSONReader(Array("{\"type\":\"work\",\(options)}".utf8))
-                var errors = InputErrors()
-                _ = try NewJob.read(&reader, at: .root, payloadBytesMax: 1_000, into: &errors)
-                let expected = try #require(errors.all.first, "\(options) is accepted by HTTP")
+                var input = InputReader(Array("{\"type\":\"work\",\(options)}".utf8))
+                _ = try NewJob.read(&input, payloadBytesMax: 1_000)
+                let expected = try #require(input.errors.all.first, "\(options) is accepted by HTTP")
                 let said = try #require(
                     await jobs.refusal("work", "1", "{\(options)}"), "\(options) is accepted by SQL")
                 #expect(said.sqlState == "22023", "\(options)")
                 #expect(said.message == "the job is not accepted: \(expected.pointer.text)", "\(options)")
-                #expect(said.detail == expected.detail, "\(options)")
+                // HTTP adds a suggestion to the error for an unknown member.
+                let unknown = "is not a known member"
+                let detail = expected.detail.hasPrefix(unknown) ? unknown : expected.detail
+                #expect(said.detail == detail, "\(options)")
             }
             let members = [
                 ("[]", "options"), ("5", "options"), (#"{"type":"t"}"#, "/type"), (#"{"payload":1}"#, "/payload"),

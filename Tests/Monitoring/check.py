@@ -78,14 +78,16 @@ def rule_faults(rules, known, headings):
         name = rule.get("alert", rule.get("record"))
         found += [f"{name} {fault}" for fault in faults(rule["expr"], known, recorded)]
     for alert in alerts:
-        name, notes = alert["alert"], alert.get("annotations", {})
-        needed = {"for": alert, "severity": alert.get("labels", {}), "summary": notes, "description": notes}
+        # YAML reads a member without content as None.
+        name, notes, labels = alert["alert"], alert.get("annotations") or {}, alert.get("labels") or {}
+        needed = {"for": alert, "severity": labels, "summary": notes, "description": notes}
         found += [f"{name} has no `{member}`" for member, owner in needed.items() if not owner.get(member)]
         document, _, anchor = notes.get("runbook", "").partition("#")
         if anchor != name.lower() or name not in headings(document):
             found.append(f"{name} has no `runbook` that is the heading `### {name}` of a document")
     names = {alert["alert"] for alert in alerts}
-    for document in sorted({a.get("annotations", {}).get("runbook", "").partition("#")[0] for a in alerts}):
+    runbooks = [(alert.get("annotations") or {}).get("runbook", "") for alert in alerts]
+    for document in sorted({runbook.partition("#")[0] for runbook in runbooks}):
         orphans = [h for h in headings(document) if h.startswith("Jobqueue") and h not in names]
         found += [f"{document}: {heading} is the runbook of no alert" for heading in orphans]
     return found

@@ -78,7 +78,9 @@ class RulesTest(unittest.TestCase):
 
     def test_what_an_alert_lacks_is_found(self):
         self.assertEqual(self.faults(rule("JobqueueSlow", **{"for": ""})), ["JobqueueSlow has no `for`"])
-        self.assertEqual(self.faults(rule("JobqueueSlow", labels={})), ["JobqueueSlow has no `severity`"])
+        for labels in [None, {}, {"severity": ""}]:
+            self.assertEqual(self.faults(rule("JobqueueSlow", labels=labels)), ["JobqueueSlow has no `severity`"])
+        self.assertEqual(len(self.faults(rule("JobqueueSlow", annotations=None))), 3)
         found = self.faults(rule("JobqueueSlow", annotations={"runbook": "api.md#jobqueueslow"}))
         self.assertEqual(found, ["JobqueueSlow has no `summary`", "JobqueueSlow has no `description`"])
 

@@ -4,12 +4,13 @@ import Pauses
 import Postgres
 import TestKit
 
-/// A migrated database with jobs and control.
+/// A migrated database with jobs and pauses.
 struct Fixture: Sendable {
     let pool: ConnectionPool
     let hot: ConnectionPool
     let jobs: JobStore
     let control: PauseStore
+    let settings: DatabaseSettings
 
     static func use(_ body: @Sendable (Fixture) async throws -> Void) async throws {
         let database = try await TestDatabase.migrated()
@@ -23,7 +24,7 @@ struct Fixture: Sendable {
             try await body(
                 Fixture(
                     pool: pool, hot: hot, jobs: JobStore(hot: hot, general: pool, subqueues: SubqueueDirectory()),
-                    control: PauseStore(pool: pool)))
+                    control: PauseStore(pool: pool), settings: database.settings))
         }
     }
 
@@ -40,7 +41,7 @@ struct Fixture: Sendable {
     }
 
     func set(_ scope: PauseScope, _ isPause: Bool, expecting version: Int64? = nil) async throws -> PauseAnswer {
-        var change = PauseChange(scope: scope, isPause: isPause, reason: "because", updatedBy: "somebody")
+        var change = PauseChange(isPause ? .pause : .resume, scope, reason: "because", updatedBy: "somebody")
         change.expectedVersion = version
         change.clientAddress = "192.0.2.1"
         return try await control.change(change)

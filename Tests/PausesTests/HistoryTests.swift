@@ -20,7 +20,7 @@ import Testing
         ("client_address = NULL", 2), ("request_id = 'x'", 2), ("hash = set_byte(hash, 7, get_byte(hash, 7) # 1)", 2),
         ("previous_hash = set_byte(previous_hash, 31, get_byte(previous_hash, 31) # 128)", 2),
     ])
-    func `whatever is altered is found, and named`(change: String, version: Int64) async throws {
+    func `an altered row is found`(change: String, version: Int64) async throws {
         try await Fixture.use { fixture in
             for number in 0..<4 { _ = try await fixture.set(.all, number % 2 == 0) }
             #expect(try await fixture.check() == [])
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: [(1, 2), (2, 3), (4, 4)] as [(Int64, Int64)])
-    func `a row that is missing is noticed`(version: Int64, named: Int64) async throws {
+    func `a missing row is found`(version: Int64, named: Int64) async throws {
         try await Fixture.use { fixture in
             for number in 0..<4 { _ = try await fixture.set(.all, number % 2 == 0) }
             try await fixture.sql("ALTER TABLE pause_history DISABLE TRIGGER append_only")

@@ -2,7 +2,6 @@ import EventLoop
 import Jobs
 import Pauses
 import Postgres
-import Telemetry
 import TestKit
 import Testing
 import Values
@@ -28,7 +27,7 @@ import Values
         }
     }
 
-    @Test func `why a job waits names who has paused it, and only that has to be undone`() async throws {
+    @Test func `the reasons for a wait name the pauses, and undoing these is enough`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
             let row = try await fixture.sql("SELECT id FROM job").onlyRow()
@@ -49,7 +48,7 @@ import Values
         }
     }
 
-    @Test func `a scope is paused before it has had a job`() async throws {
+    @Test func `a scope can be paused before it has a job`() async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.set(.queue("new"), true)
             _ = try await fixture.set(.type("new"), true)
@@ -59,7 +58,7 @@ import Values
         }
     }
 
-    @Test func `versions grow by one over all scopes, and an outdated goal changes nothing`() async throws {
+    @Test func `versions grow by one over all scopes, and an outdated change is refused`() async throws {
         try await Fixture.use { fixture in
             guard case .changed(let first) = try await fixture.set(.all, true, expecting: 0) else {
                 Issue.record("not changed")
@@ -88,7 +87,7 @@ import Values
         }
     }
 
-    @Test func `many who change at once lose no version`() async throws {
+    @Test func `concurrent changes lose no version`() async throws {
         try await Fixture.use { fixture in
             await withTaskGroup(of: Void.self) { group in
                 for number in 0..<40 {
@@ -126,10 +125,10 @@ import Values
         }
     }
 
-    @Test func `a pause with an end holds until then, and its end is written down once`() async throws {
+    @Test func `a pause with an end holds until then, and its end is recorded once`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
-            var change = PauseChange(scope: .all, isPause: true, reason: "r", updatedBy: "u")
+            var change = PauseChange(.pause, .all, reason: "r", updatedBy: "u")
             change.resumeAt = .latest
             _ = try await fixture.control.change(change)
             #expect(try await fixture.lease(1).isEmpty)

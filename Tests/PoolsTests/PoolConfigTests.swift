@@ -1,3 +1,4 @@
+import JSON
 import Testing
 
 @testable import Pools
@@ -32,7 +33,9 @@ import Testing
     }
 
     @Test func `names have the alphabet of job types`() {
-        for name in ["a", "stream:xxrtve1", "A-Z/0._9"] { #expect(PoolStore.isName(name)) }
-        for name in ["", "a b", "é", "a\n", String(repeating: "a", count: 129)] { #expect(!PoolStore.isName(name)) }
+        for name in ["a", "stream:xxrtve1", "A-Z/0._9"] { #expect(TextRule.name.accepts(name)) }
+        for name in ["", "a b", "é", "a\n", String(repeating: "a", count: 129)] {
+            #expect(!TextRule.name.accepts(name))
+        }
     }
 }

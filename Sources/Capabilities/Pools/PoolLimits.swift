@@ -1,3 +1,5 @@
+internal import JSON
+
 /// All limits of pools, and the times of their membership. The OpenAPI document has them too.
 public enum PoolLimits {
     /// Number of members of a pool of a fixed size; above every ordinal.
@@ -6,7 +8,7 @@ public enum PoolLimits {
     /// Maximum number of workloads of a pool: one statement reads them all.
     public static let workloadsMax = 1_000
     /// Maximum length of the name of a pool, a workload and a handler: `[A-Za-z0-9._:/-]{1,128}`.
-    public static let nameBytesMax = 128
+    public static let nameBytesMax = TextRule.name.bytesMax
     /// Maximum number of bytes kept of the standard error of a workload's process, from its end.
     public static let errorBytesMax = 4_096
 

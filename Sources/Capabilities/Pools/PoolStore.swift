@@ -34,21 +34,6 @@ public struct PoolStore: Sendable {
 
     static let notify = Statement("notify_pool", "SELECT pg_notify(current_schema() || '_pool', $1)", [.text])
 
-    /// Whether `text` is a valid name of a pool, a workload or a handler.
-    public static func isName(_ text: String) -> Bool {
-        let bytes = text.utf8
-        guard !bytes.isEmpty, bytes.count <= PoolLimits.nameBytesMax else { return false }
-        return bytes.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"),
-                UInt8(ascii: "/"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
-    }
-
     /// Runs `body` in a transaction, and rethrows its errors.
     func transaction<Value>(
         _ body: (Transaction) async throws(PostgresError) -> Value

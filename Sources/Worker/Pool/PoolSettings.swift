@@ -1,5 +1,6 @@
 internal import Configuration
 internal import EventLoop
+internal import JSON
 internal import Pools
 
 /// The settings of a worker that is a member of a pool.
@@ -23,7 +24,7 @@ struct PoolSettings: Sendable {
     init?(reading reader: inout SettingsReader, host: String) {
         let pool = reader.optionalString(
             "POOL_NAME", help: "Pool that this worker is a member of.",
-            accepts: "a name of A-Z a-z 0-9 . _ : / -", where: PoolStore.isName)
+            accepts: "a name of A-Z a-z 0-9 . _ : / -", where: TextRule.name.accepts)
         let range = PoolLimits.ordinal
         let ordinal = reader.optionalString(
             "POOL_ORDINAL", help: "Ordinal of this member; default: the number at the end of the host name.",

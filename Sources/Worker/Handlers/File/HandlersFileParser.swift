@@ -56,9 +56,9 @@ struct HandlersFileParser {
     /// A type, or a prefix of types followed by `*`.
     private mutating func handlerName(_ key: JSONKey) -> HandlerTable.Name? {
         let text = key.text
-        if JobLimits.isName(text) { return .type(text) }
+        if TextRule.name.accepts(text) { return .type(text) }
         if text == "*" { return .prefix("") }
-        if text.utf8.last == UInt8(ascii: "*"), JobLimits.isName(String(text.dropLast())) {
+        if text.utf8.last == UInt8(ascii: "*"), TextRule.name.accepts(String(text.dropLast())) {
             return .prefix(String(text.dropLast()))
         }
         add(
