@@ -4,8 +4,8 @@ import Testing
 
 @testable import Pools
 
-/// The plans of what members and those who balance do several times a second, as their sessions make them: rows are found
-/// by key, whatever the statistics say.
+/// The plans of the statements that members and rebalancing processes execute several times a second, in sessions like
+/// theirs: rows are found by key, with any statistics.
 @Suite struct PoolPlanTests {
     private func plan(
         _ statement: Statement, _ arguments: String, in pool: ConnectionPool
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func `a member finds its rows by key`() async throws {
+    @Test func `the statements of a member find rows by key`() async throws {
         let member = "1, 2, '0190163d-8694-739b-aea5-966c26f8ad91'"
         try await withEitherStatistics { fixture in
             for (statement, arguments) in [
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func `a look at the pools reads each once`() async throws {
+    @Test func `the scan of the pools has a valid plan and counts them`() async throws {
         try await withEitherStatistics { fixture in
             _ = try await plan(PoolStore.look, "1", in: fixture.general)
             #expect(try await fixture.pools.pending().count == 50)
