@@ -99,7 +99,9 @@ let package = Package(
 
         // Tests
         .target(
-            name: "TestKit", dependencies: ["Values", "EventLoop", "Postgres"], path: "Tests/TestKit",
+            name: "TestKit",
+            dependencies: ["Values", "EventLoop", "JSON", "Postgres", "Workers", "Jobs", "Pauses", "Pools"],
+            path: "Tests/TestKit",
             swiftSettings: strict),
         tests("ValuesTests", ["Values", "TestKit"]),
         tests("EventLoopTests", ["Values", "EventLoop", "TestKit"]),

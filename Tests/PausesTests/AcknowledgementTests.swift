@@ -12,7 +12,6 @@ import Workers
     /// Live workers, and a waiter that counts its reads.
     private struct Waiters: Sendable {
         let fixture: Fixture
-        let registry: WorkerRegistry
         let workers: [Int64]
         let waiter: AcknowledgementWaiter
         let reads: Counter
@@ -29,15 +28,13 @@ import Workers
         }
 
         func acknowledge(_ worker: Int64, _ version: Int64) async throws {
-            try await registry.acknowledge(id: worker, pauseVersion: version, running: 0)
+            try await fixture.workers.acknowledge(id: worker, pauseVersion: version, running: 0)
         }
 
         /// Starts a call, and returns when it waits and is notified.
-        func startWaiting(for version: Int64, within duration: Duration = .seconds(60)) async throws -> Task<
-            Void, Never
-        > {
-            let call = Task { await waiter.wait(for: version, until: .now() + duration) }
-            try await AcknowledgementTests.until("the waiter listens") { try await listener() != nil }
+        func startWaiting(for version: Int64) async throws -> Task<Void, Never> {
+            let call = Task { await waiter.wait(for: version, until: .now() + .seconds(60)) }
+            try await waitUntil("the waiter listens") { try await listener() != nil }
             return call
         }
     }
@@ -48,37 +45,21 @@ import Workers
         func increment() { value.add(1, ordering: .relaxed) }
     }
 
-    fileprivate static func until(_ what: String, _ isTrue: () async throws -> Bool) async throws {
-        let deadline = MonotonicInstant.now() + .seconds(20)
-        while try await !isTrue() {
-            try #require(MonotonicInstant.now() < deadline, "not in time: \(what)")
-            try await Task.sleep(for: .milliseconds(5))
-        }
-    }
-
     private static func use(
         workers count: Int, fallbackInterval: Duration, _ body: @Sendable (Waiters) async throws -> Void
     ) async throws {
         try await Fixture.use { fixture in
-            let registry = WorkerRegistry(pool: fixture.hot)
             var workers: [Int64] = []
-            for number in 0..<count {
-                let description = WorkerDescription(
-                    incarnation: UUID(high: 1, low: UInt64(number)), name: "worker \(number)", host: "h", version: "1",
-                    queues: nil,
-                    concurrency: 1)
-                workers.append(try await registry.join(description))
-            }
+            for number in 0..<count { workers.append(try await fixture.joinWorker("worker \(number)")) }
             var options = AcknowledgementWaiter.Options()
             options.fallbackInterval = fallbackInterval
             let reads = Counter()
-            let waiter = AcknowledgementWaiter(fixture.settings, on: TestLoop.shared, options: options) {
+            let waiter = AcknowledgementWaiter(fixture.database.settings, on: TestLoop.shared, options: options) {
                 () throws(PostgresError) in
                 reads.increment()
-                return try await registry.lowestAcknowledgedVersion()
+                return try await fixture.workers.lowestAcknowledgedVersion()
             }
-            try await body(
-                Waiters(fixture: fixture, registry: registry, workers: workers, waiter: waiter, reads: reads))
+            try await body(Waiters(fixture: fixture, workers: workers, waiter: waiter, reads: reads))
         }
     }
 
@@ -98,7 +79,7 @@ import Workers
             await call.value
             // The first one, one when it listened, and at most one for each notification.
             #expect((2...5).contains(waiters.reads.count), "\(waiters.reads.count) reads")
-            try await Self.until("the connection is closed") { try await waiters.listener() == nil }
+            try await waitUntil("the connection is closed") { try await waiters.listener() == nil }
         }
     }
 
@@ -166,8 +147,10 @@ import Workers
         try await Self.use(workers: 1, fallbackInterval: .seconds(3_600)) { waiters in
             let found = Mutex<[String]>([])
             let isListening = Atomic(false)
-            let channel = WorkerRegistry.acknowledgementChannel(schema: waiters.fixture.settings.schema)
-            let listener = NotificationListener(waiters.fixture.settings, channels: [channel], on: TestLoop.shared) {
+            let channel = WorkerRegistry.acknowledgementChannel(schema: waiters.fixture.database.settings.schema)
+            let listener = NotificationListener(
+                waiters.fixture.database.settings, channels: [channel], on: TestLoop.shared
+            ) {
                 switch $0 {
                 case .listening: isListening.store(true, ordering: .relaxed)
                 case .notification(let notification): found.withLock { $0.append(notification.payload) }
@@ -175,9 +158,9 @@ import Workers
                 }
             }
             TestLoop.shared.execute { listener.start() }
-            try await Self.until("it listens") { isListening.load(ordering: .relaxed) }
+            try await waitUntil("it listens") { isListening.load(ordering: .relaxed) }
             for version: Int64 in [3, 3, 2, 4] { try await waiters.acknowledge(waiters.workers[0], version) }
-            try await Self.until("two notifications") { found.withLock { $0.count } >= 2 }
+            try await waitUntil("two notifications") { found.withLock { $0.count } >= 2 }
             #expect(found.withLock { $0 } == ["3", "4"])
             TestLoop.shared.execute { listener.close() }
         }

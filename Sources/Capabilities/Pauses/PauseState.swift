@@ -27,8 +27,8 @@ public struct PauseState: Hashable, Sendable {
     /// The columns for a row `c` of the table `pause_state`. A pause whose `resume_at` has passed has ended, recorded
     /// or not.
     static let columns: SQLFragment = """
-        c.scope, c.version, c.paused AND (c.resume_at IS NULL OR c.resume_at > clock_timestamp()), c.reason, c.updated_by,
-        c.updated_at, c.resume_at
+        c.scope, c.version, c.paused AND (c.resume_at IS NULL OR c.resume_at > clock_timestamp()), c.reason,
+        c.updated_by, c.updated_at, c.resume_at
         """
 }
 

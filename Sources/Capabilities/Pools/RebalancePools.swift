@@ -1,25 +1,25 @@
 public import Postgres
 internal import Values
 
-/// What one look at a pool has changed.
+/// The changes of one pool by a rebalancing.
 public struct PoolChange: Hashable, Sendable {
     public let pool: String
-    /// Of the assignment, as it is now.
+    /// The version of the assignment after the rebalancing.
     public let version: Int64
-    /// Workloads whose owner was changed.
+    /// Number of workloads with a new owner.
     public let moved: Int
-    /// Those who share the workloads; nil: nothing is assigned now.
+    /// The ordinals that share the workloads; nil: the pool waits for members.
     public let sharing: [Int32]?
-    /// It was to go, and has.
-    public let isGone: Bool
+    /// The pool was removed, and its last row is deleted now.
+    public let isDeleted: Bool
 }
 
 extension PoolStore {
-    // MARK: Whether there is anything to do
+    // MARK: Finding pools to rebalance
 
-    /// Few rows of few pools, and no lock: this runs several times a second.
-    static let look = Statement<Double>(
-        "look_at_pools",
+    /// Reads a few rows of each pool without locks: this runs several times a second.
+    static let scan = Statement<Double>(
+        "scan_pools",
         """
         SELECT p.id, \(sql: PoolMembership.columns), clock_timestamp(),
                ARRAY(SELECT m.ordinal FROM pool_member m
@@ -38,16 +38,17 @@ extension PoolStore {
         ORDER BY p.id
         """, isIdempotent: true)
 
-    /// Pools whose members or workloads are not as they should be, and how many pools there are.
+    /// The pools with something to change, and the number of all pools.
     func pending() async throws(PostgresError) -> (ids: [Int32], count: Int) {
-        let rows: [LookRow] = try await database.execute(Self.look(PoolLimits.successionTime.inSeconds)).decode()
+        let rows: [ScanRow] = try await database.execute(Self.scan(PoolLimits.successionTime.inSeconds)).decode()
         return (rows.filter(\.isPending).map(\.id), rows.count)
     }
 
-    // MARK: Doing it
+    // MARK: Rebalancing
 
-    /// One process at a time: another finds what it has left to do with its next look. The commit is waited for also in a
-    /// session that waits for none: members act on what it says, and a version means one assignment for ever.
+    /// Locks the pool: one process rebalances it at a time, and another skips it. The commit is synchronous also in a
+    /// session without synchronous commits: members act on the assignment, and a version must never mean two
+    /// assignments.
     private static let lockPool = Statement<Int32>(
         "lock_pool",
         """
@@ -97,7 +98,7 @@ extension PoolStore {
         "write_pool_member_versions",
         "UPDATE pool_member SET version = $2 WHERE pool_id = $1 AND ordinal = ANY ($3)")
 
-    /// What was to stop, and has.
+    /// Deletes removed workloads that no member holds any more.
     private static let sweep = Statement<Int32>(
         "sweep_pool_workloads",
         """
@@ -112,15 +113,15 @@ extension PoolStore {
         WHERE id = $1 AND removed_at IS NOT NULL AND NOT EXISTS (SELECT FROM pool_workload w WHERE w.pool_id = p.id)
         """, isIdempotent: true)
 
-    /// Brings every pool in order that is not, each in a transaction of its own. Any number of processes may do so at once.
-    /// - Returns: what was changed, and how many pools there are.
-    public func balance() async throws(PostgresError) -> (changes: [PoolChange], poolCount: Int) {
+    /// Rebalances all pools that need it, each in its own transaction. Any number of processes may do so concurrently.
+    /// - Returns: the changes, and the number of all pools.
+    public func rebalance() async throws(PostgresError) -> (changes: [PoolChange], poolCount: Int) {
         let (ids, count) = try await pending()
         var changes: [PoolChange] = []
         for id in ids {
             let change = try await database.transaction { (transaction) async throws(PostgresError) -> PoolChange? in
-                guard let change = try await balance(id, in: transaction) else { return nil }
-                if change.moved > 0 || change.isGone { try await tell(change.pool, in: transaction) }
+                guard let change = try await rebalance(id, in: transaction) else { return nil }
+                if change.moved > 0 || change.isDeleted { try await notify(change.pool, in: transaction) }
                 return change
             }
             if let change { changes.append(change) }
@@ -128,16 +129,17 @@ extension PoolStore {
         return (changes, count)
     }
 
-    /// nil: another process has locked the pool, or it is gone.
+    /// Rebalances one pool.
+    /// - Returns: nil if another process has locked the pool, or it is deleted.
     @discardableResult
-    func balance(_ id: Int32, in transaction: Transaction) async throws(PostgresError) -> PoolChange? {
+    func rebalance(_ id: Int32, in transaction: Transaction) async throws(PostgresError) -> PoolChange? {
         let locked: LockedRow? = try await transaction.execute(Self.lockPool(id)).decodeFirst()
         guard let locked else { return nil }
         let version = locked.version
         var membership = locked.membership
         let ordinals = Self.alive(id, PoolLimits.successionTime.inSeconds)
         let alive = Set(try await transaction.execute(ordinals).decode(as: Int32.self))
-        let sharing = membership.look(alive, at: locked.now)
+        let sharing = membership.update(alive: alive, at: locked.now)
         let (changes, touched) = try await changes(id, among: sharing, in: transaction)
 
         let newVersion = changes.isEmpty ? version : version + 1
@@ -152,13 +154,13 @@ extension PoolStore {
                     membership.observedSince))
         }
         _ = try await transaction.execute(Self.sweep(id))
-        var isGone = false
-        if locked.isRemoved { isGone = try await transaction.execute(Self.sweepPool(id)).affectedRowCount > 0 }
+        var isDeleted = false
+        if locked.isRemoved { isDeleted = try await transaction.execute(Self.sweepPool(id)).affectedRowCount > 0 }
         return PoolChange(
-            pool: locked.name, version: newVersion, moved: changes.count, sharing: sharing, isGone: isGone)
+            pool: locked.name, version: newVersion, moved: changes.count, sharing: sharing, isDeleted: isDeleted)
     }
 
-    /// New owners by workload, nil where it is to stop; and the ordinals whose lists change by that.
+    /// New owners by workload, nil for a removed workload; and the ordinals whose lists change.
     private func changes(
         _ id: Int32, among sharing: [Int32]?, in transaction: Transaction
     ) async throws(PostgresError) -> ([String: Int32?], Set<Int32>) {
@@ -200,8 +202,8 @@ private enum PlacementColumns: BatchColumns {
     ])
 }
 
-/// A pool as `look` finds it.
-private struct LookRow: RowDecodable {
+/// A pool as `scan` finds it.
+private struct ScanRow: RowDecodable {
     let id: Int32
     /// Its members or workloads are not as they should be.
     let isPending: Bool
@@ -215,7 +217,7 @@ private struct LookRow: RowDecodable {
         let counts: [Int64] = try columns.next()
         let isToStop: Bool = try columns.next()
         var membership = before
-        let sharing = membership.look(Set(alive), at: now)
+        let sharing = membership.update(alive: Set(alive), at: now)
         let countsByOwner = Dictionary(zip(owners, counts.map { Int($0) }), uniquingKeysWith: { first, _ in first })
         let isDue = sharing.map { Rebalance.isDue(countsByOwner, among: $0) } ?? false
         isPending = isDue || isToStop || membership != before

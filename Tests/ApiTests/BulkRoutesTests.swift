@@ -3,9 +3,9 @@ import TestKit
 import Testing
 
 /// `POST /api/jobs/cancel` and `/retry`.
-@Suite struct ApiBulkTests {
-    @Test func `many jobs are cancelled, looked at before, and sent back at a rate`() async throws {
-        try await withApi { api, database in
+@Suite struct BulkRoutesTests {
+    @Test func `many jobs are previewed, cancelled, and redriven at a rate`() async throws {
+        try await withApi { api, fixture in
             var ids: [String] = []
             for _ in 0..<3 { ids.append(try await api.createJob(#"{"type":"a","tags":["t"]}"#)) }
             _ = try await api.createJob(#"{"type":"b"}"#)
@@ -26,11 +26,11 @@ import Testing
             let events = try await api.client.get("/api/jobs/\(ids[0])/events").json["events"]
             #expect(
                 events?[2]?["transition"]?.string == "cancelled_redriven" && events?[2]?["reason"]?.string == "again")
-            #expect(try await database.integer("SELECT count(*) FROM scheduled") == 2)
+            #expect(try await fixture.count("scheduled") == 2)
         }
     }
 
-    @Test func `a bulk change needs a filter that is understood`() async throws {
+    @Test func `a bulk change needs a valid filter`() async throws {
         try await withApi { api, _ in
             _ = try await api.createJob()
             for verb in ["cancel", "retry"] {

@@ -5,7 +5,7 @@ import TestKit
 import Testing
 import Values
 
-/// A running `jobqueue-api`, and a client that has its key.
+/// A running `jobqueue-api`, and a client with its key.
 struct RunningApi: Sendable {
     static let key = "integration-key-0123456789abcdef"
 
@@ -14,17 +14,15 @@ struct RunningApi: Sendable {
 
     var client: HTTPTestClient { HTTPTestClient(port: port, key: Self.key) }
 
-    /// One that presents no key.
+    /// A client without a key.
     var stranger: HTTPTestClient { HTTPTestClient(port: port) }
 
     /// Creates a job, and returns its id.
     func createJob(_ body: String = #"{"type":"echo"}"#) async throws -> String {
-        let response = try await client.post("/api/jobs", body)
-        try #require(response.status == 201, "\(response.text)")
-        return try #require(try response.json["id"]?.string)
+        try await client.createJob(body)
     }
 
-    /// Waits until `/ready` answers with this status.
+    /// Waits until `/ready` responds with this status.
     func waitUntilReady(_ status: Int = 200, within duration: Duration = .seconds(20)) async throws {
         let deadline = MonotonicInstant.now() + duration
         while true {
@@ -37,7 +35,7 @@ struct RunningApi: Sendable {
 }
 
 extension Services {
-    /// Starts an api on a port of its own, and returns when it listens.
+    /// Starts an api on a free port, and returns when it listens.
     func startApi(_ databaseURL: String, _ settings: [String: String] = [:]) async throws -> RunningApi {
         let environment = [
             "DATABASE_URL": databaseURL, "API_SECRET_KEY": RunningApi.key, "API_HOST": "127.0.0.1", "API_PORT": "0",
@@ -51,46 +49,12 @@ extension Services {
     }
 }
 
-extension HTTPTestResponse {
-    var json: JSONValue {
-        get throws { try JSONValue(parsing: body) }
-    }
-}
-
-extension TestDatabase {
-    /// The only value of a query whose value is a whole number.
-    func integer(_ sql: String) async throws -> Int {
-        try await TestLoop.run {
-            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
-            defer { connection.close() }
-            return Int(try await connection.execute(sql: "SELECT (\(sql))::bigint").decodeOnly(as: Int64.self))
-        }
-    }
-
-    /// Brings it up to date.
-    func migrate() async throws {
-        let files = try MigrationFile.readAll(in: Self.migrationsDirectory)
-        try await TestLoop.run {
-            _ = try await Migrator(settings: settings, files: files, on: TestLoop.shared).up()
-        }
-    }
-
-    /// Runs statements one after the other.
-    func run(_ statements: String...) async throws {
-        try await TestLoop.run {
-            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
-            defer { connection.close() }
-            for sql in statements { _ = try await connection.execute(sql: sql) }
-        }
-    }
-}
-
-/// `body` with an api on a migrated database of its own.
+/// Runs `body` with an api on a migrated database of its own.
 func withApi(
     _ settings: [String: String] = [:], _ body: @Sendable (RunningApi, TestDatabase) async throws -> Void
 ) async throws {
-    let database = try await TestDatabase.migrated()
-    try await withServices { services in
-        try await body(try await services.startApi(database.url, settings), database)
+    try await Deployment.use { deployment in
+        let api = try await deployment.services.startApi(deployment.database.url, settings)
+        try await body(api, deployment.database)
     }
 }
