@@ -43,10 +43,10 @@ import Values
             try await fixture.configurePool()
             var memberships: [Membership] = []
             for ordinal in 0..<3 as Range<Int32> { memberships.append(try await fixture.joinPool(ordinal)) }
-            try await waitUntil("a definition and three members are told") { heard.payloads.count == 4 }
-            _ = try await fixture.pools.balance()
-            _ = try await fixture.pools.balance()
-            let lease = try await fixture.takeAll(memberships[0])[0]
+            try await waitUntil("a definition and three members are notified") { received.payloads.count == 4 }
+            _ = try await fixture.pools.rebalance()
+            _ = try await fixture.pools.rebalance()
+            let lease = try await fixture.acquireAll(memberships[0])[0]
             try await fixture.members.release([lease], ofPool: memberships[0].poolID)
             try await fixture.members.release([lease], ofPool: memberships[0].poolID)
             try await fixture.members.leave(memberships[0])

@@ -66,7 +66,7 @@ import Testing
 
     @Test func `the scan of the pools has a valid plan and counts them`() async throws {
         try await withEitherStatistics { fixture in
-            _ = try await plan(PoolStore.look, "1", in: fixture.general)
+            _ = try await plan(PoolStore.scan, "1", in: fixture.general)
             #expect(try await fixture.pools.pending().count == 50)
         }
     }

@@ -10,11 +10,11 @@ import Testing
         try await Fixture.use { fixture in
             try await fixture.configurePool()
             for ordinal in [0, 2] as [Int32] { _ = try await fixture.joinPool(ordinal) }
-            #expect(try await fixture.pools.balance().changes.allSatisfy { $0.moved == 0 && $0.sharing == nil })
+            #expect(try await fixture.pools.rebalance().changes.allSatisfy { $0.moved == 0 && $0.sharing == nil })
             #expect(try await fixture.owners() == [nil: Fixture.workloadNames])
             #expect(try await fixture.poolVersion() == 0)
             _ = try await fixture.joinPool(1)
-            let changes = try await fixture.pools.balance().changes
+            let changes = try await fixture.pools.rebalance().changes
             #expect(changes.map(\.moved) == [6] && changes.map(\.version) == [1])
             #expect(try await fixture.owners() == [0: ["a", "d"], 1: ["b", "e"], 2: ["c", "f"]])
             #expect(try await fixture.pools.rebalance().changes.isEmpty)
@@ -27,12 +27,12 @@ import Testing
             let memberships = try await fixture.startPool()
             try await fixture.expireMembership(of: 1)
             // Whoever waits for the ordinal goes first.
-            #expect(try await fixture.pools.balance().changes.isEmpty)
+            #expect(try await fixture.pools.rebalance().changes.isEmpty)
             try await fixture.expire(memberships[1])
             #expect(try await fixture.pools.rebalance().changes.map(\.moved) == [2])
             #expect(try await fixture.owners() == [0: ["a", "b", "d"], 2: ["c", "e", "f"]])
             _ = try await fixture.joinPool(1, 1)
-            #expect(try await fixture.pools.balance().changes.map(\.moved) == [2])
+            #expect(try await fixture.pools.rebalance().changes.map(\.moved) == [2])
             #expect(try await fixture.owners() == [0: ["a", "d"], 1: ["b", "e"], 2: ["c", "f"]])
             #expect(try await fixture.poolVersion() == 3)
         }
@@ -43,7 +43,7 @@ import Testing
             _ = try await fixture.startPool()
             try await fixture.expireMembership(of: 1)
             _ = try await fixture.joinPool(1, 1)
-            #expect(try await fixture.pools.balance().changes.isEmpty)
+            #expect(try await fixture.pools.rebalance().changes.isEmpty)
             #expect(try await fixture.poolVersion() == 1)
         }
     }
@@ -74,7 +74,7 @@ import Testing
     @Test func `added and removed workloads do not move the others`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
-            let leases = try await fixture.takeAll(memberships[0])
+            let leases = try await fixture.acquireAll(memberships[0])
             #expect(leases.map(\.name) == ["a", "d"])
             try await fixture.configurePool(Fixture.workloadNames + ["g", "h"])
             #expect(try await fixture.owners() == [0: ["a", "d", "g"], 1: ["b", "e", "h"], 2: ["c", "f"]])
@@ -86,7 +86,7 @@ import Testing
             #expect(try await fixture.pools.workloads(of: "swarm").first?.token == leases[0].token)
             try await fixture.configurePool([])
             try await fixture.members.release(leases, ofPool: memberships[0].poolID)
-            _ = try await fixture.pools.balance()
+            _ = try await fixture.pools.rebalance()
             #expect(try await fixture.count("pool_workload") == 0)
             let version = try await fixture.poolVersion()
             try await fixture.configurePool([])
@@ -99,7 +99,7 @@ import Testing
     {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
-            let leases = try await fixture.takeAll(memberships[0])
+            let leases = try await fixture.acquireAll(memberships[0])
             #expect(try await fixture.pools.remove("swarm"))
             #expect(try await !fixture.pools.remove("swarm"))
             #expect(try await fixture.pools.find("swarm") == nil)
@@ -116,10 +116,10 @@ import Testing
             #expect(others.isEmpty)
 
             #expect(try await fixture.pools.remove("swarm"))
-            _ = try await fixture.pools.balance()
+            _ = try await fixture.pools.rebalance()
             #expect(try await fixture.count("pool") == 1)
             try await fixture.members.release(leases, ofPool: memberships[0].poolID)
-            #expect(try await fixture.pools.balance().changes.map(\.isGone) == [true])
+            #expect(try await fixture.pools.rebalance().changes.map(\.isDeleted) == [true])
             #expect(try await fixture.count("pool_member") == 0)
         }
     }
@@ -140,7 +140,7 @@ import Testing
                 #expect(moved == 2)
                 try await fixture.members.deregister(memberships[round % 3])
                 _ = try await fixture.joinPool(Int32(round % 3))
-                _ = try await fixture.pools.balance()
+                _ = try await fixture.pools.rebalance()
             }
             #expect(try await fixture.poolVersion() == 11)
         }
@@ -150,10 +150,10 @@ import Testing
         try await Fixture.use { fixture in
             try await fixture.configurePool(size: nil)
             for ordinal in [0, 1, 3] as [Int32] { _ = try await fixture.joinPool(ordinal) }
-            _ = try await fixture.pools.balance()
+            _ = try await fixture.pools.rebalance()
             #expect(try await fixture.poolVersion() == 0)
             try await fixture.agePools(seconds: 10)
-            #expect(try await fixture.pools.balance().changes.map(\.sharing) == [[0, 1]])
+            #expect(try await fixture.pools.rebalance().changes.map(\.sharing) == [[0, 1]])
             let pool = try #require(try await fixture.pools.find("swarm"))
             #expect(pool.effectiveSize == 2 && pool.isComplete && pool.missing.isEmpty)
             #expect(pool.members.map { pool.state(of: $0) } == [.alive, .alive, .surplus])
@@ -167,12 +167,12 @@ import Testing
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
             for membership in memberships { try await fixture.expire(membership) }
-            _ = try await fixture.pools.balance()
+            _ = try await fixture.pools.rebalance()
             _ = try await fixture.joinPool(2, 1)
-            _ = try await fixture.pools.balance()
+            _ = try await fixture.pools.rebalance()
             #expect(try await fixture.poolVersion() == 1)
             try await fixture.agePools(seconds: 31)
-            #expect(try await fixture.pools.balance().changes.map(\.moved) == [4])
+            #expect(try await fixture.pools.rebalance().changes.map(\.moved) == [4])
             #expect(try await fixture.owners() == [2: Fixture.workloadNames])
         }
     }

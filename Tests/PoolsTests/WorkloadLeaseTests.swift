@@ -37,7 +37,7 @@ import Testing
     @Test func `an expired workload is acquired by the next owner with a higher token`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
-            let first = try await fixture.takeAll(memberships[0])
+            let first = try await fixture.acquireAll(memberships[0])
             try await fixture.expire(memberships[0])
             _ = try await fixture.pools.rebalance()
             let second = try await fixture.acquireAll(memberships[1])
@@ -49,7 +49,7 @@ import Testing
     @Test func `an outdated token changes nothing`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
-            let old = try await fixture.takeAll(memberships[0])
+            let old = try await fixture.acquireAll(memberships[0])
             try await fixture.expire(memberships[0])
             _ = try await fixture.pools.rebalance()
             let owner = try #require(try await fixture.pools.workloads(of: "swarm").first?.owner)
@@ -69,7 +69,7 @@ import Testing
     @Test func `an expired lease that no other member acquired can be renewed`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
-            let leases = try await fixture.takeAll(memberships[0])
+            let leases = try await fixture.acquireAll(memberships[0])
             try await fixture.expire(memberships[0])
             let view = try await fixture.members.renew(memberships[0], leases, leaseSeconds: 30)
             #expect(view.isMember && view.renewed.sorted { $0.name < $1.name } == leases)
@@ -80,8 +80,8 @@ import Testing
     @Test func `a lost response is repaired by a new lease, and a released lease is not renewed`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
-            let first = try await fixture.takeAll(memberships[0])
-            let again = try await fixture.takeAll(memberships[0])
+            let first = try await fixture.acquireAll(memberships[0])
+            let again = try await fixture.acquireAll(memberships[0])
             #expect(again.map(\.name) == first.map(\.name) && again[0].token > first[0].token)
             try await fixture.members.release(again, ofPool: memberships[0].poolID)
             #expect(try await fixture.members.renew(memberships[0], again, leaseSeconds: 30).renewed.isEmpty)

@@ -63,12 +63,12 @@ import Workers
         try await Fixture.use { fixture in
             try await fixture.enqueue(1_000)
             let activity = SharedActivity()
-            var folder = TransitionRollup(store: fixture.jobs, activity: activity)
-            var raiser = LowWaterMarkAdvancer(store: fixture.jobs, activity: activity)
-            #expect(try await raiser.runOnce().dueIn == nil)
+            var rollup = TransitionRollup(store: fixture.jobs, activity: activity)
+            var advancer = LowWaterMarkAdvancer(store: fixture.jobs, activity: activity)
+            #expect(try await advancer.runOnce().dueIn == nil)
             try await fixture.lease(900, seconds: 60)
-            #expect(try await folder.runOnce().dueIn == TransitionRollup.busyInterval)
-            let busy = try await raiser.runOnce()
+            #expect(try await rollup.runOnce().dueIn == TransitionRollup.busyInterval)
+            let busy = try await advancer.runOnce()
             #expect(busy.raised == 1 && busy.dueIn == LowWaterMarkAdvancer.busyInterval)
             #expect(try await rollup.runOnce().dueIn == nil)
             let idle = try await advancer.runOnce()
@@ -80,8 +80,8 @@ import Workers
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
             try await fixture.sql("UPDATE subqueue SET low_water_mark = 1000000")
-            var raiser = LowWaterMarkAdvancer(store: fixture.jobs, activity: SharedActivity())
-            let report = try await raiser.runOnce()
+            var advancer = LowWaterMarkAdvancer(store: fixture.jobs, activity: SharedActivity())
+            let report = try await advancer.runOnce()
             #expect(report.lowered == 1 && report.isNotable)
             #expect(try await fixture.number("SELECT low_water_mark FROM subqueue") == 1)
         }
@@ -89,13 +89,13 @@ import Workers
 
     @Test func `each run rolls up the transition deltas`() async throws {
         try await Fixture.use { fixture in
-            var folder = TransitionRollup(store: fixture.jobs, activity: SharedActivity())
+            var rollup = TransitionRollup(store: fixture.jobs, activity: SharedActivity())
             for _ in 0..<12 {
                 try await fixture.enqueue(1)
-                _ = try await folder.runOnce()
+                _ = try await rollup.runOnce()
             }
             // A sweep is among them, so no row that vacuum has let in below the floor is left for long.
-            for _ in 0..<DeltaScanCursor.sweepEvery { _ = try await folder.runOnce() }
+            for _ in 0..<DeltaScanCursor.sweepEvery { _ = try await rollup.runOnce() }
             #expect(try await fixture.count("transition_delta") == 0)
             #expect(try await fixture.number("SELECT sum(n)::bigint FROM transition_count") == 12)
         }
@@ -144,13 +144,13 @@ import Workers
             let perRun = Int(RetentionCleaner.batchMax) * RetentionCleaner.batchesMax
             try await fixture.insertEnded(perRun + 500, as: .succeeded, createdAgo: "48 hours")
             let policy = RetentionPolicy(succeededHours: 24, failedHours: 168, cancelledHours: 24)
-            var sweeper = RetentionCleaner(store: fixture.jobs, policy: policy)
-            let first = try await sweeper.runOnce()
+            var cleaner = RetentionCleaner(store: fixture.jobs, policy: policy)
+            let first = try await cleaner.runOnce()
             #expect(first.removed == perRun && first.dueIn == .zero)
             let second = try await cleaner.runOnce()
             #expect(second.removed == 500 && second.dueIn == nil)
             #expect(try await fixture.count("outcome") == 0)
-            let third = try await sweeper.runOnce()
+            let third = try await cleaner.runOnce()
             #expect(third.removed == 0 && !third.isNotable)
         }
     }
