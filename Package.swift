@@ -91,8 +91,7 @@ let package = Package(
         program(
             "Reaper",
             [
-                "Values", "EventLoop", "Telemetry", "Configuration", "Postgres", "Service", "Workers", "Jobs", "Pauses",
-                "Pools",
+                "Values", "Telemetry", "Configuration", "Postgres", "Service", "Workers", "Jobs", "Pauses", "Pools",
             ]),
 
         // Build
