@@ -56,7 +56,7 @@ let package = Package(
         runtime("TLS", ["Values", "COpenSSL", "EventLoop"]),
         runtime("JSON", ["Values"]),
         runtime("Telemetry", ["Values"]),
-        runtime("Configuration"),
+        runtime("Configuration", ["Values"]),
 
         // Protocols
         protocolTarget("HTTP", ["Values", "EventLoop", "TLS", "JSON", "Telemetry"]),
@@ -68,10 +68,10 @@ let package = Package(
             path: "Sources/Service", swiftSettings: strict),
 
         // Capabilities
-        capability("Workers", ["Values", "Postgres", "Telemetry"]),
+        capability("Workers", ["Values", "Postgres", "JSON", "Telemetry"]),
         capability("Jobs", ["Values", "Postgres", "EventLoop", "JSON", "Telemetry"]),
-        capability("Pauses", ["Values", "Postgres", "TLS", "Telemetry"]),
-        capability("Pools", ["Values", "Postgres", "Telemetry"]),
+        capability("Pauses", ["Values", "Postgres", "EventLoop", "TLS", "JSON", "Workers", "Jobs"]),
+        capability("Pools", ["Values", "Postgres", "JSON", "Telemetry"]),
 
         // Programs
         program(
@@ -99,22 +99,24 @@ let package = Package(
 
         // Tests
         .target(
-            name: "TestKit", dependencies: ["Values", "EventLoop", "Postgres"], path: "Tests/TestKit",
+            name: "TestKit",
+            dependencies: ["Values", "EventLoop", "JSON", "Postgres", "Workers", "Jobs", "Pauses", "Pools"],
+            path: "Tests/TestKit",
             swiftSettings: strict),
         tests("ValuesTests", ["Values", "TestKit"]),
         tests("EventLoopTests", ["Values", "EventLoop", "TestKit"]),
         tests("TLSTests", ["Values", "TLS", "EventLoop"]),
-        tests("JSONTests", ["JSON", "TestKit"]),
+        tests("JSONTests", ["Values", "JSON", "TestKit"]),
         tests("TelemetryTests", ["Values", "Telemetry", "TestKit"]),
         tests("ConfigurationTests", ["Configuration"]),
-        tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "Telemetry", "TestKit"]),
+        tests("HTTPTests", ["Values", "HTTP", "EventLoop", "TLS", "JSON", "Telemetry", "TestKit"]),
         tests("PostgresTests", ["Values", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests(
             "ServiceTests",
             ["Values", "Service", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "TestKit"]),
         tests("JobsTests", ["Values", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
-        tests("PausesTests", ["Values", "Pauses", "Jobs", "Postgres", "EventLoop", "Telemetry", "TestKit"]),
+        tests("PausesTests", ["Values", "Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "TestKit"]),
         tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "TestKit"]),
         tests(
             "WorkerTests",
@@ -124,7 +126,7 @@ let package = Package(
             [
                 "Values",
                 "Api", "EventLoop", "TLS", "JSON", "Telemetry", "Configuration", "HTTP", "Postgres", "Service", "Jobs",
-                "Pools", "TestKit",
+                "Pauses", "Pools", "TestKit",
             ]),
         tests(
             "ReaperTests",

@@ -1,6 +1,6 @@
 -- Jobs by SQL: creating jobs inside the transaction of any client, and a fence for handlers that write to the same
--- database. Errors have the words of the HTTP API (ReadNewJob.swift), which a test compares. Only the first error is
--- reported, where HTTP reports all.
+-- database. Errors have the words of the HTTP API (NewJob+JSON.swift), which a test compares. Only the first error is
+-- reported, where HTTP reports all; for an unknown name, HTTP also suggests a known one.
 
 -- The kind of a value with its article: `a string`, `an object`, `null`.
 CREATE FUNCTION json_phrase(value jsonb) RETURNS text
@@ -22,7 +22,7 @@ END $$;
 CREATE FUNCTION kind_fault(value jsonb, kind text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(value) <> kind
-            THEN format('expected %s %s, found %s', CASE WHEN kind IN ('array', 'object') THEN 'an' ELSE 'a' END, kind,
+            THEN format('must be %s %s, not %s', CASE WHEN kind IN ('array', 'object') THEN 'an' ELSE 'a' END, kind,
                         json_phrase(value)) END;
 
 CREATE FUNCTION integer_fault(value jsonb, lowest bigint, highest bigint) RETURNS text
@@ -104,7 +104,7 @@ BEGIN
         fault := CASE member.key WHEN 'kind' THEN kind_fault(member.value, 'string')
                                  WHEN 'base_seconds' THEN seconds_fault(member.value, 604800)
                                  WHEN 'max_seconds' THEN seconds_fault(member.value, 604800)
-                                 ELSE 'is not known here' END;
+                                 ELSE 'is not a known member' END;
         IF fault IS NOT NULL THEN
             PERFORM refuse_job(pointer || '/' || member.key, fault);
         END IF;
@@ -130,7 +130,7 @@ DECLARE
     fault text := kind_fault(value, 'array');
 BEGIN
     IF fault IS NULL AND jsonb_array_length(value) > 32 THEN
-        fault := 'has more than 32 tags';
+        fault := format('has %s tags; at most 32 are accepted', jsonb_array_length(value));
     END IF;
     IF fault IS NOT NULL THEN
         PERFORM refuse_job(pointer, fault);
@@ -172,7 +172,7 @@ BEGIN
             WHEN member.key = 'unique_for' THEN
                 CASE WHEN member.value <> '"active"' AND integer_fault(member.value, 1, 31536000) IS NOT NULL
                      THEN 'must be "active" or an integer of seconds from 1 to 31536000'
-                     WHEN NOT described ? 'unique_key' THEN 'goes with unique_key only' END
+                     WHEN NOT described ? 'unique_key' THEN 'requires `unique_key`' END
             WHEN member.key = 'trace_parent' THEN
                 CASE WHEN jsonb_typeof(member.value) <> 'string' THEN kind_fault(member.value, 'string')
                      WHEN member.value #>> '{}' !~
@@ -181,7 +181,7 @@ BEGIN
             WHEN is_teardown AND member.key = 'payload' THEN
                 CASE WHEN octet_length(member.value::text) > 1048576
                      THEN format('is %s bytes long; at most 1048576 are accepted', octet_length(member.value::text)) END
-            WHEN member.key NOT IN ('backoff', 'tags', 'teardown') THEN 'is not known here' END;
+            WHEN member.key NOT IN ('backoff', 'tags', 'teardown') THEN 'is not a known member' END;
         IF fault IS NOT NULL THEN
             PERFORM refuse_job(place, fault);
         ELSIF member.key = 'backoff' THEN
@@ -225,7 +225,7 @@ BEGIN
     payload := COALESCE(payload, 'null');
     options := COALESCE(options, '{}');
     IF jsonb_typeof(options) = 'object' AND options ? 'type' THEN
-        PERFORM refuse_job('/type', 'is not known here');
+        PERFORM refuse_job('/type', 'is not a known member');
     ELSIF octet_length(payload::text) > 1048576 THEN
         PERFORM refuse_job('/payload', format('is %s bytes long; at most 1048576 are accepted',
                                               octet_length(payload::text)));

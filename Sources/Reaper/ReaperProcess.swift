@@ -8,8 +8,8 @@ internal import Workers
 
 /// One reaper: its services.
 ///
-/// A reaper owns nothing, and what it remembers only saves work: any number may run at once, and each may be killed at any
-/// instant. So its drain only waits for the statements under way; a later run, of any reaper, does what is left.
+/// A reaper owns nothing, and what it remembers only saves work: any number may run at once, and each may be killed at
+/// any instant. So its drain only waits for the statements under way; a later run, of any reaper, does what is left.
 final class ReaperProcess: Sendable {
     /// A statement that is cut off is rolled back.
     static let drain = DrainLimits(grace: .seconds(5))

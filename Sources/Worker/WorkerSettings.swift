@@ -1,5 +1,6 @@
 internal import Configuration
 internal import EventLoop
+internal import JSON
 internal import Jobs
 internal import Service
 
@@ -40,7 +41,7 @@ struct WorkerSettings: Sendable {
         let names = reader.list(
             "WORKER_QUEUES",
             help: "Names of the queues to lease from; default: all, but none for a member of a pool.",
-            accepts: "names of A-Z a-z 0-9 . _ : / -, separated by commas", whereEach: JobLimits.isName)
+            accepts: "names of A-Z a-z 0-9 . _ : / -, separated by commas", whereEach: TextRule.name.accepts)
         queues = names.isEmpty ? nil : names
         concurrency = reader.integer(
             "WORKER_CONCURRENCY", default: 10, in: 1...10_000, help: "Number of jobs that run at once.")

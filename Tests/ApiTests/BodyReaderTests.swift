@@ -1,4 +1,5 @@
 import HTTP
+import JSON
 import Jobs
 import Testing
 
@@ -29,14 +30,14 @@ import Testing
         ("", 1, 1), ("{\"type\":\"a\",\n  \"payload\":[1,}", 2, 16), ("{\"type\":\"a\"} x", 1, 14),
         ("{\"type\":\"a\",\"payload\":01}", 1, 23), ("\u{feff}{}", 1, 1), ("{'type':'a'}", 1, 2),
     ])
-    func `what is not JSON is refused with line and column`(body: String, line: Int, column: Int) {
+    func `a body that is not JSON is refused with line and column`(body: String, line: Int, column: Int) {
         let problem = problem { () throws(Problem) in _ = try job(body) }
         #expect(problem?.status == .badRequest)
         #expect(problem?.members.map(\.name) == ["line", "column"])
         #expect(problem?.members.map(\.value) == [.integer(line), .integer(column)])
     }
 
-    @Test func `all that is wrong is told at once`() {
+    @Test func `all errors are reported at once`() {
         let body = """
             {"type":"no blanks","queue":7,"priority":40000,"run_at":"soon","tags":["",1],"max_attempts":0,
              "backoff":{"kind":"never"},"trace_parent":"x","timeout_seconds":-1,"colour":"red","type":"again"}
@@ -52,13 +53,13 @@ import Testing
     }
 
     @Test(arguments: ["null", "[]", "\"a\"", "7"])
-    func `a body that is no object is told so`(body: String) {
+    func `a body that is not an object is one error`(body: String) {
         let problem = problem { () throws(Problem) in _ = try job(body) }
         #expect(problem?.status == .unprocessableContent)
         #expect(pointers(problem) == [""])
     }
 
-    @Test func `a payload that is one byte too long is too large`() throws {
+    @Test func `a payload of one byte too many is too large`() throws {
         let exact = try job(#"{"type":"a","payload":"12345678901234"}"#)
         #expect(exact.payload.count == 16)
         let problem = problem { () throws(Problem) in _ = try job(#"{"type":"a","payload":"123456789012345"}"#) }
@@ -66,7 +67,7 @@ import Testing
         #expect(pointers(problem) == ["/payload"])
     }
 
-    @Test func `the trace of the request becomes the job's, unless the body names one`() throws {
+    @Test func `the trace of the request becomes the job's, unless the body has one`() throws {
         let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
         let other = "00-11111111111111111111111111111111-2222222222222222-00"
         let field = "\r\ntraceparent: \(given)"
@@ -84,7 +85,7 @@ import Testing
         #expect(read.map(\.type) == ["a", "b"])
     }
 
-    @Test func `the errors of all jobs of a batch are told at their places`() {
+    @Test func `the errors of all jobs of a batch are reported, each with its pointer`() {
         let problem = problem { () throws(Problem) in
             _ = try jobs(#"{"jobs":[{"type":"a"},{"queue":"q"},7],"more":1,"jobs":[]}"#)
         }
@@ -97,7 +98,7 @@ import Testing
         #expect(pointers(problem { () throws(Problem) in _ = try jobs(body) }) == [pointer])
     }
 
-    @Test func `a batch of one job too many is refused, without reading on`() {
+    @Test func `a batch of one job too many is refused`() {
         let batch = { (count: Int) in
             "{\"jobs\":[" + [String](repeating: #"{"type":"a"}"#, count: count).joined(separator: ",") + "]}"
         }
@@ -106,13 +107,13 @@ import Testing
         #expect(pointers(problem) == ["/jobs"])
     }
 
-    // MARK: Who and why
+    // MARK: Actors
 
     @Test(arguments: [
         ("", Actor.unnamed), ("{}", .unnamed), (" {} ", .unnamed), (#"{"reason":"late"}"#, Actor(reason: "late")),
         (#"{"updated_by":"ada","reason":"late"}"#, Actor(name: "ada", reason: "late")),
     ])
-    func `who changes a job and why may be said`(body: String, actor: Actor) throws {
+    func `an actor and a reason are optional`(body: String, actor: Actor) throws {
         #expect(try BodyReader.actor(try request("POST /x HTTP/1.1", body: body)) == actor)
     }
 
@@ -122,7 +123,7 @@ import Testing
         ("{\"reason\":\"\(String(repeating: "x", count: 1_001))\"}", "/reason"),
         ("{\"updated_by\":\"\(String(repeating: "x", count: 256))\"}", "/updated_by"),
     ])
-    func `nothing else may be said about a change`(body: String, pointer: String) throws {
+    func `nothing but an actor and a reason is accepted`(body: String, pointer: String) throws {
         let request = try request("POST /x HTTP/1.1", body: body)
         let problem = problem { () throws(Problem) in _ = try BodyReader.actor(request) }
         #expect(problem?.status == .unprocessableContent)
@@ -135,10 +136,10 @@ import Testing
         guard let request = try? request("POST /api/jobs/retry HTTP/1.1", body: body) else {
             throw Problem(.internalServerError)
         }
-        return try BodyReader.bulkChange(request, verb)
+        return try BodyReader.read(request) { input throws(JSONSyntaxError) in try BulkChange.read(&input, as: verb) }
     }
 
-    @Test func `a bulk change is read whole`() throws {
+    @Test func `every member of a bulk change is read`() throws {
         let id = "0190163d-8694-739b-aea5-966c26f8ad91"
         let all = try bulk(
             """
@@ -164,7 +165,7 @@ import Testing
             ["/filter/worker", "/filter/tag", "/limit", "/rate_per_second", "/all"]
         ),
     ])
-    func `all that is wrong with a bulk change is told`(body: String, wanted: [String]) {
+    func `all errors of a bulk change are reported`(body: String, wanted: [String]) {
         let problem = problem { () throws(Problem) in _ = try bulk(body) }
         #expect(problem?.status == .unprocessableContent)
         #expect(pointers(problem).sorted() == wanted.sorted())

@@ -21,7 +21,7 @@ import Testing
         .closed,
         .deadlineExceeded(outcomeUnknown: false),
     ])
-    func `when PostgreSQL is away nothing was done, and one may come back`(error: PostgresError) throws {
+    func `an unreachable PostgreSQL means 503, nothing done, and a retry`(error: PostgresError) throws {
         let problem = try #require(DatabaseProblems.problem(error))
         #expect(problem.status == .serviceUnavailable)
         #expect(problem.detail?.hasSuffix("nothing was done") == true)
@@ -32,7 +32,7 @@ import Testing
     @Test(arguments: [
         PostgresError.connectionLost(reason: "canary", outcomeUnknown: true), .deadlineExceeded(outcomeUnknown: true),
     ])
-    func `when a commit was not confirmed, that is said`(error: PostgresError) throws {
+    func `a commit that was not confirmed has an unknown outcome`(error: PostgresError) throws {
         let problem = try #require(DatabaseProblems.problem(error, unknownOutcome: "the job may have been created"))
         #expect(problem.status == .serviceUnavailable)
         #expect(problem.detail?.contains("the job may have been created") == true)
@@ -45,13 +45,13 @@ import Testing
         ("40001", 503), ("40P01", 503), ("42P01", 503), ("3F000", 503), ("25006", 503), ("22021", 422),
         ("22P02", 422), ("54001", 422), ("23514", 422),
     ])
-    func `an error of the server is told by its kind, without its words`(state: String, status: Int) throws {
+    func `an error of the server is reported by its kind, without its message`(state: String, status: Int) throws {
         let problem = try #require(DatabaseProblems.problem(serverError(state)))
         #expect(problem.status.code == status)
         #expect(!String(decoding: try problem.response().body, as: UTF8.self).contains("canary"))
     }
 
-    @Test func `what is our own fault is no problem of the client's`() {
+    @Test func `a bug is not reported as a problem of the request`() {
         #expect(DatabaseProblems.problem(serverError("42601")) == nil)
         #expect(DatabaseProblems.problem(serverError("42501")) == nil)
         #expect(DatabaseProblems.problem(.misuse("canary")) == nil)

@@ -21,7 +21,7 @@ import Values
         }
     }
 
-    @Test func `without parameters it asks for the newest jobs of any kind`() throws {
+    @Test func `without parameters, the newest jobs are listed`() throws {
         let query = try read("")
         #expect(query.limit == 50 && query.cursor == nil)
         #expect(query.filter.status == nil && query.filter.queue == nil && query.filter.since == nil)
@@ -46,12 +46,12 @@ import Values
         "limit=99999999999999999999", "limit=", "cursor=", "cursor=101a1", "cursor=201a1f9d160c07624a803d5540538993a",
         "cursor=101A1F9D160C07624A803D5540538993A", "cursor=';DROP+TABLE+job", "schedule=x",
     ])
-    func `a wrong value is told with its name`(query: String) throws {
+    func `a value that is not accepted is reported with its parameter`(query: String) throws {
         let name = try #require(query.split(separator: "=").first)
         #expect(parameters(query) == [String(name)])
     }
 
-    @Test func `all mistakes are told at once`() {
+    @Test func `all errors are reported at once`() {
         #expect(parameters("limit=0&colour=red&status=x&queue=a&queue=b") == ["limit", "colour", "status", "queue"])
         #expect(parameters("worker=w&status=failed&tag=t") == ["worker", "worker"])
     }

@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import Pauses
 import Pools
 import Postgres
 import Telemetry
@@ -195,7 +196,7 @@ import Values
 
     @Test func `parameters of the list of jobs`() throws {
         let path = "/api/jobs"
-        #expect(queryParameters(path).compactMap { $0["name"]?.string } == ListQuery.names)
+        #expect(queryParameters(path).compactMap { $0["name"]?.string } == ListQuery.Parameter.allCases.map(\.rawValue))
         expect(try queryParameter(path, "limit"), in: ListQuery.limitRange, default: ListQuery.limitStandard)
         #expect(try matches(JobCursor(after: UUID(high: 1, low: .max)).text, try queryParameter(path, "cursor")))
         let worker = try #require(queryParameter(path, "worker")["maxLength"]?.integer)
@@ -207,7 +208,8 @@ import Values
 
     @Test func `parameters of the list of events`() throws {
         let path = "/api/jobs/{id}/events"
-        #expect(queryParameters(path).compactMap { $0["name"]?.string } == EventsQuery.names)
+        #expect(
+            queryParameters(path).compactMap { $0["name"]?.string } == EventsQuery.Parameter.allCases.map(\.rawValue))
         expect(try queryParameter(path, "limit"), in: EventsQuery.limitRange, default: EventsQuery.limitStandard)
         let cursor = try queryParameter(path, "cursor")
         for text in ["e0", "e999999999", "e1000000000", "e", "1", "e1x"] {
@@ -218,14 +220,23 @@ import Values
 
     @Test func `parameters of the history of pauses`() throws {
         let path = "/api/worker/control-history"
-        #expect(queryParameters(path).compactMap { $0["name"]?.string } == ["scope", "limit", "cursor"])
-        let none = try PauseHistoryQuery(try query(path, ""))
-        expect(try queryParameter(path, "limit"), in: PauseHistoryQuery.limitRange, default: none.limit)
+        #expect(
+            queryParameters(path).compactMap { $0["name"]?.string }
+                == PauseHistoryQuery.Parameter.allCases.map(\.rawValue))
+        expect(
+            try queryParameter(path, "limit"), in: PauseHistoryQuery.limitRange,
+            default: PauseHistoryQuery.limitStandard)
         let cursor = try queryParameter(path, "cursor")
         for text in ["1", String(repeating: "9", count: 18), "1\(String(repeating: "0", count: 18))", "0", "x"] {
             let isAccepted = (try? PauseHistoryQuery(try query(path, "cursor=\(text)"))) != nil
             #expect(try matches(text, cursor) == isAccepted, "\(text)")
         }
+    }
+
+    private func read<Value>(
+        _ body: String, _ read: (inout InputReader) throws(JSONSyntaxError) -> Value
+    ) throws -> Value {
+        try BodyReader.read(try request("POST /x HTTP/1.1", body: body), read)
     }
 
     private func query(_ path: String, _ text: String) throws -> Query {
@@ -242,7 +253,7 @@ import Values
                 try bodyProperty(path, "filter")["properties"]?["status"]?["enum"]?.strings
                     == verb.statuses.map(\.rawValue))
             let example = try #require(content(path)["example"]).text
-            _ = try BodyReader.bulkChange(try request("POST \(path) HTTP/1.1", body: example), verb)
+            _ = try read(example) { input throws(JSONSyntaxError) in try BulkChange.read(&input, as: verb) }
         }
         expect(try bodyProperty("/api/jobs/retry", "rate_per_second"), in: BulkChange.rateRange)
         let ids = try property("JobFilter", "ids")
@@ -258,21 +269,23 @@ import Values
         expect(try property("RateLimit", "per_seconds"), in: JobLimits.rateSeconds)
         expect(try schema("RetentionHours"), in: JobLimits.retentionHours)
         let example = try #require(content("/api/queues/{name}", "put")["example"]).text
-        let settings = try BodyReader.queueSettings(try request("PUT /api/queues/a HTTP/1.1", body: example))
+        let settings = try read(example) { input throws(JSONSyntaxError) in try QueueSettings.read(&input) }
         #expect(settings.runningMax == 20 && settings.rate == StartRate(count: 100, seconds: 60, burst: 10))
         let members = try #require(schema("QueueSettings")["properties"]).names
         #expect(try schema("Queue")["required"]?.strings == ["name", "depth", "oldest_ready_seconds"] + members)
     }
 
     @Test func `limits of a pause`() throws {
-        expect(try schema("WaitSeconds"), in: 0...PauseInput.waitSecondsMax, default: 0)
+        expect(try schema("WaitSeconds"), in: PauseChange.waitSecondsRange, default: 0)
         #expect(try schema("ExpectedVersion")["minimum"]?.integer == 0)
         let scope = try schema("PauseScope")
         let name = String(repeating: "a", count: JobLimits.nameBytesMax)
         for text in ["all", "queue:a/b", "type:\(name)", "type:\(name)a", "queue:", "type:a b", "queue", "All"] {
             let body = #"{"scope":"\#(text)","reason":"r","updated_by":"u"}"#
-            let request = try request("POST /api/worker/pause HTTP/1.1", body: body)
-            let isAccepted = (try? BodyReader.control(request, isPause: true, takesScope: true)) != nil
+            let change = try? read(body) { input throws(JSONSyntaxError) in
+                try PauseChange.read(&input, .pause, scope: nil)
+            }
+            let isAccepted = change != nil
             #expect(try matches(text, scope) == isAccepted, "\(text)")
         }
     }
@@ -291,8 +304,8 @@ import Values
             try property("PoolMember", "state")["enum"]?.strings
                 == Pool.MemberState.allCases.map(\.rawValue).filter { $0 != "missing" })
         let example = try #require(content("/api/pools/{name}", "put")["example"]).text
-        let input = try BodyReader.pool(try request("PUT /api/pools/a HTTP/1.1", body: example))
-        #expect(input.size == 3 && input.workloads.count == 3)
+        let spec = try read(example) { input throws(JSONSyntaxError) in try PoolRequest.read(&input, name: "a") }.spec
+        #expect(spec.size == 3 && spec.workloads.count == 3)
         for name in ["Pool", "PoolMember", "PoolAssignments", "PoolAssignment"] {
             let schema = try schema(name)
             #expect(schema["required"]?.strings?.sorted() == schema["properties"]?.names.sorted(), "\(name)")

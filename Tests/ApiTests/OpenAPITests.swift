@@ -1,13 +1,15 @@
 import HTTP
 import JSON
 import Jobs
+import Pauses
 import TLS
 import Telemetry
 import Testing
 
 @testable import Api
 
-/// `openapi.json` describes what the router does. `OpenAPILimitsTests` compares its limits and enumerations with the code.
+/// `openapi.json` describes what the router does. `OpenAPILimitsTests` compares its limits and enumerations with the
+/// code.
 @Suite struct OpenAPITests {
     private let document: JSONValue
     private let routes: [Route]
@@ -128,13 +130,18 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/api/worker/pause", true, true), ("/api/worker/resume", false, true),
-        ("/api/queues/{name}/pause", true, false), ("/api/queues/{name}/resume", false, false),
+        ("/api/worker/pause", PauseChange.Action.pause, PauseScope?.none), ("/api/worker/resume", .resume, nil),
+        ("/api/queues/{name}/pause", .pause, PauseScope.queue("q")),
+        ("/api/queues/{name}/resume", .resume, PauseScope.queue("q")),
     ])
-    func `the examples of pauses are accepted`(path: String, isPause: Bool, takesScope: Bool) throws {
+    func `the examples of pauses are accepted`(
+        path: String, action: PauseChange.Action, scope: PauseScope?
+    ) throws {
         let content = document["paths"]?[path]?["post"]?["requestBody"]?["content"]?["application/json"]
         let example = try #require(content?["example"]).text
-        _ = try BodyReader.control(
-            try request("POST /api/x HTTP/1.1", body: example), isPause: isPause, takesScope: takesScope)
+        let request = try request("POST /api/x HTTP/1.1", body: example)
+        _ = try BodyReader.read(request) { input throws(JSONSyntaxError) in
+            try PauseChange.read(&input, action, scope: scope)
+        }
     }
 }

@@ -4,14 +4,14 @@ import Testing
 @testable import Api
 
 @Suite struct ReadinessTests {
-    @Test func `a schema as this release needs it is right, and a newer one too`() {
+    @Test func `the schema of this release is accepted, and a newer one too`() {
         for version in [SchemaVersion.required, SchemaVersion.required + 1] {
             #expect(
                 Readiness.judge(schemaVersion: version) == .ready(schemaVersion: version, allIsPaused: false))
         }
     }
 
-    @Test func `an older schema, or none, is told with what to do`() {
+    @Test func `an older schema, or none, is reported with what to do`() {
         for version in [nil, SchemaVersion.required - 1] {
             guard case .unready(let reason) = Readiness.judge(schemaVersion: version) else {
                 Issue.record("ready with \(String(describing: version))")
@@ -21,7 +21,7 @@ import Testing
         }
     }
 
-    @Test func `the schema that this release needs is the one that its migrations make`() throws {
+    @Test func `the schema that this release needs is the one that its migrations create`() throws {
         let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
         let files = try MigrationFile.readAll(in: "\(root)/Migrations")
         #expect(files.last?.version == SchemaVersion.required)

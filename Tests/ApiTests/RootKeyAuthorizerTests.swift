@@ -33,7 +33,7 @@ import Testing
         "\r\nAuthorization: Bearer \(key)\r\nAuthorization: Bearer x", "\r\nX-Api-Key: \(key)",
         "\r\nAuthorization: Bearer \"\(key)\"",
     ])
-    func `nothing else is`(fields: String) throws {
+    func `everything else is refused`(fields: String) throws {
         let problem = try #require(try answer(fields))
         #expect(problem.status == .unauthorized)
         #expect(problem.fields.first?.field == .wwwAuthenticate)

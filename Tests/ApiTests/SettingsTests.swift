@@ -25,7 +25,7 @@ import Testing
         return settings.serving
     }
 
-    @Test func `the key is kept as its digest only`() throws {
+    @Test func `only the digest of the key is kept`() throws {
         let settings = try serving()
         #expect(settings.rootKey == SHA256.digest(of: Array(Self.key.utf8)))
         var shown = ""
@@ -33,7 +33,7 @@ import Testing
         #expect(!shown.contains(Self.key))
     }
 
-    @Test func `connections are dealt out evenly, three to a thread at least`() throws {
+    @Test func `connections are distributed evenly, at least three for each thread`() throws {
         #expect(try serving(["API_THREADS": "3", "DATABASE_POOL_SIZE": "11"]).connectionsPerLoop == [4, 4, 3])
         #expect(try serving(["API_THREADS": "1", "DATABASE_POOL_SIZE": "3"]).connectionsPerLoop == [3])
         #expect(try serving(["API_THREADS": "8"]).connectionsPerLoop == [Int](repeating: 3, count: 8))
@@ -58,7 +58,7 @@ import Testing
         (["LOG_LEVEL": "loud"], "LOG_LEVEL: \"loud\" is not a known value"),
         (["JOB_PAYLOAD_MAX_BYTES": "9MiB"], "JOB_PAYLOAD_MAX_BYTES: \"9MiB\" is out of range"),
     ])
-    func `what cannot work is refused with its name`(changes: [String: String], problem: String) throws {
+    func `a value that is not accepted is refused with its name`(changes: [String: String], problem: String) throws {
         guard case .exit(let status, let text) = start([], changes) else { throw Failure("accepted") }
         #expect(status == ConfigurationFailure.exitStatus)
         #expect(text.contains("\n  \(problem)"), "\(text)")
@@ -73,7 +73,7 @@ import Testing
         #expect(command.name == "migrate" && command.action == "status")
     }
 
-    @Test func `a misspelt variable is a warning, and one of another program is none`() throws {
+    @Test func `a misspelt variable is a warning, and one of another program is not`() throws {
         let given = ["API_PROT": "1", "JOBQUEUE_X": "1", "WORKER_QUEUES": "a", "REAPER_INTERVAL_SECONDS": "1"]
         guard case .run(_, _, let warnings) = start([], given) else { throw Failure("refused") }
         #expect(warnings.count == 2)

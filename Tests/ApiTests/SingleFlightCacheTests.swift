@@ -6,7 +6,7 @@ import Testing
 @testable import Api
 
 @Suite struct SingleFlightCacheTests {
-    /// Counts its calls, and answers each when it is told to.
+    /// Counts its calls, and answers each on demand.
     private final class Source: Sendable {
         private let state = Mutex((calls: 0, waiting: [CheckedContinuation<Void, Never>]()))
         private let (calls, called) = AsyncStream.makeStream(of: Int.self)
@@ -44,7 +44,7 @@ import Testing
             on: TestLoop.shared, keptFor: keptFor, limit: limit, whenLate: { -1 }, find: { await source.find() })
     }
 
-    @Test func `many who ask at once get one answer, which is kept`() async {
+    @Test func `concurrent callers share one answer, which is cached`() async {
         let source = Source()
         let answer = shared(source, keptFor: .seconds(60))
         async let first = answer.value()
@@ -57,7 +57,7 @@ import Testing
         #expect(source.callCount == 1)
     }
 
-    @Test func `an answer that is too old is looked for again`() async {
+    @Test func `an answer that is too old is read again`() async {
         let source = Source()
         let answer = shared(source, keptFor: .zero)
         for number in 1...3 {
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test func `nobody waits beyond the limit, and an answer that comes later counts for nobody`() async {
+    @Test func `no caller waits beyond the limit, and a later answer is ignored`() async {
         let source = Source()
         let answer = shared(source, keptFor: .zero, limit: .milliseconds(5))
         #expect(await answer.value() == -1)

@@ -229,12 +229,4 @@ struct UnknownVariablesTests {
         let settings = SettingsReader(environment: ProcessEnvironment(links))
         #expect(settings.unknownVariables(prefixes: ["JOBQUEUE_"]) == [])
     }
-
-    @Test func `the distance between words counts edits`() {
-        let distances = [("", "", 0), ("a", "", 1), ("PORT", "PROT", 1), ("kitten", "sitting", 3), ("ab", "ba", 1)]
-        for (left, right, distance) in distances {
-            #expect(Spelling.distance(left, right) == distance)
-            #expect(Spelling.distance(right, left) == distance)
-        }
-    }
 }

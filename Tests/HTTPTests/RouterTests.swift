@@ -75,16 +75,4 @@ struct RouterTests {
     func `a malformed query is rejected`(text: String) {
         #expect(throws: Problem.self) { try Query(Array(text.utf8)[...]) }
     }
-
-    @Test func `repeated and unknown query parameters are reported`() throws {
-        let query = try Query(Array("limit=1&tag=a&tag=b&color=red".utf8)[...])
-        #expect(try query.value("limit") == "1")
-        #expect(try query.value("cursor") == nil)
-        #expect(query.values("tag") == ["a", "b"])
-        let repeated = #expect(throws: Problem.self) { try query.value("tag") }
-        #expect(repeated?.errors == [.init(.parameter("tag"), "is given more than once")])
-        let unknown = #expect(throws: Problem.self) { try query.require(onlyNames: ["limit", "tag"]) }
-        #expect(unknown?.errors.map(\.location) == [.parameter("color")])
-        #expect(throws: Never.self) { try query.require(onlyNames: ["limit", "tag", "color"]) }
-    }
 }

@@ -4,18 +4,17 @@ import JSON
 import TestKit
 import Testing
 
-/// `jobqueue-api control`: pausing and resuming without an api.
+/// The command `jobqueue-api control`, which pauses and resumes without an api.
 @Suite struct ControlCommandTests {
     private func control(
         _ deployment: Deployment, _ arguments: String...
     ) async throws -> (exit: ProcessExit, document: JSONValue) {
-        let process = try await deployment.services.start(
-            "jobqueue-api", ["control"] + arguments, environment: ["DATABASE_URL": deployment.database.url])
+        let process = try await deployment.start("jobqueue-api", ["control"] + arguments)
         let exit = try await process.waitForExit(within: .seconds(30))
         return (exit, try JSONValue(parsing: process.lines.joined(separator: "\n")))
     }
 
-    @Test func `a pause and a resume wait until a worker has obeyed, and stand in the history`() async throws {
+    @Test func `a pause and a resume wait for the acknowledgement of a worker, and are in the history`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startWorker()
@@ -47,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func `a pause of a type that cancels what runs of it`() async throws {
+    @Test func `a pause of a type that cancels its running jobs`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startWorker()
@@ -61,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func `workers that do not obey in time are named, with status 2`() async throws {
+    @Test func `workers that do not acknowledge in time are listed, with status 2`() async throws {
         try await Deployment.use { deployment in
             let worker = try await deployment.startWorker("deaf")
             worker.signal(SIGSTOP)
@@ -77,13 +76,16 @@ import Testing
         (["pause"], "--reason is required; --updated-by is required"),
         (["pause", "--reason=x", "--updated-by=y", "--scope=queue"], "--scope must be all"),
         (["pause", "--reason=x\ny", "--updated-by=y"], "--reason"),
-        (["resume", "--reason=x", "--updated-by=y", "--for-minutes=1"], "--for-minutes is for pause only"),
-        (["resume", "--reason=x", "--updated-by=y", "--cancel-running"], "--cancel-running is not known here"),
+        (["resume", "--reason=x", "--updated-by=y", "--for-minutes=1"], "--for-minutes is accepted for a pause only"),
+        (
+            ["resume", "--reason=x", "--updated-by=y", "--cancel-running"],
+            "--cancel-running is accepted for a pause only"
+        ),
         (["pause", "--reason=x", "--updated-by=y", "--wait-seconds=61"], "--wait-seconds"),
         (["pause", "--reason=x", "--updated-by=y", "--expected-version=-1"], "--expected-version"),
         (["state", "--scope=all"], "control state takes no options"), (["stop"], "unknown argument"),
     ])
-    func `a wrong option ends it with status 64, and changes nothing`(
+    func `an invalid option exits with status 64, and changes nothing`(
         arguments: [String], complaint: String
     ) async throws {
         try await withServices { services in
@@ -95,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func `without PostgreSQL, and without a schema, it ends with status 1 and says why`() async throws {
+    @Test func `without PostgreSQL, and without a schema, it ends with status 1 and an error`() async throws {
         let empty = try await TestDatabase.empty()
         try await withServices { services in
             for url in ["postgresql://127.0.0.1:\(FreePort.take())/none", empty.url] {

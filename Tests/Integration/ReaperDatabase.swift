@@ -4,7 +4,7 @@ import TestKit
 import Testing
 import Values
 
-/// A migrated database on which reapers work, looked at by SQL alone: no code of theirs is used here.
+/// A migrated database for reaper processes. Its helpers use only SQL, and no code of the reaper.
 struct ReaperDatabase: Sendable {
     let database: TestDatabase
     private let pool: ConnectionPool
@@ -24,7 +24,7 @@ struct ReaperDatabase: Sendable {
         }
     }
 
-    /// What a reaper needs in its environment.
+    /// The environment of a reaper.
     func environment(_ others: [String: String] = [:]) -> [String: String] {
         ["DATABASE_URL": database.url].merging(others) { $1 }
     }
@@ -38,7 +38,7 @@ struct ReaperDatabase: Sendable {
         try await self.sql(sql).onlyRow().int8(0)
     }
 
-    /// Runs `body` while another session holds what its statement locks.
+    /// Runs `body` while another session holds the locks that the statement needs.
     func holding(_ statement: String, _ body: () async throws -> Void) async throws {
         try await pool.transaction { transaction in
             _ = try await transaction.execute(sql: statement)
@@ -46,7 +46,7 @@ struct ReaperDatabase: Sendable {
         }
     }
 
-    /// Inserts jobs that have been leased by a worker that is no more.
+    /// Inserts jobs with leases of a dead worker.
     func insertExpiredLeases(_ count: Int32) async throws {
         try await sql("SELECT register_subqueues(ARRAY['default'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
         var parameters = Parameters()
@@ -70,7 +70,7 @@ struct ReaperDatabase: Sendable {
             """, parameters)
     }
 
-    /// Inserts jobs that are due so many milliseconds from now.
+    /// Inserts jobs that are due after a number of milliseconds.
     func insertDelayed(_ count: Int32, milliseconds: Int32) async throws {
         try await sql("SELECT register_subqueues(ARRAY['default'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
         var parameters = Parameters()
@@ -88,11 +88,12 @@ struct ReaperDatabase: Sendable {
             later AS (
                 INSERT INTO scheduled (id, run_at, subqueue_id, attempt)
                 SELECT id, at + make_interval(secs => $2), subqueue_id, 0 FROM made)
-            INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'delayed', count(*) FROM made GROUP BY 1
+            INSERT INTO transition_delta (subqueue_id, transition, n)
+            SELECT subqueue_id, 'delayed', count(*) FROM made GROUP BY 1
             """, parameters)
     }
 
-    /// Waits until a count has the value, at most `duration`.
+    /// Waits until a count has the value, for at most `duration`.
     func wait(
         until sql: String, _ parameters: Parameters = Parameters(), is expected: Int64,
         within duration: Duration = .seconds(15),
@@ -121,7 +122,7 @@ struct ReaperDatabase: Sendable {
                 """, parameters, is: 1)
     }
 
-    /// How many pairs of subqueue and status the counts and the tables disagree on, in one snapshot.
+    /// The number of pairs of subqueue and status whose counts and tables differ, in one snapshot.
     func countMismatches() async throws -> Int64 {
         try await number(
             """

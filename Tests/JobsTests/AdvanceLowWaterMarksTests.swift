@@ -7,70 +7,70 @@ import Testing
 import Values
 
 @Suite struct AdvanceLowWaterMarksTests {
-    private func mark(_ jobs: JobsDatabase) async throws -> Int64 {
-        try await jobs.number("SELECT max(low_water_mark) FROM subqueue")
+    private func mark(_ fixture: Fixture) async throws -> Int64 {
+        try await fixture.number("SELECT max(low_water_mark) FROM subqueue")
     }
 
     /// Two ticks, with everything that was drawn before the first proven.
     /// - Returns: how many marks have moved.
-    private func raise(_ jobs: JobsDatabase) async throws -> Int {
-        let subqueues = try await jobs.sql("SELECT id FROM subqueue ORDER BY id")
+    private func raise(_ fixture: Fixture) async throws -> Int {
+        let subqueues = try await fixture.sql("SELECT id FROM subqueue ORDER BY id")
         var ids: [Int32] = []
         for subqueue in subqueues { ids.append(try subqueue.int4(0)) }
-        let sequence = try await jobs.store.advanceLowWaterMarks(of: ids, upTo: nil).sequence
-        return try await jobs.store.advanceLowWaterMarks(of: ids, upTo: sequence).moved
+        let sequence = try await fixture.jobs.advanceLowWaterMarks(of: ids, upTo: nil).sequence
+        return try await fixture.jobs.advanceLowWaterMarks(of: ids, upTo: sequence).moved
     }
 
     @Test func `a mark rises to the first ready job, and every job is leased`() async throws {
-        try await JobsDatabase.use { jobs in
-            let ids = try await jobs.enqueue(1_500)
-            var leased = try await jobs.leaseExpired(1_000).map(\.id)
-            #expect(try await raise(jobs) == 1)
-            #expect(try await mark(jobs) == jobs.number("SELECT min(seq) FROM ready"))
-            leased += try await jobs.leaseExpired(500).map(\.id)
+        try await Fixture.use { fixture in
+            let ids = try await fixture.enqueue(1_500)
+            var leased = try await fixture.leaseExpired(1_000).map(\.id)
+            #expect(try await raise(fixture) == 1)
+            #expect(try await mark(fixture) == fixture.number("SELECT min(seq) FROM ready"))
+            leased += try await fixture.leaseExpired(500).map(\.id)
             #expect(Set(leased) == Set(ids))
         }
     }
 
     @Test func `a mark that would not rise is left where it is`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(600)
-            _ = try await jobs.leaseExpired(400)
-            #expect(try await raise(jobs) == 1)
-            #expect(try await raise(jobs) == 0)
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(600)
+            _ = try await fixture.leaseExpired(400)
+            #expect(try await raise(fixture) == 1)
+            #expect(try await raise(fixture) == 0)
         }
     }
 
     @Test func `only the marks of the subqueues that were named rise`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(10) { $0.queue = "a" }
-            try await jobs.enqueue(10) { $0.queue = "b" }
-            _ = try await jobs.leaseExpired(20)
-            let subqueue = Int32(try await jobs.number("SELECT min(id)::bigint FROM subqueue"))
-            let sequence = try await jobs.store.advanceLowWaterMarks(of: [], upTo: nil).sequence
-            #expect(try await jobs.store.advanceLowWaterMarks(of: [subqueue], upTo: sequence).moved == 1)
-            #expect(try await jobs.number("SELECT count(*) FROM subqueue WHERE low_water_mark > 0") == 1)
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(10) { $0.queue = "a" }
+            try await fixture.enqueue(10) { $0.queue = "b" }
+            _ = try await fixture.leaseExpired(20)
+            let subqueue = Int32(try await fixture.number("SELECT min(id)::bigint FROM subqueue"))
+            let sequence = try await fixture.jobs.advanceLowWaterMarks(of: [], upTo: nil).sequence
+            #expect(try await fixture.jobs.advanceLowWaterMarks(of: [subqueue], upTo: sequence).moved == 1)
+            #expect(try await fixture.number("SELECT count(*) FROM subqueue WHERE low_water_mark > 0") == 1)
         }
     }
 
     @Test func `a mark never rises above what the tick before has proven`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(1_000)
-            _ = try await jobs.leaseExpired(1_000)
-            let proven = try await jobs.store.advanceLowWaterMarks(of: [], upTo: nil).sequence
-            try await jobs.enqueue(1_000)
-            _ = try await jobs.leaseExpired(1_000)
-            _ = try await jobs.store.advanceLowWaterMarks(of: [1], upTo: proven)
-            #expect(try await mark(jobs) == proven)
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(1_000)
+            _ = try await fixture.leaseExpired(1_000)
+            let proven = try await fixture.jobs.advanceLowWaterMarks(of: [], upTo: nil).sequence
+            try await fixture.enqueue(1_000)
+            _ = try await fixture.leaseExpired(1_000)
+            _ = try await fixture.jobs.advanceLowWaterMarks(of: [1], upTo: proven)
+            #expect(try await mark(fixture) == proven)
         }
     }
 
     /// A transaction that has drawn its numbers long ago commits behind the mark: its jobs are found by the sweep.
     @Test func `jobs that commit behind a mark are hidden until the sweep, and then leased`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(1)
-            _ = try await jobs.leaseExpired(1)
-            let late = try await jobs.general.transaction { transaction in
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(1)
+            _ = try await fixture.leaseExpired(1)
+            let late = try await fixture.general.transaction { transaction in
                 let row = try await transaction.execute(
                     sql:
                         """
@@ -82,28 +82,28 @@ import Values
                         SELECT id, clock_timestamp(), subqueue_id, 0 FROM made RETURNING id
                         """
                 ).onlyRow()
-                try await jobs.enqueue(1_000)
-                _ = try await jobs.leaseExpired(1_000)
-                #expect(try await raise(jobs) == 1)
+                try await fixture.enqueue(1_000)
+                _ = try await fixture.leaseExpired(1_000)
+                #expect(try await raise(fixture) == 1)
                 return try row.uuid(0)
             }
-            #expect(try await jobs.lease(10, seconds: 60).isEmpty)
+            #expect(try await fixture.lease(10, seconds: 60).isEmpty)
 
-            #expect(try await raise(jobs) == 0)
-            #expect(try await jobs.store.sweepLowWaterMarks() == 1)
-            #expect(try await jobs.lease(10, seconds: 60).map(\.id) == [late])
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await raise(fixture) == 0)
+            #expect(try await fixture.jobs.sweepLowWaterMarks() == 1)
+            #expect(try await fixture.lease(10, seconds: 60).map(\.id) == [late])
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `jobs that come back stand above every mark`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(1_000) { $0.backoff = .none }
-            _ = try await jobs.leaseExpired(1_000)
-            _ = try await raise(jobs)
-            #expect(try await jobs.store.reclaimExpired(atMost: 1_000).leases.count == 1_000)
-            #expect(try await jobs.store.promoteDue(atMost: 1_000, from: .earliest).count == 1_000)
-            #expect(try await jobs.leaseExpired(1_000).count == 1_000)
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(1_000) { $0.backoff = .none }
+            _ = try await fixture.leaseExpired(1_000)
+            _ = try await raise(fixture)
+            #expect(try await fixture.jobs.reclaimExpired(atMost: 1_000).leases.count == 1_000)
+            #expect(try await fixture.jobs.promoteDue(atMost: 1_000, from: .earliest).count == 1_000)
+            #expect(try await fixture.leaseExpired(1_000).count == 1_000)
         }
     }
 }

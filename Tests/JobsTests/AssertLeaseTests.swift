@@ -12,45 +12,41 @@ import Values
         return ("SELECT assert_lease($1, $2)", parameters)
     }
 
-    private func state(_ jobs: JobsDatabase, _ job: UUID, _ token: Int64) async -> SQLState? {
+    private func state(_ fixture: Fixture, _ job: UUID, _ token: Int64) async -> SQLState? {
         let (sql, parameters) = assertion(job, token)
-        return await failure { try await jobs.sql(sql, parameters) }?.sqlState
+        return await failure { try await fixture.sql(sql, parameters) }?.sqlState
     }
 
     @Test func `the token of the current lease passes, and no other`() async throws {
-        try await JobsDatabase.use { jobs in
-            let leased = try await jobs.leaseNew()
-            #expect(await state(jobs, leased.id, leased.token) == nil)
-            #expect(await state(jobs, leased.id, leased.token + 1) == "55000")
-            #expect(await state(jobs, UUID(high: 1, low: 1), leased.token) == "55000")
-            _ = try await jobs.finish(leased)
-            #expect(await state(jobs, leased.id, leased.token) == "55000")
+        try await Fixture.use { fixture in
+            let leased = try await fixture.leaseNew()
+            #expect(await state(fixture, leased.id, leased.token) == nil)
+            #expect(await state(fixture, leased.id, leased.token + 1) == "55000")
+            #expect(await state(fixture, UUID(high: 1, low: 1), leased.token) == "55000")
+            _ = try await fixture.finish(leased)
+            #expect(await state(fixture, leased.id, leased.token) == "55000")
 
-            _ = try await jobs.create()
-            let expired = try await jobs.leaseExpired(1)[0]
-            #expect(await state(jobs, expired.id, expired.token) == "55000")
+            _ = try await fixture.create()
+            let expired = try await fixture.leaseExpired(1)[0]
+            #expect(await state(fixture, expired.id, expired.token) == "55000")
         }
     }
 
     @Test func `until the transaction ends neither reclaim nor finish passes it, and renewals do`() async throws {
-        try await JobsDatabase.use { jobs in
-            let leased = try await jobs.leaseNew()
+        try await Fixture.use { fixture in
+            let leased = try await fixture.leaseNew()
             let (sql, parameters) = assertion(leased.id, leased.token)
-            try await jobs.withStores(2) { stores in
+            try await fixture.withStores(2) { stores in
                 let attempt = FinishedAttempt(lease: leased.held, result: .succeeded(result: nil))
-                let finishing = try await jobs.general.transaction { transaction in
+                let finishing = try await fixture.general.transaction { transaction in
                     _ = try await transaction.execute(sql: sql, parameters)
                     #expect(try await stores[0].renew([leased.held], leaseSeconds: 60).count == 1)
                     // Its time runs out in the middle of the transaction.
-                    try await jobs.sql("UPDATE lease SET expires_at = clock_timestamp() - interval '1 second'")
+                    try await fixture.expireLeases()
                     #expect(try await stores[0].reclaimExpired(atMost: 10).leases.isEmpty)
                     let finishing = Task(executorPreference: TestLoop.shared) { try await stores[1].finish([attempt]) }
-                    try await eventually("the finish waits") {
-                        try await jobs.number(
-                            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                        ) == 1
-                    }
-                    #expect(try await jobs.number("SELECT count(*) FROM lease") == 1)
+                    try await fixture.waitUntilBlocked()
+                    #expect(try await fixture.count("lease") == 1)
                     return finishing
                 }
                 #expect(try await finishing.value == [.succeeded])

@@ -9,61 +9,61 @@ import Values
 /// Cancel and retry of many jobs at once.
 @Suite struct BulkChangeTests {
     private func run(
-        _ jobs: JobsDatabase, _ verb: BulkChange.Verb, _ describe: (inout BulkChange) -> Void
+        _ fixture: Fixture, _ verb: BulkChange.Verb, _ describe: (inout BulkChange) -> Void
     ) async throws -> BulkReport {
         var bulk = BulkChange(verb)
         describe(&bulk)
         var report = BulkReport()
-        try await jobs.store.change(bulk, into: &report)
+        try await fixture.jobs.change(bulk, into: &report)
         return report
     }
 
-    private func fail(_ jobs: JobsDatabase, _ count: Int) async throws -> [UUID] {
-        _ = try await jobs.enqueue(count)
-        let held = try await jobs.lease(count, seconds: 60)
+    private func fail(_ fixture: Fixture, _ count: Int) async throws -> [UUID] {
+        _ = try await fixture.enqueue(count)
+        let held = try await fixture.lease(count, seconds: 60)
         let failed = held.map { FinishedAttempt(lease: $0.held, result: .failed(error: "e")) }
-        _ = try await jobs.store.finish(failed)
+        _ = try await fixture.jobs.finish(failed)
         return held.map(\.id).sorted()
     }
 
     @Test func `everything that waits or runs is cancelled, and nothing else`() async throws {
-        try await JobsDatabase.use { jobs in
-            let failed = try await fail(jobs, 1)
-            try await jobs.enqueue(2)
-            let running = try await jobs.lease(2, seconds: 60)
-            let ids = try await jobs.enqueue(3) + jobs.enqueue(4) { $0.runAt = .latest } + running.map(\.id)
-            try await jobs.enqueue(5) { $0.queue = "other" }
+        try await Fixture.use { fixture in
+            let failed = try await fail(fixture, 1)
+            try await fixture.enqueue(2)
+            let running = try await fixture.lease(2, seconds: 60)
+            let ids = try await fixture.enqueue(3) + fixture.enqueue(4) { $0.runAt = .latest } + running.map(\.id)
+            try await fixture.enqueue(5) { $0.queue = "other" }
 
-            let dry = try await run(jobs, .cancel) {
+            let dry = try await run(fixture, .cancel) {
                 $0.filter.queue = "default"
                 $0.isDryRun = true
             }
             #expect(dry.matched == Set(ids) && dry.changed == 0 && !dry.isMore && Set(dry.ids) == Set(ids))
-            #expect(try await jobs.number("SELECT count(*) FROM event") == 0)
+            #expect(try await fixture.count("event") == 0)
 
-            let report = try await run(jobs, .cancel) {
+            let report = try await run(fixture, .cancel) {
                 $0.filter.queue = "default"
                 $0.actor = Actor(name: "ada", reason: "all of it")
             }
             #expect(report.matched == Set(ids) && report.changed == 9 && report.ids == dry.ids)
             for id in ids {
                 let isRunning = running.contains { $0.id == id }
-                #expect(try await jobs.job(id).status == (isRunning ? .ending : .cancelled))
-                let last = try #require(try await jobs.store.events(of: id, after: 0, limit: 10).last)
+                #expect(try await fixture.job(id).status == (isRunning ? .ending : .cancelled))
+                let last = try #require(try await fixture.jobs.events(of: id, after: 0, limit: 10).last)
                 #expect(last.actor == "ada" && last.reason == "all of it")
             }
-            #expect(try await jobs.job(failed[0]).status == .failed)
-            #expect(try await jobs.number("SELECT count(*) FROM ready") == 5)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.job(failed[0]).status == .failed)
+            #expect(try await fixture.count("ready") == 5)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a limit is kept over batches and statuses, and says whether more match`() async throws {
-        try await JobsDatabase.use { jobs in
-            let queued = try await jobs.enqueue(600)
-            _ = try await jobs.enqueue(600) { $0.runAt = .latest }
+        try await Fixture.use { fixture in
+            let queued = try await fixture.enqueue(600)
+            _ = try await fixture.enqueue(600) { $0.runAt = .latest }
             for (limit, changed, isMore) in [(550, 550, true), (100, 100, true), (550, 550, false)] {
-                let report = try await run(jobs, .cancel) {
+                let report = try await run(fixture, .cancel) {
                     $0.filter.type = "work"
                     $0.limit = Int32(limit)
                 }
@@ -71,22 +71,22 @@ import Values
                 #expect(report.ids.count == 100)
             }
             // The newest of those that wait first.
-            #expect(try await jobs.job(queued[0]).finishedAt != nil)
-            #expect(try await run(jobs, .cancel) { $0.filter.type = "work" }.matched.isEmpty)
-            #expect(try await jobs.transitions()["cancelled_queued"] == 600)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.job(queued[0]).finishedAt != nil)
+            #expect(try await run(fixture, .cancel) { $0.filter.type = "work" }.matched.isEmpty)
+            #expect(try await fixture.transitions()["cancelled_queued"] == 600)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `every criterion chooses the jobs that a list would show`() async throws {
-        try await JobsDatabase.use { jobs in
-            let tagged = try await jobs.enqueue(2) { $0.tags = ["a", "b"] }
-            let other = try await jobs.enqueue(2) { $0.type = "other" }
-            let later = try await jobs.enqueue(1) { $0.runAt = .latest }
+        try await Fixture.use { fixture in
+            let tagged = try await fixture.enqueue(2) { $0.tags = ["a", "b"] }
+            let other = try await fixture.enqueue(2) { $0.type = "other" }
+            let later = try await fixture.enqueue(1) { $0.runAt = .latest }
             func matched(_ change: (inout JobFilter) -> Void) async throws -> Set<UUID> {
                 var filter = JobFilter()
                 change(&filter)
-                return try await run(jobs, .cancel) {
+                return try await run(fixture, .cancel) {
                     $0.filter = filter
                     $0.isDryRun = true
                 }.matched
@@ -109,27 +109,27 @@ import Values
     }
 
     @Test func `the dead letter goes back to its queue`() async throws {
-        try await JobsDatabase.use { jobs in
-            let failed = try await fail(jobs, 3)
-            let cancelled = try await jobs.create()
-            _ = try await jobs.store.cancel(cancelled)
-            #expect(try await run(jobs, .retry) { $0.filter.status = .failed }.matched == Set(failed))
-            #expect(try await jobs.lease(10, seconds: 60).count == 3)
-            #expect(try await run(jobs, .retry) { $0.filter.queue = "default" }.ids == [cancelled])
-            #expect(try await jobs.transitions()["failed_retried"] == 3)
-            #expect(try await jobs.countMismatches() == 0)
+        try await Fixture.use { fixture in
+            let failed = try await fail(fixture, 3)
+            let cancelled = try await fixture.create()
+            _ = try await fixture.jobs.cancel(cancelled)
+            #expect(try await run(fixture, .retry) { $0.filter.status = .failed }.matched == Set(failed))
+            #expect(try await fixture.lease(10, seconds: 60).count == 3)
+            #expect(try await run(fixture, .retry) { $0.filter.queue = "default" }.ids == [cancelled])
+            #expect(try await fixture.transitions()["failed_retried"] == 3)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a redrive spaces the jobs by its rate, over batches too`() async throws {
-        try await JobsDatabase.use { jobs in
-            let failed = try await fail(jobs, 700)
-            let report = try await run(jobs, .retry) {
+        try await Fixture.use { fixture in
+            let failed = try await fail(fixture, 700)
+            let report = try await run(fixture, .retry) {
                 $0.filter.queue = "default"
                 $0.ratePerSecond = 50
             }
             #expect(report.changed == 700)
-            let gaps = try await jobs.sql(
+            let gaps = try await fixture.sql(
                 """
                 SELECT count(*), min(gap)::float8, max(gap)::float8,
                        extract(epoch FROM min(run_at) - (SELECT min(at) FROM event WHERE transition = 'failed_redriven'))::float8
@@ -141,20 +141,20 @@ import Values
             #expect(try abs(gaps.float8(1) - 0.02) < 1e-5 && abs(gaps.float8(2) - 0.02) < 1e-5)
             #expect(try abs(gaps.float8(3)) < 1e-5)
             // The newest first.
-            let first = try await jobs.sql("SELECT id FROM scheduled ORDER BY run_at LIMIT 1").onlyRow().uuid(0)
+            let first = try await fixture.sql("SELECT id FROM scheduled ORDER BY run_at LIMIT 1").onlyRow().uuid(0)
             #expect(first == failed.last)
-            let events = try await jobs.store.events(of: failed[0], after: 0, limit: 10)
+            let events = try await fixture.jobs.events(of: failed[0], after: 0, limit: 10)
             #expect(events.map(\.transition) == ["enqueued", "leased", "failed", "failed_redriven"])
             #expect(events.last?.to == .scheduled)
-            #expect(try await jobs.transitions()["failed_redriven"] == 700)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.transitions()["failed_redriven"] == 700)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `eight that redrive and cancel the same jobs at once lose none`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await fail(jobs, 300)
-            try await jobs.withStores(8) { stores in
+        try await Fixture.use { fixture in
+            _ = try await fail(fixture, 300)
+            try await fixture.withStores(8) { stores in
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for (index, store) in stores.enumerated() {
                         group.addTask {
@@ -170,8 +170,8 @@ import Values
                     try await group.waitForAll()
                 }
             }
-            #expect(try await jobs.number("SELECT count(*) FROM jobs") == 300)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.count("jobs") == 300)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 }

@@ -23,87 +23,87 @@ import Workers
     // MARK: Find
 
     @Test func `a job that is not there is not found`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.create()
+        try await Fixture.use { fixture in
+            _ = try await fixture.create()
             for id in [nobody, UUID(high: 0, low: 0), UUID(high: .max, low: .max)] {
-                #expect(try await jobs.store.find(id) == nil)
+                #expect(try await fixture.jobs.find(id) == nil)
             }
         }
     }
 
     @Test func `a job shows its worker while it runs and when it has ended`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             let description = WorkerDescription(
                 incarnation: nobody, name: "worker-7", host: "h", version: "1", queues: nil, concurrency: 1)
-            let worker = try await jobs.registry.join(description)
-            let id = try await jobs.create()
-            #expect(try await jobs.job(id).worker == nil)
-            let held = try #require(try await jobs.lease(1, worker: worker, seconds: 60).first)
-            #expect(try await jobs.job(id).worker == "worker-7")
-            _ = try await jobs.finish(held)
-            #expect(try await jobs.job(id).worker == "worker-7")
+            let worker = try await fixture.workers.join(description)
+            let id = try await fixture.create()
+            #expect(try await fixture.job(id).worker == nil)
+            let held = try #require(try await fixture.lease(1, worker: worker, seconds: 60).first)
+            #expect(try await fixture.job(id).worker == "worker-7")
+            _ = try await fixture.finish(held)
+            #expect(try await fixture.job(id).worker == "worker-7")
         }
     }
 
     // MARK: Cancel
 
     @Test func `a job that waits is cancelled, and never runs`() async throws {
-        try await JobsDatabase.use { jobs in
-            let queued = try await jobs.create()
-            let scheduled = try await jobs.create { $0.runAt = .latest }
+        try await Fixture.use { fixture in
+            let queued = try await fixture.create()
+            let scheduled = try await fixture.create { $0.runAt = .latest }
             for id in [queued, scheduled] {
-                #expect(try await jobs.store.cancel(id).done == .cancelled)
-                let job = try await jobs.job(id)
+                #expect(try await fixture.jobs.cancel(id).done == .cancelled)
+                let job = try await fixture.job(id)
                 #expect(job.status == .cancelled && job.attempt == 0)
                 #expect(job.finishedAt != nil && job.startedAt == nil && job.worker == nil)
             }
-            try await jobs.sql("UPDATE scheduled SET run_at = clock_timestamp()")
-            #expect(try await jobs.store.promoteDue(atMost: 10, from: .earliest).count == 0)
-            #expect(try await jobs.lease(10, seconds: 60).isEmpty)
+            try await fixture.makeDue()
+            #expect(try await fixture.jobs.promoteDue(atMost: 10, from: .earliest).count == 0)
+            #expect(try await fixture.lease(10, seconds: 60).isEmpty)
             let transitions =
                 ["enqueued": 1, "delayed": 1, "cancelled_queued": 1, "cancelled_scheduled": 1] as [String: Int64]
-            #expect(try await jobs.transitions() == transitions)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.transitions() == transitions)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a job that has ended, or is ending, is not cancelled`() async throws {
-        try await JobsDatabase.use { jobs in
-            let held = try await jobs.leaseNew()
-            try await jobs.requestStop(held.id)
-            #expect(try await jobs.store.cancel(held.id).refused == .ending)
-            _ = try await jobs.finish(held)
-            #expect(try await jobs.store.cancel(held.id).refused == .succeeded)
-            let failed = try await jobs.leaseNew()
-            _ = try await jobs.finish(failed, .failed(error: "e"))
-            #expect(try await jobs.store.cancel(failed.id).refused == .failed)
-            let cancelled = try await jobs.create()
-            _ = try await jobs.store.cancel(cancelled)
-            #expect(try await jobs.store.cancel(cancelled).refused == .cancelled)
-            #expect(try await jobs.store.cancel(nobody).isUnknown)
-            #expect(try await jobs.countMismatches() == 0)
+        try await Fixture.use { fixture in
+            let held = try await fixture.leaseNew()
+            try await fixture.requestCancel(held.id)
+            #expect(try await fixture.jobs.cancel(held.id).refused == .ending)
+            _ = try await fixture.finish(held)
+            #expect(try await fixture.jobs.cancel(held.id).refused == .succeeded)
+            let failed = try await fixture.leaseNew()
+            _ = try await fixture.finish(failed, .failed(error: "e"))
+            #expect(try await fixture.jobs.cancel(failed.id).refused == .failed)
+            let cancelled = try await fixture.create()
+            _ = try await fixture.jobs.cancel(cancelled)
+            #expect(try await fixture.jobs.cancel(cancelled).refused == .cancelled)
+            #expect(try await fixture.jobs.cancel(nobody).isUnknown)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `of eight that cancel a job one has done it`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.withStores(8) { stores in
+        try await Fixture.use { fixture in
+            try await fixture.withStores(8) { stores in
                 for _ in 0..<20 {
-                    let id = try await jobs.create()
+                    let id = try await fixture.create()
                     let answers = try await race(8) { try await stores[$0].cancel(id) }
                     #expect(answers.filter { $0.done == .cancelled }.count == 1)
                     #expect(answers.filter { $0.refused == .cancelled }.count == 7)
                 }
             }
-            #expect(try await jobs.transitions() == ["enqueued": 20, "cancelled_queued": 20])
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.transitions() == ["enqueued": 20, "cancelled_queued": 20])
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a job is cancelled or leased, never both`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.withStores(2) { stores in
-                let ids = try await jobs.enqueue(200)
+        try await Fixture.use { fixture in
+            try await fixture.withStores(2) { stores in
+                let ids = try await fixture.enqueue(200)
                 async let leased = race(1) { _ in
                     var leased: Set<UUID> = []
                     for _ in 0..<200 {
@@ -121,15 +121,15 @@ import Workers
                 #expect(both.isDisjoint(with: cancelled))
                 #expect(both.union(cancelled) == Set(ids))
             }
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a job that is being promoted is cancelled all the same`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.withStores(2) { stores in
-                let ids = try await jobs.enqueue(200) { $0.runAt = .latest }
-                try await jobs.sql("UPDATE scheduled SET run_at = clock_timestamp()")
+        try await Fixture.use { fixture in
+            try await fixture.withStores(2) { stores in
+                let ids = try await fixture.enqueue(200) { $0.runAt = .latest }
+                try await fixture.makeDue()
                 async let promoting = race(1) { _ in
                     var count = 0
                     for _ in 0..<200 { count += try await stores[0].promoteDue(atMost: 1, from: .earliest).count }
@@ -139,87 +139,87 @@ import Workers
                 let promoted = try await promoting[0]
                 #expect(promoted > 0)
             }
-            #expect(try await jobs.number("SELECT count(*) FROM outcome WHERE status = 'cancelled'") == 200)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.number("SELECT count(*) FROM outcome WHERE status = 'cancelled'") == 200)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     // MARK: Retry
 
     @Test func `a failed job runs again at once, with the attempts that are left`() async throws {
-        try await JobsDatabase.use { jobs in
-            let held = try await jobs.leaseNew { $0.maxAttempts = 2 }
-            _ = try await jobs.finish(held, .failed(error: "first"))
-            #expect(try await jobs.store.retry(held.id).done == .queued)
-            let job = try await jobs.job(held.id)
+        try await Fixture.use { fixture in
+            let held = try await fixture.leaseNew { $0.maxAttempts = 2 }
+            _ = try await fixture.finish(held, .failed(error: "first"))
+            #expect(try await fixture.jobs.retry(held.id).done == .queued)
+            let job = try await fixture.job(held.id)
             #expect(job.attempt == 1 && job.maxAttempts == 2 && job.finishedAt == nil)
             #expect(job.lastError != nil)
-            let second = try #require(try await jobs.lease(1, seconds: 60).first)
+            let second = try #require(try await fixture.lease(1, seconds: 60).first)
             #expect(second.attempt == 2 && second.token > held.token)
-            #expect(try await jobs.finish(second, .retry(error: "second", afterSeconds: 0)) == .failed)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.finish(second, .retry(error: "second", afterSeconds: 0)) == .failed)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a job that is out of attempts gets one more from a person`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.create { $0.maxAttempts = 1 }
+        try await Fixture.use { fixture in
+            let id = try await fixture.create { $0.maxAttempts = 1 }
             for attempt in 1...3 as ClosedRange<Int16> {
-                let held = try #require(try await jobs.lease(1, seconds: 60).first)
+                let held = try #require(try await fixture.lease(1, seconds: 60).first)
                 #expect(held.attempt == attempt)
-                #expect(try await jobs.job(id).maxAttempts == Int32(attempt))
-                #expect(try await jobs.finish(held, .retry(error: "e", afterSeconds: 0)) == .failed)
-                #expect(try await jobs.store.retry(id).done == .queued)
-                let job = try await jobs.job(id)
+                #expect(try await fixture.job(id).maxAttempts == Int32(attempt))
+                #expect(try await fixture.finish(held, .retry(error: "e", afterSeconds: 0)) == .failed)
+                #expect(try await fixture.jobs.retry(id).done == .queued)
+                let job = try await fixture.job(id)
                 #expect(job.attempt == Int32(attempt) && job.maxAttempts == Int32(attempt) + 1)
             }
-            #expect(try await jobs.transitions()["failed_retried"] == 3)
+            #expect(try await fixture.transitions()["failed_retried"] == 3)
         }
     }
 
     @Test func `a cancelled job runs again at once, also one whose time lay ahead`() async throws {
-        try await JobsDatabase.use { jobs in
-            let queued = try await jobs.create()
-            let scheduled = try await jobs.create { $0.runAt = .latest }
+        try await Fixture.use { fixture in
+            let queued = try await fixture.create()
+            let scheduled = try await fixture.create { $0.runAt = .latest }
             for id in [queued, scheduled] {
-                _ = try await jobs.store.cancel(id)
-                #expect(try await jobs.store.retry(id).done == .queued)
+                _ = try await fixture.jobs.cancel(id)
+                #expect(try await fixture.jobs.retry(id).done == .queued)
             }
-            #expect(try await jobs.lease(10, seconds: 60).count == 2)
-            #expect(try await jobs.transitions()["cancelled_retried"] == 2)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.lease(10, seconds: 60).count == 2)
+            #expect(try await fixture.transitions()["cancelled_retried"] == 2)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `what waits, runs or has succeeded is not retried`() async throws {
-        try await JobsDatabase.use { jobs in
-            let scheduled = try await jobs.create { $0.runAt = .latest }
-            #expect(try await jobs.store.retry(scheduled).refused == .scheduled)
-            let id = try await jobs.create()
-            #expect(try await jobs.store.retry(id).refused == .queued)
-            let held = try #require(try await jobs.lease(1, seconds: 60).first)
-            #expect(try await jobs.store.retry(id).refused == .running)
-            _ = try await jobs.finish(held, .succeeded(result: Array("1".utf8)))
-            #expect(try await jobs.store.retry(id).refused == .succeeded)
-            #expect(try await jobs.job(id).result == Array("1".utf8))
-            #expect(try await jobs.store.retry(nobody).isUnknown)
-            #expect(try await jobs.countMismatches() == 0)
+        try await Fixture.use { fixture in
+            let scheduled = try await fixture.create { $0.runAt = .latest }
+            #expect(try await fixture.jobs.retry(scheduled).refused == .scheduled)
+            let id = try await fixture.create()
+            #expect(try await fixture.jobs.retry(id).refused == .queued)
+            let held = try #require(try await fixture.lease(1, seconds: 60).first)
+            #expect(try await fixture.jobs.retry(id).refused == .running)
+            _ = try await fixture.finish(held, .succeeded(result: Array("1".utf8)))
+            #expect(try await fixture.jobs.retry(id).refused == .succeeded)
+            #expect(try await fixture.job(id).result == Array("1".utf8))
+            #expect(try await fixture.jobs.retry(nobody).isUnknown)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `of eight that retry a job one has done it, and it runs once`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.withStores(8) { stores in
+        try await Fixture.use { fixture in
+            try await fixture.withStores(8) { stores in
                 for _ in 0..<20 {
-                    let held = try await jobs.leaseNew()
-                    _ = try await jobs.finish(held, .failed(error: "e"))
+                    let held = try await fixture.leaseNew()
+                    _ = try await fixture.finish(held, .failed(error: "e"))
                     let answers = try await race(8) { try await stores[$0].retry(held.id) }
                     #expect(answers.filter { $0.done != nil }.count == 1)
                     #expect(answers.filter { $0.refused == .queued }.count == 7)
-                    #expect(try await jobs.lease(10, seconds: 60).map(\.id) == [held.id])
+                    #expect(try await fixture.lease(10, seconds: 60).map(\.id) == [held.id])
                 }
             }
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 }

@@ -27,14 +27,14 @@ import Values
 
     @Test(arguments: TestSeeds.take(1))
     func `sixteen sessions at the same ten jobs meet no deadlock and break nothing`(seed: UInt64) async throws {
-        try await JobsDatabase.use { jobs in
-            let ids = try await jobs.enqueue(10) { job in
+        try await Fixture.use { fixture in
+            let ids = try await fixture.enqueue(10) { job in
                 job.backoff = .none
                 job.maxAttempts = 3
             }
             // A number of calls and not a time: a slow machine is as good a witness.
             let calls = 200
-            let account = try await jobs.withStores(16) { stores in
+            let account = try await fixture.withStores(16) { stores in
                 await withTaskGroup(of: Account.self) { tasks in
                     for (index, store) in stores.enumerated() {
                         tasks.addTask {
@@ -49,12 +49,12 @@ import Values
             #expect(account.errors == [])
             #expect(!account.leased.isEmpty && !account.finished.isEmpty && !account.reclaimed.isEmpty)
             expectOrder(account)
-            let rows = try await jobs.number("SELECT count(*) FROM jobs")
+            let rows = try await fixture.count("jobs")
             #expect(rows == 10)
-            #expect(try await jobs.number("SELECT count(DISTINCT id) FROM jobs") == 10)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.number("SELECT count(DISTINCT id) FROM jobs") == 10)
+            #expect(try await fixture.countMismatches() == 0)
             let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-            #expect(try await jobs.number(deadlocks) == 0)
+            #expect(try await fixture.number(deadlocks) == 0)
         }
     }
 

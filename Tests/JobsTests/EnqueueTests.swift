@@ -20,26 +20,25 @@ import Values
         #"{"teardown":{"type": "undo", "payload": {"a": 1}}}"#,
     ])
     func `a job is what HTTP makes of the same options`(options: String) async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.enqueueBySQL("work", #"{"n":1.10,"u":"\u0000"}"#, options)
+        try await Fixture.use { fixture in
+            let id = try await fixture.enqueueBySQL("work", #"{"n":1.10,"u":"\u0000"}"#, options)
             let members = options.dropFirst().dropLast()
             let text = #"{"type":"work","payload":{"n":1.10,"u":"\u0000"}\#(members.isEmpty ? "" : ",")\#(members)}"#
-            var reader = JSONReader(Array(text.utf8))
-            var errors = InputErrors()
-            let described = try NewJob.read(&reader, at: .root, payloadBytesMax: 1_000, into: &errors)
+            var input = InputReader(Array(text.utf8))
+            let described = try NewJob.read(&input, payloadBytesMax: 1_000)
             var expected = try #require(described)
             expected.uniqueKey = expected.uniqueKey.map { "other \($0)" }
-            let other = try await jobs.store.insert(expected)
-            let made = try JSONValue(parsing: try await jobs.job(id).text).object ?? []
-            let wanted = try JSONValue(parsing: try await jobs.job(other.id).text).object ?? []
+            let other = try await fixture.jobs.insert(expected)
+            let made = try JSONValue(parsing: try await fixture.job(id).text).object ?? []
+            let wanted = try JSONValue(parsing: try await fixture.job(other.id).text).object ?? []
             let ownMembers: Set = ["id", "created_at", "unique_key"]
             for (mine, theirs) in zip(made, wanted) where !ownMembers.contains(mine.name) {
                 if mine.name == "run_at", expected.runAt == nil { continue }
                 #expect(mine.name == theirs.name && mine.value == theirs.value, "\(mine.name)")
             }
-            #expect(try await jobs.job(id).uniqueKey.map { "other \($0)" } == expected.uniqueKey)
-            #expect(try await jobs.countMismatches() == 0)
-            let version = try await jobs.number(
+            #expect(try await fixture.job(id).uniqueKey.map { "other \($0)" } == expected.uniqueKey)
+            #expect(try await fixture.countMismatches() == 0)
+            let version = try await fixture.number(
                 "SELECT count(*) FROM job WHERE id::text ~ '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab]'")
             #expect(version == 2)
         }
@@ -75,67 +74,69 @@ import Values
     ]
 
     @Test func `every option is refused as HTTP refuses it`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             for options in Self.refused {
-                var reader = JSONReader(Array("{\"type\":\"work\",\(options)}".utf8))
-                var errors = InputErrors()
-                _ = try NewJob.read(&reader, at: .root, payloadBytesMax: 1_000, into: &errors)
-                let expected = try #require(errors.all.first, "\(options) is accepted by HTTP")
+                var input = InputReader(Array("{\"type\":\"work\",\(options)}".utf8))
+                _ = try NewJob.read(&input, payloadBytesMax: 1_000)
+                let expected = try #require(input.errors.all.first, "\(options) is accepted by HTTP")
                 let said = try #require(
-                    await jobs.refusal("work", "1", "{\(options)}"), "\(options) is accepted by SQL")
+                    await fixture.refusal("work", "1", "{\(options)}"), "\(options) is accepted by SQL")
                 #expect(said.sqlState == "22023", "\(options)")
                 #expect(said.message == "the job is not accepted: \(expected.pointer.text)", "\(options)")
-                #expect(said.detail == expected.detail, "\(options)")
+                // HTTP adds a suggestion to the error for an unknown member.
+                let unknown = "is not a known member"
+                let detail = expected.detail.hasPrefix(unknown) ? unknown : expected.detail
+                #expect(said.detail == detail, "\(options)")
             }
             let members = [
                 ("[]", "options"), ("5", "options"), (#"{"type":"t"}"#, "/type"), (#"{"payload":1}"#, "/payload"),
             ]
             for (options, place) in members {
-                let said = try #require(await jobs.refusal("work", "1", options), "\(options)")
+                let said = try #require(await fixture.refusal("work", "1", options), "\(options)")
                 #expect(said.message == "the job is not accepted: \(place)")
             }
             let types = [("a b", "must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -"), (nil, "is required")]
             for (type, detail) in types {
-                let said = try #require(await jobs.refusal(type, "1", "{}"))
+                let said = try #require(await fixture.refusal(type, "1", "{}"))
                 #expect(said.message == "the job is not accepted: /type" && said.detail == detail)
             }
             let long = "\"\(String(repeating: "p", count: JobLimits.payloadBytesMax - 2))\""
-            _ = try await jobs.enqueueBySQL("work", long, "{}")
-            let error = await failure { _ = try await jobs.enqueueBySQL("work", long + " ", "{}") }
+            _ = try await fixture.enqueueBySQL("work", long, "{}")
+            let error = await failure { _ = try await fixture.enqueueBySQL("work", long + " ", "{}") }
             #expect(error?.sqlState == "22023")
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 1)
+            #expect(try await fixture.count("job") == 1)
         }
     }
 
     @Test func `a transaction that rolls back leaves nothing`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             struct ChangedMyMind: Error {}
             await #expect(throws: ChangedMyMind.self) {
-                try await jobs.general.transaction { transaction in
+                try await fixture.general.transaction { transaction in
                     _ = try await transaction.execute(sql: "SELECT enqueue('work', '1')")
                     _ = try await transaction.execute(sql: #"SELECT enqueue('new', '1', '{"unique_key":"k"}')"#)
-                    #expect(try await jobs.lease(5, seconds: 60).isEmpty)
+                    #expect(try await fixture.lease(5, seconds: 60).isEmpty)
                     throw ChangedMyMind()
                 }
             }
             for table in ["job", "ready", "transition_delta", "unique_key_holder", "subqueue"] {
-                let rows = try await jobs.number("SELECT count(*) FROM \(table)")
+                let rows = try await fixture.number("SELECT count(*) FROM \(table)")
                 #expect(rows == 0, "\(table)")
             }
         }
     }
 
     @Test func `a unique key leads to the job that has it, whichever way that came in`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             var job = NewJob(type: "work")
             job.uniqueKey = "k"
-            let first = try await jobs.store.insert(job)
-            #expect(try await jobs.enqueueBySQL("work", "1", #"{"unique_key":"k"}"#) == first.id)
-            _ = try await jobs.store.cancel(first.id)
-            let second = try await jobs.enqueueBySQL("work", "1", #"{"unique_key":"k","unique_for":60}"#)
+            let first = try await fixture.jobs.insert(job)
+            #expect(try await fixture.enqueueBySQL("work", "1", #"{"unique_key":"k"}"#) == first.id)
+            _ = try await fixture.jobs.cancel(first.id)
+            let second = try await fixture.enqueueBySQL("work", "1", #"{"unique_key":"k","unique_for":60}"#)
             #expect(second != first.id)
-            #expect(try await jobs.store.insert(job).id == second)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.jobs.insert(job).id == second)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
@@ -157,24 +158,24 @@ import Values
                 """
             let id = try await connection.execute(sql: sql).onlyRow().uuid(0)
             #expect(try await connection.execute(sql: sql).onlyRow().uuid(0) == id)
-            let jobs = try await connection.execute(
+            let rows = try await connection.execute(
                 sql: "SELECT id, run_at = '2030-01-31 00:00:00+00' FROM other_schema.job")
-            #expect(try jobs.onlyRow().uuid(0) == id && jobs.onlyRow().bool(1))
+            #expect(try rows.onlyRow().uuid(0) == id && rows.onlyRow().bool(1))
         }
     }
 
     @Test func `the role of the door may open it, and nothing else`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             func asRole(_ sql: String) async -> PostgresError? {
                 await failure {
-                    try await jobs.general.transaction { transaction in
+                    try await fixture.general.transaction { transaction in
                         _ = try await transaction.execute(sql: "SET LOCAL ROLE jobqueue_enqueue")
                         _ = try await transaction.execute(sql: sql)
                     }
                 }
             }
             #expect(await asRole("SELECT enqueue('work', '1', '{\"tags\":[\"t\"],\"unique_key\":\"k\"}')") == nil)
-            let tables = try await jobs.sql(
+            let tables = try await fixture.sql(
                 "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND relnamespace = current_schema()::regnamespace"
             )
             #expect(tables.count > 10)
@@ -196,7 +197,7 @@ import Values
     }
 }
 
-extension JobsDatabase {
+extension Fixture {
     /// Calls `enqueue`.
     func enqueueBySQL(_ type: String?, _ payload: String, _ options: String) async throws -> UUID {
         var parameters = Parameters()

@@ -8,16 +8,16 @@ import Testing
 @Suite struct FairnessWalkTests {
     @Test(arguments: TestSeeds.take(4))
     func `no limit is exceeded, and no slot stays empty that a job could fill`(seed: UInt64) async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.withStores(3) { stores in
-                var walk = FairnessWalk(jobs: jobs, stores: stores, seed: seed)
+        try await Fixture.use { fixture in
+            try await fixture.withStores(3) { stores in
+                var walk = FairnessWalk(fixture: fixture, stores: stores, seed: seed)
                 for transition in 1...120 {
                     let what = try await walk.transition()
                     let exceeded = try await walk.exceeded()
                     try #require(exceeded == [], "seed \(seed), transition \(transition): after \(what)")
                 }
             }
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 }
@@ -25,14 +25,14 @@ import Testing
 private struct FairnessWalk {
     private static let queues = ["plain", "total", "per-key", "both"]
 
-    let jobs: JobsDatabase
+    let fixture: Fixture
     let stores: [JobStore]
     private var held: [LeasedJob] = []
     private var cursors: [FairnessCursor]
     private var random: SeededGenerator
 
-    init(jobs: JobsDatabase, stores: [JobStore], seed: UInt64) {
-        self.jobs = jobs
+    init(fixture: Fixture, stores: [JobStore], seed: UInt64) {
+        self.fixture = fixture
         self.stores = stores
         cursors = stores.map { _ in FairnessCursor() }
         random = SeededGenerator(seed: seed)
@@ -68,9 +68,9 @@ private struct FairnessWalk {
         var settings = QueueSettings()
         if queue == "total" || queue == "both" { settings.runningMax = Int32.random(in: 1...6, using: &random) }
         if queue == "per-key" || queue == "both" { settings.runningPerKeyMax = Int32.random(in: 1...3, using: &random) }
-        try await jobs.store.configure(queue: queue, settings)
+        try await fixture.jobs.configure(queue: queue, settings)
         // A limit that is lowered below what runs ends nothing.
-        for job in held { _ = try await jobs.finish(job) }
+        for job in held { _ = try await fixture.finish(job) }
         held = []
         return "configuring \(queue): \(settings)"
     }
@@ -95,21 +95,21 @@ private struct FairnessWalk {
         for job in held.suffix(ended) {
             let result: AttemptResult =
                 chance(60) ? .succeeded(result: nil) : chance(50) ? .retry(error: "x", afterSeconds: nil) : .released
-            _ = try await jobs.finish(job, result)
+            _ = try await fixture.finish(job, result)
         }
         held.removeLast(ended)
         return "finishing \(ended)"
     }
 
     private mutating func reclaim() async throws -> String {
-        let reclaimed = Set(try await jobs.store.reclaimExpired(atMost: 100).leases.map(\.jobID))
+        let reclaimed = Set(try await fixture.jobs.reclaimExpired(atMost: 100).leases.map(\.jobID))
         held.removeAll { reclaimed.contains($0.id) }
         return "reclaiming \(reclaimed.count)"
     }
 
     /// What runs beyond a limit.
     func exceeded() async throws -> [String] {
-        try await jobs.sql(
+        try await fixture.sql(
             """
             SELECT q.name || ': ' || count(*) || ' run' FROM lease l JOIN subqueue b ON b.id = l.subqueue_id
             JOIN queue q ON q.id = b.queue_id GROUP BY q.id HAVING count(*) > q.max_running
@@ -123,7 +123,7 @@ private struct FairnessWalk {
 
     /// Ready jobs that no limit holds back.
     private func left() async throws -> Int64 {
-        try await jobs.number(
+        try await fixture.number(
             """
             SELECT count(*) FROM ready r JOIN subqueue b ON b.id = r.subqueue_id JOIN queue q ON q.id = b.queue_id
             WHERE (q.max_running IS NULL OR q.max_running

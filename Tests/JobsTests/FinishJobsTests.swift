@@ -10,108 +10,108 @@ import Values
     @Test func `a success ends the job, with its result byte for byte`() async throws {
         let long = "\"" + String(repeating: "r", count: JobLimits.resultBytesMax - 2) + "\""
         for result in [nil, "null", #"{"n":12345678901234567890,"u":"\u0000","x":1.10}"#, long] {
-            try await JobsDatabase.use { jobs in
-                let held = try await jobs.leaseNew()
+            try await Fixture.use { fixture in
+                let held = try await fixture.leaseNew()
                 let bytes = result.map { Array($0.utf8) }
-                #expect(try await jobs.finish(held, .succeeded(result: bytes)) == .succeeded)
-                let job = try await jobs.job(held.id)
+                #expect(try await fixture.finish(held, .succeeded(result: bytes)) == .succeeded)
+                let job = try await fixture.job(held.id)
                 #expect(job.status == .succeeded && job.attempt == 1)
                 #expect(job.result == bytes)
                 #expect(job.lastError == nil && job.leaseToken == nil && job.leaseExpiresAt == nil)
                 #expect(try #require(job.finishedAt) >= (try #require(job.startedAt)))
-                #expect(try await jobs.number("SELECT token FROM outcome") == held.token)
-                #expect(try await jobs.number("SELECT count(*) FROM lease") == 0)
-                #expect(try await jobs.countMismatches() == 0)
+                #expect(try await fixture.number("SELECT token FROM outcome") == held.token)
+                #expect(try await fixture.count("lease") == 0)
+                #expect(try await fixture.countMismatches() == 0)
             }
         }
     }
 
     @Test func `a failure for good ends the job, whatever attempts are left`() async throws {
-        try await JobsDatabase.use { jobs in
-            let held = try await jobs.leaseNew()
+        try await Fixture.use { fixture in
+            let held = try await fixture.leaseNew()
             let message = "no \"such\" file\u{0}\n\u{1f600}"
-            #expect(try await jobs.finish(held, .failed(error: message)) == .failed)
-            let job = try await jobs.job(held.id)
+            #expect(try await fixture.finish(held, .failed(error: message)) == .failed)
+            let job = try await fixture.job(held.id)
             #expect(job.status == .failed && job.attempt == 1 && job.result == nil)
             #expect(try JSONValue(parsing: try #require(job.lastError))["message"] == .string(message))
-            #expect(try await jobs.transitions() == ["enqueued": 1, "leased": 1, "failed": 1])
+            #expect(try await fixture.transitions() == ["enqueued": 1, "leased": 1, "failed": 1])
         }
     }
 
     @Test func `a failed attempt is retried after its backoff, and has cost one attempt`() async throws {
-        try await JobsDatabase.use { jobs in
-            let held = try await jobs.leaseNew { $0.backoff = .fixed(baseSeconds: 1_000) }
-            let before = try await now(jobs)
-            #expect(try await jobs.finish(held, .retry(error: "busy", afterSeconds: nil)) == .retried)
-            let after = try await now(jobs)
-            let job = try await jobs.job(held.id)
+        try await Fixture.use { fixture in
+            let held = try await fixture.leaseNew { $0.backoff = .fixed(baseSeconds: 1_000) }
+            let before = try await now(fixture)
+            #expect(try await fixture.finish(held, .retry(error: "busy", afterSeconds: nil)) == .retried)
+            let after = try await now(fixture)
+            let job = try await fixture.job(held.id)
             #expect(job.status == .scheduled && job.attempt == 1 && job.worker == nil)
             #expect(job.runAt >= before + .seconds(1_000) && job.runAt <= after + .seconds(1_000))
             #expect(try JSONValue(parsing: try #require(job.lastError)) == ["message": "busy"])
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `without a backoff it may run again at once`() async throws {
-        try await JobsDatabase.use { jobs in
-            let held = try await jobs.leaseNew { $0.backoff = .none }
-            #expect(try await jobs.finish(held, .retry(error: "busy", afterSeconds: nil)) == .retried)
-            let again = try #require(try await jobs.lease(1, seconds: 60).first)
+        try await Fixture.use { fixture in
+            let held = try await fixture.leaseNew { $0.backoff = .none }
+            #expect(try await fixture.finish(held, .retry(error: "busy", afterSeconds: nil)) == .retried)
+            let again = try #require(try await fixture.lease(1, seconds: 60).first)
             #expect(again.id == held.id && again.attempt == 2 && again.token > held.token)
         }
     }
 
     @Test func `a delay that the handler names goes before the backoff`() async throws {
-        try await JobsDatabase.use { jobs in
-            let first = try await jobs.leaseNew { $0.backoff = .fixed(baseSeconds: 1_000) }
-            #expect(try await jobs.finish(first, .retry(error: "e", afterSeconds: 7)) == .retried)
-            let wait = try await jobs.job(first.id).runAt - (try await now(jobs))
+        try await Fixture.use { fixture in
+            let first = try await fixture.leaseNew { $0.backoff = .fixed(baseSeconds: 1_000) }
+            #expect(try await fixture.finish(first, .retry(error: "e", afterSeconds: 7)) == .retried)
+            let wait = try await fixture.job(first.id).runAt - (try await now(fixture))
             #expect(wait > .zero && wait <= .seconds(7))
-            let second = try await jobs.leaseNew { $0.backoff = .fixed(baseSeconds: 1_000) }
-            #expect(try await jobs.finish(second, .retry(error: "e", afterSeconds: 0)) == .retried)
-            #expect(try await jobs.job(second.id).status == .queued)
-            #expect(try await jobs.transitions()["retried_now"] == 1)
+            let second = try await fixture.leaseNew { $0.backoff = .fixed(baseSeconds: 1_000) }
+            #expect(try await fixture.finish(second, .retry(error: "e", afterSeconds: 0)) == .retried)
+            #expect(try await fixture.job(second.id).status == .queued)
+            #expect(try await fixture.transitions()["retried_now"] == 1)
         }
     }
 
     @Test func `the last attempt that fails is the end`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.create { job in
+        try await Fixture.use { fixture in
+            let id = try await fixture.create { job in
                 job.maxAttempts = 3
                 job.backoff = .none
             }
             for attempt in 1...3 as ClosedRange<Int16> {
-                let held = try #require(try await jobs.lease(1, seconds: 60).first)
+                let held = try #require(try await fixture.lease(1, seconds: 60).first)
                 #expect(held.attempt == attempt && held.maxAttempts == 3)
-                let answer = try await jobs.finish(held, .retry(error: "e\(attempt)", afterSeconds: 0))
+                let answer = try await fixture.finish(held, .retry(error: "e\(attempt)", afterSeconds: 0))
                 #expect(answer == (attempt == 3 ? .failed : .retried))
             }
-            let job = try await jobs.job(id)
+            let job = try await fixture.job(id)
             #expect(job.status == .failed && job.attempt == 3 && job.maxAttempts == 3)
             #expect(try JSONValue(parsing: try #require(job.lastError)) == ["message": "e3"])
-            #expect(try await jobs.number("SELECT count(*) FROM attempt_error") == 3)
-            #expect(try await jobs.lease(1, seconds: 60).isEmpty)
+            #expect(try await fixture.count("attempt_error") == 3)
+            #expect(try await fixture.lease(1, seconds: 60).isEmpty)
         }
     }
 
     @Test func `a snooze and a release spend no attempt`() async throws {
-        try await JobsDatabase.use { jobs in
-            let held = try await jobs.leaseNew { $0.maxAttempts = 1 }
-            #expect(try await jobs.finish(held, .released) == .released)
-            #expect(try await jobs.job(held.id).attempt == 0)
-            let again = try #require(try await jobs.lease(1, seconds: 60).first)
+        try await Fixture.use { fixture in
+            let held = try await fixture.leaseNew { $0.maxAttempts = 1 }
+            #expect(try await fixture.finish(held, .released) == .released)
+            #expect(try await fixture.job(held.id).attempt == 0)
+            let again = try #require(try await fixture.lease(1, seconds: 60).first)
             #expect(again.attempt == 1)
-            #expect(try await jobs.finish(again, .snoozed(seconds: 0)) == .released)
-            let third = try #require(try await jobs.lease(1, seconds: 60).first)
+            #expect(try await fixture.finish(again, .snoozed(seconds: 0)) == .released)
+            let third = try #require(try await fixture.lease(1, seconds: 60).first)
             #expect(third.attempt == 1)
-            #expect(try await jobs.finish(third, .snoozed(seconds: 500.5)) == .snoozed)
-            let job = try await jobs.job(held.id)
+            #expect(try await fixture.finish(third, .snoozed(seconds: 500.5)) == .snoozed)
+            let job = try await fixture.job(held.id)
             #expect(job.status == .scheduled && job.attempt == 0 && job.lastError == nil)
-            let wait = job.runAt - (try await now(jobs))
+            let wait = job.runAt - (try await now(fixture))
             #expect(wait > .seconds(440) && wait <= .milliseconds(500_500))
             #expect(
-                try await jobs.transitions() == ["enqueued": 1, "leased": 3, "released": 2, "snoozed": 1])
-            #expect(try await jobs.countMismatches() == 0)
+                try await fixture.transitions() == ["enqueued": 1, "leased": 3, "released": 2, "snoozed": 1])
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
@@ -123,14 +123,14 @@ import Values
     func `a job that was asked to stop ends`(result: AttemptResult, answer: FinishAnswer, status: JobStatus)
         async throws
     {
-        try await JobsDatabase.use { jobs in
-            let alone = try await jobs.leaseNew()
-            try await jobs.requestStop(alone.id)
-            #expect(try await jobs.job(alone.id).status == .ending)
-            #expect(try await jobs.finish(alone, result) == answer)
-            let job = try await jobs.job(alone.id)
+        try await Fixture.use { fixture in
+            let alone = try await fixture.leaseNew()
+            try await fixture.requestCancel(alone.id)
+            #expect(try await fixture.job(alone.id).status == .ending)
+            #expect(try await fixture.finish(alone, result) == answer)
+            let job = try await fixture.job(alone.id)
             #expect(job.status == status && job.attempt == 1)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
@@ -141,48 +141,48 @@ import Values
         .snoozed(seconds: 5), .released,
     ])
     func `without the current token nothing is changed`(result: AttemptResult) async throws {
-        try await JobsDatabase.use { jobs in
-            let held = try await jobs.leaseNew()
-            let before = try await jobs.job(held.id).text
+        try await Fixture.use { fixture in
+            let held = try await fixture.leaseNew()
+            let before = try await fixture.job(held.id).text
             for token in [held.token - 1, held.token + 1, 0, .max] {
                 let attempt = FinishedAttempt(lease: HeldLease(id: held.id, token: token), result: result)
-                #expect(try await jobs.store.finish([attempt]) == [.leaseLost])
+                #expect(try await fixture.jobs.finish([attempt]) == [.leaseLost])
             }
             let nobody = FinishedAttempt(lease: HeldLease(id: UUID(high: 1, low: 1), token: held.token), result: result)
-            #expect(try await jobs.store.finish([nobody]) == [.leaseLost])
-            #expect(try await jobs.job(held.id).text == before)
-            #expect(try await jobs.transitions() == ["enqueued": 1, "leased": 1])
+            #expect(try await fixture.jobs.finish([nobody]) == [.leaseLost])
+            #expect(try await fixture.job(held.id).text == before)
+            #expect(try await fixture.transitions() == ["enqueued": 1, "leased": 1])
             #expect(
-                try await jobs.number("SELECT (SELECT count(*) FROM outcome) + (SELECT count(*) FROM attempt_error)")
+                try await fixture.number("SELECT (SELECT count(*) FROM outcome) + (SELECT count(*) FROM attempt_error)")
                     == 0)
-            #expect(try await jobs.finish(held, result) != .leaseLost)
-            #expect(try await jobs.finish(held, result) == .leaseLost)
+            #expect(try await fixture.finish(held, result) != .leaseLost)
+            #expect(try await fixture.finish(held, result) == .leaseLost)
         }
     }
 
     @Test func `a worker that comes back too late cannot finish its successor's run`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.create { $0.backoff = .none }
-            let late = try #require(try await jobs.leaseExpired(1).first)
-            #expect(try await jobs.store.reclaimExpired(atMost: 10).leases.map(\.jobID) == [id])
-            _ = try await jobs.store.promoteDue(atMost: 10, from: .earliest)
-            let successor = try #require(try await jobs.lease(1, seconds: 60).first)
-            #expect(try await jobs.finish(late, .succeeded(result: nil)) == .leaseLost)
-            #expect(try await jobs.finish(late, .failed(error: "e")) == .leaseLost)
-            #expect(try await jobs.job(id).leaseToken == successor.token)
-            #expect(try await jobs.finish(successor) == .succeeded)
-            #expect(try await jobs.finish(late, .failed(error: "e")) == .leaseLost)
-            #expect(try await jobs.job(id).status == .succeeded)
+        try await Fixture.use { fixture in
+            let id = try await fixture.create { $0.backoff = .none }
+            let late = try #require(try await fixture.leaseExpired(1).first)
+            #expect(try await fixture.jobs.reclaimExpired(atMost: 10).leases.map(\.jobID) == [id])
+            _ = try await fixture.jobs.promoteDue(atMost: 10, from: .earliest)
+            let successor = try #require(try await fixture.lease(1, seconds: 60).first)
+            #expect(try await fixture.finish(late, .succeeded(result: nil)) == .leaseLost)
+            #expect(try await fixture.finish(late, .failed(error: "e")) == .leaseLost)
+            #expect(try await fixture.job(id).leaseToken == successor.token)
+            #expect(try await fixture.finish(successor) == .succeeded)
+            #expect(try await fixture.finish(late, .failed(error: "e")) == .leaseLost)
+            #expect(try await fixture.job(id).status == .succeeded)
         }
     }
 
     @Test(arguments: [AttemptResult.succeeded(result: nil), .released])
     func `of a lost and a current lease of one job only the current one ends it`(result: AttemptResult) async throws {
-        try await JobsDatabase.use { jobs in
-            let lost = try await jobs.leaseNew()
-            _ = try await jobs.finish(lost, .released)
-            let current = try #require(try await jobs.lease(1, seconds: 60).first)
-            let answers = try await jobs.store.finish([
+        try await Fixture.use { fixture in
+            let lost = try await fixture.leaseNew()
+            _ = try await fixture.finish(lost, .released)
+            let current = try #require(try await fixture.lease(1, seconds: 60).first)
+            let answers = try await fixture.jobs.finish([
                 FinishedAttempt(lease: lost.held, result: .succeeded(result: nil)),
                 FinishedAttempt(lease: current.held, result: result),
             ])
@@ -194,10 +194,10 @@ import Values
     // MARK: Batches
 
     @Test func `each of a mixed batch is answered in its place`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(1_000) { $0.backoff = .none }
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(1_000) { $0.backoff = .none }
             var random = SeededGenerator(seed: TestSeeds.first)
-            let held = try await jobs.lease(1_000, seconds: 60).shuffled(using: &random)
+            let held = try await fixture.lease(1_000, seconds: 60).shuffled(using: &random)
             let attempts = held.enumerated().map { index, job in
                 let result: AttemptResult =
                     switch index % 6 {
@@ -210,37 +210,37 @@ import Values
                 let token = index % 6 == 5 ? job.token - 1 : job.token
                 return FinishedAttempt(lease: HeldLease(id: job.id, token: token), result: result)
             }
-            let answers = try await jobs.store.finish(attempts)
+            let answers = try await fixture.jobs.finish(attempts)
             let kinds: [FinishAnswer] = [.succeeded, .failed, .retried, .snoozed, .released, .leaseLost]
             #expect(answers == (0..<1_000).map { kinds[$0 % 6] })
             let statuses: [JobStatus] = [.succeeded, .failed, .queued, .scheduled, .queued, .running]
             for index in [0, 1, 2, 3, 4, 5, 996, 997, 998, 999] {
-                let job = try await jobs.job(held[index].id)
+                let job = try await fixture.job(held[index].id)
                 #expect(job.status == statuses[index % 6])
                 if index % 6 == 0 { #expect(job.result == Array("\(index)".utf8)) }
             }
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a result that is no JSON is refused, and nothing of its batch is written`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(2)
-            let held = try await jobs.lease(2, seconds: 60)
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(2)
+            let held = try await fixture.lease(2, seconds: 60)
             let error = await failure {
-                _ = try await jobs.store.finish([
+                _ = try await fixture.jobs.finish([
                     FinishedAttempt(lease: held[0].held, result: .succeeded(result: nil)),
                     FinishedAttempt(lease: held[1].held, result: .succeeded(result: Array("{".utf8))),
                 ])
             }
             #expect(error?.sqlState == .invalidTextRepresentation)
-            #expect(try await jobs.number("SELECT count(*) FROM lease") == 2)
-            #expect(try await jobs.finish(held[0]) == .succeeded)
+            #expect(try await fixture.count("lease") == 2)
+            #expect(try await fixture.finish(held[0]) == .succeeded)
         }
     }
 
     @Test func `nothing to finish is no error`() async throws {
-        let answers = try await JobsDatabase.use { jobs in try await jobs.store.finish([]) }
+        let answers = try await Fixture.use { fixture in try await fixture.jobs.finish([]) }
         #expect(answers.isEmpty)
     }
 
@@ -257,18 +257,18 @@ import Values
         (.fixed(baseSeconds: 0), 1, 0...0), (.none, 1, 0...0),
     ])
     func `a backoff keeps its bounds`(backoff: Backoff, attempt: Int16, seconds: ClosedRange<Double>) async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(40) { job in
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(40) { job in
                 job.backoff = backoff
                 job.maxAttempts = 10_000
             }
-            let held = try await jobs.lease(40, seconds: 60)
-            for job in held { try await jobs.setAttempt(attempt, of: job.id) }
-            let answers = try await jobs.store.finish(
+            let held = try await fixture.lease(40, seconds: 60)
+            for job in held { try await fixture.setAttempt(attempt, of: job.id) }
+            let answers = try await fixture.jobs.finish(
                 held.map { FinishedAttempt(lease: $0.held, result: .retry(error: "e", afterSeconds: nil)) })
             #expect(answers.allSatisfy { $0 == .retried })
             var waits: Set<Double> = []
-            for row in try await jobs.sql(
+            for row in try await fixture.sql(
                 """
                 SELECT extract(epoch FROM s.run_at - e.failed_at)::float8
                 FROM scheduled s JOIN attempt_error e ON e.id = s.id
@@ -276,7 +276,7 @@ import Values
             { waits.insert(try row.float8(0)) }
             if seconds.upperBound == 0 {
                 #expect(waits.isEmpty)
-                #expect(try await jobs.number("SELECT count(*) FROM ready") == 40)
+                #expect(try await fixture.count("ready") == 40)
             } else {
                 #expect(waits.allSatisfy { seconds.contains($0) }, "\(waits.sorted())")
                 #expect(waits.count > 20 || seconds.lowerBound == seconds.upperBound)
@@ -284,7 +284,7 @@ import Values
         }
     }
 
-    private func now(_ jobs: JobsDatabase) async throws -> WallInstant {
-        try await jobs.sql("SELECT clock_timestamp()").onlyRow().timestamptz(0)
+    private func now(_ fixture: Fixture) async throws -> WallInstant {
+        try await fixture.sql("SELECT clock_timestamp()").onlyRow().timestamptz(0)
     }
 }

@@ -10,49 +10,49 @@ import Values
     }
 
     @Test func `the same request is answered as before, and creates nothing`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             var job = NewJob(type: "work")
             job.traceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-            let first = try await jobs.store.insert(job, as: Self.request("r")).created
-            let leased = try await jobs.lease(1, seconds: 60)
-            _ = try await jobs.finish(leased[0])
+            let first = try await fixture.jobs.insert(job, as: Self.request("r")).created
+            let leased = try await fixture.lease(1, seconds: 60)
+            _ = try await fixture.finish(leased[0])
             // The trace is that of the request which created it.
             job.traceParent = nil
-            let again = try await jobs.store.insert(job, as: Self.request("r")).created
+            let again = try await fixture.jobs.insert(job, as: Self.request("r")).created
             #expect(first != nil && again?.text == first?.text)
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 1)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.count("job") == 1)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `another request under the same key is refused, within a batch too`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             let job = NewJob(type: "work")
-            _ = try await jobs.store.insert(job, as: Self.request("r", 1))
-            #expect(try await jobs.store.insert(job, as: Self.request("r", 2)).isOtherRequest)
-            #expect(try await jobs.store.insertAll([job, job], as: Self.request("r", 3)) == nil)
+            _ = try await fixture.jobs.insert(job, as: Self.request("r", 1))
+            #expect(try await fixture.jobs.insert(job, as: Self.request("r", 2)).isOtherRequest)
+            #expect(try await fixture.jobs.insertAll([job, job], as: Self.request("r", 3)) == nil)
             let refused = try await withThrowingTaskGroup(of: Bool.self) { tasks in
                 for number in 0..<32 {
                     tasks.addTask {
-                        try await jobs.store.insert(job, as: Self.request("s", UInt8(number % 2))).isOtherRequest
+                        try await fixture.jobs.insert(job, as: Self.request("s", UInt8(number % 2))).isOtherRequest
                     }
                 }
                 return try await tasks.reduce(into: 0) { $0 += $1 ? 1 : 0 }
             }
             #expect(refused == 16)
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 2)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.count("job") == 2)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `sixteen stores that send one request create its jobs once`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             var bulk = Array(repeating: NewJob(type: "work"), count: 20)
             bulk[3].uniqueKey = "k"
             bulk[7].uniqueKey = "k"
-            let there = try await jobs.create { $0.uniqueKey = "there" }
+            let there = try await fixture.create { $0.uniqueKey = "there" }
             bulk[11].uniqueKey = "there"
-            try await jobs.withStores(16) { [bulk] stores in
+            try await fixture.withStores(16) { [bulk] stores in
                 let answers = try await withThrowingTaskGroup(of: InsertedJobs?.self) { tasks in
                     for store in stores {
                         tasks.addTask { try await store.insertAll(bulk, as: Self.request("bulk")) }
@@ -79,42 +79,41 @@ import Values
                 }
                 #expect(single.count == 1 && !single.contains(nil))
             }
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 20)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.count("job") == 20)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `after a day a key is free, and is forgotten`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             let job = NewJob(type: "work")
-            let first = try await jobs.store.insert(job, as: Self.request("r", 1)).created
-            try await jobs.sql("UPDATE idempotency_key SET created_at = created_at - interval '24 hours'")
-            let second = try await jobs.store.insert(job, as: Self.request("r", 2)).created
+            let first = try await fixture.jobs.insert(job, as: Self.request("r", 1)).created
+            try await fixture.ageIdempotencyKeys()
+            let second = try await fixture.jobs.insert(job, as: Self.request("r", 2)).created
             #expect(first != nil && second != nil && second?.id != first?.id)
-            #expect(try await jobs.store.insert(job, as: Self.request("r", 2)).created?.id == second?.id)
+            #expect(try await fixture.jobs.insert(job, as: Self.request("r", 2)).created?.id == second?.id)
 
-            for number in 0..<5 { _ = try await jobs.store.insert(job, as: Self.request("\(number)")) }
-            try await jobs.sql(
-                "UPDATE idempotency_key SET created_at = created_at - interval '24 hours' WHERE key <> 'r'")
-            #expect(try await jobs.store.pruneIdempotencyKeys(atMost: 3) == 3)
-            #expect(try await jobs.store.pruneIdempotencyKeys(atMost: 3) == 2)
-            #expect(try await jobs.number("SELECT count(*) FROM idempotency_key") == 1)
+            for number in 0..<5 { _ = try await fixture.jobs.insert(job, as: Self.request("\(number)")) }
+            try await fixture.ageIdempotencyKeys(except: "r")
+            #expect(try await fixture.jobs.pruneIdempotencyKeys(atMost: 3) == 3)
+            #expect(try await fixture.jobs.pruneIdempotencyKeys(atMost: 3) == 2)
+            #expect(try await fixture.count("idempotency_key") == 1)
         }
     }
 
     @Test func `a request whose job existed leads to it again, or says that it is gone`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             var job = NewJob(type: "work")
             job.uniqueKey = "k"
-            let there = try await jobs.create { $0.uniqueKey = "k" }
+            let there = try await fixture.create { $0.uniqueKey = "k" }
             for _ in 0..<2 {
-                #expect(try await jobs.store.insert(job, as: Self.request("r")).existing == there)
+                #expect(try await fixture.jobs.insert(job, as: Self.request("r")).existing == there)
             }
-            _ = try await jobs.store.cancel(there)
-            #expect(try await jobs.store.insert(job, as: Self.request("r")).existing == there)
+            _ = try await fixture.jobs.cancel(there)
+            #expect(try await fixture.jobs.insert(job, as: Self.request("r")).existing == there)
             let policy = RetentionPolicy(succeededHours: 1, failedHours: 1, cancelledHours: 0)
-            #expect(try await jobs.store.removeEnded(policy, after: .start, atMost: 10).cancelled == 1)
-            guard case .removed(there) = try await jobs.store.insert(job, as: Self.request("r")) else {
+            #expect(try await fixture.jobs.removeEnded(policy, after: .start, atMost: 10).cancelled == 1)
+            guard case .removed(there) = try await fixture.jobs.insert(job, as: Self.request("r")) else {
                 Issue.record("the answer was another")
                 return
             }

@@ -7,16 +7,16 @@ import Values
 
 @Suite struct InsertJobsTests {
     @Test func `a plain job is answered as it is found`() async throws {
-        try await JobsDatabase.use { jobs in
-            let made = try await jobs.store.insert(NewJob(type: "mail", payload: Array(#"{"to": 1}"#.utf8)))
+        try await Fixture.use { fixture in
+            let made = try await fixture.jobs.insert(NewJob(type: "mail", payload: Array(#"{"to": 1}"#.utf8)))
             #expect(made.status == .queued && made.attempt == 0)
             #expect(made.runAt == made.createdAt)
-            #expect(try await jobs.job(made.id).text == made.text)
-            let age = try await jobs.number(
+            #expect(try await fixture.job(made.id).text == made.text)
+            let age = try await fixture.number(
                 "SELECT (extract(epoch FROM clock_timestamp() - created_at) * 1000)::int8 FROM job")
             #expect(age >= 0 && age < 60_000)
-            #expect(try await jobs.transitions() == ["enqueued": 1])
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.transitions() == ["enqueued": 1])
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
@@ -24,7 +24,7 @@ import Values
         Backoff.standard, .none, .fixed(baseSeconds: 2.5), .exponential(baseSeconds: 0.25, maxSeconds: 604_800),
     ])
     func `a job with every member is answered as it is found`(backoff: Backoff) async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             var job = NewJob(type: "a/b:c", payload: Array("[1,2]".utf8))
             job.queue = "bulk"
             job.priority = .min
@@ -33,8 +33,8 @@ import Values
             job.backoff = backoff
             job.tags = ["a", "a,b", "{x}", "\"q\"", "\\", " ", "NULL", "null", "\u{e9}", "e\u{301}", "''", "\u{1f600}"]
             job.traceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-            let made = try await jobs.store.insert(job)
-            let found = try await jobs.job(made.id)
+            let made = try await fixture.jobs.insert(job)
+            let found = try await fixture.job(made.id)
             #expect(found.text == made.text)
             #expect(found.tags.map { Array($0.utf8) } == job.tags.map { Array($0.utf8) })
             #expect(found.backoff == backoff)
@@ -43,23 +43,23 @@ import Values
     }
 
     @Test func `a job whose time lies ahead waits for it, one whose time has passed does not`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             var job = NewJob(type: "work")
             job.runAt = WallInstant.now() + .seconds(3_600)
-            let later = try await jobs.store.insert(job)
+            let later = try await fixture.jobs.insert(job)
             #expect(later.status == .scheduled && later.runAt == job.runAt)
-            #expect(try await jobs.job(later.id).text == later.text)
+            #expect(try await fixture.job(later.id).text == later.text)
             for instant in [WallInstant.earliest, WallInstant.now() - .seconds(1)] {
                 job.runAt = instant
-                let now = try await jobs.store.insert(job)
+                let now = try await fixture.jobs.insert(job)
                 #expect(now.status == .queued && now.runAt == instant)
-                #expect(try await jobs.job(now.id).text == now.text)
+                #expect(try await fixture.job(now.id).text == now.text)
             }
             job.runAt = .latest
-            #expect(try await jobs.store.insert(job).status == .scheduled)
-            #expect(try await jobs.lease(10, seconds: 60).count == 2)
-            #expect(try await jobs.transitions() == ["enqueued": 2, "delayed": 2, "leased": 2])
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.jobs.insert(job).status == .scheduled)
+            #expect(try await fixture.lease(10, seconds: 60).count == 2)
+            #expect(try await fixture.transitions() == ["enqueued": 2, "delayed": 2, "leased": 2])
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
@@ -70,16 +70,16 @@ import Values
         "\"" + String(repeating: "p", count: JobLimits.payloadBytesMax - 2) + "\"",
     ])
     func `a payload comes back to its worker byte for byte`(payload: String) async throws {
-        try await JobsDatabase.use { jobs in
-            let leased = try await jobs.leaseNew { $0.payload = Array(payload.utf8) }
+        try await Fixture.use { fixture in
+            let leased = try await fixture.leaseNew { $0.payload = Array(payload.utf8) }
             #expect(leased.payload == Array(payload.utf8))
-            #expect(try await jobs.job(leased.id).payload == Array(payload.utf8))
+            #expect(try await fixture.job(leased.id).payload == Array(payload.utf8))
         }
     }
 
     @Test func `in a merged batch a bad job fails alone`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.create()
+        try await Fixture.use { fixture in
+            _ = try await fixture.create()
             let failures = try await withThrowingTaskGroup(of: (Int, PostgresError?).self) { tasks in
                 for number in 0..<50 {
                     tasks.addTask {
@@ -87,7 +87,7 @@ import Values
                         return (
                             number,
                             await failure {
-                                _ = try await jobs.store.insert(NewJob(type: "work", payload: Array(payload.utf8)))
+                                _ = try await fixture.jobs.insert(NewJob(type: "work", payload: Array(payload.utf8)))
                             }
                         )
                     }
@@ -96,59 +96,59 @@ import Values
             }
             #expect(Set(failures.keys) == [3, 13, 23, 33, 43])
             #expect(failures.values.allSatisfy { $0.sqlState == .invalidTextRepresentation && !$0.isOutcomeUnknown })
-            #expect(try await jobs.number("SELECT count(DISTINCT payload::text) FROM job") == 46)
-            #expect(try await jobs.number("SELECT count(*) FROM ready") == 46)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.number("SELECT count(DISTINCT payload::text) FROM job") == 46)
+            #expect(try await fixture.count("ready") == 46)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `jobs that are submitted together run in that order`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.leaseNew()
+        try await Fixture.use { fixture in
+            _ = try await fixture.leaseNew()
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 for number in 0..<100 {
                     tasks.addTask {
-                        _ = try await jobs.store.insert(NewJob(type: "work", payload: Array("\(number)".utf8)))
+                        _ = try await fixture.jobs.insert(NewJob(type: "work", payload: Array("\(number)".utf8)))
                     }
                 }
                 try await tasks.waitForAll()
             }
             var order: [String] = []
             for _ in 0..<100 {
-                order += try await jobs.lease(1, seconds: 60).map { String(decoding: $0.payload, as: UTF8.self) }
+                order += try await fixture.lease(1, seconds: 60).map { String(decoding: $0.payload, as: UTF8.self) }
             }
             #expect(order == (0..<100).map { "\($0)" })
         }
     }
 
     @Test func `all of a bulk are created, in order, or none`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             var many = (0..<1_000).map { NewJob(type: "t\($0 % 7)", payload: Array("\($0)".utf8)) }
             for index in stride(from: 0, to: 1_000, by: 3) { many[index].tags = ["third"] }
             for index in stride(from: 0, to: 1_000, by: 5) { many[index].runAt = .latest }
-            let made = try await jobs.store.insertAll(many)
+            let made = try await fixture.jobs.insertAll(many)
             #expect(zip(made.ids, made.ids.dropFirst()).allSatisfy { $0 < $1 })
-            let createdAt = try await jobs.job(made.ids[7]).createdAt
+            let createdAt = try await fixture.job(made.ids[7]).createdAt
             for index in [0, 1, 5, 999] {
-                let job = try await jobs.job(made.ids[index])
+                let job = try await fixture.job(made.ids[index])
                 #expect(job.payload == many[index].payload && job.type == many[index].type)
                 #expect(job.tags == many[index].tags && job.createdAt == createdAt)
                 #expect(job.status == (index % 5 == 0 ? .scheduled : .queued))
             }
-            #expect(try await jobs.transitions() == ["enqueued": 800, "delayed": 200])
+            #expect(try await fixture.transitions() == ["enqueued": 800, "delayed": 200])
 
             many[500].payload = Array("{".utf8)
-            let refused = await failure { _ = try await jobs.store.insertAll(many) }
+            let refused = await failure { _ = try await fixture.jobs.insertAll(many) }
             #expect(refused?.sqlState == .invalidTextRepresentation)
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 1_000)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.count("job") == 1_000)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test(arguments: TestSeeds.take(1))
     func `sixteen processes agree on the ids of new subqueues`(seed: UInt64) async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.withStores(16) { stores in
+        try await Fixture.use { fixture in
+            try await fixture.withStores(16) { stores in
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
                     for (index, store) in stores.enumerated() {
                         tasks.addTask {
@@ -165,11 +165,11 @@ import Values
                     try await tasks.waitForAll()
                 }
             }
-            #expect(try await jobs.number("SELECT count(*) FROM subqueue") == 30)
-            #expect(try await jobs.number("SELECT count(*) FROM queue") == 10)
+            #expect(try await fixture.count("subqueue") == 30)
+            #expect(try await fixture.count("queue") == 10)
             let wrong =
                 "SELECT count(*) FROM (SELECT subqueue_id FROM job GROUP BY subqueue_id HAVING count(*) % 16 <> 0) b"
-            #expect(try await jobs.number(wrong) == 0)
+            #expect(try await fixture.number(wrong) == 0)
         }
     }
 }

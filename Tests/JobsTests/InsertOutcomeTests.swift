@@ -10,10 +10,10 @@ import Values
 @Suite struct InsertOutcomeTests {
     /// A process that reaches the database by way of a network that fails. It has inserted one job already.
     private func withProxy(
-        _ body: @Sendable (JobsDatabase, JobStore, FaultyProxy, ConnectionPool) async throws -> Void
+        _ body: @Sendable (Fixture, JobStore, FaultyProxy, ConnectionPool) async throws -> Void
     ) async throws {
-        try await JobsDatabase.use { jobs in
-            let database = jobs.database
+        try await Fixture.use { fixture in
+            let database = fixture.database
             let proxy = try FaultyProxy(to: .loopback(port: database.server.port))
             defer { proxy.close() }
             var options = ConnectionPool.Options(size: 1)
@@ -25,53 +25,53 @@ import Values
             defer { pool.close() }
             let store = JobStore(hot: pool, general: pool, subqueues: SubqueueDirectory())
             _ = try await store.insert(NewJob(type: "work"))
-            try await body(jobs, store, proxy, pool)
+            try await body(fixture, store, proxy, pool)
         }
     }
 
     @Test func `a commit whose answer is lost is found, and not made twice`() async throws {
-        try await withProxy { jobs, store, proxy, _ in
+        try await withProxy { fixture, store, proxy, _ in
             proxy.fault = .cutAnswers(afterBytes: 0)
             async let inserting = store.insert(NewJob(type: "work", payload: Array("7".utf8)))
-            try await eventually("a commit") { try await jobs.number("SELECT count(*) FROM job") == 2 }
+            try await waitUntil("a commit") { try await fixture.count("job") == 2 }
             proxy.fault = .none
             let made = try await inserting
-            #expect(try await jobs.job(made.id).text == made.text)
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 2)
-            #expect(try await jobs.transitions() == ["enqueued": 2])
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.job(made.id).text == made.text)
+            #expect(try await fixture.count("job") == 2)
+            #expect(try await fixture.transitions() == ["enqueued": 2])
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a commit whose answer is lost for good is not said to have failed`() async throws {
-        try await withProxy { jobs, store, proxy, _ in
+        try await withProxy { fixture, store, proxy, _ in
             proxy.fault = .cutAnswers(afterBytes: 0)
             let error = await failure { _ = try await store.insert(NewJob(type: "work")) }
             #expect(error?.isOutcomeUnknown == true)
             #expect(error?.isUnavailable == true)
-            let count = try await jobs.number("SELECT count(*) FROM job")
+            let count = try await fixture.count("job")
             #expect(count == 2)
         }
     }
 
     @Test func `what was never sent is said to have failed`() async throws {
-        try await withProxy { jobs, store, proxy, pool in
+        try await withProxy { fixture, store, proxy, pool in
             proxy.fault = .cutAnswers(afterBytes: 0)
             proxy.cutAll()
-            try await eventually("the loss of the connection") { pool.usage.idle == 0 }
+            try await waitUntil("the loss of the connection") { pool.usage.idle == 0 }
             let error = await failure { _ = try await store.insert(NewJob(type: "work")) }
             #expect(error?.isUnavailable == true)
             #expect(error?.isOutcomeUnknown == false)
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 1)
+            #expect(try await fixture.count("job") == 1)
         }
     }
 
     @Test func `sessions are terminated in the middle of commits, and no job is lost or doubled`() async throws {
         let (inserters, each) = (16, 60)
-        try await JobsDatabase.use { jobs in
-            try await jobs.withStores(2) { stores in
+        try await Fixture.use { fixture in
+            try await fixture.withStores(2) { stores in
                 let progress = Progress(left: inserters)
-                async let terminated = terminate(jobs.database, while: progress)
+                async let terminated = terminate(fixture.database, while: progress)
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
                     for inserter in 0..<inserters {
                         tasks.addTask {
@@ -92,13 +92,13 @@ import Values
                 #expect(made.count > inserters * each / 2)
                 var found: [UUID: Int] = [:]
                 var numbers: Set<Int> = []
-                for row in try await retrying({ try await jobs.sql("SELECT id, payload::text FROM jobs") }) {
+                for row in try await retrying({ try await fixture.sql("SELECT id, payload::text FROM jobs") }) {
                     let number = try #require(Int(try row.text(1)))
                     #expect(found.updateValue(number, forKey: try row.uuid(0)) == nil, "two rows for one id")
                     #expect(numbers.insert(number).inserted, "the job \(number) was created twice")
                 }
                 for (id, number) in made { #expect(found[id] == number, "the job \(number) is lost") }
-                #expect(try await jobs.countMismatches() == 0)
+                #expect(try await fixture.countMismatches() == 0)
             }
         }
     }

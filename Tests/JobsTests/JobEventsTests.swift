@@ -9,40 +9,40 @@ import Workers
 /// What is told of a job, whichever of its rows tells it.
 @Suite struct JobEventsTests {
     /// The transitions of a job as `from>to transition`, which must fit together.
-    private func transitions(_ jobs: JobsDatabase, _ id: UUID) async throws -> [String] {
-        let events = try await jobs.store.events(of: id, after: 0, limit: 1_000)
+    private func transitions(_ fixture: Fixture, _ id: UUID) async throws -> [String] {
+        let events = try await fixture.jobs.events(of: id, after: 0, limit: 1_000)
         for (before, event) in zip(events, events.dropFirst()) {
             #expect(event.from == before.to, "\(before.transition), \(event.transition)")
             #expect(event.at >= before.at)
         }
         #expect(events.first?.from == nil)
-        #expect(events.last?.to == (try await jobs.job(id).status))
+        #expect(events.last?.to == (try await fixture.job(id).status))
         return events.map(\.transition)
     }
 
     @Test func `a job that succeeds writes no event, and all of its transitions are told`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             let description = WorkerDescription(
                 incarnation: UUID(high: 1, low: 1), name: "worker-7", host: "h", version: "1", queues: nil,
                 concurrency: 1)
-            let worker = try await jobs.registry.join(description)
-            let id = try await jobs.create()
-            #expect(try await transitions(jobs, id) == ["enqueued"])
-            let held = try #require(try await jobs.lease(1, worker: worker, seconds: 60).first)
-            #expect(try await transitions(jobs, id) == ["enqueued", "leased"])
-            _ = try await jobs.finish(held)
-            #expect(try await transitions(jobs, id) == ["enqueued", "leased", "succeeded"])
-            #expect(try await jobs.number("SELECT count(*) FROM event") == 0)
-            let events = try await jobs.store.events(of: id, after: 1, limit: 1)
+            let worker = try await fixture.workers.join(description)
+            let id = try await fixture.create()
+            #expect(try await transitions(fixture, id) == ["enqueued"])
+            let held = try #require(try await fixture.lease(1, worker: worker, seconds: 60).first)
+            #expect(try await transitions(fixture, id) == ["enqueued", "leased"])
+            _ = try await fixture.finish(held)
+            #expect(try await transitions(fixture, id) == ["enqueued", "leased", "succeeded"])
+            #expect(try await fixture.count("event") == 0)
+            let events = try await fixture.jobs.events(of: id, after: 1, limit: 1)
             #expect(events.map(\.transition) == ["leased"])
             #expect(events[0].worker == "worker-7" && events[0].attempt == 1 && events[0].actor == nil)
-            #expect(try await jobs.store.events(of: UUID(high: 0, low: 1), after: 0, limit: 1).isEmpty)
+            #expect(try await fixture.jobs.events(of: UUID(high: 0, low: 1), after: 0, limit: 1).isEmpty)
         }
     }
 
     @Test func `every end of an attempt is told with its lease, its number and its reason`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.create {
+        try await Fixture.use { fixture in
+            let id = try await fixture.create {
                 $0.runAt = .latest
                 $0.backoff = .none
             }
@@ -51,35 +51,35 @@ import Workers
                 .retry(error: "second", afterSeconds: 60), .failed(error: "third"),
             ]
             for result in results {
-                try await jobs.sql("UPDATE scheduled SET run_at = clock_timestamp() - interval '1 s'")
-                _ = try await jobs.store.promoteDue(atMost: 10, from: .earliest)
-                let held = try #require(try await jobs.lease(1, seconds: 60).first)
-                _ = try await jobs.finish(held, result)
+                try await fixture.makeDue()
+                _ = try await fixture.jobs.promoteDue(atMost: 10, from: .earliest)
+                let held = try #require(try await fixture.lease(1, seconds: 60).first)
+                _ = try await fixture.finish(held, result)
             }
             #expect(
-                try await transitions(jobs, id) == [
+                try await transitions(fixture, id) == [
                     "delayed", "promoted", "leased", "released", "leased", "snoozed", "promoted", "leased",
                     "retried_now", "leased", "retried_later", "promoted", "leased", "failed",
                 ])
-            let events = try await jobs.store.events(of: id, after: 0, limit: 100)
+            let events = try await fixture.jobs.events(of: id, after: 0, limit: 100)
             #expect(events.map(\.attempt) == [0, 0, 1, 0, 1, 0, 0, 1, 1, 2, 2, 2, 3, 3])
             #expect(events.compactMap(\.reason) == ["first \u{fffd} try", "second", "third"])
         }
     }
 
     @Test func `a person's change is told with who and why, and the end before it is kept`() async throws {
-        try await JobsDatabase.use { jobs in
-            let held = try await jobs.leaseNew()
-            _ = try await jobs.finish(held, .failed(error: "broken"))
-            let before = try await jobs.store.events(of: held.id, after: 0, limit: 100)
-            _ = try await jobs.store.retry(held.id, by: Actor(name: "ada", reason: "fixed"))
-            _ = try await jobs.store.cancel(held.id, by: Actor(reason: "not needed"))
-            _ = try await jobs.store.retry(held.id)
+        try await Fixture.use { fixture in
+            let held = try await fixture.leaseNew()
+            _ = try await fixture.finish(held, .failed(error: "broken"))
+            let before = try await fixture.jobs.events(of: held.id, after: 0, limit: 100)
+            _ = try await fixture.jobs.retry(held.id, by: Actor(name: "ada", reason: "fixed"))
+            _ = try await fixture.jobs.cancel(held.id, by: Actor(reason: "not needed"))
+            _ = try await fixture.jobs.retry(held.id)
             #expect(
-                try await transitions(jobs, held.id) == [
+                try await transitions(fixture, held.id) == [
                     "enqueued", "leased", "failed", "failed_retried", "cancelled_queued", "cancelled_retried",
                 ])
-            let events = try await jobs.store.events(of: held.id, after: 0, limit: 100)
+            let events = try await fixture.jobs.events(of: held.id, after: 0, limit: 100)
             #expect(events.prefix(3).map(\.at) == before.map(\.at))
             #expect(events[2].reason == "broken" && events[2].actor == nil)
             #expect(events[3].actor == "ada" && events[3].reason == "fixed" && events[3].attempt == 1)
@@ -89,53 +89,53 @@ import Workers
     }
 
     @Test func `what the reaper takes back is told as its work`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.create { $0.maxAttempts = 2 }
+        try await Fixture.use { fixture in
+            let id = try await fixture.create { $0.maxAttempts = 2 }
             for attempt in 1...2 {
-                _ = try await jobs.leaseExpired(1)
-                #expect(try await jobs.store.reclaimExpired(atMost: 10).leases.count == 1, "\(attempt)")
-                try await jobs.sql("UPDATE scheduled SET run_at = clock_timestamp() - interval '1 s'")
-                _ = try await jobs.store.promoteDue(atMost: 10, from: .earliest)
+                _ = try await fixture.leaseExpired(1)
+                #expect(try await fixture.jobs.reclaimExpired(atMost: 10).leases.count == 1, "\(attempt)")
+                try await fixture.makeDue()
+                _ = try await fixture.jobs.promoteDue(atMost: 10, from: .earliest)
             }
             let told = ["enqueued", "leased", "reclaimed", "promoted", "leased", "reclaimed_failed"]
-            #expect(try await transitions(jobs, id) == told)
-            let end = try #require(try await jobs.store.events(of: id, after: 5, limit: 1).first)
+            #expect(try await transitions(fixture, id) == told)
+            let end = try #require(try await fixture.jobs.events(of: id, after: 5, limit: 1).first)
             #expect(end.actor == "reaper" && end.reason?.hasPrefix("the lease expired") == true)
-            _ = try await jobs.store.retry(id)
-            #expect(try await transitions(jobs, id) == told + ["failed_retried"])
+            _ = try await fixture.jobs.retry(id)
+            #expect(try await transitions(fixture, id) == told + ["failed_retried"])
         }
     }
 
     @Test func `a job that was asked to stop tells whether it has`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             for (result, end) in [
                 (AttemptResult.released, "cancelled_running"), (.succeeded(result: nil), "succeeded"),
             ] {
-                let held = try await jobs.leaseNew()
-                try await jobs.requestStop(held.id)
+                let held = try await fixture.leaseNew()
+                try await fixture.requestCancel(held.id)
                 var parameters = Parameters()
                 parameters.append(held.id)
-                try await jobs.sql(
+                try await fixture.sql(
                     """
                     INSERT INTO event (id, at, transition, attempt, actor)
                     VALUES ($1, clock_timestamp(), 'cancel_requested', 1, 'ada')
                     """, parameters)
-                _ = try await jobs.finish(held, result)
-                #expect(try await transitions(jobs, held.id) == ["enqueued", "leased", "cancel_requested", end])
+                _ = try await fixture.finish(held, result)
+                #expect(try await transitions(fixture, held.id) == ["enqueued", "leased", "cancel_requested", end])
             }
         }
     }
 
     @Test func `retention takes a job's events with it`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.create()
-            _ = try await jobs.store.cancel(id)
-            try await jobs.sql("UPDATE outcome SET finished_at = finished_at - interval '2 days'")
-            try await jobs.store.configure(queue: "default") { $0.cancelledHours = 0 }
+        try await Fixture.use { fixture in
+            let id = try await fixture.create()
+            _ = try await fixture.jobs.cancel(id)
+            try await fixture.sql("UPDATE outcome SET finished_at = finished_at - interval '2 days'")
+            try await fixture.jobs.configure(queue: "default") { $0.cancelledHours = 0 }
             let policy = RetentionPolicy(succeededHours: 24, failedHours: 24, cancelledHours: 24)
-            #expect(try await jobs.sweep(policy).map(\.cancelled) == [1])
-            #expect(try await jobs.number("SELECT count(*) FROM event") == 0)
-            #expect(try await jobs.number("SELECT count(*) FROM job_event") == 0)
+            #expect(try await fixture.sweep(policy).map(\.cancelled) == [1])
+            #expect(try await fixture.count("event") == 0)
+            #expect(try await fixture.count("job_event") == 0)
         }
     }
 }

@@ -14,40 +14,40 @@ import Values
     }
 
     /// The keys of the jobs, in the order in which one worker leases them one by one.
-    private func order(_ jobs: JobsDatabase, _ count: Int) async throws -> [String?] {
+    private func order(_ fixture: Fixture, _ count: Int) async throws -> [String?] {
         var cursor = FairnessCursor()
         var keys: [String?] = []
         for _ in 0..<count {
-            let answer = try await jobs.store.lease(Self.request(1), cursor: &cursor)
+            let answer = try await fixture.jobs.lease(Self.request(1), cursor: &cursor)
             guard let job = answer.jobs.first else { break }
-            keys.append(try await jobs.store.find(job.id)?.concurrencyKey)
+            keys.append(try await fixture.jobs.find(job.id)?.concurrencyKey)
         }
         return keys
     }
 
     @Test func `keys are served round-robin, however many jobs each has`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.enqueue(100) { $0.concurrencyKey = "large" }
-            _ = try await jobs.enqueue(5) { $0.concurrencyKey = "small" }
-            _ = try await jobs.enqueue(5) { $0.concurrencyKey = "tiny" }
-            let keys = try await order(jobs, 15)
+        try await Fixture.use { fixture in
+            _ = try await fixture.enqueue(100) { $0.concurrencyKey = "large" }
+            _ = try await fixture.enqueue(5) { $0.concurrencyKey = "small" }
+            _ = try await fixture.enqueue(5) { $0.concurrencyKey = "tiny" }
+            let keys = try await order(fixture, 15)
             for start in stride(from: 0, to: 15, by: 3) {
                 #expect(Set(keys[start..<start + 3]) == ["large", "small", "tiny"])
             }
             // An idle slot does not wait for those that have nothing.
-            #expect(try await order(jobs, 200).count == 95)
+            #expect(try await order(fixture, 200).count == 95)
         }
     }
 
     @Test func `a batch holds the same number of each key, and is filled up by those that have more`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.enqueue(100) { $0.concurrencyKey = "large" }
-            for key in ["a", "b", "c"] { _ = try await jobs.enqueue(7) { $0.concurrencyKey = key } }
-            let ids = try await jobs.lease(40, seconds: 60).map(\.id)
+        try await Fixture.use { fixture in
+            _ = try await fixture.enqueue(100) { $0.concurrencyKey = "large" }
+            for key in ["a", "b", "c"] { _ = try await fixture.enqueue(7) { $0.concurrencyKey = key } }
+            let ids = try await fixture.lease(40, seconds: 60).map(\.id)
             #expect(ids.count == 40)
             var counts: [String: Int] = [:]
             for id in ids {
-                let job = try #require(try await jobs.store.find(id))
+                let job = try #require(try await fixture.jobs.find(id))
                 counts[try #require(job.concurrencyKey), default: 0] += 1
             }
             #expect(counts == ["large": 19, "a": 7, "b": 7, "c": 7])
@@ -55,56 +55,57 @@ import Values
     }
 
     @Test func `types of one key fairnessGroup its fairnessKey, and jobs without a key have one`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.enqueue(20) { $0.concurrencyKey = "a" }
-            _ = try await jobs.enqueue(20) {
+        try await Fixture.use { fixture in
+            _ = try await fixture.enqueue(20) { $0.concurrencyKey = "a" }
+            _ = try await fixture.enqueue(20) {
                 $0.concurrencyKey = "a"
                 $0.type = "other"
             }
-            _ = try await jobs.enqueue(20) { $0.concurrencyKey = "b" }
-            _ = try await jobs.enqueue(20)
-            let keys = try await order(jobs, 30)
+            _ = try await fixture.enqueue(20) { $0.concurrencyKey = "b" }
+            _ = try await fixture.enqueue(20)
+            let keys = try await order(fixture, 30)
             for key in ["a", "b", nil] { #expect(keys.count { $0 == key } == 10) }
         }
     }
 
     @Test func `priority comes before fairness`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.enqueue(4) { $0.concurrencyKey = "a" }
-            _ = try await jobs.enqueue(4)
-            _ = try await jobs.enqueue(4) {
+        try await Fixture.use { fixture in
+            _ = try await fixture.enqueue(4) { $0.concurrencyKey = "a" }
+            _ = try await fixture.enqueue(4)
+            _ = try await fixture.enqueue(4) {
                 $0.concurrencyKey = "b"
                 $0.priority = -1
             }
-            #expect(Set(try await order(jobs, 4)) == ["b"])
-            #expect(try await order(jobs, 20).count == 8)
+            #expect(Set(try await order(fixture, 4)) == ["b"])
+            #expect(try await order(fixture, 20).count == 8)
         }
     }
 
     @Test func `a partitionKey stays with its job through a backoff, a snooze, a release and a retry by hand`()
         async throws
     {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.create {
+        try await Fixture.use { fixture in
+            let id = try await fixture.create {
                 $0.concurrencyKey = "a"
                 $0.backoff = .none
             }
-            let partitionKey = try await jobs.number("SELECT partition_key FROM ready")
+            let partitionKey = try await fixture.number("SELECT partition_key FROM ready")
             #expect(
-                partitionKey == (try await jobs.number("SELECT partition_key_of((SELECT queue_id FROM subqueue), 'a')"))
+                partitionKey
+                    == (try await fixture.number("SELECT partition_key_of((SELECT queue_id FROM subqueue), 'a')"))
             )
             for result in [
                 .released, .retry(error: "x", afterSeconds: nil), .retry(error: "x", afterSeconds: 0.001),
                 .snoozed(seconds: 0.001), .failed(error: "x"),
             ] as [AttemptResult] {
-                try await jobs.sql("UPDATE scheduled SET run_at = clock_timestamp() - interval '1 s'")
-                _ = try await jobs.store.promoteDue(atMost: 10, from: .earliest)
-                let job = try #require(try await jobs.lease(1, seconds: 60).first)
-                #expect(try await jobs.number("SELECT partition_key FROM lease") == partitionKey)
-                _ = try await jobs.finish(job, result)
+                try await fixture.makeDue()
+                _ = try await fixture.jobs.promoteDue(atMost: 10, from: .earliest)
+                let job = try #require(try await fixture.lease(1, seconds: 60).first)
+                #expect(try await fixture.number("SELECT partition_key FROM lease") == partitionKey)
+                _ = try await fixture.finish(job, result)
             }
-            _ = try await jobs.store.retry(id)
-            #expect(try await jobs.number("SELECT partition_key FROM ready") == partitionKey)
+            _ = try await fixture.jobs.retry(id)
+            #expect(try await fixture.number("SELECT partition_key FROM ready") == partitionKey)
         }
     }
 
@@ -122,96 +123,96 @@ import Values
     // MARK: Limits
 
     @Test func `no more jobs of a queue run than it allows, and one that ends makes room`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.store.configure(queue: "default") { $0.runningMax = 3 }
-            _ = try await jobs.enqueue(10)
-            let held = try await jobs.lease(10, seconds: 60)
+        try await Fixture.use { fixture in
+            try await fixture.jobs.configure(queue: "default") { $0.runningMax = 3 }
+            _ = try await fixture.enqueue(10)
+            let held = try await fixture.lease(10, seconds: 60)
             #expect(held.count == 3)
-            #expect(try await jobs.lease(10, seconds: 60).isEmpty)
-            _ = try await jobs.finish(held[0])
-            _ = try await jobs.finish(held[1], .retry(error: "x", afterSeconds: 60))
-            #expect(try await jobs.lease(10, seconds: 60).count == 2)
+            #expect(try await fixture.lease(10, seconds: 60).isEmpty)
+            _ = try await fixture.finish(held[0])
+            _ = try await fixture.finish(held[1], .retry(error: "x", afterSeconds: 60))
+            #expect(try await fixture.lease(10, seconds: 60).count == 2)
             // A dead worker's jobs count until they are taken back.
-            try await jobs.sql("UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'")
-            #expect(try await jobs.lease(10, seconds: 60).isEmpty)
-            _ = try await jobs.store.reclaimExpired(atMost: 10)
-            #expect(try await jobs.lease(10, seconds: 60).count == 3)
+            try await fixture.expireLeases()
+            #expect(try await fixture.lease(10, seconds: 60).isEmpty)
+            _ = try await fixture.jobs.reclaimExpired(atMost: 10)
+            #expect(try await fixture.lease(10, seconds: 60).count == 3)
         }
     }
 
     @Test func `no more jobs of a key run than its queue allows, and other keys go on`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.store.configure(queue: "default") { $0.runningPerKeyMax = 2 }
-            for key in ["a", "b", "c"] { _ = try await jobs.enqueue(5) { $0.concurrencyKey = key } }
+        try await Fixture.use { fixture in
+            try await fixture.jobs.configure(queue: "default") { $0.runningPerKeyMax = 2 }
+            for key in ["a", "b", "c"] { _ = try await fixture.enqueue(5) { $0.concurrencyKey = key } }
             // Another queue's key of the same name has a limit of its own: none.
-            _ = try await jobs.enqueue(5) {
+            _ = try await fixture.enqueue(5) {
                 $0.concurrencyKey = "a"
                 $0.queue = "other"
             }
-            let held = try await jobs.lease(100, seconds: 60)
+            let held = try await fixture.lease(100, seconds: 60)
             #expect(held.count == 11)
             #expect(held.count { $0.queue == "other" } == 5)
-            #expect(try await jobs.lease(100, seconds: 60).isEmpty)
+            #expect(try await fixture.lease(100, seconds: 60).isEmpty)
             let one = try #require(held.first { $0.queue == "default" })
-            _ = try await jobs.finish(one)
-            let next = try #require(try await jobs.lease(100, seconds: 60).first)
-            let keys = (try await jobs.job(one.id).concurrencyKey, try await jobs.job(next.id).concurrencyKey)
+            _ = try await fixture.finish(one)
+            let next = try #require(try await fixture.lease(100, seconds: 60).first)
+            let keys = (try await fixture.job(one.id).concurrencyKey, try await fixture.job(next.id).concurrencyKey)
             #expect(keys.0 == keys.1)
         }
     }
 
     @Test func `jobs that run when a limit is set count, and a limit that is taken away is gone`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.enqueue(10)
-            let held = try await jobs.lease(4, seconds: 60)
-            try await jobs.store.configure(queue: "default") { $0.runningMax = 5 }
-            #expect(try await jobs.lease(10, seconds: 60).count == 1)
-            try await jobs.store.configure(queue: "default") { $0.runningMax = 2 }
-            for job in held { _ = try await jobs.finish(job) }
-            #expect(try await jobs.lease(10, seconds: 60).count == 1)
-            try await jobs.store.configure(queue: "default") { _ in }
-            #expect(try await jobs.lease(10, seconds: 60).count == 4)
+        try await Fixture.use { fixture in
+            _ = try await fixture.enqueue(10)
+            let held = try await fixture.lease(4, seconds: 60)
+            try await fixture.jobs.configure(queue: "default") { $0.runningMax = 5 }
+            #expect(try await fixture.lease(10, seconds: 60).count == 1)
+            try await fixture.jobs.configure(queue: "default") { $0.runningMax = 2 }
+            for job in held { _ = try await fixture.finish(job) }
+            #expect(try await fixture.lease(10, seconds: 60).count == 1)
+            try await fixture.jobs.configure(queue: "default") { _ in }
+            #expect(try await fixture.lease(10, seconds: 60).count == 4)
         }
     }
 
     @Test func `a rate lets a burst start, then one after the other, and says when`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.store.configure(queue: "default") { $0.rate = StartRate(count: 1, seconds: 100, burst: 3) }
-            _ = try await jobs.enqueue(10)
+        try await Fixture.use { fixture in
+            try await fixture.jobs.configure(queue: "default") { $0.rate = StartRate(count: 1, seconds: 100, burst: 3) }
+            _ = try await fixture.enqueue(10)
             var cursor = FairnessCursor()
-            #expect(try await jobs.store.lease(Self.request(10), cursor: &cursor).jobs.count == 3)
-            let none = try await jobs.store.lease(Self.request(10), cursor: &cursor)
+            #expect(try await fixture.jobs.lease(Self.request(10), cursor: &cursor).jobs.count == 3)
+            let none = try await fixture.jobs.lease(Self.request(10), cursor: &cursor)
             #expect(none.jobs.isEmpty)
             let wait = try #require(none.nextStart)
             #expect(wait > .seconds(95) && wait <= .seconds(100))
-            try await jobs.sql("UPDATE queue_rate SET spent_until = spent_until - interval '150 s'")
-            #expect(try await jobs.store.lease(Self.request(10), cursor: &cursor).jobs.count == 1)
+            try await fixture.ageRates(seconds: 150)
+            #expect(try await fixture.jobs.lease(Self.request(10), cursor: &cursor).jobs.count == 1)
             // Time that nobody used is not saved up beyond the burst.
-            try await jobs.sql("UPDATE queue_rate SET spent_until = spent_until - interval '1 h'")
-            #expect(try await jobs.store.lease(Self.request(10), cursor: &cursor).jobs.count == 3)
+            try await fixture.ageRates(seconds: 3_600)
+            #expect(try await fixture.jobs.lease(Self.request(10), cursor: &cursor).jobs.count == 3)
         }
     }
 
     @Test func `a limited queue that is full leaves its worker to the others`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.store.configure(queue: "full") { $0.runningMax = 1 }
-            _ = try await jobs.enqueue(5) { $0.queue = "full" }
-            _ = try await jobs.enqueue(5)
-            #expect(try await jobs.lease(10, seconds: 60).count == 6)
-            #expect(try await jobs.lease(10, seconds: 60).isEmpty)
+        try await Fixture.use { fixture in
+            try await fixture.jobs.configure(queue: "full") { $0.runningMax = 1 }
+            _ = try await fixture.enqueue(5) { $0.queue = "full" }
+            _ = try await fixture.enqueue(5)
+            #expect(try await fixture.lease(10, seconds: 60).count == 6)
+            #expect(try await fixture.lease(10, seconds: 60).isEmpty)
         }
     }
 
     @Test func `sixteen workers at once exceed no limit`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.store.configure(queue: "default") {
+        try await Fixture.use { fixture in
+            try await fixture.jobs.configure(queue: "default") {
                 $0.runningMax = 7
                 $0.runningPerKeyMax = 2
             }
-            for key in 0..<6 { _ = try await jobs.enqueue(40) { $0.concurrencyKey = "key \(key)" } }
+            for key in 0..<6 { _ = try await fixture.enqueue(40) { $0.concurrencyKey = "key \(key)" } }
             // Whatever is committed is seen by this one, however short it lasted.
-            try await jobs.sql("CREATE TABLE exceeded (at timestamptz)")
-            try await jobs.sql(
+            try await fixture.sql("CREATE TABLE exceeded (at timestamptz)")
+            try await fixture.sql(
                 """
                 CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                     IF (SELECT count(*) FROM lease) > 7
@@ -221,18 +222,18 @@ import Values
                     RETURN NULL;
                 END $$
                 """)
-            try await jobs.sql(
+            try await fixture.sql(
                 """
                 CREATE CONSTRAINT TRIGGER watch AFTER INSERT ON lease DEFERRABLE INITIALLY DEFERRED
                 FOR EACH ROW EXECUTE FUNCTION watch()
                 """)
-            let done = try await jobs.withStores(16) { stores in
+            let done = try await fixture.withStores(16) { stores in
                 try await withThrowingTaskGroup(of: Int.self) { group in
                     for (index, store) in stores.enumerated() {
                         group.addTask {
                             var cursor = FairnessCursor()
                             var done = 0
-                            while try await jobs.number("SELECT count(*) FROM outcome") < 240 {
+                            while try await fixture.count("outcome") < 240 {
                                 let request = Self.request(3, worker: Int64(index))
                                 let leased = try await store.lease(request, cursor: &cursor).jobs
                                 for job in leased {
@@ -249,20 +250,20 @@ import Values
                 }
             }
             #expect(done == 240)
-            #expect(try await jobs.number("SELECT count(*) FROM exceeded") == 0)
+            #expect(try await fixture.count("exceeded") == 0)
         }
     }
 
     @Test func `a lease that waits while a limit is being set obeys it`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.enqueue(10)
+        try await Fixture.use { fixture in
+            _ = try await fixture.enqueue(10)
             // The statement is prepared, so that nothing but its locks stands before it.
-            #expect(try await jobs.lease(1, seconds: 60).count == 1)
-            let late = try await jobs.general.transaction { transaction in
+            #expect(try await fixture.lease(1, seconds: 60).count == 1)
+            let late = try await fixture.general.transaction { transaction in
                 _ = try await transaction.execute(
                     sql: "SELECT configure_queue('default', 3, NULL, NULL, NULL, NULL, NULL, NULL, NULL)")
-                let late = Task(executorPreference: TestLoop.shared) { try await jobs.lease(10, seconds: 60) }
-                try await jobs.untilBlocked()
+                let late = Task(executorPreference: TestLoop.shared) { try await fixture.lease(10, seconds: 60) }
+                try await fixture.waitUntilBlocked()
                 return late
             }
             #expect(try await late.value.count == 2)

@@ -17,9 +17,9 @@ import Workers
         let worker: String?
     }
 
-    private func rows(_ jobs: JobsDatabase) async throws -> [Row] {
+    private func rows(_ fixture: Fixture) async throws -> [Row] {
         var rows: [Row] = []
-        for row in try await jobs.sql(
+        for row in try await fixture.sql(
             "SELECT id, status::text, queue, type, coalesce(tags, '{}'), worker FROM jobs ORDER BY id DESC")
         {
             rows.append(
@@ -31,10 +31,10 @@ import Workers
     }
 
     /// A list page by page, to its end.
-    private func pages(_ jobs: JobsDatabase, _ filter: JobFilter, by size: Int) async throws -> [Job] {
+    private func pages(_ fixture: Fixture, _ filter: JobFilter, by size: Int) async throws -> [Job] {
         var all: [Job] = []
         while true {
-            let page = try await jobs.store.list(filter, before: all.last?.id, limit: size)
+            let page = try await fixture.jobs.list(filter, before: all.last?.id, limit: size)
             #expect(page.count <= size)
             all += page
             if page.count < size { return all }
@@ -42,8 +42,8 @@ import Workers
     }
 
     /// Jobs in every status, of two queues, three types and two tags.
-    private func fill(_ jobs: JobsDatabase) async throws {
-        let worker = try await jobs.registry.join(
+    private func fill(_ fixture: Fixture) async throws {
+        let worker = try await fixture.workers.join(
             WorkerDescription(
                 incarnation: UUID(high: 7, low: 7), name: "w1", host: "h", version: "1", queues: nil, concurrency: 1))
         var many: [NewJob] = []
@@ -57,27 +57,27 @@ import Workers
             many.append(job)
         }
         var random = SeededGenerator(seed: TestSeeds.first)
-        _ = try await jobs.store.insertAll(many.shuffled(using: &random))
-        let held = try await jobs.lease(60, worker: worker, seconds: 60)
+        _ = try await fixture.jobs.insertAll(many.shuffled(using: &random))
+        let held = try await fixture.lease(60, worker: worker, seconds: 60)
         for (index, job) in held.enumerated() {
             switch index % 6 {
-            case 0: _ = try await jobs.finish(job)
-            case 1: _ = try await jobs.finish(job, .failed(error: "e"))
-            case 2: _ = try await jobs.finish(job, .snoozed(seconds: 60))
-            case 3: try await jobs.requestStop(job.id)
+            case 0: _ = try await fixture.finish(job)
+            case 1: _ = try await fixture.finish(job, .failed(error: "e"))
+            case 2: _ = try await fixture.finish(job, .snoozed(seconds: 60))
+            case 3: try await fixture.requestCancel(job.id)
             case 4:
-                _ = try await jobs.finish(job, .released)
-                _ = try await jobs.store.cancel(job.id)
+                _ = try await fixture.finish(job, .released)
+                _ = try await fixture.jobs.cancel(job.id)
             default: break
             }
         }
-        #expect(try await jobs.countMismatches() == 0)
+        #expect(try await fixture.countMismatches() == 0)
     }
 
     @Test func `every combination of filters holds what the view holds`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await fill(jobs)
-            let rows = try await rows(jobs)
+        try await Fixture.use { fixture in
+            try await fill(fixture)
+            let rows = try await rows(fixture)
             #expect(Set(rows.map(\.status)) == Set(JobStatus.allCases.map(\.rawValue)))
             for status in [nil] + JobStatus.allCases.map(Optional.some) {
                 for queue in [nil, "q0", "nowhere"] {
@@ -90,7 +90,7 @@ import Workers
                                     && (queue == nil || row.queue == queue) && (type == nil || row.type == type)
                                     && tag.map { row.tags.contains($0) } != false
                             }
-                            let found = try await jobs.store.list(filter, before: nil, limit: 500)
+                            let found = try await fixture.jobs.list(filter, before: nil, limit: 500)
                             #expect(found.map(\.id) == expected.map(\.id), "\(filter)")
                             #expect(found.map(\.status.rawValue) == expected.map(\.status), "\(filter)")
                         }
@@ -101,18 +101,18 @@ import Workers
     }
 
     @Test func `a listed job is the job that is found`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await fill(jobs)
-            for job in try await jobs.store.list(JobFilter(), before: nil, limit: 500) {
-                #expect(try await jobs.job(job.id).text == job.text)
+        try await Fixture.use { fixture in
+            try await fill(fixture)
+            for job in try await fixture.jobs.list(JobFilter(), before: nil, limit: 500) {
+                #expect(try await fixture.job(job.id).text == job.text)
             }
         }
     }
 
     @Test func `a worker's jobs are those that it has leased now`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await fill(jobs)
-            let rows = try await rows(jobs).filter { $0.worker == "w1" }
+        try await Fixture.use { fixture in
+            try await fill(fixture)
+            let rows = try await rows(fixture).filter { $0.worker == "w1" }
             for status in [nil, JobStatus.running, .ending] {
                 let expected = rows.filter { row in
                     status.map { row.status == $0.rawValue } ?? (row.status == "running" || row.status == "ending")
@@ -121,55 +121,56 @@ import Workers
                 for worker in ["w1", "00000000-0000-0007-0000-000000000007"] {
                     var filter = JobFilter()
                     (filter.status, filter.worker) = (status, worker)
-                    #expect(try await jobs.store.list(filter, before: nil, limit: 500).map(\.id) == expected.map(\.id))
+                    #expect(
+                        try await fixture.jobs.list(filter, before: nil, limit: 500).map(\.id) == expected.map(\.id))
                     filter.queue = "q0"
                     let ofQueue = expected.filter { $0.queue == "q0" }.map(\.id)
-                    #expect(try await jobs.store.list(filter, before: nil, limit: 500).map(\.id) == ofQueue)
+                    #expect(try await fixture.jobs.list(filter, before: nil, limit: 500).map(\.id) == ofQueue)
                 }
             }
             var nobody = JobFilter()
             nobody.worker = "w"
-            #expect(try await jobs.store.list(nobody, before: nil, limit: 500).isEmpty)
+            #expect(try await fixture.jobs.list(nobody, before: nil, limit: 500).isEmpty)
         }
     }
 
     @Test(arguments: [1, 7, 96, 500])
     func `pages join without gaps or repeats`(size: Int) async throws {
-        try await JobsDatabase.use { jobs in
-            try await fill(jobs)
-            let rows = try await rows(jobs)
-            #expect(try await pages(jobs, JobFilter(), by: size).map(\.id) == rows.map(\.id))
+        try await Fixture.use { fixture in
+            try await fill(fixture)
+            let rows = try await rows(fixture)
+            #expect(try await pages(fixture, JobFilter(), by: size).map(\.id) == rows.map(\.id))
             for status in JobStatus.allCases {
                 var filter = JobFilter()
                 filter.status = status
                 let expected = rows.filter { $0.status == status.rawValue }.map(\.id)
-                #expect(try await pages(jobs, filter, by: size).map(\.id) == expected)
+                #expect(try await pages(fixture, filter, by: size).map(\.id) == expected)
             }
         }
     }
 
     @Test(arguments: [JobFilter(), JobFilter.queue("q0"), .tag("five")])
     func `pages join although jobs move and others come`(filter: JobFilter) async throws {
-        try await JobsDatabase.use { jobs in
-            try await fill(jobs)
-            let expected = try await rows(jobs).filter { row in
+        try await Fixture.use { fixture in
+            try await fill(fixture)
+            let expected = try await rows(fixture).filter { row in
                 (filter.queue == nil || row.queue == filter.queue) && filter.tag.map { row.tags.contains($0) } != false
             }.map(\.id)
             var seen: [UUID] = []
             while true {
-                let page = try await jobs.store.list(filter, before: seen.last, limit: 5)
+                let page = try await fixture.jobs.list(filter, before: seen.last, limit: 5)
                 seen += page.map(\.id)
                 if page.count < 5 { break }
-                try await jobs.enqueue(2) { job in
+                try await fixture.enqueue(2) { job in
                     job.queue = "q0"
                     job.tags = ["five"]
                 }
-                for job in try await jobs.lease(3, seconds: 60) { _ = try await jobs.finish(job, .released) }
-                for job in try await jobs.lease(2, seconds: 60) { _ = try await jobs.finish(job) }
-                let others = try await jobs.sql("SELECT id FROM jobs ORDER BY random() LIMIT 4")
+                for job in try await fixture.lease(3, seconds: 60) { _ = try await fixture.finish(job, .released) }
+                for job in try await fixture.lease(2, seconds: 60) { _ = try await fixture.finish(job) }
+                let others = try await fixture.sql("SELECT id FROM jobs ORDER BY random() LIMIT 4")
                 for row in others {
                     let id = try row.uuid(0)
-                    if try await jobs.store.cancel(id).done == nil { _ = try await jobs.store.retry(id) }
+                    if try await fixture.jobs.cancel(id).done == nil { _ = try await fixture.jobs.retry(id) }
                 }
             }
             #expect(seen == expected)
@@ -177,43 +178,43 @@ import Workers
     }
 
     @Test func `since and until are bounds of the time of creation`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             var instants: [WallInstant] = []
             var batches: [[UUID]] = []
             for _ in 0..<3 {
-                instants.append(try await laterMillisecond(jobs))
-                batches.append(try await jobs.enqueue(4))
+                instants.append(try await laterMillisecond(fixture))
+                batches.append(try await fixture.enqueue(4))
             }
-            instants.append(try await laterMillisecond(jobs))
+            instants.append(try await laterMillisecond(fixture))
             for first in 0...3 {
                 for last in first...3 {
                     var filter = JobFilter()
                     (filter.since, filter.until) = (instants[first], instants[last])
                     let expected = Array(batches[first..<last].joined().reversed())
-                    #expect(try await jobs.store.list(filter, before: nil, limit: 500).map(\.id) == expected)
+                    #expect(try await fixture.jobs.list(filter, before: nil, limit: 500).map(\.id) == expected)
                     filter.queue = "default"
-                    #expect(try await pages(jobs, filter, by: 3).map(\.id) == expected)
+                    #expect(try await pages(fixture, filter, by: 3).map(\.id) == expected)
                 }
             }
             var all = JobFilter()
             (all.since, all.until) = (.earliest, .latest)
-            #expect(try await jobs.store.list(all, before: nil, limit: 500).count == 12)
+            #expect(try await fixture.jobs.list(all, before: nil, limit: 500).count == 12)
         }
     }
 
     /// PostgreSQL's time, when everything before it lies more than two milliseconds back, and everything after it will
     /// come as much later.
-    private func laterMillisecond(_ jobs: JobsDatabase) async throws -> WallInstant {
-        let row = try await jobs.sql("SELECT clock_timestamp() FROM pg_sleep(0.02)").onlyRow()
-        _ = try await jobs.sql("SELECT FROM pg_sleep(0.02)")
+    private func laterMillisecond(_ fixture: Fixture) async throws -> WallInstant {
+        let row = try await fixture.sql("SELECT clock_timestamp() FROM pg_sleep(0.02)").onlyRow()
+        _ = try await fixture.sql("SELECT FROM pg_sleep(0.02)")
         return try row.timestamptz(0)
     }
 
     @Test func `a database without jobs has an empty list`() async throws {
-        try await JobsDatabase.use { jobs in
-            let all = try await jobs.store.list(JobFilter(), before: nil, limit: 10)
+        try await Fixture.use { fixture in
+            let all = try await fixture.jobs.list(JobFilter(), before: nil, limit: 10)
             #expect(all.isEmpty)
-            #expect(try await jobs.store.list(.queue("q0"), before: UUID(high: .max, low: 0), limit: 10).isEmpty)
+            #expect(try await fixture.jobs.list(.queue("q0"), before: UUID(high: .max, low: 0), limit: 10).isEmpty)
         }
     }
 }

@@ -5,7 +5,7 @@ import TestKit
 import Testing
 import Values
 
-extension JobsDatabase {
+extension Fixture {
     /// Makes the partitions of a partition of days, counted from today, as `ensure_partitions` would have made them then.
     func insertPartition(from first: Int32, to end: Int32) async throws {
         var parameters = Parameters()
@@ -28,137 +28,127 @@ extension JobsDatabase {
             try await sql(statement)
         }
     }
-
-    func partitionCount() async throws -> Int64 { try await number("SELECT count(*) FROM job_partition") }
-
-    /// Returns as soon as some session waits for a lock that another holds.
-    func untilBlocked() async throws {
-        let deadline = MonotonicInstant.now() + .seconds(5)
-        while try await number("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0 {
-            try #require(MonotonicInstant.now() < deadline, "nobody waits for a lock")
-        }
-    }
 }
 
 @Suite struct PartitionsTests {
     private let policy = RetentionPolicy(succeededHours: 24, failedHours: 168, cancelledHours: 24)
 
     @Test func `the days to come get partitions, once`() async throws {
-        try await JobsDatabase.use { jobs in
-            let before = try await jobs.partitionCount()
-            #expect(try await jobs.store.ensurePartitions(ofDays: 2, daysAhead: 9) == .done(4))
-            #expect(try await jobs.partitionCount() == before + 4)
-            #expect(try await jobs.store.ensurePartitions(ofDays: 2, daysAhead: 9) == .done(0))
-            let covered = try await jobs.number(
+        try await Fixture.use { fixture in
+            let before = try await fixture.count("job_partition")
+            #expect(try await fixture.jobs.ensurePartitions(ofDays: 2, daysAhead: 9) == .done(4))
+            #expect(try await fixture.count("job_partition") == before + 4)
+            #expect(try await fixture.jobs.ensurePartitions(ofDays: 2, daysAhead: 9) == .done(0))
+            let covered = try await fixture.number(
                 "SELECT (max(ends) - (clock_timestamp() AT TIME ZONE 'UTC')::date)::bigint FROM job_partition")
             #expect(covered >= 10)
-            #expect(try await jobs.number("SELECT count(*) FROM pg_inherits") >= 3 * (before + 4))
+            #expect(try await fixture.count("pg_inherits") >= 3 * (before + 4))
         }
     }
 
     @Test func `two that make partitions at once make each once`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.withOther { other in
-                async let first = jobs.store.ensurePartitions(ofDays: 1, daysAhead: 20)
-                async let second = other.store.ensurePartitions(ofDays: 1, daysAhead: 20)
+        try await Fixture.use { fixture in
+            try await fixture.withOther { other in
+                async let first = fixture.jobs.ensurePartitions(ofDays: 1, daysAhead: 20)
+                async let second = other.jobs.ensurePartitions(ofDays: 1, daysAhead: 20)
                 let changes = Set(try await [first, second])
                 #expect(changes == [.done(18), .done(0)])
-                #expect(try await jobs.partitionCount() == 21)
+                #expect(try await fixture.count("job_partition") == 21)
             }
         }
     }
 
     @Test func `a lock that others hold is waited for only shortly`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.general.transaction { transaction in
+        try await Fixture.use { fixture in
+            try await fixture.general.transaction { transaction in
                 _ = try await transaction.execute(sql: "LOCK TABLE job_default IN ROW EXCLUSIVE MODE")
-                #expect(try await jobs.store.ensurePartitions(ofDays: 1, daysAhead: 5) == .busy)
+                #expect(try await fixture.jobs.ensurePartitions(ofDays: 1, daysAhead: 5) == .busy)
             }
-            #expect(try await jobs.store.ensurePartitions(ofDays: 1, daysAhead: 5) == .done(3))
+            #expect(try await fixture.jobs.ensurePartitions(ofDays: 1, daysAhead: 5) == .done(3))
         }
     }
 
     @Test func `a partition is dropped whole when none of its jobs has to stay`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertPartition(from: -10, to: -9)
-            try await jobs.insertPartition(from: -4, to: -3)
+        try await Fixture.use { fixture in
+            try await fixture.insertPartition(from: -10, to: -9)
+            try await fixture.insertPartition(from: -4, to: -3)
             for status in [JobStatus.succeeded, .failed, .cancelled] {
-                try await jobs.insertEnded(4, as: status, createdAgo: ancient(jobs))
+                try await fixture.insertEnded(4, as: status, createdAgo: ancient(fixture))
             }
-            let days = try await jobs.store.droppablePartitions(policy)
-            let oldest = try await jobs.sql("SELECT min(starts)::text FROM job_partition").onlyRow().text(0)
+            let days = try await fixture.jobs.droppablePartitions(policy)
+            let oldest = try await fixture.sql("SELECT min(starts)::text FROM job_partition").onlyRow().text(0)
             #expect(days == [oldest])
-            #expect(try await jobs.store.dropPartition(from: oldest, policy) == .done(12))
-            #expect(try await jobs.store.droppablePartitions(policy).isEmpty)
-            #expect(try await jobs.store.dropPartition(from: oldest, policy) == .refused)
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 0)
-            #expect(try await jobs.number("SELECT count(*) FROM attempt_error") == 0)
-            #expect(try await jobs.transitions()["removed_failed"] == 4)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.jobs.dropPartition(from: oldest, policy) == .done(12))
+            #expect(try await fixture.jobs.droppablePartitions(policy).isEmpty)
+            #expect(try await fixture.jobs.dropPartition(from: oldest, policy) == .refused)
+            #expect(try await fixture.count("job") == 0)
+            #expect(try await fixture.count("attempt_error") == 0)
+            #expect(try await fixture.transitions()["removed_failed"] == 4)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a partition stays while the queue of one of its jobs keeps it, and none is dropped before its time`()
         async throws
     {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertPartition(from: -10, to: -9)
-            try await jobs.insertEnded(4, as: .failed, createdAgo: ancient(jobs))
-            let day = try #require(try await jobs.store.droppablePartitions(policy).first)
-            try await jobs.store.configure(queue: "old") { $0.failedHours = 1_000 }
-            #expect(try await jobs.store.droppablePartitions(policy).isEmpty)
-            #expect(try await jobs.store.dropPartition(from: day, policy) == .refused)
-            try await jobs.store.configure(queue: "old") { $0.failedHours = 1 }
-            #expect(try await jobs.store.droppablePartitions(policy) == [day])
-            #expect(try await jobs.store.dropPartition(from: day, policy) == .done(4))
+        try await Fixture.use { fixture in
+            try await fixture.insertPartition(from: -10, to: -9)
+            try await fixture.insertEnded(4, as: .failed, createdAgo: ancient(fixture))
+            let day = try #require(try await fixture.jobs.droppablePartitions(policy).first)
+            try await fixture.jobs.configure(queue: "old") { $0.failedHours = 1_000 }
+            #expect(try await fixture.jobs.droppablePartitions(policy).isEmpty)
+            #expect(try await fixture.jobs.dropPartition(from: day, policy) == .refused)
+            try await fixture.jobs.configure(queue: "old") { $0.failedHours = 1 }
+            #expect(try await fixture.jobs.droppablePartitions(policy) == [day])
+            #expect(try await fixture.jobs.dropPartition(from: day, policy) == .done(4))
         }
     }
 
     @Test(arguments: [JobStatus.queued, .scheduled, .running])
     func `a partition with a live job stays, and its other jobs are removed one by one`(status: JobStatus) async throws
     {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertPartition(from: -10, to: -9)
-            let age = try await ancient(jobs)
-            try await jobs.insertEnded(4, as: .failed, createdAgo: age)
-            try await jobs.insertEnded(1, as: .failed, createdAgo: age, queue: "live")
-            try await jobs.live(in: "live", as: status)
-            let day = try #require(try await jobs.store.droppablePartitions(policy).first)
-            #expect(try await jobs.store.dropPartition(from: day, policy) == .refused)
-            #expect(try await jobs.sweep(policy).map(\.count) == [4])
-            #expect(try await jobs.number("SELECT count(*) FROM jobs") == 1)
-            #expect(try await jobs.sql("SELECT status::text FROM jobs").onlyRow().text(0) == status.rawValue)
+        try await Fixture.use { fixture in
+            try await fixture.insertPartition(from: -10, to: -9)
+            let age = try await ancient(fixture)
+            try await fixture.insertEnded(4, as: .failed, createdAgo: age)
+            try await fixture.insertEnded(1, as: .failed, createdAgo: age, queue: "live")
+            try await fixture.live(in: "live", as: status)
+            let day = try #require(try await fixture.jobs.droppablePartitions(policy).first)
+            #expect(try await fixture.jobs.dropPartition(from: day, policy) == .refused)
+            #expect(try await fixture.sweep(policy).map(\.count) == [4])
+            #expect(try await fixture.count("jobs") == 1)
+            #expect(try await fixture.sql("SELECT status::text FROM jobs").onlyRow().text(0) == status.rawValue)
         }
     }
 
     @Test func `a partition with a job that ended lately stays`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertPartition(from: -10, to: -9)
-            let age = try await ancient(jobs)
-            try await jobs.insertEnded(2, as: .failed, createdAgo: age)
-            try await jobs.insertEnded(1, as: .succeeded, createdAgo: age, finishedAgo: "1 hour")
-            let day = try #require(try await jobs.store.droppablePartitions(policy).first)
-            #expect(try await jobs.store.dropPartition(from: day, policy) == .refused)
-            #expect(try await jobs.sweep(policy).map(\.count) == [2])
-            #expect(try await jobs.outcomes() == ["succeeded": 1])
+        try await Fixture.use { fixture in
+            try await fixture.insertPartition(from: -10, to: -9)
+            let age = try await ancient(fixture)
+            try await fixture.insertEnded(2, as: .failed, createdAgo: age)
+            try await fixture.insertEnded(1, as: .succeeded, createdAgo: age, finishedAgo: "1 hour")
+            let day = try #require(try await fixture.jobs.droppablePartitions(policy).first)
+            #expect(try await fixture.jobs.dropPartition(from: day, policy) == .refused)
+            #expect(try await fixture.sweep(policy).map(\.count) == [2])
+            #expect(try await fixture.outcomes() == ["succeeded": 1])
         }
     }
 
     @Test func `a drop gives way to a statement that reads, and succeeds later`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertPartition(from: -10, to: -9)
-            let day = try #require(try await jobs.store.droppablePartitions(policy).first)
-            try await jobs.general.transaction { transaction in
+        try await Fixture.use { fixture in
+            try await fixture.insertPartition(from: -10, to: -9)
+            let day = try #require(try await fixture.jobs.droppablePartitions(policy).first)
+            try await fixture.general.transaction { transaction in
                 _ = try await transaction.execute(sql: "SELECT count(*) FROM job")
-                #expect(try await jobs.store.dropPartition(from: day, policy) == .busy)
+                #expect(try await fixture.jobs.dropPartition(from: day, policy) == .busy)
             }
-            #expect(try await jobs.store.dropPartition(from: day, policy) == .done(0))
+            #expect(try await fixture.jobs.dropPartition(from: day, policy) == .done(0))
         }
     }
 
     /// An age that lies within the day ten days ago, whatever the time of day.
-    private func ancient(_ jobs: JobsDatabase) async throws -> String {
-        try await jobs.sql(
+    private func ancient(_ fixture: Fixture) async throws -> String {
+        try await fixture.sql(
             """
             SELECT (at - (date_trunc('day', at) - interval '10 days' + interval '12 hours'))::text
             FROM (SELECT clock_timestamp() AT TIME ZONE 'UTC' AS at) m
@@ -167,7 +157,7 @@ extension JobsDatabase {
     }
 }
 
-extension JobsDatabase {
+extension Fixture {
     /// Brings the ended job of a queue back to life.
     fileprivate func live(in queue: String, as status: JobStatus) async throws {
         try await sql(

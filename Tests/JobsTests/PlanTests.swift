@@ -39,9 +39,9 @@ import Testing
 
     @Test(arguments: Statistics.allCases)
     func `hot statements visit rows by an index`(statistics: Statistics) async throws {
-        try await JobsDatabase.use { jobs in
-            try await prepare(jobs, statistics)
-            try await jobs.withOther { other in
+        try await Fixture.use { fixture in
+            try await prepare(fixture, statistics)
+            try await fixture.withOther { other in
                 try await useEveryStatement(other)
                 for (name, parameters) in Self.statements {
                     let row = try await other.hot.execute(
@@ -56,22 +56,22 @@ import Testing
     }
 
     @Test func `a plan that walks over a table or an index is found`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             for sql in [
                 "SELECT FROM ready", "SELECT FROM job", "SELECT FROM lease WHERE token = 1",
                 "SELECT seq FROM ready WHERE seq >= 5", "SELECT id FROM outcome ORDER BY subqueue_id",
                 "SELECT FROM scheduled WHERE run_at < now() AND id IS NOT NULL",
             ] {
-                let row = try await jobs.hot.execute(sql: "EXPLAIN (FORMAT JSON, VERBOSE) \(sql)").onlyRow()
+                let row = try await fixture.hot.execute(sql: "EXPLAIN (FORMAT JSON, VERBOSE) \(sql)").onlyRow()
                 let plan = try JSONValue(parsing: try row.bytes(0))
                 #expect(try #require(plan[0]?["Plan"]).faults != [], "\(sql)")
             }
         }
     }
 
-    private func prepare(_ jobs: JobsDatabase, _ statistics: Statistics) async throws {
+    private func prepare(_ fixture: Fixture, _ statistics: Statistics) async throws {
         // Nobody else looks at the tables meanwhile.
-        try await jobs.sql(
+        try await fixture.sql(
             """
             DO $$ DECLARE name text; BEGIN
                 FOR name IN SELECT oid::regclass FROM pg_class
@@ -83,28 +83,28 @@ import Testing
         let tables = "job, ready, scheduled, lease, outcome, attempt_error, event, subqueue, transition_delta"
         switch statistics {
         case .none: break
-        case .outgrown: try await fill(jobs)
+        case .outgrown: try await fill(fixture)
         case .exact:
-            try await fill(jobs)
-            try await jobs.sql("ANALYZE \(tables)")
+            try await fill(fixture)
+            try await fixture.sql("ANALYZE \(tables)")
         case .vacuumedNew:
-            try await jobs.sql("VACUUM \(tables)")
+            try await fixture.sql("VACUUM \(tables)")
         case .vacuumedEmpty, .vacuumedEmptyAndOutgrown:
-            try await fill(jobs)
+            try await fill(fixture)
             for table in [
                 "job", "ready", "scheduled", "lease", "outcome", "attempt_error", "event", "transition_delta",
             ] {
-                try await jobs.sql("DELETE FROM \(table)")
+                try await fixture.sql("DELETE FROM \(table)")
             }
-            try await jobs.sql("VACUUM \(tables)")
-            if statistics == .vacuumedEmptyAndOutgrown { try await fill(jobs) }
+            try await fixture.sql("VACUUM \(tables)")
+            if statistics == .vacuumedEmptyAndOutgrown { try await fill(fixture) }
         }
     }
 
     /// 8,000 jobs, a quarter in each of the four tables, in two subqueues.
-    private func fill(_ jobs: JobsDatabase) async throws {
-        for type in ["a", "b"] { _ = try await jobs.create { $0.type = type } }
-        try await jobs.sql(
+    private func fill(_ fixture: Fixture) async throws {
+        for type in ["a", "b"] { _ = try await fixture.create { $0.type = type } }
+        try await fixture.sql(
             """
             WITH made AS MATERIALIZED (
                 SELECT overlay(gen_random_uuid()::text PLACING left(uuid_at(clock_timestamp())::text, 14)
@@ -136,23 +136,23 @@ import Testing
     }
 
     /// Has one session prepare all of them, in the way in which they are used.
-    private func useEveryStatement(_ jobs: JobsDatabase) async throws {
+    private func useEveryStatement(_ fixture: Fixture) async throws {
         var full = NewJob(type: "a")
         full.tags = ["t"]
-        _ = try await jobs.store.insert(full)
+        _ = try await fixture.jobs.insert(full)
         full.uniqueKey = "k"
-        _ = try await jobs.store.insert(full)
-        _ = try await jobs.enqueue(2)
-        let held = try await jobs.lease(2, seconds: 60)
-        _ = try await jobs.store.requestCancel([held[1].id], by: .unnamed)
-        _ = try await jobs.store.cancelRequests(workers: [1])
-        try await jobs.store.report([held[1].held: ProgressReport(percent: 1, message: nil)])
-        _ = try await jobs.store.renew(held.map(\.held), leaseSeconds: 60)
-        _ = try await jobs.finish(held[0])
-        _ = try await jobs.finish(held[1], .failed(error: "e"))
-        _ = try await jobs.store.retry(held[1].id)
-        _ = try await jobs.store.events(of: held[1].id, after: 0, limit: 100)
-        _ = try await jobs.store.cancel(held[1].id)
+        _ = try await fixture.jobs.insert(full)
+        _ = try await fixture.enqueue(2)
+        let held = try await fixture.lease(2, seconds: 60)
+        _ = try await fixture.jobs.requestCancel([held[1].id], by: .unnamed)
+        _ = try await fixture.jobs.cancelRequests(workers: [1])
+        try await fixture.jobs.report([held[1].held: ProgressReport(percent: 1, message: nil)])
+        _ = try await fixture.jobs.renew(held.map(\.held), leaseSeconds: 60)
+        _ = try await fixture.finish(held[0])
+        _ = try await fixture.finish(held[1], .failed(error: "e"))
+        _ = try await fixture.jobs.retry(held[1].id)
+        _ = try await fixture.jobs.events(of: held[1].id, after: 0, limit: 100)
+        _ = try await fixture.jobs.cancel(held[1].id)
     }
 }
 

@@ -9,9 +9,9 @@ import Values
 
 @Suite struct PromoteJobsTests {
     /// Jobs that are due now, the first made being due last.
-    private func dueBackwards(_ count: Int, _ jobs: JobsDatabase) async throws -> [UUID] {
-        let ids = try await jobs.enqueue(count) { $0.runAt = .now() + .seconds(3_600) }
-        try await jobs.sql(
+    private func dueBackwards(_ count: Int, _ fixture: Fixture) async throws -> [UUID] {
+        let ids = try await fixture.enqueue(count) { $0.runAt = .now() + .seconds(3_600) }
+        try await fixture.sql(
             """
             UPDATE scheduled s SET run_at = clock_timestamp() - o.n * interval '1 second'
             FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM scheduled) o WHERE s.id = o.id
@@ -20,53 +20,53 @@ import Values
     }
 
     @Test func `jobs are promoted in the order of their times, no more than asked for`() async throws {
-        try await JobsDatabase.use { jobs in
-            let ids = try await dueBackwards(25, jobs)
+        try await Fixture.use { fixture in
+            let ids = try await dueBackwards(25, fixture)
             var leased: [UUID] = []
             var counts: [Int] = []
             for _ in 0..<4 {
-                counts.append(try await jobs.store.promoteDue(atMost: 10, from: .earliest).count)
+                counts.append(try await fixture.jobs.promoteDue(atMost: 10, from: .earliest).count)
                 // One at a time, since a batch comes in no promised order.
-                while let job = try await jobs.lease(1, seconds: 60).first { leased.append(job.id) }
+                while let job = try await fixture.lease(1, seconds: 60).first { leased.append(job.id) }
             }
             #expect(counts == [10, 10, 5, 0])
             #expect(leased == ids)
-            #expect(try await jobs.transitions()["promoted"] == 25)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.transitions()["promoted"] == 25)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a job is leased in the order of its time, also when all are promoted at once`() async throws {
-        try await JobsDatabase.use { jobs in
-            let ids = try await dueBackwards(25, jobs)
-            #expect(try await jobs.store.promoteDue(atMost: 1_000, from: .earliest).count == 25)
+        try await Fixture.use { fixture in
+            let ids = try await dueBackwards(25, fixture)
+            #expect(try await fixture.jobs.promoteDue(atMost: 1_000, from: .earliest).count == 25)
             var leased: [UUID] = []
-            while let job = try await jobs.lease(1, seconds: 60).first { leased.append(job.id) }
+            while let job = try await fixture.lease(1, seconds: 60).first { leased.append(job.id) }
             #expect(leased == ids)
         }
     }
 
     @Test func `a job whose time has not come stays, and its time is told`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.enqueue(1) { $0.runAt = .now() + .seconds(60) }[0]
-            let batch = try await jobs.store.promoteDue(atMost: 10, from: .earliest)
+        try await Fixture.use { fixture in
+            let id = try await fixture.enqueue(1) { $0.runAt = .now() + .seconds(60) }[0]
+            let batch = try await fixture.jobs.promoteDue(atMost: 10, from: .earliest)
             #expect(batch.count == 0)
             let pause = try #require(batch.nextDue) - batch.moment
             #expect(pause > .seconds(30) && pause <= .seconds(60))
-            #expect(try await jobs.status(of: id) == .scheduled)
+            #expect(try await fixture.status(of: id) == .scheduled)
         }
     }
 
     @Test func `three promoters at once take each job once`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             let count = 1_000
-            _ = try await dueBackwards(count, jobs)
+            _ = try await dueBackwards(count, fixture)
             let promoted = try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<3 {
                     group.addTask {
-                        try await jobs.withOther { reaper in
+                        try await fixture.withOther { reaper in
                             var promoted = 0
-                            while case let batch = try await reaper.store.promoteDue(atMost: 20, from: .earliest),
+                            while case let batch = try await reaper.jobs.promoteDue(atMost: 20, from: .earliest),
                                 batch.count > 0
                             {
                                 promoted += batch.count
@@ -77,65 +77,65 @@ import Values
                 }
                 return try await group.reduce(0, +)
             }
-            let rest = try await jobs.store.promoteDue(atMost: 1_000, from: .earliest).count
+            let rest = try await fixture.jobs.promoteDue(atMost: 1_000, from: .earliest).count
             #expect(promoted + rest == count)
-            #expect(try await jobs.number("SELECT count(*) FROM ready") == Int64(count))
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.count("ready") == Int64(count))
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     /// The floor is a hint: it hides what became visible late, and a sweep finds it.
     @Test func `a job below the floor is found by the sweep`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             var floor = ScanCursor()
             for _ in 0..<3 {
-                floor.drained(at: try await jobs.store.promoteDue(atMost: 10, from: floor.lowerBound).moment)
+                floor.drained(at: try await fixture.jobs.promoteDue(atMost: 10, from: floor.lowerBound).moment)
             }
             #expect(floor.lowerBound > .earliest)
-            try await jobs.enqueue(1) { $0.runAt = .now() + .seconds(3_600) }
-            try await jobs.sql("UPDATE scheduled SET run_at = clock_timestamp() - interval '1 hour'")
-            #expect(try await jobs.store.promoteDue(atMost: 10, from: floor.lowerBound).count == 0)
+            try await fixture.enqueue(1) { $0.runAt = .now() + .seconds(3_600) }
+            try await fixture.makeDue(secondsAgo: 3_600)
+            #expect(try await fixture.jobs.promoteDue(atMost: 10, from: floor.lowerBound).count == 0)
 
             var scans = 0
-            while try await jobs.number("SELECT count(*) FROM ready") == 0, scans < ScanCursor.sweepEvery {
-                let batch = try await jobs.store.promoteDue(atMost: 10, from: floor.lowerBound)
+            while try await fixture.count("ready") == 0, scans < ScanCursor.sweepEvery {
+                let batch = try await fixture.jobs.promoteDue(atMost: 10, from: floor.lowerBound)
                 floor.drained(at: batch.moment)
                 scans += 1
             }
-            #expect(try await jobs.number("SELECT count(*) FROM ready") == 1)
+            #expect(try await fixture.count("ready") == 1)
         }
     }
 
     @Test func `workers that wait are notified of the queues that have become ready`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             let notifying = ConnectionPool(
-                jobs.database.settings, profile: .notifying, options: ConnectionPool.Options(size: 1),
+                fixture.database.settings, profile: .notifying, options: ConnectionPool.Options(size: 1),
                 on: TestLoop.shared)
             defer { notifying.close() }
             let log = Logger(component: "test", level: .error, sink: CollectedLog())
             let heard = Heard()
             let listener = NotificationListener(
-                jobs.database.settings, channels: [ReadyNotifier.channel(schema: "jobqueue")], on: TestLoop.shared
+                fixture.database.settings, channels: [ReadyNotifier.channel(schema: "jobqueue")], on: TestLoop.shared
             ) { heard.take($0) }
             listener.start()
             defer { listener.close() }
             await heard.until { $0 == .listening }
 
-            try await jobs.sql(
+            try await fixture.sql(
                 """
                 INSERT INTO worker (incarnation, name, host, version, concurrency, started_at, heartbeat_at, expires_at,
                                     waiting)
                 SELECT gen_random_uuid(), 'w', 'h', '0', 1, at, at, at + interval '1 minute', true
                 FROM (SELECT clock_timestamp() AS at) m
                 """)
-            try await jobs.enqueue(3) { job in
+            try await fixture.enqueue(3) { job in
                 job.queue = "late"
                 job.runAt = .now() + .seconds(3_600)
             }
-            try await jobs.sql("UPDATE scheduled SET run_at = clock_timestamp()")
+            try await fixture.makeDue()
             let notifier = ReadyNotifier(pool: notifying, schema: "jobqueue", logger: log)
-            try await jobs.withOther(notifier: notifier) { reaper in
-                let promoted = try await reaper.store.promoteDue(atMost: 10, from: .earliest).count
+            try await fixture.withOther(notifier: notifier) { reaper in
+                let promoted = try await reaper.jobs.promoteDue(atMost: 10, from: .earliest).count
                 #expect(promoted == 3)
             }
             let isHeard = await heard.until { event in

@@ -10,28 +10,28 @@ import Values
 @Suite struct QueueModelTests {
     @Test(arguments: TestSeeds.take(4))
     func `whatever happens, jobs are as the model says`(seed: UInt64) async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.withStores(3) { stores in
-                var walk = RandomWalk(jobs: jobs, stores: stores, seed: seed)
+        try await Fixture.use { fixture in
+            try await fixture.withStores(3) { stores in
+                var walk = RandomWalk(fixture: fixture, stores: stores, seed: seed)
                 for transition in 1...100 {
                     let what = try await walk.transition()
                     let difference = try await walk.difference()
                     try #require(difference == nil, "seed \(seed), transition \(transition): after \(what)")
                 }
             }
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 }
 
 private struct RandomWalk {
-    let jobs: JobsDatabase
+    let fixture: Fixture
     let stores: [JobStore]
     private var model = QueueModel()
     private var random: SeededGenerator
 
-    init(jobs: JobsDatabase, stores: [JobStore], seed: UInt64) {
-        self.jobs = jobs
+    init(fixture: Fixture, stores: [JobStore], seed: UInt64) {
+        self.fixture = fixture
         self.stores = stores
         random = SeededGenerator(seed: seed)
     }
@@ -87,7 +87,7 @@ private struct RandomWalk {
         let excluded: Set<String> = chance(20) ? ["rare"] : []
         let count = Int.random(in: 1...6, using: &random)
         let store = store()
-        let subqueues = try await store.subqueues.all(on: jobs.hot)
+        let subqueues = try await store.subqueues.all(on: fixture.hot)
         let request = LeaseRequest(
             queues: queues.map { names in Array(Set(subqueues.filter { names.contains($0.queue) }.map(\.queueID))) },
             excludedTypes: Array(Set(subqueues.filter { excluded.contains($0.type) }.map(\.typeID))), count: count,
@@ -171,10 +171,7 @@ private struct RandomWalk {
     /// Lets leases expire, and takes them back.
     private mutating func reclaim() async throws -> String {
         let expired = some(of: model.held, atMost: 4)
-        var parameters = Parameters()
-        parameters.append(expired.map(\.id))
-        try await jobs.sql(
-            "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s' WHERE id = ANY ($1)", parameters)
+        try await fixture.expireLeases(of: expired.map(\.id))
         let reclaimed = try await store().reclaimExpired(atMost: 100).leases
         #expect(Set(reclaimed.map { HeldLease(id: $0.jobID, token: $0.token) }) == Set(expired))
         for lease in expired { model.reclaim(lease) }
@@ -186,7 +183,7 @@ private struct RandomWalk {
         let due = some(of: model.ids(in: .scheduled), atMost: 4)
         var parameters = Parameters()
         parameters.append(due)
-        try await jobs.sql(
+        try await fixture.sql(
             """
             UPDATE scheduled s
             SET run_at = clock_timestamp() + CASE WHEN p.place IS NULL THEN interval '1 day'
@@ -204,7 +201,7 @@ private struct RandomWalk {
     /// What is not as the model says; nil when everything is.
     func difference() async throws -> String? {
         var found: [UUID: String] = [:]
-        for row in try await jobs.sql(
+        for row in try await fixture.sql(
             "SELECT id, status::text, attempt::int, max_attempts::int, lease_token FROM jobs")
         {
             let token = try row.optionalInt8(4).map { "\($0)" } ?? "-"

@@ -7,10 +7,9 @@ import Values
 
 @Suite struct ReadNewJobTests {
     private func read(_ text: String, payloadBytesMax: Int = 1_000) throws -> (job: NewJob?, errors: InputErrors) {
-        var reader = JSONReader(Array(text.utf8))
-        var errors = InputErrors()
-        let job = try NewJob.read(&reader, at: .root, payloadBytesMax: payloadBytesMax, into: &errors)
-        try reader.finish()
+        let (job, errors) = try InputReader.read(Array(text.utf8)) { input throws(JSONSyntaxError) in
+            try NewJob.read(&input, payloadBytesMax: payloadBytesMax)
+        }
         return (job, errors)
     }
 
@@ -89,7 +88,7 @@ import Values
         let (job, errors) = try read(text)
         #expect(job == nil)
         #expect(errors.all.map(\.pointer) == [.root])
-        #expect(errors.all[0].detail.hasPrefix("expected an object, found"))
+        #expect(errors.all[0].detail.hasPrefix("must be an object, not"))
     }
 
     @Test func `a job without a type is told so`() throws {
@@ -123,7 +122,7 @@ import Values
 
     @Test(arguments: [#"{"type":"a",}"#, #"{"type":"a"} x"#, #"{"type":"a""#, "", #"{"tags":["a",]}"#])
     func `broken JSON is thrown and not collected`(text: String) {
-        #expect(throws: JSONError.self) { try read(text) }
+        #expect(throws: JSONSyntaxError.self) { try read(text) }
     }
 
     @Test func `a thousand errors are counted, and a hundred said`() throws {
@@ -138,7 +137,7 @@ import Values
 
     @Test(arguments: ["a", "A-Z.0_9:/x", String(repeating: "n", count: 128)])
     func `a name of the alphabet is one`(name: String) throws {
-        #expect(JobLimits.isName(name))
+        #expect(TextRule.name.accepts(name))
         let (job, _) = try read("{\"type\":\"\(name)\",\"queue\":\"\(name)\"}")
         #expect(job?.type == name)
         #expect(job?.queue == name)
@@ -148,7 +147,7 @@ import Values
         "", " ", "a b", "a\n", "\u{e9}", "a,b", "a\u{0}", "a\r\n", "a'b", String(repeating: "n", count: 129),
     ])
     func `what is not of the alphabet is no name`(name: String) {
-        #expect(!JobLimits.isName(name))
+        #expect(!TextRule.name.accepts(name))
     }
 
     @Test(arguments: [
@@ -295,7 +294,7 @@ import Values
         #expect(try read(text, payloadBytesMax: 100).job?.payload.count == 100)
         let (job, errors) = try read(text, payloadBytesMax: 99)
         #expect(job == nil)
-        #expect(errors.hasOversizedPayload)
+        #expect(errors.hasOversizedValue)
         #expect(errors.all.map(\.pointer.text) == ["/payload"])
         #expect(errors.all.map(\.detail) == ["is 100 bytes long; at most 99 are accepted"])
     }

@@ -25,7 +25,7 @@ import Values
             }
             listener.start()
             defer { listener.close() }
-            try await eventually("listening") { heard.isListening }
+            try await waitUntil("listening") { heard.isListening }
             let logger = Logger(component: "tests", level: .error, sink: CollectedLog())
             try await body(ReadyNotifier(pool: pool, schema: "jobqueue", logger: logger), heard)
         }
@@ -58,7 +58,7 @@ import Values
     @Test func `what becomes ready at once is told at once`() async throws {
         try await withNotifier { notifier, heard in
             for _ in 0..<1_000 { notifier.notify(["a", "b"]) }
-            try await eventually("a notification") { !heard.payloads.isEmpty }
+            try await waitUntil("a notification") { !heard.payloads.isEmpty }
             #expect(heard.queues == ["a", "b"])
             #expect(heard.payloads.count == 1)
         }
@@ -74,7 +74,7 @@ import Values
                 await Task.yield()
             }
             notifier.notify(["last"])
-            try await eventually("the last notification") { heard.queues.contains("last") }
+            try await waitUntil("the last notification") { heard.queues.contains("last") }
             let elapsed = MonotonicInstant.now() - start
             #expect(told > heard.payloads.count)
             #expect(heard.payloads.count <= Int(elapsed / NotifyPace.interval) + NotifyPace.burst + 1)
@@ -86,7 +86,7 @@ import Values
         try await withNotifier { notifier, heard in
             let names = (0..<200).map { "\($0)-" + String(repeating: "n", count: 120) }
             notifier.notify(names)
-            try await eventually("every name") { heard.queues.count == names.count }
+            try await waitUntil("every name") { heard.queues.count == names.count }
             #expect(heard.queues == Set(names))
             #expect(heard.payloads.count > 1)
             #expect(heard.payloads.allSatisfy { $0.utf8.count < 8_000 })

@@ -12,9 +12,9 @@ import Values
 @Suite struct ReaperPlanTests {
     /// Prepares the statement as the pool does, and reads its generic plan.
     private func plan(
-        _ statement: Statement, _ arguments: String, isRun: Bool = false, _ jobs: JobsDatabase
+        _ statement: Statement, _ arguments: String, isRun: Bool = false, _ fixture: Fixture
     ) async throws -> String {
-        try await jobs.hot.withConnection { connection in
+        try await fixture.hot.withConnection { connection in
             let types = statement.parameterTypes.map(\.description).joined(separator: ", ")
             let signature = types.isEmpty ? "" : "(\(types))"
             let call = arguments.isEmpty ? "" : "(\(arguments))"
@@ -30,14 +30,14 @@ import Values
 
     /// Runs `body` with the statistics of empty tables, then with those of full ones, without changing what they hold.
     private func withEitherStatistics(
-        _ body: @Sendable (JobsDatabase) async throws -> Void
+        _ body: @Sendable (Fixture) async throws -> Void
     ) async throws {
-        try await JobsDatabase.use { jobs in
-            for table in Self.tables { try await jobs.sql(["VACUUM ANALYZE ", table].joined()) }
-            try await fill(jobs)
-            try await body(jobs)
-            for table in Self.tables { try await jobs.sql(["VACUUM ANALYZE ", table].joined()) }
-            try await body(jobs)
+        try await Fixture.use { fixture in
+            try await fixture.analyze(Self.tables)
+            try await fill(fixture)
+            try await body(fixture)
+            try await fixture.analyze(Self.tables)
+            try await body(fixture)
         }
     }
 
@@ -46,18 +46,18 @@ import Values
         "subqueue", "worker",
     ]
 
-    private func fill(_ jobs: JobsDatabase) async throws {
-        try await jobs.enqueue(3_000)
-        try await jobs.enqueue(3_000) { $0.runAt = .now() + .seconds(3_600) }
-        let ended = try await jobs.lease(1_000, seconds: 60).prefix(500).map { job in
+    private func fill(_ fixture: Fixture) async throws {
+        try await fixture.enqueue(3_000)
+        try await fixture.enqueue(3_000) { $0.runAt = .now() + .seconds(3_600) }
+        let ended = try await fixture.lease(1_000, seconds: 60).prefix(500).map { job in
             FinishedAttempt(lease: HeldLease(id: job.id, token: job.token), result: .succeeded(result: nil))
         }
-        _ = try await jobs.store.finish(ended)
+        _ = try await fixture.jobs.finish(ended)
     }
 
     @Test func `reclaim reads leases by block range and everything else by key`() async throws {
-        try await withEitherStatistics { jobs in
-            let plan = try await plan(JobStore.reclaim, "500", jobs)
+        try await withEitherStatistics { fixture in
+            let plan = try await plan(JobStore.reclaim, "500", fixture)
             #expect(plan.contains("Tid Range Scan on lease"), "\(plan)")
             #expect(!plan.contains("Seq Scan"), "\(plan)")
             #expect(!plan.contains("Hash Join") && !plan.contains("Merge Join"), "\(plan)")
@@ -65,8 +65,8 @@ import Values
     }
 
     @Test func `promotion finds what is due by its time`() async throws {
-        try await withEitherStatistics { jobs in
-            let plan = try await plan(JobStore.promote, "1000, '-infinity'", jobs)
+        try await withEitherStatistics { fixture in
+            let plan = try await plan(JobStore.promote, "1000, '-infinity'", fixture)
             #expect(plan.contains("Index Scan using scheduled_run_at on scheduled"), "\(plan)")
             #expect(plan.contains("Tid Scan on scheduled"), "\(plan)")
             #expect(!plan.contains("Seq Scan"), "\(plan)")
@@ -74,17 +74,17 @@ import Values
     }
 
     @Test func `a fold reads the delta from its block on`() async throws {
-        try await withEitherStatistics { jobs in
-            let plan = try await plan(JobStore.fold, "20000, 3", jobs)
+        try await withEitherStatistics { fixture in
+            let plan = try await plan(JobStore.fold, "20000, 3", fixture)
             #expect(plan.contains("Tid Range Scan on transition_delta"), "\(plan)")
             #expect(!plan.contains("Seq Scan"), "\(plan)")
         }
     }
 
     @Test func `raising a mark reads one row of ready for each subqueue`() async throws {
-        try await withEitherStatistics { jobs in
+        try await withEitherStatistics { fixture in
             for (statement, arguments) in [(JobStore.raise, "1000, '{1,2}'"), (JobStore.sweep, "")] {
-                let plan = try await plan(statement, arguments, jobs)
+                let plan = try await plan(statement, arguments, fixture)
                 #expect(plan.contains("Index Only Scan using ready_subqueue_seq on ready"), "\(plan)")
                 #expect(!plan.contains("Seq Scan on ready"), "\(plan)")
             }
@@ -92,11 +92,12 @@ import Values
     }
 
     @Test func `removal walks the key of the ended jobs in its order, in old partitions only`() async throws {
-        try await withEitherStatistics { jobs in
+        try await withEitherStatistics { fixture in
             let start = "0, '00000000-0000-0000-0000-000000000000', 1000, 24, 168, 24"
-            let plan = try await plan(JobStore.remove, start, isRun: true, jobs)
+            let plan = try await plan(JobStore.remove, start, isRun: true, fixture)
             #expect(!plan.contains("Seq Scan on outcome") && !plan.contains("Seq Scan on job"), "\(plan)")
-            let today = try await jobs.sql("SELECT suffix FROM job_partition ORDER BY starts LIMIT 1").onlyRow().text(0)
+            let today = try await fixture.sql("SELECT suffix FROM job_partition ORDER BY starts LIMIT 1").onlyRow()
+                .text(0)
             let walks = plan.split(separator: "\n").filter { $0.contains("Index Only Scan using outcome_") }
             #expect(walks.contains { $0.contains("outcome_default_pkey") && !$0.contains("never executed") }, "\(plan)")
             #expect(walks.contains { $0.contains(today) && $0.contains("never executed") }, "\(plan)")

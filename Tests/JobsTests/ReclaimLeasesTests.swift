@@ -8,10 +8,10 @@ import Values
 
 @Suite struct ReclaimLeasesTests {
     @Test func `an expired lease is taken back, and the job leased again with a higher token`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.enqueue(1) { $0.backoff = .none }[0]
-            let first = try #require(try await jobs.lease(1, worker: 7, seconds: -1).first)
-            let batch = try await jobs.store.reclaimExpired(atMost: 10)
+        try await Fixture.use { fixture in
+            let id = try await fixture.enqueue(1) { $0.backoff = .none }[0]
+            let first = try #require(try await fixture.lease(1, worker: 7, seconds: -1).first)
+            let batch = try await fixture.jobs.reclaimExpired(atMost: 10)
             let reclaimed = try #require(batch.leases.first)
             #expect(batch.leases.count == 1)
             #expect(reclaimed.jobID == id)
@@ -19,40 +19,40 @@ import Values
             #expect(reclaimed.token == first.token && reclaimed.workerID == 7 && reclaimed.attempt == 1)
             #expect(reclaimed.expiredAt < batch.moment)
             #expect(reclaimed.fate == .scheduled)
-            #expect(try await jobs.status(of: id) == .scheduled)
+            #expect(try await fixture.status(of: id) == .scheduled)
 
-            #expect(try await jobs.store.promoteDue(atMost: 10, from: .earliest).count == 1)
-            let second = try #require(try await jobs.lease(1, seconds: 60).first)
+            #expect(try await fixture.jobs.promoteDue(atMost: 10, from: .earliest).count == 1)
+            let second = try #require(try await fixture.lease(1, seconds: 60).first)
             #expect(second.id == id && second.attempt == 2)
             #expect(second.token > first.token)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `who lost the lease can neither finish nor renew it any more`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(1) { $0.backoff = .none }
-            let stale = try #require(try await jobs.lease(1, seconds: -1).first)
-            _ = try await jobs.store.reclaimExpired(atMost: 10)
-            #expect(try await jobs.finish(stale) == .leaseLost)
-            _ = try await jobs.store.promoteDue(atMost: 10, from: .earliest)
-            let current = try #require(try await jobs.lease(1, seconds: 60).first)
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(1) { $0.backoff = .none }
+            let stale = try #require(try await fixture.lease(1, seconds: -1).first)
+            _ = try await fixture.jobs.reclaimExpired(atMost: 10)
+            #expect(try await fixture.finish(stale) == .leaseLost)
+            _ = try await fixture.jobs.promoteDue(atMost: 10, from: .earliest)
+            let current = try #require(try await fixture.lease(1, seconds: 60).first)
 
-            #expect(try await jobs.finish(stale) == .leaseLost)
-            let renewed = try await jobs.store.renew([HeldLease(id: stale.id, token: stale.token)], leaseSeconds: 60)
+            #expect(try await fixture.finish(stale) == .leaseLost)
+            let renewed = try await fixture.jobs.renew([HeldLease(id: stale.id, token: stale.token)], leaseSeconds: 60)
             #expect(renewed.isEmpty)
-            #expect(try await jobs.status(of: stale.id) == .running)
-            #expect(try await jobs.finish(current) == .succeeded)
-            #expect(try await jobs.status(of: stale.id) == .succeeded)
+            #expect(try await fixture.status(of: stale.id) == .running)
+            #expect(try await fixture.finish(current) == .succeeded)
+            #expect(try await fixture.status(of: stale.id) == .succeeded)
         }
     }
 
     @Test func `a lease that has not expired is left alone, and its expiry is told`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(2)
-            _ = try await jobs.lease(1, seconds: 600)
-            _ = try await jobs.lease(1, seconds: 60)
-            let batch = try await jobs.store.reclaimExpired(atMost: 10)
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(2)
+            _ = try await fixture.lease(1, seconds: 600)
+            _ = try await fixture.lease(1, seconds: 60)
+            let batch = try await fixture.jobs.reclaimExpired(atMost: 10)
             #expect(batch.leases.isEmpty)
             let next = try #require(batch.nextExpiry) - batch.moment
             #expect(next > .seconds(30) && next <= .seconds(60))
@@ -60,62 +60,63 @@ import Values
     }
 
     @Test func `with no lease left there is no next expiry`() async throws {
-        try await JobsDatabase.use { jobs in
-            let batch = try await jobs.store.reclaimExpired(atMost: 10)
+        try await Fixture.use { fixture in
+            let batch = try await fixture.jobs.reclaimExpired(atMost: 10)
             #expect(batch.nextExpiry == nil)
         }
     }
 
     @Test func `a lease that is being renewed is passed over without waiting`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(1)
-            _ = try await jobs.leaseExpired(1)
-            try await jobs.general.transaction { transaction in
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(1)
+            _ = try await fixture.leaseExpired(1)
+            try await fixture.general.transaction { transaction in
                 _ = try await transaction.execute(
                     sql: "UPDATE lease SET expires_at = clock_timestamp() + interval '1 minute'")
-                #expect(try await jobs.store.reclaimExpired(atMost: 10).leases.isEmpty)
+                #expect(try await fixture.jobs.reclaimExpired(atMost: 10).leases.isEmpty)
             }
-            #expect(try await jobs.store.reclaimExpired(atMost: 10).leases.isEmpty)
-            #expect(try await jobs.number("SELECT count(*) FROM lease") == 1)
+            #expect(try await fixture.jobs.reclaimExpired(atMost: 10).leases.isEmpty)
+            #expect(try await fixture.count("lease") == 1)
         }
     }
 
     /// Both look at the same rows at the same instant, again and again; each row must go to exactly one of them.
     @Test func `renewal and reclaim never both win a lease`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.withOther { reaper in
+        try await Fixture.use { fixture in
+            try await fixture.withOther { reaper in
                 for _ in 0..<20 {
-                    try await jobs.enqueue(100) { $0.backoff = .none }
-                    let held = try await jobs.leaseExpired(100).map { HeldLease(id: $0.id, token: $0.token) }
-                    async let renewing = jobs.store.renew(held, leaseSeconds: 600)
-                    async let reclaiming = reaper.store.reclaimExpired(atMost: 1_000)
+                    try await fixture.enqueue(100) { $0.backoff = .none }
+                    let held = try await fixture.leaseExpired(100).map { HeldLease(id: $0.id, token: $0.token) }
+                    async let renewing = fixture.jobs.renew(held, leaseSeconds: 600)
+                    async let reclaiming = reaper.jobs.reclaimExpired(atMost: 1_000)
                     let renewed = Set(try await renewing.keys.map(\.id))
                     let reclaimed = Set(try await reclaiming.leases.map(\.jobID))
                     #expect(renewed.isDisjoint(with: reclaimed))
                     #expect(renewed.union(reclaimed).isSubset(of: held.map(\.id)))
-                    #expect(try await jobs.ids("SELECT id FROM lease WHERE expires_at > clock_timestamp()") == renewed)
+                    #expect(
+                        try await fixture.ids("SELECT id FROM lease WHERE expires_at > clock_timestamp()") == renewed)
                     // What the other had locked at that instant is found by the next.
-                    let rest = try await reaper.store.reclaimExpired(atMost: 1_000).leases.count
+                    let rest = try await reaper.jobs.reclaimExpired(atMost: 1_000).leases.count
                     #expect(rest + reclaimed.count + renewed.count == held.count)
-                    try await jobs.sql("DELETE FROM lease")
-                    try await jobs.sql("DELETE FROM scheduled")
+                    try await fixture.sql("DELETE FROM lease")
+                    try await fixture.sql("DELETE FROM scheduled")
                 }
             }
         }
     }
 
     @Test func `five reclaimers at once take each lease once`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             let count = 1_500
-            let ids = try await jobs.enqueue(count)
-            _ = try await jobs.leaseExpired(count)
+            let ids = try await fixture.enqueue(count)
+            _ = try await fixture.leaseExpired(count)
             let taken = try await withThrowingTaskGroup(of: [UUID].self) { group in
                 for _ in 0..<5 {
                     group.addTask {
-                        try await jobs.withOther { reaper in
+                        try await fixture.withOther { reaper in
                             var taken: [UUID] = []
                             while true {
-                                let leases = try await reaper.store.reclaimExpired(atMost: 20).leases
+                                let leases = try await reaper.jobs.reclaimExpired(atMost: 20).leases
                                 guard !leases.isEmpty else { return taken }
                                 taken += leases.map(\.jobID)
                             }
@@ -124,61 +125,58 @@ import Values
                 }
                 return try await group.reduce(into: []) { $0 += $1 }
             }
-            let rest = try await jobs.store.reclaimExpired(atMost: 1_000).leases.map(\.jobID)
+            let rest = try await fixture.jobs.reclaimExpired(atMost: 1_000).leases.map(\.jobID)
             #expect(taken.count + rest.count == count)
             #expect(Set(taken + rest) == Set(ids))
-            #expect(try await jobs.number("SELECT count(*) FROM scheduled") == Int64(count))
-            #expect(try await jobs.transitions()["reclaimed"] == Int64(count))
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.count("scheduled") == Int64(count))
+            #expect(try await fixture.transitions()["reclaimed"] == Int64(count))
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a lease that expires with the last attempt fails the job, and says why`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.enqueue(1) { $0.maxAttempts = 1 }[0]
-            _ = try await jobs.leaseExpired(1)
-            #expect(try await jobs.store.reclaimExpired(atMost: 10).leases.map(\.fate) == [.failed])
-            let job = try #require(try await jobs.store.find(id))
+        try await Fixture.use { fixture in
+            let id = try await fixture.enqueue(1) { $0.maxAttempts = 1 }[0]
+            _ = try await fixture.leaseExpired(1)
+            #expect(try await fixture.jobs.reclaimExpired(atMost: 10).leases.map(\.fate) == [.failed])
+            let job = try #require(try await fixture.jobs.find(id))
             #expect(job.status == .failed && job.attempt == 1)
             let error = String(decoding: try #require(job.lastError), as: UTF8.self)
             #expect(error.contains("lease_expired"))
-            #expect(try await jobs.transitions()["reclaimed_failed"] == 1)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.transitions()["reclaimed_failed"] == 1)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a job that was asked to stop is cancelled when its lease expires`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.enqueue(1)[0]
-            _ = try await jobs.leaseExpired(1)
-            try await jobs.sql("UPDATE lease SET cancel_requested_at = clock_timestamp()")
-            try await jobs.sql(
-                "INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'cancel_requested', 1 FROM lease"
-            )
-            #expect(try await jobs.store.reclaimExpired(atMost: 10).leases.map(\.fate) == [.cancelled])
-            #expect(try await jobs.status(of: id) == .cancelled)
-            #expect(try await jobs.countMismatches() == 0)
+        try await Fixture.use { fixture in
+            let id = try await fixture.enqueue(1)[0]
+            _ = try await fixture.leaseExpired(1)
+            try await fixture.requestCancel(id)
+            #expect(try await fixture.jobs.reclaimExpired(atMost: 10).leases.map(\.fate) == [.cancelled])
+            #expect(try await fixture.status(of: id) == .cancelled)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `the backoff is waited out before the next attempt`() async throws {
-        try await JobsDatabase.use { jobs in
-            let id = try await jobs.enqueue(1) { $0.backoff = .fixed(baseSeconds: 3_600) }[0]
-            _ = try await jobs.leaseExpired(1)
-            let batch = try await jobs.store.reclaimExpired(atMost: 10)
-            #expect(try await jobs.store.promoteDue(atMost: 10, from: .earliest).count == 0)
-            let job = try #require(try await jobs.store.find(id))
+        try await Fixture.use { fixture in
+            let id = try await fixture.enqueue(1) { $0.backoff = .fixed(baseSeconds: 3_600) }[0]
+            _ = try await fixture.leaseExpired(1)
+            let batch = try await fixture.jobs.reclaimExpired(atMost: 10)
+            #expect(try await fixture.jobs.promoteDue(atMost: 10, from: .earliest).count == 0)
+            let job = try #require(try await fixture.jobs.find(id))
             #expect(job.status == .scheduled)
             #expect(job.runAt - batch.moment > .seconds(3_000))
         }
     }
 
     @Test func `one statement takes no more than it is allowed`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.enqueue(25)
-            _ = try await jobs.leaseExpired(25)
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(25)
+            _ = try await fixture.leaseExpired(25)
             var counts: [Int] = []
-            for _ in 0..<4 { counts.append(try await jobs.store.reclaimExpired(atMost: 10).leases.count) }
+            for _ in 0..<4 { counts.append(try await fixture.jobs.reclaimExpired(atMost: 10).leases.count) }
             #expect(counts == [10, 10, 5, 0])
         }
     }

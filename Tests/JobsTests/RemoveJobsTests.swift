@@ -6,56 +6,13 @@ import TestKit
 import Testing
 import Values
 
-/// Jobs of days gone by.
-extension JobsDatabase {
-    /// Creates `count` jobs `createdAgo` (an interval of PostgreSQL) that ended `finishedAgo`, as the statements of
-    /// their life would have left them.
-    func insertEnded(
-        _ count: Int32, as status: JobStatus, createdAgo: String, finishedAgo: String? = nil, queue: String = "old"
-    ) async throws {
-        try await sql(
-            "SELECT register_subqueues(ARRAY[$1], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])", texts: [queue])
-        var parameters = Parameters()
-        parameters.append(count)
-        for text in [status.rawValue, createdAgo, finishedAgo ?? createdAgo, queue] { parameters.append(text: text) }
-        try await sql(
-            """
-            WITH made AS MATERIALIZED (
-                SELECT overlay(gen_random_uuid()::text
-                               PLACING left(uuid_at(clock_timestamp() - $3::interval)::text, 13) FROM 1 FOR 13)::uuid
-                           AS id,
-                       b.id AS subqueue_id
-                FROM generate_series(1, $1::int), subqueue b JOIN queue q ON q.id = b.queue_id WHERE q.name = $5),
-            stored AS (
-                INSERT INTO job (id, created_at, subqueue_id, payload)
-                SELECT id, clock_timestamp() - $3::interval, subqueue_id, 'null' FROM made),
-            outcome_rows AS (
-                INSERT INTO outcome (id, token, worker_id, finished_at, subqueue_id, attempt, status)
-                SELECT id, 1, 1, clock_timestamp() - $4::interval, subqueue_id, 1, $2::job_status FROM made),
-            error_rows AS (
-                INSERT INTO attempt_error (id, token, worker_id, started_at, failed_at, attempt, error)
-                SELECT id, 1, 1, clock_timestamp(), clock_timestamp(), 1, '{}' FROM made WHERE $2 = 'failed')
-            INSERT INTO transition_delta (subqueue_id, transition, n)
-            SELECT subqueue_id, unnest(CASE $2 WHEN 'succeeded' THEN ARRAY['enqueued', 'leased', 'succeeded']
-                                           WHEN 'failed' THEN ARRAY['enqueued', 'leased', 'failed']
-                                           ELSE ARRAY['enqueued', 'cancelled_queued'] END)::job_transition, count(*)
-            FROM made GROUP BY 1
-            """, parameters)
-    }
-
-    @discardableResult
-    func sql(_ sql: String, texts: [String]) async throws -> Rows {
-        var parameters = Parameters()
-        for text in texts { parameters.append(text: text) }
-        return try await self.sql(sql, parameters)
-    }
-
+extension Fixture {
     /// The removals of a whole sweep.
     func sweep(_ policy: RetentionPolicy, atMost limit: Int32 = 1_000) async throws -> [RemovalBatch] {
         var batches: [RemovalBatch] = []
         var cursor: RemovalCursor? = .start
         while let position = cursor {
-            let batch = try await store.removeEnded(policy, after: position, atMost: limit)
+            let batch = try await jobs.removeEnded(policy, after: position, atMost: limit)
             batches.append(batch)
             cursor = batch.next
         }
@@ -75,78 +32,80 @@ extension JobsDatabase {
     private let policy = RetentionPolicy(succeededHours: 24, failedHours: 168, cancelledHours: 24)
 
     @Test func `each status is kept for its own time`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             for status in [JobStatus.succeeded, .failed, .cancelled] {
-                try await jobs.insertEnded(3, as: status, createdAgo: "23 hours")
-                try await jobs.insertEnded(5, as: status, createdAgo: "25 hours")
-                try await jobs.insertEnded(7, as: status, createdAgo: "200 hours")
+                try await fixture.insertEnded(3, as: status, createdAgo: "23 hours")
+                try await fixture.insertEnded(5, as: status, createdAgo: "25 hours")
+                try await fixture.insertEnded(7, as: status, createdAgo: "200 hours")
             }
-            let batch = try #require(try await jobs.sweep(policy).first)
+            let batch = try #require(try await fixture.sweep(policy).first)
             #expect(batch.succeeded == 12 && batch.cancelled == 12 && batch.failed == 7)
-            #expect(try await jobs.outcomes() == ["succeeded": 3, "cancelled": 3, "failed": 8])
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 14)
-            #expect(try await jobs.number("SELECT count(*) FROM attempt_error") == 8)
-            #expect(try await jobs.transitions()["removed_failed"] == 7)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.outcomes() == ["succeeded": 3, "cancelled": 3, "failed": 8])
+            #expect(try await fixture.count("job") == 14)
+            #expect(try await fixture.count("attempt_error") == 8)
+            #expect(try await fixture.transitions()["removed_failed"] == 7)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a job is kept from its end on, not from its creation`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertEnded(1, as: .succeeded, createdAgo: "100 hours", finishedAgo: "1 hour")
-            #expect(try await jobs.sweep(policy).map(\.count) == [0])
-            #expect(try await jobs.outcomes() == ["succeeded": 1])
+        try await Fixture.use { fixture in
+            try await fixture.insertEnded(1, as: .succeeded, createdAgo: "100 hours", finishedAgo: "1 hour")
+            #expect(try await fixture.sweep(policy).map(\.count) == [0])
+            #expect(try await fixture.outcomes() == ["succeeded": 1])
         }
     }
 
     @Test func `a live job is never removed, however old it is`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             let everything = RetentionPolicy(succeededHours: 0, failedHours: 0, cancelledHours: 0)
-            try await jobs.enqueue(3)
-            try await jobs.enqueue(1) { $0.runAt = .now() + .seconds(3_600) }
-            _ = try await jobs.lease(1, seconds: 60)
-            try await jobs.sql("UPDATE job SET created_at = created_at - interval '1 year'")
-            #expect(try await jobs.sweep(everything).map(\.count) == [0])
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 4)
-            #expect(try await jobs.number("SELECT count(*) FROM jobs") == 4)
+            try await fixture.enqueue(3)
+            try await fixture.enqueue(1) { $0.runAt = .now() + .seconds(3_600) }
+            _ = try await fixture.lease(1, seconds: 60)
+            try await fixture.sql("UPDATE job SET created_at = created_at - interval '1 year'")
+            #expect(try await fixture.sweep(everything).map(\.count) == [0])
+            #expect(try await fixture.count("job") == 4)
+            #expect(try await fixture.count("jobs") == 4)
         }
     }
 
     @Test func `a statement looks at no more jobs than it is allowed`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertEnded(12, as: .succeeded, createdAgo: "48 hours", queue: "a")
-            try await jobs.insertEnded(9, as: .failed, createdAgo: "48 hours", queue: "b")
-            try await jobs.insertEnded(4, as: .cancelled, createdAgo: "48 hours", queue: "c")
-            let batches = try await jobs.sweep(policy, atMost: 5)
+        try await Fixture.use { fixture in
+            try await fixture.insertEnded(12, as: .succeeded, createdAgo: "48 hours", queue: "a")
+            try await fixture.insertEnded(9, as: .failed, createdAgo: "48 hours", queue: "b")
+            try await fixture.insertEnded(4, as: .cancelled, createdAgo: "48 hours", queue: "c")
+            let batches = try await fixture.sweep(policy, atMost: 5)
             #expect(batches.allSatisfy { $0.count <= 5 })
             #expect(batches.count == 6)
-            #expect(try await jobs.outcomes() == ["failed": 9])
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.outcomes() == ["failed": 9])
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `three sweepers at once remove each job once`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertEnded(900, as: .succeeded, createdAgo: "48 hours")
+        try await Fixture.use { fixture in
+            try await fixture.insertEnded(900, as: .succeeded, createdAgo: "48 hours")
             let removed = try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<3 {
                     group.addTask {
-                        try await jobs.withOther { try await $0.sweep(policy, atMost: 50).reduce(0) { $0 + $1.count } }
+                        try await fixture.withOther {
+                            try await $0.sweep(policy, atMost: 50).reduce(0) { $0 + $1.count }
+                        }
                     }
                 }
                 return try await group.reduce(0, +)
             }
             #expect(removed == 900)
-            #expect(try await jobs.transitions()["removed_succeeded"] == 900)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.transitions()["removed_succeeded"] == 900)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a job that is retried while it is to be removed stays`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertEnded(1, as: .failed, createdAgo: "200 hours")
-            let id = try #require(try await jobs.ids("SELECT id FROM outcome").first)
-            let removing = try await jobs.general.transaction { transaction in
+        try await Fixture.use { fixture in
+            try await fixture.insertEnded(1, as: .failed, createdAgo: "200 hours")
+            let id = try #require(try await fixture.ids("SELECT id FROM outcome").first)
+            let removing = try await fixture.general.transaction { transaction in
                 var parameters = Parameters()
                 parameters.append(id)
                 // What a retry does first; it holds the row while the sweep comes by.
@@ -157,60 +116,61 @@ extension JobsDatabase {
                 _ = try await transaction.execute(
                     sql: "INSERT INTO ready (id, ready_at, subqueue_id, attempt) VALUES ($1, clock_timestamp(), $2, 1)",
                     parameters)
-                let removing = Task(executorPreference: TestLoop.shared) { try await jobs.sweep(policy) }
-                try await jobs.untilBlocked()
+                let removing = Task(executorPreference: TestLoop.shared) { try await fixture.sweep(policy) }
+                try await fixture.waitUntilBlocked()
                 return removing
             }
             #expect(try await removing.value.map(\.count) == [0])
-            #expect(try await jobs.status(of: id) == .queued)
+            #expect(try await fixture.status(of: id) == .queued)
         }
     }
 
     @Test func `a queue keeps its jobs for as long as it says`() async throws {
-        try await JobsDatabase.use { jobs in
+        try await Fixture.use { fixture in
             for queue in ["usual", "short", "long"] {
                 for status in [JobStatus.succeeded, .failed] {
-                    try await jobs.insertEnded(2, as: status, createdAgo: "3 hours", queue: queue)
-                    try await jobs.insertEnded(3, as: status, createdAgo: "200 hours", queue: queue)
+                    try await fixture.insertEnded(2, as: status, createdAgo: "3 hours", queue: queue)
+                    try await fixture.insertEnded(3, as: status, createdAgo: "200 hours", queue: queue)
                 }
             }
-            try await jobs.store.configure(queue: "short") { $0.succeededHours = 2 }
-            try await jobs.store.configure(queue: "long") {
+            try await fixture.jobs.configure(queue: "short") { $0.succeededHours = 2 }
+            try await fixture.jobs.configure(queue: "long") {
                 $0.succeededHours = 300
                 $0.failedHours = 100
             }
-            #expect(try await jobs.sweep(policy, atMost: 4).allSatisfy { $0.count <= 4 })
+            #expect(try await fixture.sweep(policy, atMost: 4).allSatisfy { $0.count <= 4 })
             var left: [String] = []
-            for row in try await jobs.sql("SELECT queue, status::text, count(*) FROM jobs GROUP BY 1, 2 ORDER BY 1, 2")
+            for row in try await fixture.sql(
+                "SELECT queue, status::text, count(*) FROM jobs GROUP BY 1, 2 ORDER BY 1, 2")
             {
                 left.append("\(try row.text(0)) \(try row.text(1)) \(try row.int8(2))")
             }
             #expect(
                 left == ["long failed 2", "long succeeded 5", "short failed 2", "usual failed 2", "usual succeeded 2"])
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a sweep goes on in the middle of a subqueue and over the end of one`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertEnded(7, as: .failed, createdAgo: "48 hours", queue: "a")
-            try await jobs.insertEnded(5, as: .succeeded, createdAgo: "48 hours", queue: "b")
-            let batches = try await jobs.sweep(policy, atMost: 3)
+        try await Fixture.use { fixture in
+            try await fixture.insertEnded(7, as: .failed, createdAgo: "48 hours", queue: "a")
+            try await fixture.insertEnded(5, as: .succeeded, createdAgo: "48 hours", queue: "b")
+            let batches = try await fixture.sweep(policy, atMost: 3)
             // Seven and five are looked at, once each, three at a time.
             #expect(batches.count == 5 && batches.reduce(0) { $0 + $1.succeeded } == 5)
-            #expect(try await jobs.outcomes() == ["failed": 7])
+            #expect(try await fixture.outcomes() == ["failed": 7])
         }
     }
 
     /// Jobs of the status that is kept longest go with their partition.
     @Test func `no job is removed by itself where all statuses are kept equally long`() async throws {
-        try await JobsDatabase.use { jobs in
-            try await jobs.insertPartition(from: -3, to: 0)
-            try await jobs.insertEnded(3, as: .succeeded, createdAgo: "49 hours")
+        try await Fixture.use { fixture in
+            try await fixture.insertPartition(from: -3, to: 0)
+            try await fixture.insertEnded(3, as: .succeeded, createdAgo: "49 hours")
             let equal = RetentionPolicy(succeededHours: 48, failedHours: 48, cancelledHours: 48)
-            #expect(try await jobs.sweep(equal).map(\.count) == [0])
+            #expect(try await fixture.sweep(equal).map(\.count) == [0])
             let unequal = RetentionPolicy(succeededHours: 48, failedHours: 49, cancelledHours: 48)
-            #expect(try await jobs.sweep(unequal).map(\.count) == [3])
+            #expect(try await fixture.sweep(unequal).map(\.count) == [3])
         }
     }
 }

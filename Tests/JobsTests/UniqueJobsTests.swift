@@ -13,68 +13,68 @@ import Values
     }
 
     @Test func `a key is kept with the job, and leads to it until it ends`() async throws {
-        try await JobsDatabase.use { jobs in
-            let first = try await jobs.store.insert(Self.job("k"))
+        try await Fixture.use { fixture in
+            let first = try await fixture.jobs.insert(Self.job("k"))
             #expect(first.uniqueKey == "k")
-            #expect(try await jobs.job(first.id).text == first.text)
-            #expect(try await jobs.store.insert(Self.job("k"), as: nil).existing == first.id)
-            let leased = try await jobs.lease(5, seconds: 60)
+            #expect(try await fixture.job(first.id).text == first.text)
+            #expect(try await fixture.jobs.insert(Self.job("k"), as: nil).existing == first.id)
+            let leased = try await fixture.lease(5, seconds: 60)
             #expect(leased.map(\.id) == [first.id])
-            #expect(try await jobs.store.insert(Self.job("k")).id == first.id)
-            _ = try await jobs.finish(leased[0])
-            let second = try await jobs.store.insert(Self.job("k"))
+            #expect(try await fixture.jobs.insert(Self.job("k")).id == first.id)
+            _ = try await fixture.finish(leased[0])
+            let second = try await fixture.jobs.insert(Self.job("k"))
             #expect(second.id != first.id && second.status == .queued)
-            #expect(try await jobs.transitions() == ["enqueued": 2, "leased": 1, "succeeded": 1])
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.transitions() == ["enqueued": 2, "leased": 1, "succeeded": 1])
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `keys of two types are two, those of two queues one`() async throws {
-        try await JobsDatabase.use { jobs in
-            let one = try await jobs.store.insert(Self.job("k"))
-            let other = try await jobs.store.insert(Self.job("k", type: "mail"))
+        try await Fixture.use { fixture in
+            let one = try await fixture.jobs.insert(Self.job("k"))
+            let other = try await fixture.jobs.insert(Self.job("k", type: "mail"))
             #expect(other.id != one.id)
             var elsewhere = Self.job("k")
             elsewhere.queue = "bulk"
             elsewhere.priority = 5
-            #expect(try await jobs.store.insert(elsewhere).id == one.id)
-            #expect(try await jobs.store.insert(Self.job("K")).id != one.id)
+            #expect(try await fixture.jobs.insert(elsewhere).id == one.id)
+            #expect(try await fixture.jobs.insert(Self.job("K")).id != one.id)
         }
     }
 
     @Test func `a period is kept from creation on, whatever becomes of the job`() async throws {
-        try await JobsDatabase.use { jobs in
-            let first = try await jobs.store.insert(Self.job("k", seconds: 60))
-            let leased = try await jobs.lease(1, seconds: 60)
-            _ = try await jobs.finish(leased[0])
-            #expect(try await jobs.store.insert(Self.job("k", seconds: 1)).id == first.id)
-            #expect(try await jobs.store.insert(Self.job("k")).id == first.id)
-            try await jobs.sql("UPDATE unique_key_holder SET expires_at = clock_timestamp()")
-            let second = try await jobs.store.insert(Self.job("k"))
+        try await Fixture.use { fixture in
+            let first = try await fixture.jobs.insert(Self.job("k", seconds: 60))
+            let leased = try await fixture.lease(1, seconds: 60)
+            _ = try await fixture.finish(leased[0])
+            #expect(try await fixture.jobs.insert(Self.job("k", seconds: 1)).id == first.id)
+            #expect(try await fixture.jobs.insert(Self.job("k")).id == first.id)
+            try await fixture.sql("UPDATE unique_key_holder SET expires_at = clock_timestamp()")
+            let second = try await fixture.jobs.insert(Self.job("k"))
             #expect(second.id != first.id)
             // The one that waits has it until it ends.
-            #expect(try await jobs.store.insert(Self.job("k", seconds: 1)).id == second.id)
+            #expect(try await fixture.jobs.insert(Self.job("k", seconds: 1)).id == second.id)
         }
     }
 
     @Test func `of one key in a bulk the first is created, and the others lead to it`() async throws {
-        try await JobsDatabase.use { jobs in
-            let there = try await jobs.store.insert(Self.job("there"))
+        try await Fixture.use { fixture in
+            let there = try await fixture.jobs.insert(Self.job("there"))
             let keys = ["b", "a", "b", "there", "c", "a", "b"]
-            let made = try await jobs.store.insertAll(keys.map { Self.job($0) } + [NewJob(type: "work")])
+            let made = try await fixture.jobs.insertAll(keys.map { Self.job($0) } + [NewJob(type: "work")])
             #expect(made.existing == [false, false, true, true, false, true, true, false])
             #expect(made.ids[2] == made.ids[0] && made.ids[6] == made.ids[0] && made.ids[5] == made.ids[1])
             #expect(made.ids[3] == there.id)
-            #expect(try await jobs.number("SELECT count(*) FROM job") == 5)
-            #expect(try await jobs.ids("SELECT id FROM ready") == Set(made.ids))
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.count("job") == 5)
+            #expect(try await fixture.ids("SELECT id FROM ready") == Set(made.ids))
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `sixteen stores that race with one key create one job`() async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.create()
-            try await jobs.withStores(16) { stores in
+        try await Fixture.use { fixture in
+            _ = try await fixture.create()
+            try await fixture.withStores(16) { stores in
                 for round in 0..<5 {
                     let ids = try await withThrowingTaskGroup(of: UUID.self) { tasks in
                         for store in stores {
@@ -85,10 +85,11 @@ import Values
                         return try await tasks.reduce(into: Set<UUID>()) { $0.insert($1) }
                     }
                     #expect(ids.count == 1)
-                    #expect(try await jobs.number("SELECT count(*) FROM job WHERE unique_key = 'round \(round)'") == 1)
+                    #expect(
+                        try await fixture.number("SELECT count(*) FROM job WHERE unique_key = 'round \(round)'") == 1)
                 }
             }
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
@@ -97,9 +98,9 @@ import Values
         seed: UInt64
     ) async throws {
         let keys = (0..<40).map { "key \($0)" }
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.create()
-            try await jobs.withStores(16) { stores in
+        try await Fixture.use { fixture in
+            _ = try await fixture.create()
+            try await fixture.withStores(16) { stores in
                 let answers = try await withThrowingTaskGroup(of: [String: UUID].self) { tasks in
                     for (index, store) in stores.enumerated() {
                         tasks.addTask {
@@ -114,16 +115,16 @@ import Values
                 #expect(Set(answers).count == 1)
                 #expect(answers.count == 16)
             }
-            #expect(try await jobs.number("SELECT count(*) FROM job WHERE unique_key IS NOT NULL") == 40)
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.number("SELECT count(*) FROM job WHERE unique_key IS NOT NULL") == 40)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test(arguments: TestSeeds.take(1))
     func `while jobs of one key are created and finished, at most one lives`(seed: UInt64) async throws {
-        try await JobsDatabase.use { jobs in
-            _ = try await jobs.leaseNew()
-            try await jobs.withStores(8) { stores in
+        try await Fixture.use { fixture in
+            _ = try await fixture.leaseNew()
+            try await fixture.withStores(8) { stores in
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
                     for (index, store) in stores.enumerated() {
                         tasks.addTask {
@@ -135,7 +136,7 @@ import Values
                                 } else {
                                     _ = try await store.retry(job.id)
                                 }
-                                let alive = try await jobs.number(
+                                let alive = try await fixture.number(
                                     """
                                     SELECT count(*) FROM jobs
                                     WHERE unique_key = 'k' AND status NOT IN ('succeeded', 'failed', 'cancelled')
@@ -147,35 +148,37 @@ import Values
                     try await tasks.waitForAll()
                 }
             }
-            #expect(try await jobs.countMismatches() == 0)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a job is not retried while another has its key, and claims it again when that is over`() async throws {
-        try await JobsDatabase.use { jobs in
-            let first = try await jobs.store.insert(Self.job("k"))
-            #expect(try await jobs.store.cancel(first.id).done == .cancelled)
-            let second = try await jobs.store.insert(Self.job("k"))
-            #expect(try await jobs.store.retry(first.id).refused == .cancelled)
-            #expect(try await jobs.store.conflictingJob(of: first.id) == second.id)
-            #expect(try await jobs.store.cancel(second.id).done == .cancelled)
-            #expect(try await jobs.store.retry(first.id).done == .queued)
-            #expect(try await jobs.store.conflictingJob(of: first.id) == nil)
-            #expect(try await jobs.store.insert(Self.job("k")).id == first.id)
-            #expect(try await jobs.store.retry(second.id).refused == .cancelled)
-            #expect(try await jobs.countMismatches() == 0)
+        try await Fixture.use { fixture in
+            let first = try await fixture.jobs.insert(Self.job("k"))
+            #expect(try await fixture.jobs.cancel(first.id).done == .cancelled)
+            let second = try await fixture.jobs.insert(Self.job("k"))
+            #expect(try await fixture.jobs.retry(first.id).refused == .cancelled)
+            #expect(try await fixture.jobs.conflictingJob(of: first.id) == second.id)
+            #expect(try await fixture.jobs.cancel(second.id).done == .cancelled)
+            #expect(try await fixture.jobs.retry(first.id).done == .queued)
+            #expect(try await fixture.jobs.conflictingJob(of: first.id) == nil)
+            #expect(try await fixture.jobs.insert(Self.job("k")).id == first.id)
+            #expect(try await fixture.jobs.retry(second.id).refused == .cancelled)
+            #expect(try await fixture.countMismatches() == 0)
         }
     }
 
     @Test func `a claim goes with its job, unless another job has taken it over`() async throws {
-        try await JobsDatabase.use { jobs in
-            let (one, two) = (try await jobs.store.insert(Self.job("a")), try await jobs.store.insert(Self.job("b")))
-            for id in [one.id, two.id] { _ = try await jobs.store.cancel(id) }
-            let next = try await jobs.store.insert(Self.job("b"))
+        try await Fixture.use { fixture in
+            let (one, two) = (
+                try await fixture.jobs.insert(Self.job("a")), try await fixture.jobs.insert(Self.job("b"))
+            )
+            for id in [one.id, two.id] { _ = try await fixture.jobs.cancel(id) }
+            let next = try await fixture.jobs.insert(Self.job("b"))
             let policy = RetentionPolicy(succeededHours: 1, failedHours: 1, cancelledHours: 0)
-            _ = try await jobs.store.removeEnded(policy, after: .start, atMost: 100)
-            #expect(try await jobs.store.find(one.id) == nil)
-            #expect(try await jobs.ids("SELECT id FROM unique_key_holder") == [next.id])
+            _ = try await fixture.jobs.removeEnded(policy, after: .start, atMost: 100)
+            #expect(try await fixture.jobs.find(one.id) == nil)
+            #expect(try await fixture.ids("SELECT id FROM unique_key_holder") == [next.id])
         }
     }
 }

@@ -1,11 +1,12 @@
 import Pauses
 import Postgres
+import TestKit
 import Testing
 
 @Suite struct HistoryTests {
     @Test func `the history is append-only`() async throws {
         try await Fixture.use { fixture in
-            _ = try await fixture.set(.all, true)
+            _ = try await fixture.setPause(.all, true)
             for sql in [
                 "UPDATE pause_history SET reason = 'x'", "DELETE FROM pause_history", "TRUNCATE pause_history",
             ] {
@@ -20,23 +21,23 @@ import Testing
         ("client_address = NULL", 2), ("request_id = 'x'", 2), ("hash = set_byte(hash, 7, get_byte(hash, 7) # 1)", 2),
         ("previous_hash = set_byte(previous_hash, 31, get_byte(previous_hash, 31) # 128)", 2),
     ])
-    func `whatever is altered is found, and named`(change: String, version: Int64) async throws {
+    func `an altered row is found`(change: String, version: Int64) async throws {
         try await Fixture.use { fixture in
-            for number in 0..<4 { _ = try await fixture.set(.all, number % 2 == 0) }
-            #expect(try await fixture.check() == [])
-            try await fixture.sql("ALTER TABLE pause_history DISABLE TRIGGER append_only")
+            for number in 0..<4 { _ = try await fixture.setPause(.all, number % 2 == 0) }
+            #expect(try await fixture.historyFaults() == [])
+            try await fixture.permitHistoryChanges()
             try await fixture.sql("UPDATE pause_history SET \(change) WHERE version = \(version)")
-            #expect(try await fixture.check().first?.version == version)
+            #expect(try await fixture.historyFaults().first?.version == version)
         }
     }
 
     @Test(arguments: [(1, 2), (2, 3), (4, 4)] as [(Int64, Int64)])
-    func `a row that is missing is noticed`(version: Int64, named: Int64) async throws {
+    func `a missing row is found`(version: Int64, named: Int64) async throws {
         try await Fixture.use { fixture in
-            for number in 0..<4 { _ = try await fixture.set(.all, number % 2 == 0) }
-            try await fixture.sql("ALTER TABLE pause_history DISABLE TRIGGER append_only")
+            for number in 0..<4 { _ = try await fixture.setPause(.all, number % 2 == 0) }
+            try await fixture.permitHistoryChanges()
             try await fixture.sql("DELETE FROM pause_history WHERE version = \(version)")
-            #expect(try await fixture.check().first?.version == named)
+            #expect(try await fixture.historyFaults().first?.version == named)
         }
     }
 }

@@ -2,7 +2,6 @@ import EventLoop
 import Jobs
 import Pauses
 import Postgres
-import Telemetry
 import TestKit
 import Testing
 import Values
@@ -15,95 +14,95 @@ import Values
             try await fixture.enqueue(2) { $0.type = "rare" }
             try await fixture.enqueue(2) { $0.concurrencyKey = "key" }
 
-            _ = try await fixture.set(.type("rare"), true)
-            _ = try await fixture.set(.queue("default"), true)
+            _ = try await fixture.setPause(.type("rare"), true)
+            _ = try await fixture.setPause(.queue("default"), true)
             #expect(try await fixture.lease(10).map(\.queue) == ["other", "other"])
-            _ = try await fixture.set(.all, true)
-            _ = try await fixture.set(.queue("default"), false)
+            _ = try await fixture.setPause(.all, true)
+            _ = try await fixture.setPause(.queue("default"), false)
             #expect(try await fixture.lease(10).isEmpty)
-            _ = try await fixture.set(.all, false)
+            _ = try await fixture.setPause(.all, false)
             #expect(try await fixture.lease(10).map(\.type) == ["work", "work", "work", "work"])
-            _ = try await fixture.set(.type("rare"), false)
+            _ = try await fixture.setPause(.type("rare"), false)
             #expect(try await fixture.lease(10).map(\.type) == ["rare", "rare"])
         }
     }
 
-    @Test func `why a job waits names who has paused it, and only that has to be undone`() async throws {
+    @Test func `the reasons for a wait name the pauses, and undoing these is enough`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
             let row = try await fixture.sql("SELECT id FROM job").onlyRow()
             let id = try row.uuid(0)
             func codes() async throws -> [String] { try await fixture.jobs.why(id)?.reasons.map(\.code) ?? [] }
             #expect(try await codes() == ["no_worker_for_queue"])
-            _ = try await fixture.set(.all, true)
-            _ = try await fixture.set(.type("work"), true)
-            _ = try await fixture.set(.type("other"), true)
+            _ = try await fixture.setPause(.all, true)
+            _ = try await fixture.setPause(.type("work"), true)
+            _ = try await fixture.setPause(.type("other"), true)
             #expect(try await codes() == ["paused", "paused", "no_worker_for_queue"])
             let detail = try await fixture.jobs.why(id)?.reasons.first?.detail ?? ""
             #expect(
                 detail.contains("all has been paused by somebody since ") && detail.contains("(version 1): because"))
-            _ = try await fixture.set(.all, false)
-            _ = try await fixture.set(.type("work"), false)
+            _ = try await fixture.setPause(.all, false)
+            _ = try await fixture.setPause(.type("work"), false)
             #expect(try await codes() == ["no_worker_for_queue"])
             #expect(try await fixture.lease(1).map(\.id) == [id])
         }
     }
 
-    @Test func `a scope is paused before it has had a job`() async throws {
+    @Test func `a scope can be paused before it has a job`() async throws {
         try await Fixture.use { fixture in
-            _ = try await fixture.set(.queue("new"), true)
-            _ = try await fixture.set(.type("new"), true)
+            _ = try await fixture.setPause(.queue("new"), true)
+            _ = try await fixture.setPause(.type("new"), true)
             try await fixture.enqueue(1) { $0.queue = "new" }
             try await fixture.enqueue(1) { $0.type = "new" }
             #expect(try await fixture.lease(10).isEmpty)
         }
     }
 
-    @Test func `versions grow by one over all scopes, and an outdated goal changes nothing`() async throws {
+    @Test func `versions grow by one over all scopes, and an outdated change is refused`() async throws {
         try await Fixture.use { fixture in
-            guard case .changed(let first) = try await fixture.set(.all, true, expecting: 0) else {
+            guard case .changed(let first) = try await fixture.setPause(.all, true, expecting: 0) else {
                 Issue.record("not changed")
                 return
             }
             #expect(first.version == 1 && first.isPaused && first.reason == "because")
-            guard case .outdated(let state) = try await fixture.set(.all, false, expecting: 0) else {
+            guard case .outdated(let state) = try await fixture.setPause(.all, false, expecting: 0) else {
                 Issue.record("not refused")
                 return
             }
             #expect(state == first)
-            guard case .outdated(let unchanged) = try await fixture.set(.queue("q"), true, expecting: 5) else {
+            guard case .outdated(let unchanged) = try await fixture.setPause(.queue("q"), true, expecting: 5) else {
                 Issue.record("not refused")
                 return
             }
             #expect(unchanged == PauseState(unchanged: .queue("q")))
-            guard case .changed(let second) = try await fixture.set(.queue("q"), true, expecting: 0) else {
+            guard case .changed(let second) = try await fixture.setPause(.queue("q"), true, expecting: 0) else {
                 Issue.record("not changed")
                 return
             }
             #expect(second.version == 2)
-            let latest = try await fixture.control.latest()
+            let latest = try await fixture.pauses.latest()
             #expect(latest.version == 2 && latest.allIsPaused)
-            #expect(try await fixture.control.states().map(\.scope) == [.all, .queue("q")])
-            #expect(try await fixture.check() == [])
+            #expect(try await fixture.pauses.states().map(\.scope) == [.all, .queue("q")])
+            #expect(try await fixture.historyFaults() == [])
         }
     }
 
-    @Test func `many who change at once lose no version`() async throws {
+    @Test func `concurrent changes lose no version`() async throws {
         try await Fixture.use { fixture in
             await withTaskGroup(of: Void.self) { group in
                 for number in 0..<40 {
                     group.addTask {
                         do {
-                            _ = try await fixture.set(number % 2 == 0 ? .all : .queue("q"), number % 3 == 0)
+                            _ = try await fixture.setPause(number % 2 == 0 ? .all : .queue("q"), number % 3 == 0)
                         } catch {
                             Issue.record(error)
                         }
                     }
                 }
             }
-            let history = try await fixture.control.history(limit: 100)
+            let history = try await fixture.pauses.history(limit: 100)
             #expect(history.map(\.version) == (1...40).reversed())
-            #expect(try await fixture.check() == [])
+            #expect(try await fixture.historyFaults() == [])
         }
     }
 
@@ -111,35 +110,31 @@ import Values
         try await Fixture.use { fixture in
             try await fixture.enqueue(20)
             #expect(try await fixture.lease(1).count == 1)
-            let late = try await fixture.pool.transaction { transaction in
+            let late = try await fixture.general.transaction { transaction in
                 _ = try await transaction.execute(
                     sql: "SELECT change_pause_state('all', true, 'r', 'u', NULL, NULL, false, NULL, NULL)")
                 let late = Task(executorPreference: TestLoop.shared) { try await fixture.lease(10) }
-                let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'lease_gate'::regclass"
-                let deadline = MonotonicInstant.now() + .seconds(5)
-                while try await fixture.sql(waiting).onlyRow().int8(0) == 0 {
-                    try #require(MonotonicInstant.now() < deadline, "the lease waits for nothing")
-                }
+                try await fixture.waitUntilBlocked(inStatementWith: "lease_gate")
                 return late
             }
             #expect(try await late.value.isEmpty)
         }
     }
 
-    @Test func `a pause with an end holds until then, and its end is written down once`() async throws {
+    @Test func `a pause with an end holds until then, and its end is recorded once`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
-            var change = PauseChange(scope: .all, isPause: true, reason: "r", updatedBy: "u")
+            var change = PauseChange(.pause, .all, reason: "r", updatedBy: "u")
             change.resumeAt = .latest
-            _ = try await fixture.control.change(change)
+            _ = try await fixture.pauses.change(change)
             #expect(try await fixture.lease(1).isEmpty)
-            #expect(try await fixture.control.resumeDue().isEmpty)
-            try await fixture.sql("UPDATE pause_state SET resume_at = clock_timestamp() - interval '1 s'")
-            #expect(try await fixture.control.states()[0].isPaused == false)
+            #expect(try await fixture.pauses.resumeDue().isEmpty)
+            try await fixture.endPauses()
+            #expect(try await fixture.pauses.states()[0].isPaused == false)
             #expect(try await fixture.lease(1).count == 1)
-            #expect(try await fixture.control.resumeDue() == [.all])
-            #expect(try await fixture.control.resumeDue().isEmpty)
-            #expect(try await fixture.control.history(limit: 10).map(\.isPause) == [false, true])
+            #expect(try await fixture.pauses.resumeDue() == [.all])
+            #expect(try await fixture.pauses.resumeDue().isEmpty)
+            #expect(try await fixture.pauses.history(limit: 10).map(\.isPause) == [false, true])
         }
     }
 }

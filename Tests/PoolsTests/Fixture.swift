@@ -6,14 +6,14 @@ import Values
 
 @testable import Pools
 
-/// A migrated database with pools, whose members are made up by the test.
+/// A migrated database with pools. The test plays the members.
 struct Fixture: Sendable {
     let database: TestDatabase
     let pool: ConnectionPool
     let hot: ConnectionPool
-    /// As people and those who balance have it.
+    /// The store of people and of the rebalancing process.
     let pools: PoolStore
-    /// As members have it.
+    /// The store of members.
     let members: PoolStore
 
     static func use(_ body: @Sendable (Fixture) async throws -> Void) async throws {
@@ -45,29 +45,29 @@ struct Fixture: Sendable {
     }
 
     func join(_ ordinal: Int32, _ boot: UInt64 = 0) async throws -> Membership {
-        let answer = try await members.join(Self.candidate(ordinal, boot), leaseSeconds: 30)
-        guard case .joined(let membership) = answer else { throw Refused(answer: answer) }
+        let result = try await members.join(Self.candidate(ordinal, boot), leaseSeconds: 30)
+        guard case .joined(let membership) = result else { throw NotJoined(result: result) }
         return membership
     }
 
-    struct Refused: Error {
-        let answer: JoinAnswer
+    struct NotJoined: Error {
+        let result: JoinResult
     }
 
-    /// The members 0, 1, ... of a complete pool with six workloads, each of which has taken its own.
+    /// Creates a pool with six workloads and joins the members 0, 1, ...: the pool is complete and assigned.
     func start(_ count: Int32 = 3) async throws -> [Membership] {
         try await configure(size: count)
         var memberships: [Membership] = []
         for ordinal in 0..<count { memberships.append(try await join(ordinal)) }
-        _ = try await pools.balance()
+        _ = try await pools.rebalance()
         return memberships
     }
 
-    /// Takes what is the member's own and free.
-    func takeAll(_ membership: Membership) async throws -> [WorkloadLease] {
-        let view = try await members.renew(membership, [], leaseSeconds: 30)
+    /// Acquires the workloads that are assigned to the member and free.
+    func acquireAll(_ membership: Membership) async throws -> [WorkloadLease] {
+        let renewal = try await members.renew(membership, [], leaseSeconds: 30)
         return try await members.acquire(
-            view.entries.filter(\.isOwn).map(\.name), as: membership, leaseSeconds: 30
+            renewal.entries.filter(\.isOwn).map(\.name), as: membership, leaseSeconds: 30
         ).sorted { $0.name < $1.name }
     }
 
@@ -78,7 +78,7 @@ struct Fixture: Sendable {
 
     func version() async throws -> Int64 { try #require(try await pools.find("swarm")).version }
 
-    /// Moves the end of a membership, and of everything that is held under it, into the past.
+    /// Moves the end of a membership and of its leases into the past.
     func expire(_ membership: Membership) async throws {
         try await sql(
             "UPDATE pool_member SET expires_at = clock_timestamp() - interval '2 s' WHERE ordinal = \(membership.ordinal)"

@@ -1,10 +1,11 @@
 import Postgres
+import TestKit
 import Testing
 
 @testable import Pools
 
-/// The plans of what members and those who balance do several times a second, as their sessions make them: rows are found
-/// by key, whatever the statistics say.
+/// The plans of the statements that members and rebalancing processes execute several times a second, in sessions like
+/// theirs: rows are found by key, with any statistics.
 @Suite struct PoolPlanTests {
     private func plan(
         _ statement: Statement, _ arguments: String, in pool: ConnectionPool
@@ -21,7 +22,7 @@ import Testing
     private func withEitherStatistics(_ body: @Sendable (Fixture) async throws -> Void) async throws {
         try await Fixture.use { fixture in
             let tables = ["pool", "pool_member", "pool_workload"]
-            for table in tables { try await fixture.sql(["VACUUM ANALYZE ", table].joined()) }
+            try await fixture.analyze(tables)
             try await fixture.sql(
                 """
                 INSERT INTO pool (name, size, handler, observed_since, created_at, updated_at)
@@ -41,12 +42,12 @@ import Testing
                 FROM pool p, generate_series(1, 100) i
                 """)
             try await body(fixture)
-            for table in tables { try await fixture.sql(["VACUUM ANALYZE ", table].joined()) }
+            try await fixture.analyze(tables)
             try await body(fixture)
         }
     }
 
-    @Test func `a member finds its rows by key`() async throws {
+    @Test func `the statements of a member find rows by key`() async throws {
         let member = "1, 2, '0190163d-8694-739b-aea5-966c26f8ad91'"
         try await withEitherStatistics { fixture in
             for (statement, arguments) in [
@@ -63,9 +64,9 @@ import Testing
         }
     }
 
-    @Test func `a look at the pools reads each once`() async throws {
+    @Test func `the scan of the pools has a valid plan and counts them`() async throws {
         try await withEitherStatistics { fixture in
-            _ = try await plan(PoolStore.look, "1", in: fixture.pool)
+            _ = try await plan(PoolStore.look, "1", in: fixture.general)
             #expect(try await fixture.pools.pending().count == 50)
         }
     }

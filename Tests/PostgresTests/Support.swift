@@ -19,16 +19,6 @@ func withConnection<Value: Sendable>(
     }
 }
 
-/// The `PostgresError` that `body` throws; nil if it throws none.
-func failure(_ body: () async throws -> Void) async -> PostgresError? {
-    do {
-        try await body()
-        return nil
-    } catch {
-        return error as? PostgresError
-    }
-}
-
 /// The result of `body`, for concurrent calls by `async let`.
 func outcome<Value: Sendable>(
     _ body: @Sendable () async throws -> Value

@@ -9,58 +9,15 @@ import Workers
 
 @testable import Reaper
 
-/// A store on a migrated database of a test's own.
-private struct Stored: Sendable {
-    let store: JobStore
-    let registry: WorkerRegistry
-    let general: ConnectionPool
-
-    static func use<Value: Sendable>(_ body: @Sendable (Stored) async throws -> Value) async throws -> Value {
-        let database = try await TestDatabase.migrated()
-        return try await TestLoop.run {
-            let options = ConnectionPool.Options(size: 2)
-            let hot = ConnectionPool(database.settings, profile: .hot, options: options, on: TestLoop.shared)
-            let general = ConnectionPool(database.settings, options: options, on: TestLoop.shared)
-            defer {
-                hot.close()
-                general.close()
-            }
-            let store = JobStore(hot: hot, general: general, subqueues: SubqueueDirectory())
-            return try await body(Stored(store: store, registry: WorkerRegistry(pool: hot), general: general))
-        }
-    }
-
-    func enqueue(_ count: Int, _ change: (inout NewJob) -> Void = { _ in }) async throws {
-        var job = NewJob(type: "work")
-        change(&job)
-        var left = count
-        while left > 0 {
-            let batch = min(left, 500)
-            _ = try await store.insertAll(Array(repeating: job, count: batch), as: nil)
-            left -= batch
-        }
-    }
-
-    func lease(_ count: Int, seconds: Double) async throws {
-        let request = LeaseRequest(queues: nil, excludedTypes: [], count: count, worker: 5, leaseSeconds: seconds)
-        var cursor = FairnessCursor()
-        _ = try await store.lease(request, cursor: &cursor)
-    }
-
-    func number(_ sql: String) async throws -> Int64 {
-        try await general.execute(sql: sql).onlyRow().int8(0)
-    }
-}
-
 @Suite struct TaskTests {
     private let log = CollectedLog()
     private var logger: Logger { Logger(component: "reaper", level: .info, sink: log) }
 
-    @Test func `each lease that is taken back is a line with all that one needs to look into it`() async throws {
-        try await Stored.use { stored in
-            try await stored.enqueue(2) { $0.queue = "mail" }
-            try await stored.lease(2, seconds: -1)
-            let report = try await LeaseReclaimer(store: stored.store, logger: logger).runOnce()
+    @Test func `each reclaimed lease is one log line with its job and worker`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(2) { $0.queue = "mail" }
+            try await fixture.leaseExpired(2, worker: 5)
+            let report = try await LeaseReclaimer(store: fixture.jobs, logger: logger).runOnce()
             #expect(report.reclaimed == 2 && report.scheduled == 2 && report.isNotable)
             #expect(log.records.count == 2)
             let names = log.records[0].fields.list.map(\.name)
@@ -73,12 +30,12 @@ private struct Stored: Sendable {
         }
     }
 
-    @Test func `the reclaimer loops over its batches, and asks to run when the next lease expires`() async throws {
-        try await Stored.use { stored in
-            try await stored.enqueue(1_201)
-            try await stored.lease(1_200, seconds: -1)
-            try await stored.lease(1, seconds: 30)
-            let reclaimer = LeaseReclaimer(store: stored.store, logger: logger)
+    @Test func `the reclaimer processes several batches, and is due when the next lease expires`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(1_201)
+            try await fixture.leaseExpired(1_200, worker: 5)
+            try await fixture.lease(1, seconds: 30)
+            let reclaimer = LeaseReclaimer(store: fixture.jobs, logger: logger)
             let report = try await reclaimer.runOnce()
             #expect(report.reclaimed == 1_200)
             let dueIn = try #require(report.dueIn)
@@ -88,71 +45,71 @@ private struct Stored: Sendable {
         }
     }
 
-    @Test func `the promoter loops over its batches, and asks to run when the next job is due`() async throws {
-        try await Stored.use { stored in
-            try await stored.enqueue(2_500) { $0.runAt = .now() + .seconds(600) }
-            _ = try await stored.general.execute(sql: "UPDATE scheduled SET run_at = clock_timestamp()")
-            try await stored.enqueue(1) { $0.runAt = .now() + .seconds(30) }
-            var promoter = JobPromoter(store: stored.store)
+    @Test func `the promoter processes several batches, and is due when the next job is`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(2_500) { $0.runAt = .now() + .seconds(600) }
+            try await fixture.makeDue()
+            try await fixture.enqueue(1) { $0.runAt = .now() + .seconds(30) }
+            var promoter = JobPromoter(store: fixture.jobs)
             let report = try await promoter.runOnce()
             #expect(report.promoted == 2_500)
             let dueIn = try #require(report.dueIn)
             #expect(dueIn > .seconds(10) && dueIn <= .seconds(30))
-            #expect(try await stored.number("SELECT count(*) FROM ready") == 2_500)
+            #expect(try await fixture.count("ready") == 2_500)
         }
     }
 
-    @Test func `marks rise by what was folded, from the second run on`() async throws {
-        try await Stored.use { stored in
-            try await stored.enqueue(1_000)
+    @Test func `low-water marks advance with the rolled-up deltas, from the second run on`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(1_000)
             let activity = SharedActivity()
-            var folder = TransitionRollup(store: stored.store, activity: activity)
-            var raiser = LowWaterMarkAdvancer(store: stored.store, activity: activity)
+            var folder = TransitionRollup(store: fixture.jobs, activity: activity)
+            var raiser = LowWaterMarkAdvancer(store: fixture.jobs, activity: activity)
             #expect(try await raiser.runOnce().dueIn == nil)
-            try await stored.lease(900, seconds: 60)
+            try await fixture.lease(900, seconds: 60)
             #expect(try await folder.runOnce().dueIn == TransitionRollup.busyInterval)
             let busy = try await raiser.runOnce()
             #expect(busy.raised == 1 && busy.dueIn == LowWaterMarkAdvancer.busyInterval)
-            #expect(try await folder.runOnce().dueIn == nil)
-            let idle = try await raiser.runOnce()
+            #expect(try await rollup.runOnce().dueIn == nil)
+            let idle = try await advancer.runOnce()
             #expect(idle.raised == 0 && idle.dueIn == nil)
         }
     }
 
-    @Test func `a job that is hidden behind a mark is found, and told`() async throws {
-        try await Stored.use { stored in
-            try await stored.enqueue(1)
-            _ = try await stored.general.execute(sql: "UPDATE subqueue SET low_water_mark = 1000000")
-            var raiser = LowWaterMarkAdvancer(store: stored.store, activity: SharedActivity())
+    @Test func `a job hidden below a low-water mark is found and reported`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(1)
+            try await fixture.sql("UPDATE subqueue SET low_water_mark = 1000000")
+            var raiser = LowWaterMarkAdvancer(store: fixture.jobs, activity: SharedActivity())
             let report = try await raiser.runOnce()
             #expect(report.lowered == 1 && report.isNotable)
-            #expect(try await stored.number("SELECT low_water_mark FROM subqueue") == 1)
+            #expect(try await fixture.number("SELECT low_water_mark FROM subqueue") == 1)
         }
     }
 
-    @Test func `counts are folded, run after run`() async throws {
-        try await Stored.use { stored in
-            var folder = TransitionRollup(store: stored.store, activity: SharedActivity())
+    @Test func `each run rolls up the transition deltas`() async throws {
+        try await Fixture.use { fixture in
+            var folder = TransitionRollup(store: fixture.jobs, activity: SharedActivity())
             for _ in 0..<12 {
-                try await stored.enqueue(1)
+                try await fixture.enqueue(1)
                 _ = try await folder.runOnce()
             }
             // A sweep is among them, so no row that vacuum has let in below the floor is left for long.
             for _ in 0..<DeltaScanCursor.sweepEvery { _ = try await folder.runOnce() }
-            #expect(try await stored.number("SELECT count(*) FROM transition_delta") == 0)
-            #expect(try await stored.number("SELECT sum(n)::bigint FROM transition_count") == 12)
+            #expect(try await fixture.count("transition_delta") == 0)
+            #expect(try await fixture.number("SELECT sum(n)::bigint FROM transition_count") == 12)
         }
     }
 
-    @Test func `a dead worker is a line, and is told once`() async throws {
-        try await Stored.use { stored in
+    @Test func `a dead worker is logged once`() async throws {
+        try await Fixture.use { fixture in
             let worker = WorkerDescription(
                 incarnation: UUID(high: 1, low: 1), name: "w-1", host: "h-1", version: "0", queues: nil, concurrency: 1)
-            _ = try await stored.registry.join(worker)
+            _ = try await fixture.workers.join(worker)
             let policy = RetentionPolicy(succeededHours: 1, failedHours: 1, cancelledHours: 1)
-            let pruner = WorkerPruner(registry: stored.registry, policy: policy, logger: logger)
+            let pruner = WorkerPruner(registry: fixture.workers, policy: policy, logger: logger)
             #expect(try await !pruner.runOnce().isNotable)
-            _ = try await stored.general.execute(sql: "UPDATE worker SET expires_at = clock_timestamp()")
+            try await fixture.expireWorkers()
             let report = try await pruner.runOnce()
             #expect(report.dead == 1 && report.deleted == 0)
             #expect(try await pruner.runOnce().dead == 0)
@@ -160,71 +117,56 @@ private struct Stored: Sendable {
         }
     }
 
-    @Test func `partitions are made ahead once`() async throws {
-        try await Stored.use { stored in
-            let keeper = PartitionKeeper(store: stored.store, partitionDays: 1)
-            let partitions = try await stored.number("SELECT count(*) FROM job_partition")
+    @Test func `partitions are created ahead, once`() async throws {
+        try await Fixture.use { fixture in
+            let keeper = PartitionKeeper(store: fixture.jobs, partitionDays: 1)
+            let partitions = try await fixture.count("job_partition")
             #expect(try await keeper.runOnce().created == 0)
-            _ = try await stored.general.execute(sql: "DELETE FROM job_partition WHERE starts > current_date")
-            _ = try await stored.general.execute(
-                sql: """
-                    DO $$ DECLARE t regclass; BEGIN
-                        FOR t IN SELECT inhrelid FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
-                                 WHERE c.relname ~ '_[0-9]{8}$'
-                                   AND to_date(right(c.relname, 8), 'YYYYMMDD') > current_date LOOP
-                            EXECUTE format('DROP TABLE %s', t);
-                        END LOOP;
-                    END $$
-                    """)
+            try await fixture.sql("DELETE FROM job_partition WHERE starts > current_date")
+            try await fixture.sql(
+                """
+                DO $$ DECLARE t regclass; BEGIN
+                    FOR t IN SELECT inhrelid FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+                             WHERE c.relname ~ '_[0-9]{8}$'
+                               AND to_date(right(c.relname, 8), 'YYYYMMDD') > current_date LOOP
+                        EXECUTE format('DROP TABLE %s', t);
+                    END LOOP;
+                END $$
+                """)
             let report = try await keeper.runOnce()
             #expect(report.created == PartitionKeeper.daysAhead && report.isNotable && report.dueIn == nil)
-            #expect(try await stored.number("SELECT count(*) FROM job_partition") == partitions)
+            #expect(try await fixture.count("job_partition") == partitions)
         }
     }
 
-    @Test func `a sweep over many jobs is spread over runs, and begins anew when it is through`() async throws {
-        try await Stored.use { stored in
+    @Test func `a sweep over many jobs takes several runs, and the next sweep starts again`() async throws {
+        try await Fixture.use { fixture in
             let perRun = Int(RetentionCleaner.batchMax) * RetentionCleaner.batchesMax
-            var parameters = Parameters()
-            parameters.append(Int32(perRun + 500))
-            _ = try await stored.general.execute(
-                sql: "SELECT register_subqueues(ARRAY['old'], ARRAY['work'], ARRAY[0]::smallint[], ARRAY[false])")
-            _ = try await stored.general.execute(
-                sql: """
-                    INSERT INTO outcome (id, finished_at, subqueue_id, attempt, status)
-                    SELECT overlay(gen_random_uuid()::text
-                                   PLACING left(uuid_at(clock_timestamp() - interval '2 days')::text, 13) FROM 1 FOR 13)
-                               ::uuid,
-                           clock_timestamp() - interval '2 days', 1, 1, 'succeeded'
-                    FROM generate_series(1, $1::int)
-                    """, parameters)
+            try await fixture.insertEnded(perRun + 500, as: .succeeded, createdAgo: "48 hours")
             let policy = RetentionPolicy(succeededHours: 24, failedHours: 168, cancelledHours: 24)
-            var sweeper = RetentionCleaner(store: stored.store, policy: policy)
+            var sweeper = RetentionCleaner(store: fixture.jobs, policy: policy)
             let first = try await sweeper.runOnce()
             #expect(first.removed == perRun && first.dueIn == .zero)
-            let second = try await sweeper.runOnce()
+            let second = try await cleaner.runOnce()
             #expect(second.removed == 500 && second.dueIn == nil)
-            #expect(try await stored.number("SELECT count(*) FROM outcome") == 0)
+            #expect(try await fixture.count("outcome") == 0)
             let third = try await sweeper.runOnce()
             #expect(third.removed == 0 && !third.isNotable)
         }
     }
 
-    @Test func `idempotency keys of yesterday are forgotten, those of today stay`() async throws {
-        try await Stored.use { stored in
+    @Test func `idempotency keys older than a day are pruned, newer ones stay`() async throws {
+        try await Fixture.use { fixture in
             for number in 0..<3 {
                 let request = IdempotentRequest(key: "key \(number)", digest: [UInt8(number)])
-                _ = try await stored.store.insert(NewJob(type: "work"), as: request)
+                _ = try await fixture.jobs.insert(NewJob(type: "work"), as: request)
             }
-            _ = try await stored.general.execute(
-                sql: """
-                    UPDATE idempotency_key SET created_at = created_at - interval '24 hours' WHERE key <> 'key 1'
-                    """)
-            let pruner = IdempotencyKeyPruner(store: stored.store)
+            try await fixture.ageIdempotencyKeys(except: "key 1")
+            let pruner = IdempotencyKeyPruner(store: fixture.jobs)
             let report = try await pruner.runOnce()
             #expect(report.deleted == 2 && report.isNotable && report.dueIn == nil)
             #expect(try await pruner.runOnce().deleted == 0)
-            #expect(try await stored.number("SELECT count(*) FROM idempotency_key WHERE key = 'key 1'") == 1)
+            #expect(try await fixture.number("SELECT count(*) FROM idempotency_key WHERE key = 'key 1'") == 1)
         }
     }
 }

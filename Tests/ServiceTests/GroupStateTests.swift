@@ -36,7 +36,7 @@ import Values
         #expect(group.phase == .running)
     }
 
-    @Test func `the first signal tells all services, then stops them in reverse`() {
+    @Test func `the first signal drains all services, then stops them in reverse`() {
         var group = running(3)
         let actions = group.signalled(at: at(100))
         #expect(actions == [.drain(0..<3, graceEnd: at(160)), .wakeAt(at(170)), .stop(2)])

@@ -74,7 +74,7 @@ import Values
         TaskService("stopper", in: process, drain: {}, run: { group()?.signalled() })
     }
 
-    @Test func `services start in order and stop in reverse, and each knows of the drain before`() async {
+    @Test func `services start in order and stop in reverse, after all of them have been drained`() async {
         let holder = Mutex<ServiceGroup?>(nil)
         let services: [any ProcessService] = [
             Recorded("a", history), Recorded("b", history), stopper { holder.withLock { $0 } },

@@ -53,7 +53,7 @@ import Values
     }
 
     @Test(arguments: ["", "\n", "soon working", "working", "\u{0}"])
-    func `what is no status is not alive`(text: String) throws {
+    func `a file without a status is not alive`(text: String) throws {
         defer { clean() }
         #expect(file.fault(needsReadiness: false, at: now)?.contains("No such file") == true)
         try SmallFile.replace(file.path, with: Array(text.utf8))

@@ -2,19 +2,38 @@ import EventLoop
 import Synchronization
 import Values
 
-/// Requests to a server on the loopback address, one connection each.
+/// Sends requests to a server on the loopback address, each on its own connection.
 public struct HTTPTestClient: Sendable {
-    public var port: UInt16
-    /// Sent with every request that does not name one of the same name itself.
+    /// Headers of every request; a header of the request with the same name replaces one.
     public var headers: [(name: String, value: String)]
+    /// The value of `Host`.
+    private let authority: String
+    private let open: @Sendable () async throws -> HTTPTestConnection
 
-    /// `key` becomes `Authorization: Bearer key`.
+    /// - Parameter key: sent as `Authorization: Bearer key`.
     public init(port: UInt16, key: String? = nil) {
-        self.port = port
+        self.init(authority: "127.0.0.1:\(port)", key: key) { try await HTTPTestConnection.open(port: port) }
+    }
+
+    /// To a server in this process, without a stream.
+    /// - Parameter serve: serves one connection; called on `TestLoop`.
+    public init(key: String? = nil, serve: @escaping @Sendable (MemoryStream) async -> Void) {
+        self.init(authority: "in-process", key: key) {
+            await TestLoop.run {
+                let (client, server) = MemoryStream.pair()
+                TestLoop.shared.spawn { await serve(server) }
+                return HTTPTestConnection(client)
+            }
+        }
+    }
+
+    private init(authority: String, key: String?, open: @escaping @Sendable () async throws -> HTTPTestConnection) {
+        self.authority = authority
+        self.open = open
         headers = key.map { [("Authorization", "Bearer \($0)")] } ?? []
     }
 
-    /// Sends one request, with `Content-Type: application/json` when it has a body, and returns its final answer.
+    /// Sends one request, with `Content-Type: application/json` if it has a body, and returns the final response.
     public func request(
         _ method: String, _ target: String, headers: [(name: String, value: String)] = [], body: String? = nil,
         within duration: Duration = .seconds(10)
@@ -39,16 +58,16 @@ public struct HTTPTestClient: Sendable {
         try await request("POST", target, body: body)
     }
 
-    /// A connection for keep-alive, pipelining, and bytes that no well-behaved client would send.
+    /// A connection for keep-alive, pipelining, and malformed bytes.
     public func connect() async throws -> HTTPTestConnection {
-        try await HTTPTestConnection.open(port: port)
+        try await open()
     }
 
-    /// The bytes of one request, as `request` sends them.
+    /// The bytes that `request` sends.
     public func message(
         _ method: String, _ target: String, headers: [(name: String, value: String)] = [], body: String? = nil
     ) -> String {
-        var fields = [(name: "Host", value: "127.0.0.1:\(port)")] + headers
+        var fields = [(name: "Host", value: authority)] + headers
         if let body {
             fields.append(("Content-Length", String(body.utf8.count)))
             fields = Self.adding([("Content-Type", "application/json")], to: fields)
@@ -67,11 +86,11 @@ public struct HTTPTestClient: Sendable {
 
 /// One connection to a server, for one task at a time.
 public final class HTTPTestConnection: Sendable {
-    private let socket: Socket
+    private let stream: any ByteStream
     private let received = Mutex<[UInt8]>([])
 
-    private init(_ socket: Socket) {
-        self.socket = socket
+    fileprivate init(_ stream: any ByteStream) {
+        self.stream = stream
     }
 
     public static func open(port: UInt16, within duration: Duration = .seconds(10)) async throws -> HTTPTestConnection {
@@ -86,10 +105,10 @@ public final class HTTPTestConnection: Sendable {
     }
 
     public func send(_ bytes: [UInt8], within duration: Duration = .seconds(10)) async throws {
-        try await TestLoop.run { [socket] in try await socket.write(bytes, deadline: .now() + duration) }
+        try await TestLoop.run { [stream] in try await stream.write(bytes, deadline: .now() + duration) }
     }
 
-    /// The next answer; interim ones (1xx, but 101) are passed over unless `interim`.
+    /// The next response; interim responses (1xx except 101) are skipped unless `interim`.
     public func response(
         to method: String = "GET", interim: Bool = false, within duration: Duration = .seconds(10)
     ) async throws -> HTTPTestResponse {
@@ -110,7 +129,7 @@ public final class HTTPTestConnection: Sendable {
         }
     }
 
-    /// All bytes until the server closes. Throws when it does not within `duration`.
+    /// All bytes until the server closes the connection. Throws if it does not within `duration`.
     public func rest(within duration: Duration = .seconds(10)) async throws -> [UInt8] {
         try await TestLoop.run { [self] in
             let deadline = MonotonicInstant.now() + duration
@@ -125,7 +144,7 @@ public final class HTTPTestConnection: Sendable {
     private func receive(before deadline: MonotonicInstant) async throws -> Int {
         var chunk: [UInt8] = []
         do {
-            let count = try await socket.read(into: &chunk, atMost: 65_536, deadline: deadline)
+            let count = try await stream.read(into: &chunk, atMost: 65_536, deadline: deadline)
             received.withLock { $0 += chunk }
             return count
         } catch {
@@ -133,12 +152,12 @@ public final class HTTPTestConnection: Sendable {
         }
     }
 
-    /// Tells the server that no more will come; reading goes on.
+    /// Closes the sending side; responses can still be read.
     public func closeWriting() async {
-        await TestLoop.run { [socket] in socket.closeWriting() }
+        await TestLoop.run { [stream] in stream.closeWriting() }
     }
 
     public func close() async {
-        await TestLoop.run { [socket] in socket.close() }
+        await TestLoop.run { [stream] in stream.close() }
     }
 }

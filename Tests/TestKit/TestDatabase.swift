@@ -1,14 +1,14 @@
 public import Postgres
 internal import Synchronization
 
-/// A database of a test's or suite's own on the shared server.
+/// The database of one test or suite on the shared server.
 ///
-/// `migrated()` copies one that was migrated once, which takes tens of milliseconds.
+/// `migrated()` copies a migrated template database, which takes tens of milliseconds.
 public struct TestDatabase: Sendable {
     public let name: String
     public let server: PostgresServer
 
-    /// The URL by Unix socket.
+    /// The URL with the Unix socket.
     public var url: String { server.url(database: name) }
 
     /// Settings for `DatabaseConnection` and `ConnectionPool`.
@@ -20,14 +20,17 @@ public struct TestDatabase: Sendable {
         }
     }
 
+    /// The variables by which a program finds it.
+    public var environment: [String: String] { ["DATABASE_URL": url] }
+
     /// With the schema of the directory `Migrations`.
     public static func migrated() async throws -> TestDatabase {
         let server = try PostgresServer.shared
         return try await create(from: template.value, on: server)
     }
 
-    /// With nothing in it.
-    /// - Parameter server: nil stands for the shared one.
+    /// An empty database.
+    /// - Parameter server: nil: the shared one.
     public static func empty(on server: PostgresServer? = nil) async throws -> TestDatabase {
         try await create(from: "template0", on: server ?? PostgresServer.shared)
     }
@@ -38,8 +41,8 @@ public struct TestDatabase: Sendable {
         return path.joined(separator: "/") + "/Migrations"
     }()
 
-    /// Ends every session on the database, as a crash of its clients' connections would.
-    /// - Returns: how many there were.
+    /// Terminates every session on the database.
+    /// - Returns: their number.
     @discardableResult
     public func terminateSessions() async throws -> Int {
         var parameters = Parameters()
@@ -51,15 +54,58 @@ public struct TestDatabase: Sendable {
         }
     }
 
+    /// Applies the files of the directory `Migrations`.
+    public func migrate() async throws {
+        let files = try MigrationFile.readAll(in: Self.migrationsDirectory)
+        try await TestLoop.run {
+            _ = try await Migrator(settings: settings, files: files, on: TestLoop.shared).up()
+        }
+    }
+
+    // MARK: Statements of a test's own
+
+    /// Runs a statement on a connection of its own: PostgreSQL may have been restarted since the last.
+    @discardableResult
+    public func sql(_ sql: String, _ parameters: Parameters = Parameters()) async throws -> Rows {
+        try await TestLoop.run {
+            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
+            defer { connection.close() }
+            return try await connection.execute(sql: sql, parameters)
+        }
+    }
+
+    /// Runs statements one after the other, on one connection.
+    public func run(_ statements: String...) async throws {
+        try await TestLoop.run {
+            let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
+            defer { connection.close() }
+            for sql in statements { _ = try await connection.execute(sql: sql) }
+        }
+    }
+
+    /// The only value of a query whose value is a whole number.
+    public func integer(_ sql: String) async throws -> Int {
+        Int(try await self.sql("SELECT (\(sql))::bigint").onlyRow().int8(0))
+    }
+
+    /// The number of rows of a table.
+    public func count(_ table: String) async throws -> Int {
+        try await integer("SELECT count(*) FROM \(table)")
+    }
+
+    /// The first column of each row.
+    public func texts(_ sql: String) async throws -> [String] {
+        try await self.sql(sql).map { try $0.text(0) }
+    }
+
+    // MARK: Creation
+
     private static let numbers = Mutex(0)
 
-    /// Made by the first that asks, and awaited by the others.
+    /// Created with the first use; later uses wait for it.
     private static let template = Task { () async throws -> String in
         let database = try await empty()
-        let files = try MigrationFile.readAll(in: migrationsDirectory)
-        try await TestLoop.run {
-            _ = try await Migrator(settings: database.settings, files: files, on: TestLoop.shared).up()
-        }
+        try await database.migrate()
         return database.name
     }
 

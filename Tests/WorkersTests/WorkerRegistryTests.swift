@@ -14,11 +14,11 @@ import Workers
     private func counters(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     @Test func `a worker that joins is alive, and is what it says it is`() async throws {
-        try await WorkersDatabase.use { fleet in
-            #expect(try await fleet.registry.alive().isEmpty)
-            let first = try await fleet.registry.join(description(1))
-            let second = try await fleet.registry.join(description(2, queues: ["a", "b"]))
-            let alive = try await fleet.registry.alive()
+        try await Fixture.use { fixture in
+            #expect(try await fixture.workers.alive().isEmpty)
+            let first = try await fixture.workers.join(description(1))
+            let second = try await fixture.workers.join(description(2, queues: ["a", "b"]))
+            let alive = try await fixture.workers.alive()
             #expect(alive.map(\.id) == [first, second])
             #expect(alive.map(\.description) == [description(1), description(2, queues: ["a", "b"])])
             #expect(alive.allSatisfy { $0.running == 0 && !$0.isWaiting && $0.startedAt == $0.heartbeatAt })
@@ -26,116 +26,119 @@ import Workers
     }
 
     @Test func `a worker that takes no queue at all is not one that takes all`() async throws {
-        try await WorkersDatabase.use { fleet in
-            _ = try await fleet.registry.join(description(1, queues: []))
-            #expect(try await fleet.registry.alive().map(\.description.queues) == [[]])
+        try await Fixture.use { fixture in
+            _ = try await fixture.workers.join(description(1, queues: []))
+            #expect(try await fixture.workers.alive().map(\.description.queues) == [[]])
         }
     }
 
     @Test func `joining again after a lost answer is the same worker`() async throws {
-        try await WorkersDatabase.use { fleet in
+        try await Fixture.use { fixture in
             let ids = try await withThrowingTaskGroup(of: Int64.self) { group in
-                for _ in 0..<8 { group.addTask { try await fleet.registry.join(description(1)) } }
+                for _ in 0..<8 { group.addTask { try await fixture.workers.join(description(1)) } }
                 return try await group.reduce(into: Set()) { $0.insert($1) }
             }
             #expect(ids.count == 1)
-            #expect(try await fleet.registry.alive().count == 1)
+            #expect(try await fixture.workers.alive().count == 1)
         }
     }
 
     @Test func `a heartbeat prolongs a worker's life, and says how much it runs`() async throws {
-        try await WorkersDatabase.use { fleet in
-            let id = try await fleet.registry.join(description(1))
-            try await fleet.expire(id)
-            #expect(try await fleet.registry.alive().isEmpty)
-            #expect(try await fleet.registry.heartbeat(id: id, running: 7, counters: counters("{}")))
-            let worker = try #require(try await fleet.registry.alive().first)
+        try await Fixture.use { fixture in
+            let id = try await fixture.workers.join(description(1))
+            try await fixture.expireWorker(id)
+            #expect(try await fixture.workers.alive().isEmpty)
+            #expect(try await fixture.workers.heartbeat(id: id, running: 7, counters: counters("{}")))
+            let worker = try #require(try await fixture.workers.alive().first)
             #expect(worker.running == 7)
             #expect(worker.heartbeatAt > worker.startedAt)
-            let left = try await fleet.pool.execute(
-                sql: "SELECT extract(epoch FROM expires_at - clock_timestamp())::float8 FROM worker"
+            let left = try await fixture.sql(
+                "SELECT extract(epoch FROM expires_at - clock_timestamp())::float8 FROM worker"
             ).onlyRow().float8(0)
             #expect(left > WorkerRegistry.aliveSeconds - 10 && left <= WorkerRegistry.aliveSeconds)
-            #expect(try await !fleet.registry.heartbeat(id: id + 1, running: 0, counters: counters("{}")))
+            #expect(try await !fixture.workers.heartbeat(id: id + 1, running: 0, counters: counters("{}")))
         }
     }
 
     @Test func `a worker says whether it sleeps, which an insert then sees`() async throws {
-        try await WorkersDatabase.use { fleet in
-            let id = try await fleet.registry.join(description(1))
+        try await Fixture.use { fixture in
+            let id = try await fixture.workers.join(description(1))
             for isWaiting in [true, true, false, true] {
-                try await fleet.registry.setWaiting(id: id, isWaiting)
-                #expect(try await fleet.registry.alive().map(\.isWaiting) == [isWaiting])
+                try await fixture.workers.setWaiting(id: id, isWaiting)
+                #expect(try await fixture.workers.alive().map(\.isWaiting) == [isWaiting])
             }
-            try await fleet.registry.deregister(id: id, counters: counters("{}"))
+            try await fixture.workers.deregister(id: id, counters: counters("{}"))
             let waiting = "SELECT count(*) FROM worker WHERE waiting"
-            #expect(try await fleet.pool.execute(sql: waiting).onlyRow().int8(0) == 0)
-            try await fleet.registry.setWaiting(id: id, true)
-            #expect(try await fleet.pool.execute(sql: waiting).onlyRow().int8(0) == 0)
+            #expect(try await fixture.number(waiting) == 0)
+            try await fixture.workers.setWaiting(id: id, true)
+            #expect(try await fixture.number(waiting) == 0)
         }
     }
 
     // MARK: Counters
 
     @Test func `the counters of all workers are summed by series`() async throws {
-        try await WorkersDatabase.use { fleet in
-            _ = try await fleet.join("a", counting: #"{"x_total{queue=\"q\"}": 3.5, "y_total": 1}"#)
-            _ = try await fleet.join("b", counting: #"{"x_total{queue=\"q\"}": 0.25, "z_total": 9007199254740993}"#)
-            let series = try await fleet.series()
+        try await Fixture.use { fixture in
+            _ = try await fixture.joinWorker("a", counting: #"{"x_total{queue=\"q\"}": 3.5, "y_total": 1}"#)
+            _ = try await fixture.joinWorker(
+                "b", counting: #"{"x_total{queue=\"q\"}": 0.25, "z_total": 9007199254740993}"#)
+            let series = try await fixture.workerSeries()
             #expect(series == [#"x_total{queue="q"}"#: 3.75, "y_total": 1, "z_total": 9_007_199_254_740_992])
         }
     }
 
     @Test func `a sum never falls when a worker leaves, and its goodbye counts once`() async throws {
-        try await WorkersDatabase.use { fleet in
-            let leaving = try await fleet.join("a", counting: #"{"x_total": 3}"#)
-            _ = try await fleet.join("b", counting: #"{"x_total": 4}"#)
+        try await Fixture.use { fixture in
+            let leaving = try await fixture.joinWorker("a", counting: #"{"x_total": 3}"#)
+            _ = try await fixture.joinWorker("b", counting: #"{"x_total": 4}"#)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<4 {
                     group.addTask {
-                        try await fleet.registry.deregister(
+                        try await fixture.workers.deregister(
                             id: leaving, counters: counters(#"{"x_total": 5, "y_total": 1}"#))
                     }
                 }
                 try await group.waitForAll()
             }
-            #expect(try await fleet.series() == ["x_total": 9, "y_total": 1])
-            #expect(try await fleet.registry.alive().map(\.description.name) == ["b"])
+            #expect(try await fixture.workerSeries() == ["x_total": 9, "y_total": 1])
+            #expect(try await fixture.workers.alive().map(\.description.name) == ["b"])
             #expect(
-                try await !fleet.registry.heartbeat(id: leaving, running: 1, counters: counters(#"{"x_total": 50}"#)))
-            #expect(try await fleet.series() == ["x_total": 9, "y_total": 1])
+                try await !fixture.workers.heartbeat(id: leaving, running: 1, counters: counters(#"{"x_total": 50}"#)))
+            #expect(try await fixture.workerSeries() == ["x_total": 9, "y_total": 1])
         }
     }
 
     @Test func `while workers beat, leave and are declared dead no reader sees a sum fall`() async throws {
-        try await WorkersDatabase.use { fleet in
-            let ids = try await (0..<8).asyncMap { try await fleet.join("w\($0)", counting: #"{"x_total": 1}"#) }
+        try await Fixture.use { fixture in
+            let ids = try await (0..<8).asyncMap {
+                try await fixture.joinWorker("w\($0)", counting: #"{"x_total": 1}"#)
+            }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for (index, id) in ids.enumerated() {
                     group.addTask {
                         for count in 2...20 {
                             let text = counters("{\"x_total\": \(count)}")
-                            _ = try await fleet.registry.heartbeat(id: id, running: 1, counters: text)
+                            _ = try await fixture.workers.heartbeat(id: id, running: 1, counters: text)
                         }
                         if index % 2 == 0 {
-                            try await fleet.registry.deregister(id: id, counters: counters(#"{"x_total": 21}"#))
+                            try await fixture.workers.deregister(id: id, counters: counters(#"{"x_total": 21}"#))
                         } else {
-                            try await fleet.expire(id)
-                            _ = try await fleet.registry.prune(atMost: 10)
+                            try await fixture.expireWorker(id)
+                            _ = try await fixture.workers.prune(atMost: 10)
                         }
                     }
                 }
                 group.addTask {
                     var last = 0.0
-                    while try await !fleet.registry.alive().isEmpty {
-                        let sum = try await fleet.series()["x_total"] ?? 0
+                    while try await !fixture.workers.alive().isEmpty {
+                        let sum = try await fixture.workerSeries()["x_total"] ?? 0
                         #expect(sum >= last)
                         last = sum
                     }
                 }
                 try await group.waitForAll()
             }
-            #expect(try await fleet.series() == ["x_total": 4 * 21 + 4 * 20])
+            #expect(try await fixture.workerSeries() == ["x_total": 4 * 21 + 4 * 20])
         }
     }
 }

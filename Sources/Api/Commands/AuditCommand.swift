@@ -3,7 +3,8 @@ internal import Pauses
 internal import Postgres
 internal import Service
 
-/// `jobqueue-api audit verify`: verifies the hash chain of the pause history.
+/// `jobqueue-api audit verify`: verifies the hash chain of the pause history. It exits with 0 if the chain is complete,
+/// with 2 after listing each fault, and with 1 if the history cannot be read.
 struct AuditCommand: Sendable {
     private static let pageSize: Int32 = 1_000
     /// The exit status when the chain is broken.
@@ -21,25 +22,25 @@ struct AuditCommand: Sendable {
         let check = try await verify(PauseStore(pool: sessions.general))
         await sessions.close()
         for fault in check.faults {
-            StandardStream.output.write("version \(fault.version): \(fault.what)\n")
+            StandardStream.output.write("version \(fault.version): \(fault.description)\n")
         }
         StandardStream.output.write(
             check.faults.isEmpty
-                ? "\(check.count) changes: the chain is whole\n"
-                : "\(check.count) changes: the history is not as it was written\n")
+                ? "\(check.count) changes: the chain is complete\n"
+                : "\(check.count) changes: the history was altered\n")
         return check.faults.isEmpty ? ExitStatus.success : Self.broken
     }
 
-    private func verify(_ control: PauseStore) async throws(PostgresError) -> HistoryCheck {
+    private func verify(_ pauses: PauseStore) async throws(PostgresError) -> HistoryCheck {
         var check = HistoryCheck()
         var last = Int64.min
         while true {
-            let page = try await control.history(after: last, limit: Self.pageSize)
+            let page = try await pauses.history(after: last, limit: Self.pageSize)
             for entry in page { check.add(entry) }
             guard page.count == Int(Self.pageSize), let end = page.last else { break }
             last = end.version
         }
-        check.end(newestVersion: try await control.latest().version)
+        check.end(newestVersion: try await pauses.latest().version)
         return check
     }
 }

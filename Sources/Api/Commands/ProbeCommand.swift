@@ -4,8 +4,8 @@ internal import HTTP
 internal import Service
 internal import Values
 
-/// `jobqueue-api health`: sends a request to the api of this machine, for probes of a container that has no `curl`. It reads
-/// only the settings of the address.
+/// `jobqueue-api health`: sends a request to the api of this machine, for probes of a container that has no `curl`. It
+/// reads only the settings of the address.
 struct ProbeCommand: Sendable {
     /// Below the usual timeouts of probes, so that the reason of a failure is printed.
     private static let patience = Duration.seconds(4)
@@ -43,8 +43,9 @@ struct ProbeCommand: Sendable {
         return answer.status == .ok ? ExitStatus.success : ExitStatus.failure
     }
 
-    /// With TLS no request can be sent: the certificate is for the name that clients use, and not for the loopback address.
-    /// But bytes that are not TLS are answered, by an alert or by the end of the connection, and only by a loop that runs.
+    /// With TLS no request can be sent: the certificate is for the name that clients use, and not for the loopback
+    /// address. But bytes that are not TLS are answered, by an alert or by the end of the connection, and only by a
+    /// loop that runs.
     private func greet(on loop: Loop, _ deadline: MonotonicInstant) async throws -> Int32 {
         guard !needsReadiness else {
             StandardStream.output.write("readiness cannot be probed over TLS: probe /ready by HTTPS\n")

@@ -4,8 +4,8 @@ internal import Postgres
 internal import Values
 
 extension Endpoints {
-    /// `POST /api/jobs/{id}/cancel`: of a job that waits or runs. One that is cancelled, or ending, already is as the
-    /// client wants it: who asks again because the first answer was lost is not told of a conflict.
+    /// `POST /api/jobs/{id}/cancel`: cancels a waiting or running job. A job that is cancelled or ending already is as
+    /// the client wants it: a request that is repeated because its response was lost is no conflict.
     func cancelJob(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
         let actor = try BodyReader.actor(request)
@@ -13,12 +13,12 @@ extension Endpoints {
         case .done(let job): return Self.answer(job)
         case .refused(let job) where job.status == .cancelled || job.status == .ending: return Self.answer(job)
         case .refused(let job):
-            throw Self.conflict(job, "only a job that is queued, scheduled or running can be cancelled")
+            throw Self.conflict(job, "only queued, scheduled and running jobs can be cancelled")
         case .unknown: throw Self.unknownJob
         }
     }
 
-    /// `POST /api/jobs/{id}/retry`: of a job that has failed or was cancelled.
+    /// `POST /api/jobs/{id}/retry`: retries a failed or cancelled job.
     func retryJob(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
         let actor = try BodyReader.actor(request)
@@ -28,18 +28,18 @@ extension Endpoints {
             if job.status == .failed || job.status == .cancelled,
                 let conflictingJob = try await jobs(context).conflictingJob(of: job.id)
             {
-                throw Self.rivalry(job, conflictingJob)
+                throw Self.keyConflict(job, conflictingJob)
             }
-            throw Self.conflict(job, "only a job that is failed or cancelled can be retried")
+            throw Self.conflict(job, "only failed and cancelled jobs can be retried")
         case .unknown: throw Self.unknownJob
         }
     }
 
-    private static func rivalry(_ job: Job, _ conflictingJob: UUID) -> Problem {
+    private static func keyConflict(_ job: Job, _ conflictingJob: UUID) -> Problem {
         var id: [UInt8] = []
         conflictingJob.appendASCII(to: &id)
         let other = String(decoding: id, as: UTF8.self)
-        return Problem(.conflict, "the unique_key of the job belongs to the job \(other) now")
+        return Problem(.conflict, "the unique_key of this job is held by job \(other)")
             .with("job_status", .string(job.status.rawValue)).with("existing_job", .string(other))
     }
 

@@ -1,67 +1,87 @@
 internal import EventLoop
 internal import HTTP
+internal import JSON
 internal import Jobs
 internal import Pauses
+internal import Postgres
 internal import Telemetry
 
 extension Endpoints {
     /// `POST /api/worker/pause`.
     func pauseWorkers(_ request: Request, _ context: RequestContext) async throws -> Response {
-        try await changePauseState(request, context, isPause: true, scope: nil)
+        try await changePauseState(request, context, .pause, scope: nil)
     }
 
     /// `POST /api/worker/resume`.
     func resumeWorkers(_ request: Request, _ context: RequestContext) async throws -> Response {
-        try await changePauseState(request, context, isPause: false, scope: nil)
+        try await changePauseState(request, context, .resume, scope: nil)
     }
 
     /// `POST /api/queues/{name}/pause`.
     func pauseQueue(_ request: Request, _ context: RequestContext) async throws -> Response {
-        try await changePauseState(request, context, isPause: true, scope: .queue(try Self.queueName(request)))
+        try await changePauseState(request, context, .pause, scope: .queue(try Self.queueName(request)))
     }
 
     /// `POST /api/queues/{name}/resume`.
     func resumeQueue(_ request: Request, _ context: RequestContext) async throws -> Response {
-        try await changePauseState(request, context, isPause: false, scope: .queue(try Self.queueName(request)))
+        try await changePauseState(request, context, .resume, scope: .queue(try Self.queueName(request)))
     }
 
     private static func queueName(_ request: Request) throws(Problem) -> String {
         let name = try request.parameter("name")
-        guard JobLimits.isName(name) else {
-            throw Problem(
-                .notFound,
-                "no queue can have this name: it is 1 to \(JobLimits.nameBytesMax) characters of A-Z a-z 0-9 . _ : / -")
+        guard TextRule.name.accepts(name) else {
+            throw Problem(.notFound, "no queue has this name: a name \(TextRule.name.requirement)")
         }
         return name
     }
 
-    /// 200 when the change is committed, from when on nothing of a paused scope is leased; with `wait_seconds`, when every
-    /// live worker has said that it has obeyed, or 202 when some have not in that time. 409 if the scope has another
-    /// version than the one expected.
+    /// 200 after the commit of the change; with `wait_seconds`, 200 after the acknowledgements of all live workers, or
+    /// 202 when the time is over. 409 if the scope does not have the expected version.
     private func changePauseState(
-        _ request: Request, _ context: RequestContext, isPause: Bool, scope: PauseScope?
+        _ request: Request, _ context: RequestContext, _ action: PauseChange.Action, scope: PauseScope?
     ) async throws -> Response {
         try Self.refuseQuery(of: request)
-        let input = try BodyReader.control(request, isPause: isPause, takesScope: scope == nil)
-        var order = PauseOrder(input, isPause: isPause, scope: scope)
-        order.change.clientAddress = context.remoteAddress.host
-        order.change.requestID = "\(context.id)"
+        var change = try BodyReader.read(request) { input throws(JSONSyntaxError) in
+            try PauseChange.read(&input, action, scope: scope)
+        }
+        change.clientAddress = context.remoteAddress.host
+        change.requestID = "\(context.id)"
 
-        let answer = try await order.carryOut(on: databases[context.loop]) { state in
-            context.logger.info(
-                isPause ? "paused" : "resumed",
-                [
-                    "scope": .string(state.scope.text), "control_version": .integer(state.version),
-                    "reason": .string(input.reason), "updated_by": .string(input.updatedBy),
-                ])
+        let operation = databases[context.loop].pauseOperation(acknowledgements)
+        do {
+            let result = try await operation.run(change) { [change] state in
+                context.logger.info(
+                    action == .pause ? "paused" : "resumed",
+                    [
+                        "scope": .string(state.scope.text), "control_version": .integer(state.version),
+                        "reason": .string(change.reason), "updated_by": .string(change.updatedBy),
+                    ])
+            }
+            switch result {
+            case .outdated(let state): throw Self.conflict(state)
+            case .done(let report):
+                return .json(
+                    JSONWriter.text { report.write(to: &$0) }, status: report.isComplete ? .ok : .accepted)
+            }
+        } catch let interrupted as PauseOperation.Interrupted {
+            throw problem(interrupted, action)
         }
-        switch answer {
-        case .outdated(let state):
-            throw Problem(
-                .conflict, "the scope \(state.scope.text) has version \(state.version), and not the one expected"
-            ).with("state", .json(PauseDocument.state(state)))
-        case .carriedOut(let effect):
-            return .json(effect.document, status: effect.isAcknowledged || order.patience == .zero ? .ok : .accepted)
-        }
+    }
+
+    private static func conflict(_ state: PauseState) -> Problem {
+        Problem(
+            .conflict, "the scope \(state.scope.text) has version \(state.version), which is not the expected one"
+        ).with("state", .json(JSONWriter.text { state.write(to: &$0) }))
+    }
+
+    /// The change holds, so that "nothing was done" would be wrong.
+    private func problem(_ interrupted: PauseOperation.Interrupted, _ action: PauseChange.Action) -> Problem {
+        rateLimitedLog.note(interrupted.cause)
+        let state = interrupted.state
+        return Problem.unavailable(
+            "the scope \(state.scope.text) was \(action == .pause ? "paused" : "resumed") as version \(state.version), "
+                + "but PostgreSQL failed before the rest was done; read control-state",
+            retryAfterSeconds: 2
+        ).with("state", .json(JSONWriter.text { state.write(to: &$0) }))
     }
 }

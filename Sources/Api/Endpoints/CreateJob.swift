@@ -4,8 +4,8 @@ internal import Postgres
 internal import Values
 
 extension Endpoints {
-    /// `POST /api/jobs`. The answer is sent when the job is committed: requests of this loop that come at the same time
-    /// share a transaction (`JobStore.insert`).
+    /// `POST /api/jobs`. The response is sent after the commit. Requests that arrive at the same time share a
+    /// transaction (`JobStore.insert`).
     func createJob(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
         let job = try BodyReader.job(request, payloadBytesMax: payloadBytesMax)
@@ -28,7 +28,7 @@ extension Endpoints {
     }
 
     private static let removedJob = Problem(
-        .conflict, "there was a job with this unique_key, which has been removed since it was found")
+        .conflict, "a job with this unique_key was found, and has been removed since")
 
     private static func path(of id: UUID) -> String {
         var path = Array("/api/jobs/".utf8)

@@ -3,28 +3,24 @@ internal import JSON
 internal import Jobs
 
 extension Endpoints {
-    /// `GET /api/jobs/{id}/events`: what has become of the job, in order.
+    /// `GET /api/jobs/{id}/events`: the state changes of the job, in order.
     func listEvents(_ request: Request, _ context: RequestContext) async throws -> Response {
         let query = try EventsQuery(try request.query())
         let id = try jobID(request)
         let store = jobs(context)
-        // One more than will be shown tells whether another page follows.
+        // One more than the page holds shows whether another page follows.
         let events = try await store.events(of: id, after: query.offset, limit: query.limit + 1)
         if events.isEmpty, try await store.find(id) == nil { throw Self.unknownJob }
 
         var writer = JSONWriter(capacity: 64 + 256 * events.count)
         writer.beginObject()
-        writer.key("events")
-        writer.beginArray()
-        for event in events.prefix(query.limit) { event.write(to: &writer) }
-        writer.endArray()
-        writer.key("next_cursor")
-        if events.count > query.limit { writer.string(query.nextCursor) } else { writer.null() }
+        writer.array("events", events.prefix(query.limit)) { $1.write(to: &$0) }
+        writer.optional("next_cursor", events.count > query.limit ? query.nextCursor : nil) { $0.string($1) }
         writer.endObject()
         return .json(writer.finish())
     }
 
-    /// `GET /api/jobs/{id}/why`: everything that holds the job back.
+    /// `GET /api/jobs/{id}/why`: all reasons for which the job does not run.
     func explainWait(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
         let id = try jobID(request)
@@ -34,10 +30,7 @@ extension Endpoints {
         writer.key("id")
         writer.string(id)
         writer.member("status", answer.status.rawValue)
-        writer.key("reasons")
-        writer.beginArray()
-        for reason in answer.reasons { reason.write(to: &writer) }
-        writer.endArray()
+        writer.array("reasons", answer.reasons) { $1.write(to: &$0) }
         writer.endObject()
         return .json(writer.finish())
     }

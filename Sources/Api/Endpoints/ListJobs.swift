@@ -3,10 +3,10 @@ internal import JSON
 internal import Jobs
 
 extension Endpoints {
-    /// Jobs that are read from PostgreSQL at once.
+    /// Jobs of one statement.
     private static let readAtOnce = 64
-    /// A page that has grown beyond this is ended, whatever its limit: five hundred payloads of 1 MiB would fit no
-    /// memory. `next_cursor` then leads on as ever.
+    /// A longer page ends before its limit, since five hundred payloads of 1 MiB are too much memory. `next_cursor`
+    /// leads to the rest.
     private static let pageBytesMax = 4 * 1_048_576
 
     /// `GET /api/jobs`: the newest first.
@@ -15,7 +15,7 @@ extension Endpoints {
         var page = JobPage(limit: query.limit)
         var cursor = query.cursor?.last
         while true {
-            // One more than will be shown tells whether another page follows.
+            // One more than the page holds shows whether another page follows.
             let wanted = min(query.limit - page.count + 1, Self.readAtOnce)
             let jobs = try await jobs(context).list(query.filter, before: cursor, limit: wanted)
             for job in jobs where !page.isComplete { page.append(job, bytesMax: Self.pageBytesMax) }
@@ -25,13 +25,13 @@ extension Endpoints {
     }
 }
 
-/// The answer to a list, while it grows.
+/// The response to a list, while it grows.
 private struct JobPage {
     private let limit: Int
     private(set) var count = 0
     private var writer = JSONWriter(capacity: 16 * 1_024)
     private var last: JobCursor?
-    /// A further job was there: another page follows.
+    /// Whether another page follows.
     private(set) var isComplete = false
 
     init(limit: Int) {
@@ -41,7 +41,7 @@ private struct JobPage {
         writer.beginArray()
     }
 
-    /// Takes the job, or learns that there is one more than the page takes.
+    /// Adds the job, or completes the page if it is full.
     mutating func append(_ job: Job, bytesMax: Int) {
         guard count < limit, writer.bytes.count < bytesMax else {
             isComplete = true
@@ -54,8 +54,7 @@ private struct JobPage {
 
     consuming func response() -> Response {
         writer.endArray()
-        writer.key("next_cursor")
-        if isComplete, let last { writer.string(last.text) } else { writer.null() }
+        writer.optional("next_cursor", isComplete ? last : nil) { $0.string($1.text) }
         writer.endObject()
         return .json(writer.finish())
     }

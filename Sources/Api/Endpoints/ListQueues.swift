@@ -4,40 +4,42 @@ internal import Jobs
 internal import Postgres
 
 extension Endpoints {
-    /// `GET /api/queues`: every queue that has ever had a job or was told settings, by name.
+    /// `GET /api/queues`: every queue that has settings or ever had a job, by name.
     func listQueues(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
         let report = try await QueueReport(reading: jobs(context))
-        var writer = JSONWriter(capacity: 64 + 512 * report.names.count)
-        writer.beginObject()
-        writer.key("queues")
-        writer.beginArray()
-        for name in report.names { report.write(name, to: &writer) }
-        writer.endArray()
-        writer.endObject()
-        return .json(writer.finish())
+        return .json(
+            JSONWriter.text(capacity: 64 + 512 * report.names.count) { writer in
+                writer.beginObject()
+                writer.array("queues", report.names) { report.write($1, to: &$0) }
+                writer.endObject()
+            })
     }
 
-    /// `PUT /api/queues/{name}`: what is not said has no limit from now on.
+    /// `PUT /api/queues/{name}`: replaces the settings of the queue. A missing member sets no limit.
     func configureQueue(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
-        let name = try request.parameter("name")
-        guard JobLimits.isName(name) else {
-            let accepted = "must be 1 to \(JobLimits.nameBytesMax) characters of A-Z a-z 0-9 . _ : / -"
-            throw Problem(
-                .badRequest, "the path does not name a queue", errors: [.init(.parameter("name"), accepted)])
+        let name = try Self.acceptedName(request, of: "queue")
+        let settings = try BodyReader.read(request) { input throws(JSONSyntaxError) in
+            try QueueSettings.read(&input)
         }
-        let settings = try BodyReader.queueSettings(request)
         let store = jobs(context)
         try await store.configure(queue: name, settings)
         let report = try await QueueReport(reading: store)
-        var writer = JSONWriter(capacity: 512)
-        report.write(name, to: &writer)
-        return .json(writer.finish())
+        return .json(JSONWriter.text(capacity: 512) { report.write(name, to: &$0) })
+    }
+
+    /// The name in the path, of a queue or a pool that is to be configured.
+    static func acceptedName(_ request: Request, of kind: String) throws(Problem) -> String {
+        let name = try request.parameter("name")
+        if TextRule.name.accepts(name) { return name }
+        throw Problem(
+            .badRequest, "the path does not name a \(kind)",
+            errors: [.init(.parameter("name"), TextRule.name.requirement)])
     }
 }
 
-/// What queues hold, and what they have been told.
+/// The depth, the age and the settings of every queue.
 private struct QueueReport {
     private let depths: [String: [QueueDepth]]
     private let oldest: [String: Double]
@@ -61,8 +63,7 @@ private struct QueueReport {
             writer.member(status.rawValue, counts.first { $0.status == status }?.count ?? 0)
         }
         writer.endObject()
-        writer.key("oldest_ready_seconds")
-        if let seconds = oldest[name] { writer.double(seconds) } else { writer.null() }
+        writer.optional("oldest_ready_seconds", oldest[name]) { $0.double($1) }
         (settings[name] ?? QueueSettings()).writeMembers(to: &writer)
         writer.endObject()
     }

@@ -3,8 +3,8 @@ internal import JSON
 internal import Telemetry
 
 extension Endpoints {
-    /// `GET /health`: the process lives and its loops turn. It looks at nothing else, so that no outage of PostgreSQL
-    /// makes an orchestrator kill what would recover by itself.
+    /// `GET /health`: the process and its loops respond. It checks nothing else, so that an outage of PostgreSQL does
+    /// not make an orchestrator kill a process that would recover by itself.
     func showHealth(_ request: Request, _ context: RequestContext) async throws -> Response {
         .json(Array(#"{"status":"ok"}"#.utf8))
     }

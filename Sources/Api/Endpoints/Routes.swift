@@ -4,7 +4,7 @@ internal import Pools
 internal import Postgres
 
 extension Endpoints {
-    /// Every path of the API; the OpenAPI document describes the same, which a test compares.
+    /// Every path of the API. A test compares them with the OpenAPI document.
     func router(authorizer: RootKeyAuthorizer) -> Router {
         var router = Router(
             authorizer: { head, _ in try authorizer.authorize(head) },
@@ -13,10 +13,10 @@ extension Endpoints {
         let write = Route.Access.scope(Scope.writeJobs)
         let control = Route.Access.scope(Scope.control)
         let oneJob = Route.Body.json(bytesMax: payloadBytesMax + Self.bytesBesidePayload)
-        // A reason of escapes is six times as long as what it means.
+        // An escaped character of a reason has six bytes.
         let actor = Route.Body.json(bytesMax: 8 * 1_024)
         let many = Route.Body.json(bytesMax: 8 * 1_024 + 64 * BulkChange.idsMax)
-        // The same holds for its names, though none needs an escape.
+        // Names may be escaped too, though none needs it.
         let pool = Route.Body.json(
             bytesMax: 8 * 1_024 + (6 * PoolLimits.nameBytesMax + 16) * PoolLimits.workloadsMax)
 

@@ -14,7 +14,7 @@ extension Endpoints {
     /// `GET /api/worker/control-history`: the latest change first.
     func showControlHistory(_ request: Request, _ context: RequestContext) async throws -> Response {
         let query = try PauseHistoryQuery(request.query())
-        // One more than asked for tells whether there are more.
+        // One more than the page holds shows whether another page follows.
         var entries = try await databases[context.loop].control.history(
             before: query.before, of: query.scope, limit: Int32(query.limit + 1))
         let hasMore = entries.count > query.limit

@@ -1,56 +1,40 @@
 internal import HTTP
 
-/// What `GET /api/jobs/{id}/events` is asked for.
+/// The parameters of `GET /api/jobs/{id}/events`.
 struct EventsQuery {
     static let limitRange = 1...1_000
     static let limitStandard = 1_000
-    static let names = ["limit", "cursor"]
-    /// Before the number in a cursor: the version of its form.
-    private static let cursorMark = "e"
-    private static let offsetDigitsMax = 9
+    /// The first character of a cursor: the version of its form.
+    private static let cursorVersion = "e"
+    private static let offsetMax = 999_999_999
 
-    var limit = Self.limitStandard
-    /// Events of the pages before. New ones are only ever added behind, so their number is the place of the next page.
-    var offset = 0
-
-    /// Throws 400 with everything that is wrong.
-    init(_ query: Query) throws(Problem) {
-        var errors: [Problem.InvalidInput] = []
-        var seen: [String] = []
-        for item in query.items {
-            guard let name = Self.names.first(where: { $0.utf8.elementsEqual(item.name.utf8) }) else {
-                errors.append(.init(.parameter(item.name), "is unknown; known are limit, cursor"))
-                continue
-            }
-            guard !seen.contains(name) else {
-                errors.append(.init(.parameter(name), "is given more than once"))
-                continue
-            }
-            seen.append(name)
-            if let mistake = read(name, item.value) { errors.append(.init(.parameter(name), mistake)) }
-        }
-        guard errors.isEmpty else {
-            throw Problem(.badRequest, "the query has \(errors.count == 1 ? "an error" : "errors")", errors: errors)
-        }
+    enum Parameter: String, CaseIterable {
+        case limit, cursor
     }
 
-    /// Leads to the page after this one.
-    var nextCursor: String { "\(Self.cursorMark)\(offset + limit)" }
+    var limit = Self.limitStandard
+    /// The number of events on the pages before. New events are only appended, so the offset of a page is stable.
+    var offset = 0
 
-    /// What is wrong with the value; nil if nothing is.
-    private mutating func read(_ name: String, _ value: String) -> String? {
-        if name == "limit" {
-            let range = Self.limitRange
-            guard let given = ListQuery.number(value.utf8, digitsMax: 4), range.contains(given) else {
-                return "must be an integer from \(range.lowerBound) to \(range.upperBound)"
+    /// Throws 400 with all errors.
+    init(_ query: Query) throws(Problem) {
+        var reader = QueryReader(query)
+        reader.read(Parameter.self) { reader, parameter in
+            switch parameter {
+            case .limit: limit = reader.integer(in: Self.limitRange) ?? limit
+            case .cursor: offset = reader.cursor(Self.offset) ?? 0
             }
-            limit = given
-        } else {
-            guard value.utf8.starts(with: Self.cursorMark.utf8),
-                let given = ListQuery.number(value.utf8.dropFirst(), digitsMax: Self.offsetDigitsMax)
-            else { return "is not the next_cursor of an earlier answer" }
-            offset = given
         }
-        return nil
+        try reader.finish()
+    }
+
+    /// The cursor of the next page.
+    var nextCursor: String { "\(Self.cursorVersion)\(offset + limit)" }
+
+    private static func offset(of cursor: String) -> Int? {
+        guard cursor.utf8.starts(with: cursorVersion.utf8),
+            let offset = QueryReader.integer(ofDigits: cursor.utf8.dropFirst()), offset <= offsetMax
+        else { return nil }
+        return offset
     }
 }

@@ -1,8 +1,7 @@
-internal import Postgres
 internal import Values
 
-/// Where the next page of a list begins. For clients it is a text without meaning; here it is the id of the last job of
-/// the page before, in hexadecimal, behind the version of this form.
+/// The position of the next page of a list. Clients treat it as opaque; it is a digit for the version of this form, and
+/// the id of the last job of the page before in 32 hexadecimal digits.
 struct JobCursor: Equatable {
     let last: UUID
 
@@ -12,7 +11,7 @@ struct JobCursor: Equatable {
         self.last = last
     }
 
-    /// Nil for what was not made here.
+    /// nil if `text` is not such a cursor.
     init?(_ text: String) {
         let bytes = Array(text.utf8)
         guard bytes.count == 33, bytes[0] == Self.version, let high = Self.word(bytes[1..<17]),
@@ -23,12 +22,8 @@ struct JobCursor: Equatable {
 
     var text: String {
         var bytes = [Self.version]
-        for word in [last.high, last.low] {
-            for shift in stride(from: 60, through: 0, by: -4) {
-                let digit = UInt8(truncatingIfNeeded: word >> UInt64(shift)) & 15
-                bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-            }
-        }
+        bytes.append(hexadecimal: last.high)
+        bytes.append(hexadecimal: last.low)
         return String(decoding: bytes, as: UTF8.self)
     }
 

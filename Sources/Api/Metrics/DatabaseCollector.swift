@@ -1,7 +1,8 @@
 internal import Postgres
 internal import Telemetry
 
-/// What makes a queue in PostgreSQL slow: dead rows, and an old transaction that keeps vacuum from removing them.
+/// Metrics of what slows a queue in PostgreSQL down: dead rows, and old transactions that keep vacuum from removing
+/// them.
 enum DatabaseCollector {
     static let up = MetricDeclaration(
         .gauge, "jobqueue_database_up",
@@ -14,7 +15,7 @@ enum DatabaseCollector {
 
     static let declarations = [up, deadTuples, oldestTransaction]
 
-    /// Partitions count for their parent: the names of days would be labels without end.
+    /// Partitions count for their parent: their names, which contain dates, would be an unbounded number of labels.
     private static let deadTupleStatement = Statement(
         "dead_tuples",
         """
@@ -26,8 +27,8 @@ enum DatabaseCollector {
         GROUP BY 1
         """, isIdempotent: true)
 
-    /// Sessions of other users show their transactions only to members of pg_read_all_stats; prepared transactions hold
-    /// back as well.
+    /// Transactions of other users are visible only to members of pg_read_all_stats. Prepared transactions hold back
+    /// vacuum, too.
     private static let oldestTransactionStatement = Statement(
         "oldest_transaction",
         """

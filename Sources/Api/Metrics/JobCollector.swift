@@ -1,8 +1,8 @@
 internal import Jobs
 internal import Telemetry
 
-/// What the whole house has done and holds, as PostgreSQL counts it: the same on every replica of the api, never falling
-/// while nobody restores a backup, and read without counting a single job.
+/// Cluster-wide metrics of jobs, read from the counters in PostgreSQL: the same on every replica of the api, never
+/// falling unless a backup is restored, and read without counting jobs.
 enum JobCollector {
     static let created = MetricDeclaration(
         .counter, "job_created_total", help: "Jobs created.", labels: ["queue"])
@@ -31,7 +31,7 @@ enum JobCollector {
         created, completed, failed, cancelled, attempts, acquired, reclaimed, depth, oldest,
     ]
 
-    /// Which totals a transition of the life cycle counts into.
+    /// The totals that each transition adds to.
     private static let totals: [String: [MetricDeclaration]] = [
         "enqueued": [created], "delayed": [created], "succeeded": [completed], "failed": [failed],
         "leased": [acquired], "reclaimed": [reclaimed], "reclaimed_failed": [reclaimed, failed],
@@ -39,7 +39,7 @@ enum JobCollector {
         "abandoned": [failed],
     ]
 
-    /// How an attempt is said to have ended that has left `running` by a transition.
+    /// The outcome of an attempt that ends with the transition.
     private static let outcomes: [String: String] = [
         "succeeded": "succeeded", "failed": "failed", "retried_now": "retried", "retried_later": "retried",
         "snoozed": "snoozed", "released": "released", "reclaimed": "lease_expired",
@@ -48,9 +48,9 @@ enum JobCollector {
     ]
 
     /// - Parameters:
-    ///   - transitions: how often each transition was taken.
-    ///   - depths: how many jobs each queue holds.
-    ///   - oldest: of the queues in which a job could run.
+    ///   - transitions: the count of each transition.
+    ///   - depths: the jobs of each queue by status.
+    ///   - oldest: the queues that have ready jobs.
     static func families(transitions: [TransitionCount], depths: [QueueDepth], oldest: [OldestReady]) -> [MetricFamily]
     {
         var samples = Samples()
@@ -69,11 +69,11 @@ enum JobCollector {
     }
 }
 
-/// The series of several metrics while they are put together.
+/// The series of several metrics, while they are collected.
 private struct Samples {
     private var values: [String: [[String]: Double]] = [:]
 
-    /// A queue shows everything from its first job on: a rate needs the zero before the first event.
+    /// A queue has all series from its first job on: `rate` needs the zero before the first event.
     mutating func begin(_ queue: String) {
         for declaration in JobCollector.declarations where declaration.labels == ["queue"] {
             set(declaration, [queue], 0)

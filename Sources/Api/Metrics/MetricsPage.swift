@@ -4,14 +4,14 @@ internal import Postgres
 internal import Telemetry
 internal import Workers
 
-/// The page of `GET /metrics`: what this process counts, and what PostgreSQL knows of the whole house.
+/// The page of `GET /metrics`: the metrics of this process, and the cluster-wide ones from PostgreSQL.
 ///
-/// Workers and reapers have no port of their own: what they count reaches PostgreSQL, and from there the page of every
-/// api. Without PostgreSQL the page has this process's own figures, and says that the others are missing.
+/// Workers and reapers have no port: their counters reach PostgreSQL, and from there the page of every api. Without
+/// PostgreSQL the page has the metrics of this process, and `jobqueue_database_up` is 0.
 final class MetricsPage: Sendable {
-    /// For how long the figures of PostgreSQL are shown without asking again.
+    /// How long the metrics from PostgreSQL are cached.
     private static let keptFor = Duration.seconds(1)
-    /// The page waits no longer for them: a scrape has a deadline too, 10 s by default.
+    /// The longest wait for them. A scrape has a deadline of 10 s by default.
     private static let limit = Duration.seconds(3)
 
     static let alive = MetricDeclaration(
@@ -19,7 +19,7 @@ final class MetricsPage: Sendable {
     static let reaperHeartbeat = MetricDeclaration(
         .gauge, "jobqueue_reaper_heartbeat_age_seconds", help: "Seconds since the latest heartbeat of any reaper.")
 
-    /// All that PostgreSQL tells.
+    /// All metrics from PostgreSQL.
     static let declarations =
         JobCollector.declarations + DatabaseCollector.declarations + WorkerMetrics.all + PauseCollector.declarations
         + PoolCollector.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive, reaperHeartbeat]
@@ -41,7 +41,7 @@ final class MetricsPage: Sendable {
             with: others + ProcessMetrics.families() + [ProcessMetrics.build(version: ProductVersion.text)])
     }
 
-    /// The families without a series, so that the page has the same names at any time.
+    /// The families without series, so that the page always has the same names.
     private static var missing: [MetricFamily] {
         declarations.filter { $0 != DatabaseCollector.up }.map { MetricFamily($0) } + [DatabaseCollector.isUp(false)]
     }
@@ -52,11 +52,11 @@ final class MetricsPage: Sendable {
                 transitions: try await database.jobs.transitionCounts(), depths: try await database.jobs.depths(),
                 oldest: try await database.jobs.oldestReady())
             let workers = try await database.workers.alive()
-            let fleet = try await readWorkers(database.workers, workers)
-            let control = try await PauseCollector.read(database.control, workers)
+            let counted = try await readWorkers(database.workers, workers)
+            let pauses = try await PauseCollector.read(database.control, workers)
             let pools = try await PoolCollector.read(database.pools)
             let statistics = try await DatabaseCollector.read(database.general, timeout: limit)
-            return jobs + fleet + control + pools + statistics + [DatabaseCollector.isUp(true)]
+            return jobs + counted + pauses + pools + statistics + [DatabaseCollector.isUp(true)]
         } catch {
             return missing
         }
@@ -65,14 +65,14 @@ final class MetricsPage: Sendable {
     private static func readWorkers(
         _ registry: WorkerRegistry, _ workers: [LiveWorker]
     ) async throws(PostgresError) -> [MetricFamily] {
-        var living = MetricFamily(alive)
-        // Members of pools that take no jobs besides are workers too: `pool_members` has them.
-        living.add(Double(workers.count { $0.description.queues != [] }))
+        var live = MetricFamily(alive)
+        // Members of pools that take no jobs are counted by `pool_members`.
+        live.add(Double(workers.count { $0.description.queues != [] }))
         let counted = MetricSnapshot(
             entries: try await registry.series().map { MetricSnapshot.Entry(series: $0.series, value: $0.value) })
-        var round = MetricFamily(reaperHeartbeat)
-        round.add(try await registry.secondsSinceReaperHeartbeat())
+        var heartbeat = MetricFamily(reaperHeartbeat)
+        heartbeat.add(try await registry.secondsSinceReaperHeartbeat())
         return counted.families(WorkerMetrics.all + [WatchdogMetrics.jobs, WorkloadMetrics.restarts])
-            + [living, round]
+            + [live, heartbeat]
     }
 }

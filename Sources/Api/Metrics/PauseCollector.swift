@@ -3,7 +3,7 @@ internal import Postgres
 internal import Telemetry
 internal import Workers
 
-/// What is paused, and who has not obeyed yet.
+/// Metrics of the pause state and its acknowledgements.
 enum PauseCollector {
     static let version = MetricDeclaration(
         .gauge, "control_version", help: "Version of the latest change of the pause state, over all scopes.")
@@ -16,8 +16,8 @@ enum PauseCollector {
 
     static let declarations = [version, paused, behind]
 
-    static func read(_ control: PauseStore, _ workers: [LiveWorker]) async throws(PostgresError) -> [MetricFamily] {
-        let states = try await control.states()
+    static func read(_ pauses: PauseStore, _ workers: [LiveWorker]) async throws(PostgresError) -> [MetricFamily] {
+        let states = try await pauses.states()
         let latest = states.map(\.version).max() ?? 0
         var versions = MetricFamily(version)
         versions.add(Double(latest))

@@ -2,7 +2,7 @@ internal import Pools
 internal import Postgres
 internal import Telemetry
 
-/// What there is of pools: as many series as there are pools and states.
+/// Metrics of pools: one series for each pool and state.
 enum PoolCollector {
     static let members = MetricDeclaration(
         .gauge, "pool_members", help: "Ordinals of a pool by state of their member.",

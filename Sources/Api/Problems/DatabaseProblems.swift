@@ -1,30 +1,31 @@
 internal import HTTP
 internal import Postgres
 
-/// What a client hears when PostgreSQL did not do what was asked: never the words of PostgreSQL, which may quote a
-/// statement or rows.
+/// The responses to errors of PostgreSQL. They never contain the message of PostgreSQL, which may quote a statement or
+/// rows.
 enum DatabaseProblems {
-    /// A client that comes back later than this finds the pool connected again, if PostgreSQL is back.
+    /// Enough for the connections to be open again, once PostgreSQL is back.
     private static let retryAfterSeconds = 2
 
-    /// Nil for what is our own fault: 500.
+    /// nil for an error that is a bug: 500.
     ///
-    /// - Parameter unknownOutcome: what may have happened although no answer came: "the job may have been created".
+    /// - Parameter unknownOutcome: what may have happened if the commit was not confirmed:
+    ///   `the job may have been created`.
     static func problem(_ error: PostgresError, unknownOutcome: String = "it may have been done") -> Problem? {
         if error.isOutcomeUnknown {
             return .unavailable(
-                "PostgreSQL did not confirm in time: \(unknownOutcome); look before you ask again",
+                "PostgreSQL did not confirm the commit in time: \(unknownOutcome); check before sending it again",
                 retryAfterSeconds: retryAfterSeconds
             ).with("outcome", .string("unknown"))
         }
         if error.sqlState?.category == "53" {
             return .unavailable(
-                "PostgreSQL has run out of room: disk space, memory or connections; nothing was done",
+                "PostgreSQL has run out of disk space, memory or connections; nothing was done",
                 retryAfterSeconds: retryAfterSeconds)
         }
         if error.isUnavailable {
             return .unavailable(
-                "PostgreSQL cannot be reached now; nothing was done", retryAfterSeconds: retryAfterSeconds)
+                "PostgreSQL cannot be reached; nothing was done", retryAfterSeconds: retryAfterSeconds)
         }
         guard let state = error.sqlState else { return nil }
         return problem(state)
@@ -35,18 +36,19 @@ enum DatabaseProblems {
         case .queryCanceled, .lockNotAvailable:
             return .unavailable("PostgreSQL took too long; nothing was done", retryAfterSeconds: retryAfterSeconds)
         case .serializationFailure, .deadlockDetected:
-            return .unavailable("PostgreSQL was too busy; nothing was done", retryAfterSeconds: retryAfterSeconds)
+            return .unavailable(
+                "the transaction conflicted with others; nothing was done", retryAfterSeconds: retryAfterSeconds)
         case .undefinedTable, .undefinedSchema, .undefinedFunction, .undefinedColumn:
             return .unavailable(
-                "the schema of the database is not the one of this release; jobqueue-api migrate brings it up to date",
+                "the schema of the database is not that of this release; run jobqueue-api migrate",
                 retryAfterSeconds: retryAfterSeconds)
         case .readOnlyTransaction:
             return .unavailable(
-                "PostgreSQL accepts no writes now; nothing was done", retryAfterSeconds: retryAfterSeconds)
+                "PostgreSQL accepts no writes; nothing was done", retryAfterSeconds: retryAfterSeconds)
         default:
-            // Data that the checks here have let through, and PostgreSQL did not.
+            // Data that the checks of the api accepted and PostgreSQL did not.
             guard state.concernsData else { return nil }
-            return Problem(.unprocessableContent, "PostgreSQL cannot store this (\(state.rawValue))")
+            return Problem(.unprocessableContent, "PostgreSQL cannot store the data (SQLSTATE \(state.rawValue))")
         }
     }
 }

@@ -3,15 +3,15 @@ internal import Synchronization
 internal import Telemetry
 internal import Values
 
-/// Tells the log why requests are refused for PostgreSQL's sake, in PostgreSQL's words, which clients do not hear. Not
-/// with each request: an outage under load would fill the log with one line.
+/// Logs the errors of PostgreSQL for which requests are refused, with the message that clients do not get. At most one
+/// line in 5 s: an outage under load would fill the log.
 final class RateLimitedLog: Sendable {
-    /// Between two lines.
+    /// The shortest time between two lines.
     static let interval = Duration.seconds(5)
 
     private struct State {
         var next = MonotonicInstant(nanoseconds: 0)
-        var unsaid = 0
+        var suppressed = 0
     }
 
     private let logger: Logger
@@ -21,19 +21,19 @@ final class RateLimitedLog: Sendable {
         self.logger = logger
     }
 
-    /// A request has met this error.
+    /// Logs or counts the error of a request.
     func note(_ error: PostgresError, at now: MonotonicInstant = .now()) {
-        let unsaid = state.withLock { state -> Int? in
+        let suppressed = state.withLock { state -> Int? in
             guard state.next <= now else {
-                state.unsaid += 1
+                state.suppressed += 1
                 return nil
             }
             defer { state = State(next: now + Self.interval) }
-            return state.unsaid
+            return state.suppressed
         }
-        guard let unsaid else { return }
+        guard let suppressed else { return }
         logger.warning(
             "a request was refused because of PostgreSQL",
-            ["error": .error(error), "others_since_the_last_line": .integer(unsaid)])
+            ["error": .error(error), "suppressed": .integer(suppressed)])
     }
 }

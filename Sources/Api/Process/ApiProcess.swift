@@ -2,6 +2,7 @@ internal import Configuration
 internal import EventLoop
 internal import HTTP
 internal import Jobs
+internal import Pauses
 internal import Postgres
 internal import Service
 internal import TLS
@@ -39,7 +40,9 @@ final class ApiProcess: Sendable {
         readiness = Readiness(databases.first)
         let endpoints = Endpoints(
             databases: databases, readiness: readiness, metricsPage: MetricsPage(registry, databases.first),
-            rateLimitedLog: RateLimitedLog(logger: logger), payloadBytesMax: serving.payloadBytesMax)
+            rateLimitedLog: RateLimitedLog(logger: logger),
+            acknowledgements: AcknowledgementWaiter(settings.sessions, on: databases.first),
+            payloadBytesMax: serving.payloadBytesMax)
         var limits = ServerLimits()
         limits.connectionsMax = serving.connectionsMax
         server = Server(
@@ -47,7 +50,8 @@ final class ApiProcess: Sendable {
             loops: loops, metrics: registry, logger: logger)
     }
 
-    /// In the order of their start. The drain ends with the connections to PostgreSQL, when no request needs them any more.
+    /// In the order of their start. The drain ends with the connections to PostgreSQL, when no request needs them any
+    /// more.
     var services: [any ProcessService] {
         let readinessWatcher = ReadinessWatcher(
             readiness: readiness, pool: databases.first.sessions.hot, logger: process.logger)

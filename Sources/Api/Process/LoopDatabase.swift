@@ -7,8 +7,8 @@ internal import Service
 internal import Telemetry
 internal import Workers
 
-/// The database as one loop uses it: sessions of its own, and the stores that work with them. The handlers of the loop use
-/// no other, so threads share nothing here.
+/// The database as one loop uses it: sessions of its own, and the stores that work with them. The handlers of the loop
+/// use no other, so threads share nothing here.
 final class LoopDatabase: Sendable {
     let loop: Loop
     let sessions: DatabaseSessions

@@ -1,38 +1,15 @@
 public import Postgres
-public import Values
 
-/// A goal to pause or to resume.
-public struct PauseChange: Sendable {
-    public var scope: PauseScope
-    public var isPause: Bool
-    public var reason: String
-    public var updatedBy: String
-    /// Only if the scope still has this version.
-    public var expectedVersion: Int64?
-    /// When the pause ends by itself.
-    public var resumeAt: WallInstant?
-    /// Jobs of the scope that run are asked to stop. Written down here; carrying it out is for the caller.
-    public var cancelsRunning = false
-    public var clientAddress: String?
-    public var requestID: String?
-
-    public init(scope: PauseScope, isPause: Bool, reason: String, updatedBy: String) {
-        self.scope = scope
-        self.isPause = isPause
-        self.reason = reason
-        self.updatedBy = updatedBy
-    }
-}
-
-/// What became of it.
+/// The result of a change.
 public enum PauseAnswer: Hashable, Sendable {
+    /// The new state of the scope.
     case changed(PauseState)
-    /// The scope has another version than was expected: this one. Nothing was changed.
+    /// Nothing was changed: the scope has this state, whose version is not the expected one.
     case outdated(PauseState)
 }
 
 extension PauseStore {
-    /// The work is done in the function (`0010_pauses.sql`), under a lock that keeps every lease out meanwhile.
+    /// The function (`0010_pauses.sql`) changes the state under a lock that excludes every lease.
     private static let change = Statement(
         "change_pause_state",
         """
@@ -41,11 +18,11 @@ extension PauseStore {
         CROSS JOIN LATERAL (SELECT a.scope, a.version, a.paused, a.reason, a.updated_by, a.updated_at, a.resume_at) c
         """, [.text, .bool, .text, .text, .int8, .timestamptz, .bool, .text, .text])
 
-    /// Returns when the change is committed: from then on no lease of a paused scope commits, whatever a worker knows.
+    /// Returns when the change is committed. From then on no lease of a paused scope commits.
     public func change(_ change: PauseChange) async throws(PostgresError) -> PauseAnswer {
         var parameters = Parameters()
         parameters.append(text: change.scope.text)
-        parameters.append(change.isPause)
+        parameters.append(change.action == .pause)
         parameters.append(text: change.reason)
         parameters.append(text: change.updatedBy)
         parameters.append(change.expectedVersion)
@@ -61,8 +38,8 @@ extension PauseStore {
 
     private static let resume = Statement("end_due_pauses", "SELECT end_due_pauses()")
 
-    /// Writes down that pauses have ended whose time has come. Any number of callers at once: each is written once.
-    /// - Returns: their scopes.
+    /// Records the end of pauses whose `resume_at` has passed. Concurrent callers record each end once.
+    /// - Returns: the scopes of these pauses.
     public func resumeDue() async throws(PostgresError) -> [PauseScope] {
         var scopes: [PauseScope] = []
         for row in try await pool.execute(Self.resume) {

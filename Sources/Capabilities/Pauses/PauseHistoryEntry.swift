@@ -1,12 +1,11 @@
 internal import Postgres
 internal import TLS
-internal import Telemetry
 public import Values
 
-/// One change as the history keeps it.
+/// A row of the history: one change.
 public struct PauseHistoryEntry: Hashable, Sendable {
     public var version: Int64
-    /// Kept as text, so that a row that was tampered with can be read.
+    /// Text, so that an altered row can be read.
     public var scope: String
     public var isPause: Bool
     public var reason: String
@@ -19,7 +18,7 @@ public struct PauseHistoryEntry: Hashable, Sendable {
     public var previousHash: [UInt8]
     public var hash: [UInt8]
 
-    /// Of a row of `pause_history`.
+    /// The columns of `pause_history`, in the order of `init`.
     static let columns: SQLFragment = """
         version, scope, paused, reason, updated_by, at, resume_at, cancel_running, client_address, request_id,
         previous_hash, hash
@@ -40,8 +39,8 @@ public struct PauseHistoryEntry: Hashable, Sendable {
         hash = try row.bytes(11)
     }
 
-    /// What the hash must be: SHA-256 over the hash of the entry before and the fields, each led by the length of its
-    /// text, as `history_hash` computes it in PostgreSQL (`0010_pauses.sql`).
+    /// The hash that the fields give: SHA-256 over the hash of the previous entry and the fields, each preceded by the
+    /// length of its text, as `history_hash` computes it in PostgreSQL (`0010_pauses.sql`).
     public var expectedHash: [UInt8] {
         var bytes = previousHash
         Self.append(String(version), to: &bytes)
@@ -64,13 +63,13 @@ public struct PauseHistoryEntry: Hashable, Sendable {
     }
 }
 
-/// Where a history is not as it was written.
+/// A place where the history was altered.
 public struct HistoryFault: Hashable, Sendable {
     public let version: Int64
-    public let what: String
+    public let description: String
 }
 
-/// Follows the chain of a history from its first entry to its last: pure.
+/// Follows the chain of the history from its first entry to its last.
 public struct HistoryCheck: Sendable {
     private var lastVersion: Int64 = 0
     private var lastHash = [UInt8](repeating: 0, count: 32)
@@ -84,24 +83,27 @@ public struct HistoryCheck: Sendable {
         count += 1
         if entry.version != lastVersion + 1 {
             let missing = entry.version - lastVersion - 1
-            note(entry, missing > 0 ? "the \(missing) before it are missing" : "its version is out of order")
+            note(entry, missing > 0 ? "the \(missing) entries before it are missing" : "its version is out of order")
         }
-        if entry.previousHash != lastHash { note(entry, "it does not follow the hash of the one before") }
-        if entry.expectedHash != entry.hash { note(entry, "its fields do not have its hash") }
+        if entry.previousHash != lastHash { note(entry, "its previous_hash is not the hash of the entry before it") }
+        if entry.expectedHash != entry.hash { note(entry, "its hash is not that of its fields") }
         lastVersion = entry.version
         lastHash = entry.hash
     }
 
-    /// After the last: the newest version that the scopes know.
+    /// Call it after the last entry.
+    ///
+    /// - Parameter newestVersion: the highest version of the scopes.
     public mutating func end(newestVersion: Int64) {
         if newestVersion != lastVersion {
             faults.append(
                 HistoryFault(
-                    version: newestVersion, what: "a scope has it, and the history ends with \(lastVersion)"))
+                    version: newestVersion,
+                    description: "a scope has this version, but the history ends with version \(lastVersion)"))
         }
     }
 
-    private mutating func note(_ entry: PauseHistoryEntry, _ what: String) {
-        faults.append(HistoryFault(version: entry.version, what: what))
+    private mutating func note(_ entry: PauseHistoryEntry, _ description: String) {
+        faults.append(HistoryFault(version: entry.version, description: description))
     }
 }

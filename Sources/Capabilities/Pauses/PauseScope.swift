@@ -1,11 +1,16 @@
-/// What a pause holds back.
+internal import JSON
+
+/// The jobs that a pause holds back.
 public enum PauseScope: Hashable, Sendable {
     case all
     case queue(String)
     case type(String)
 
-    /// `all`, `queue:NAME` or `type:NAME`; nil for anything else, and for an empty name. Whether the name may be one is
-    /// for the caller to say.
+    /// What `init(input:)` accepts.
+    public static let requirement = "must be all, queue:NAME or type:NAME"
+
+    /// Reads `all`, `queue:NAME` or `type:NAME`, as PostgreSQL stores it; nil for anything else. The name may be any
+    /// text that is not empty.
     public init?(_ text: String) {
         if text == "all" {
             self = .all
@@ -15,6 +20,15 @@ public enum PauseScope: Hashable, Sendable {
             self = .type(String(text.dropFirst(5)))
         } else {
             return nil
+        }
+    }
+
+    /// Reads a scope from outside; nil also for a name that no queue or type can have.
+    public init?(input text: String) {
+        self.init(text)
+        switch self {
+        case .all: break
+        case .queue(let name), .type(let name): guard TextRule.name.accepts(name) else { return nil }
         }
     }
 

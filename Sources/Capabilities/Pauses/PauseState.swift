@@ -1,19 +1,19 @@
 internal import Postgres
 public import Values
 
-/// How a scope is now, as its last change has left it.
+/// The state of a scope: its last change.
 public struct PauseState: Hashable, Sendable {
     public let scope: PauseScope
-    /// Of its last change, in the history of all scopes; 0: it was never changed.
+    /// The version of the last change; 0: the scope was never changed.
     public let version: Int64
     public let isPaused: Bool
     public let reason: String?
     public let updatedBy: String?
     public let updatedAt: WallInstant?
-    /// When a pause ends by itself.
+    /// When the pause ends by itself; nil: never.
     public let resumeAt: WallInstant?
 
-    /// A scope that was never changed: it runs.
+    /// A scope that was never changed. It is not paused.
     public init(unchanged scope: PauseScope) {
         self.scope = scope
         version = 0
@@ -24,11 +24,11 @@ public struct PauseState: Hashable, Sendable {
         resumeAt = nil
     }
 
-    /// A row of `columns`, from column `first` on.
+    /// A row of `columns`, which begin at column `first`.
     init(_ row: Row, from first: Int = 0) throws(PostgresError) {
         let text = try row.text(first)
         guard let scope = PauseScope(text) else {
-            throw .unexpectedValue(column: first, reason: "a scope is called \(text)")
+            throw .unexpectedValue(column: first, reason: "\(text) is not a scope")
         }
         self.scope = scope
         version = try row.int8(first + 1)
@@ -39,9 +39,10 @@ public struct PauseState: Hashable, Sendable {
         resumeAt = try row.optionalTimestamptz(first + 6)
     }
 
-    /// Of the row `c` of the table `control`. A pause whose time has come has ended, whether that was written down or not.
+    /// The columns for a row `c` of the table `pause_state`. A pause whose `resume_at` has passed has ended, recorded
+    /// or not.
     static let columns: SQLFragment = """
-        c.scope, c.version, c.paused AND (c.resume_at IS NULL OR c.resume_at > clock_timestamp()), c.reason, c.updated_by,
-        c.updated_at, c.resume_at
+        c.scope, c.version, c.paused AND (c.resume_at IS NULL OR c.resume_at > clock_timestamp()), c.reason,
+        c.updated_by, c.updated_at, c.resume_at
         """
 }

@@ -1,15 +1,14 @@
 public import Postgres
-internal import Telemetry
 public import Values
 
 extension PauseStore {
     private static let states = Statement(
-        "control_states",
+        "pause_states",
         """
         SELECT \(sql: PauseState.columns) FROM pause_state c ORDER BY c.scope <> 'all', c.scope
         """, isIdempotent: true)
 
-    /// Every scope that was ever changed; `all` comes first and is always there.
+    /// Every scope that was ever changed. `all` comes first, also if it was never changed.
     public func states() async throws(PostgresError) -> [PauseState] {
         var states: [PauseState] = []
         for row in try await pool.execute(Self.states) { states.append(try PauseState(row)) }
@@ -26,7 +25,7 @@ extension PauseStore {
         ORDER BY version DESC LIMIT $3
         """, [.int8, .text, .int4], isIdempotent: true)
 
-    /// Changes, the latest first, before version `version`.
+    /// At most `limit` changes before `version`, the latest first.
     public func history(
         before version: Int64 = .max, of scope: PauseScope? = nil, limit: Int32
     ) async throws(PostgresError) -> [PauseHistoryEntry] {
@@ -40,13 +39,13 @@ extension PauseStore {
     }
 
     private static let historyForward = Statement(
-        "control_history_forward",
+        "pause_history_forward",
         """
         SELECT \(sql: PauseHistoryEntry.columns)
         FROM pause_history WHERE version > $1 ORDER BY version LIMIT $2
         """, [.int8, .int4], isIdempotent: true)
 
-    /// Changes in the order in which they were made, after version `version`.
+    /// At most `limit` changes after `version`, in the order of their versions.
     public func history(after version: Int64, limit: Int32) async throws(PostgresError) -> [PauseHistoryEntry] {
         var parameters = Parameters()
         parameters.append(version)
@@ -65,15 +64,15 @@ extension PauseStore {
                EXISTS (SELECT FROM active_pause WHERE queue_id IS NULL AND type_id IS NULL)
         """, isIdempotent: true)
 
-    /// The version of the latest change of any scope, and whether everything is paused.
+    /// The version of the latest change of any scope, and whether the scope `all` is paused.
     public func latest() async throws(PostgresError) -> (version: Int64, allIsPaused: Bool) {
         let row = try await pool.execute(Self.latest).onlyRow()
         return (try row.int8(0), try row.bool(1))
     }
 
-    private static let clock = Statement("control_clock", "SELECT clock_timestamp()", isIdempotent: true)
+    private static let clock = Statement("pause_clock", "SELECT clock_timestamp()", isIdempotent: true)
 
-    /// PostgreSQL's clock, by which pauses end.
+    /// The time of PostgreSQL's clock, which decides when pauses end.
     public func now() async throws(PostgresError) -> WallInstant {
         try await pool.execute(Self.clock).onlyRow().timestamptz(0)
     }

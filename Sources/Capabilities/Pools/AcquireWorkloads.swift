@@ -1,6 +1,6 @@
 public import Postgres
 
-/// A workload and the token of the lease under which a member has it.
+/// The lease of a workload: its name and the token, which increases with each lease.
 public struct WorkloadLease: Hashable, Sendable {
     public let name: String
     public let token: Int64
@@ -12,9 +12,9 @@ public struct WorkloadLease: Hashable, Sendable {
 }
 
 extension PoolStore {
-    /// The only way in which a workload gets a holder. The row is locked before its conditions are looked at for good, so
-    /// of two who ask at once only one finds it free. A lease that this incarnation has already is given anew: then its
-    /// answer was lost, and nothing runs under it.
+    /// The only statement that gives a workload a holder. PostgreSQL locks the row and then checks the conditions
+    /// again, so of two concurrent members only one finds it free. A workload that this incarnation already holds gets
+    /// a new token: the response to an earlier acquisition was lost, and nothing runs under that lease.
     static let acquire = Statement(
         "acquire_workloads",
         """
@@ -33,7 +33,8 @@ extension PoolStore {
         RETURNING w.name, w.token
         """, [.int4, .int4, .uuid, .textArray, .float8])
 
-    /// Takes workloads that are assigned to this member and that nobody holds, for `leaseSeconds`. The others are left out.
+    /// Leases the workloads that are assigned to this member and free.
+    /// - Returns: the leases; workloads that are not free, or have another owner, are left out.
     public func acquire(
         _ names: [String], as membership: Membership, leaseSeconds: Double
     ) async throws(PostgresError) -> [WorkloadLease] {

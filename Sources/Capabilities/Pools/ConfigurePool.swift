@@ -1,8 +1,8 @@
 public import Postgres
 
 extension PoolStore {
-    /// A pool that was to go, and comes back before it has gone, is a new one: it waits for its members. Its workloads keep
-    /// their leases, so that none is begun before it was ended.
+    /// A removed pool that is configured again before its rows are deleted is a new pool: it waits for its members. Its
+    /// workloads keep their leases, so that none starts before its old process has ended.
     private static let write = Statement(
         "write_pool",
         """
@@ -37,8 +37,8 @@ extension PoolStore {
         "UPDATE pool_workload SET removed = true WHERE pool_id = $1 AND NOT removed AND name <> ALL ($2)",
         [.int4, .textArray], isIdempotent: true)
 
-    /// Gives a pool this in place of what it was told before; one that does not exist is made. What is new is assigned in
-    /// the same transaction, if the pool has its members, and what is not named any more is nobody's.
+    /// Creates a pool, or replaces its settings. In the same transaction new workloads are assigned, if the pool has
+    /// its members, and workloads that are no longer listed lose their owner.
     public func configure(
         _ spec: PoolSpec, updatedBy: String? = nil, reason: String? = nil
     ) async throws(PostgresError) {
@@ -56,8 +56,8 @@ extension PoolStore {
             own.append(spec.workloads)
             _ = try await transaction.execute(Self.add, own)
             _ = try await transaction.execute(Self.drop, own)
-            try await balance(id, in: transaction)
-            try await tell(spec.name, in: transaction)
+            try await rebalance(id, in: transaction)
+            try await notify(spec.name, in: transaction)
         }
     }
 
@@ -72,8 +72,9 @@ extension PoolStore {
         "drop_all_pool_workloads",
         "UPDATE pool_workload SET removed = true WHERE pool_id = $1 AND NOT removed", [.int4], isIdempotent: true)
 
-    /// Stops everything that a pool runs. The pool is not seen any more, and is gone when its last workload has stopped.
-    /// - Returns: false if there is none.
+    /// Removes a pool: its workloads stop, and it is no longer shown. Its rows are deleted when the last workload has
+    /// stopped.
+    /// - Returns: false if there is no such pool.
     public func remove(_ name: String) async throws(PostgresError) -> Bool {
         var parameters = Parameters()
         parameters.append(text: name)
@@ -84,13 +85,14 @@ extension PoolStore {
             own.append(id)
             _ = try await transaction.execute(Self.lock, own)
             _ = try await transaction.execute(Self.dropAll, own)
-            try await balance(id, in: transaction)
-            try await tell(name, in: transaction)
+            try await rebalance(id, in: transaction)
+            try await notify(name, in: transaction)
             return true
         }
     }
 
-    func tell(_ name: String, in transaction: Transaction) async throws(PostgresError) {
+    /// Notifies members of a change of this pool.
+    func notify(_ name: String, in transaction: Transaction) async throws(PostgresError) {
         var parameters = Parameters()
         parameters.append(text: name)
         _ = try await transaction.execute(Self.notify, parameters)

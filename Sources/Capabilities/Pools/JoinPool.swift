@@ -1,13 +1,13 @@
 public import Postgres
 public import Values
 
-/// Who wants to be a member of a pool.
+/// A worker that joins a pool.
 public struct PoolCandidate: Hashable, Sendable {
     public var pool: String
     public var ordinal: Int32
-    /// One boot of one process.
+    /// Identifies one start of one process.
     public var incarnation: UUID
-    /// What `config.yml` calls it.
+    /// Its name in `config.yml`.
     public var name: String
     public var host: String
 
@@ -20,13 +20,13 @@ public struct PoolCandidate: Hashable, Sendable {
     }
 }
 
-/// A membership: an ordinal of a pool, and the incarnation that has it.
+/// A membership: an ordinal of a pool and the incarnation that has it.
 public struct Membership: Hashable, Sendable {
     public let poolID: Int32
     public let ordinal: Int32
     public let incarnation: UUID
 
-    /// `$1` to `$3` of the statements that a member makes.
+    /// `$1` to `$3` of a member's statements.
     var parameters: Parameters {
         var parameters = Parameters()
         parameters.append(poolID)
@@ -36,16 +36,17 @@ public struct Membership: Hashable, Sendable {
     }
 }
 
-/// What came of asking for an ordinal.
-public enum JoinAnswer: Hashable, Sendable {
+/// The result of an attempt to join.
+public enum JoinResult: Hashable, Sendable {
     case joined(Membership)
-    /// Another incarnation has it, for so long unless it renews its membership.
+    /// Another incarnation has the ordinal. `remaining`: the time until its membership expires without a renewal.
     case taken(by: UUID, host: String, remaining: Duration)
     case noSuchPool
 }
 
 extension PoolStore {
-    /// One row an ordinal: of two who ask at once, one waits for the other's commit and finds the ordinal taken.
+    /// There is one row for each ordinal: of two concurrent candidates, one waits for the other's commit and then finds
+    /// the ordinal taken.
     private static let join = Statement(
         "join_pool",
         """
@@ -70,7 +71,8 @@ extension PoolStore {
         """, [.text, .int4], isIdempotent: true)
 
     /// Takes the ordinal for `leaseSeconds`, unless another incarnation has it.
-    public func join(_ candidate: PoolCandidate, leaseSeconds: Double) async throws(PostgresError) -> JoinAnswer {
+    /// - Parameter leaseSeconds: duration of the membership in seconds, without a renewal.
+    public func join(_ candidate: PoolCandidate, leaseSeconds: Double) async throws(PostgresError) -> JoinResult {
         var parameters = Parameters()
         parameters.append(text: candidate.pool)
         parameters.append(candidate.ordinal)
@@ -85,7 +87,7 @@ extension PoolStore {
             return .joined(membership)
         }
         guard let row = try await database.execute(Self.holder, parameters).first else { return .noSuchPool }
-        // Given up between the two statements: the next attempt finds it free.
+        // The ordinal was released between the two statements: the next attempt finds it free.
         guard let other = try row.optionalUUID(0) else {
             return .taken(by: candidate.incarnation, host: candidate.host, remaining: .zero)
         }
@@ -101,7 +103,7 @@ extension PoolStore {
         SELECT pg_notify(current_schema() || '_pool', p.name) FROM leaving JOIN pool p ON p.id = leaving.pool_id
         """, [.int4, .int4, .uuid], isIdempotent: true)
 
-    /// Says that a member is about to go: its workloads are given to others, who begin each as soon as it was given back.
+    /// Marks a member as leaving. Its workloads are assigned to the others, which start each when it is released.
     public func leave(_ membership: Membership) async throws(PostgresError) {
         _ = try await database.execute(Self.leave, membership.parameters)
     }
@@ -115,7 +117,7 @@ extension PoolStore {
         SELECT pg_notify(current_schema() || '_pool', p.name) FROM deleted JOIN pool p ON p.id = deleted.pool_id
         """, [.int4, .int4, .uuid], isIdempotent: true)
 
-    /// Gives the ordinal back. Whoever waits for it has it at once.
+    /// Releases the ordinal. Another worker that waits for it can join at once.
     public func deregister(_ membership: Membership) async throws(PostgresError) {
         _ = try await database.execute(Self.deregister, membership.parameters)
     }

@@ -23,12 +23,12 @@ extension PoolStore {
         ORDER BY m.pool_id, m.ordinal
         """, [.text], isIdempotent: true)
 
-    /// Every pool, by name.
+    /// All pools, sorted by name.
     public func all() async throws(PostgresError) -> [Pool] {
         try await read(nil)
     }
 
-    /// nil: there is none of this name.
+    /// The pool with this name; nil: it does not exist.
     public func find(_ name: String) async throws(PostgresError) -> Pool? {
         try await read(name).first
     }
@@ -48,7 +48,7 @@ extension PoolStore {
         return pools
     }
 
-    /// What is to be thought of a workload `w`. What a holder says counts while its lease lasts.
+    /// The state of a workload `w` (`Workload.State`). The report of a holder applies while its lease lasts.
     private static let state: SQLFragment = """
         CASE WHEN w.owner IS NULL THEN 'unassigned'
              WHEN w.holder IS NULL OR w.expires_at <= clock_timestamp() THEN 'waiting'
@@ -70,7 +70,7 @@ extension PoolStore {
         ORDER BY w.name
         """, [.text], isIdempotent: true)
 
-    /// By name. Those of a pool that does not exist are none.
+    /// The workloads of a pool, sorted by name; empty if the pool does not exist.
     public func workloads(of name: String) async throws(PostgresError) -> [Workload] {
         var parameters = Parameters()
         parameters.append(text: name)
@@ -89,7 +89,7 @@ extension PoolStore {
         GROUP BY 1, 2
         """, isIdempotent: true)
 
-    /// How many workloads of each pool are in which state. They are at most a thousand a pool.
+    /// The number of workloads by pool and state, counted from the rows: at most 1,000 for each pool.
     public func workloadCounts() async throws(PostgresError) -> [(pool: String, state: Workload.State, count: Int64)] {
         var counts: [(pool: String, state: Workload.State, count: Int64)] = []
         for row in try await database.execute(Self.counts) {
@@ -113,8 +113,8 @@ extension PoolStore {
         ORDER BY m.ordinal
         """, [.text], isIdempotent: true)
 
-    /// What each member of a pool has to run, in the order of the ordinals: all that live, and those to which something
-    /// is assigned.
+    /// The workloads of each member of a pool, in the order of the ordinals: of the live members, and of those to which
+    /// workloads are assigned.
     public func lists(of name: String) async throws(PostgresError) -> [MemberList] {
         var parameters = Parameters()
         parameters.append(text: name)
@@ -144,7 +144,8 @@ extension Pool {
 }
 
 extension PoolMembership {
-    /// The size stands in column `size`; `complete size`, `waiting for members`, `observed` and `observed_since` from `first` on.
+    /// The size stands in column `size`; `complete size`, `waiting for members`, `observed` and `observed_since` from
+    /// `first` on.
     init(_ row: Row, size: Int, from first: Int) throws(PostgresError) {
         self.init(size: try row.optionalInt4(size), since: try row.timestamptz(first + 3))
         completeSize = try row.int4(first)

@@ -2,25 +2,25 @@ public import Postgres
 internal import Telemetry
 internal import Values
 
-/// What one look at a pool has changed.
+/// The changes of one pool by a rebalancing.
 public struct PoolChange: Hashable, Sendable {
     public let pool: String
-    /// Of the assignment, as it is now.
+    /// The version of the assignment after the rebalancing.
     public let version: Int64
-    /// Workloads whose owner was changed.
+    /// Number of workloads with a new owner.
     public let moved: Int
-    /// Those who share the workloads; nil: nothing is assigned now.
+    /// The ordinals that share the workloads; nil: the pool waits for members.
     public let sharing: [Int32]?
-    /// It was to go, and has.
-    public let isGone: Bool
+    /// The pool was removed, and its last row is deleted now.
+    public let isDeleted: Bool
 }
 
 extension PoolStore {
-    // MARK: Whether there is anything to do
+    // MARK: Finding pools to rebalance
 
-    /// Few rows of few pools, and no lock: this runs several times a second.
-    static let look = Statement(
-        "look_at_pools",
+    /// Reads a few rows of each pool without locks: this runs several times a second.
+    static let scan = Statement(
+        "scan_pools",
         """
         SELECT p.id, p.size, p.complete_size, p.waiting_for_members, p.observed, p.observed_since, clock_timestamp(),
                ARRAY(SELECT m.ordinal FROM pool_member m
@@ -39,16 +39,17 @@ extension PoolStore {
         ORDER BY p.id
         """, [.float8], isIdempotent: true)
 
-    /// Pools whose members or workloads are not as they should be, and how many pools there are.
+    /// The pools with something to change, and the number of all pools.
     func pending() async throws(PostgresError) -> (ids: [Int32], count: Int) {
         var parameters = Parameters()
         parameters.append(PoolLimits.successionTime.inSeconds)
-        let rows = try await database.execute(Self.look, parameters)
+        let rows = try await database.execute(Self.scan, parameters)
         var ids: [Int32] = []
         for row in rows {
             let before = try PoolMembership(row, size: 1, from: 2)
             var membership = before
-            let sharing = membership.look(Set(try row.int4Array(7).compactMap { $0 }), at: try row.timestamptz(6))
+            let sharing = membership.update(
+                alive: Set(try row.int4Array(7).compactMap { $0 }), at: try row.timestamptz(6))
             let owners = try row.int4Array(8).compactMap { $0 }
             let counts = Dictionary(
                 zip(owners, try row.int8Array(9).map { Int($0 ?? 0) }), uniquingKeysWith: { first, _ in first })
@@ -59,10 +60,11 @@ extension PoolStore {
         return (ids, rows.count)
     }
 
-    // MARK: Doing it
+    // MARK: Rebalancing
 
-    /// One process at a time: another finds what it has left to do with its next look. The commit is waited for also in a
-    /// session that waits for none: members act on what it says, and a version means one assignment for ever.
+    /// Locks the pool: one process rebalances it at a time, and another skips it. The commit is synchronous also in a
+    /// session without synchronous commits: members act on the assignment, and a version must never mean two
+    /// assignments.
     private static let lockPool = Statement(
         "lock_pool",
         """
@@ -110,7 +112,7 @@ extension PoolStore {
         "write_pool_member_versions",
         "UPDATE pool_member SET version = $2 WHERE pool_id = $1 AND ordinal = ANY ($3)", [.int4, .int8, .int4Array])
 
-    /// What was to stop, and has.
+    /// Deletes removed workloads that no member holds any more.
     private static let sweep = Statement(
         "sweep_pool_workloads",
         """
@@ -125,15 +127,15 @@ extension PoolStore {
         WHERE id = $1 AND removed_at IS NOT NULL AND NOT EXISTS (SELECT FROM pool_workload w WHERE w.pool_id = p.id)
         """, [.int4], isIdempotent: true)
 
-    /// Brings every pool in order that is not, each in a transaction of its own. Any number of processes may do so at once.
-    /// - Returns: what was changed, and how many pools there are.
-    public func balance() async throws(PostgresError) -> (changes: [PoolChange], poolCount: Int) {
+    /// Rebalances all pools that need it, each in its own transaction. Any number of processes may do so concurrently.
+    /// - Returns: the changes, and the number of all pools.
+    public func rebalance() async throws(PostgresError) -> (changes: [PoolChange], poolCount: Int) {
         let (ids, count) = try await pending()
         var changes: [PoolChange] = []
         for id in ids {
             let change = try await transaction { (transaction) throws(PostgresError) -> PoolChange? in
-                guard let change = try await balance(id, in: transaction) else { return nil }
-                if change.moved > 0 || change.isGone { try await tell(change.pool, in: transaction) }
+                guard let change = try await rebalance(id, in: transaction) else { return nil }
+                if change.moved > 0 || change.isDeleted { try await notify(change.pool, in: transaction) }
                 return change
             }
             if let change { changes.append(change) }
@@ -141,9 +143,10 @@ extension PoolStore {
         return (changes, count)
     }
 
-    /// nil: another process has locked the pool, or it is gone.
+    /// Rebalances one pool.
+    /// - Returns: nil if another process has locked the pool, or it is deleted.
     @discardableResult
-    func balance(_ id: Int32, in transaction: Transaction) async throws(PostgresError) -> PoolChange? {
+    func rebalance(_ id: Int32, in transaction: Transaction) async throws(PostgresError) -> PoolChange? {
         var own = Parameters()
         own.append(id)
         guard let row = try await transaction.execute(Self.lockPool, own).first else { return nil }
@@ -151,7 +154,7 @@ extension PoolStore {
         let (now, name, version) = (try row.timestamptz(5), try row.text(6), try row.int8(7))
         var membership = before
         let alive = try await ordinals(id, in: transaction)
-        let sharing = membership.look(alive, at: now)
+        let sharing = membership.update(alive: alive, at: now)
         let (changes, touched) = try await changes(id, among: sharing, in: transaction)
 
         let newVersion = changes.isEmpty ? version : version + 1
@@ -169,9 +172,9 @@ extension PoolStore {
             _ = try await transaction.execute(Self.writePool, parameters)
         }
         _ = try await transaction.execute(Self.sweep, own)
-        var isGone = false
-        if try row.bool(8) { isGone = try await transaction.execute(Self.sweepPool, own).affectedRowCount > 0 }
-        return PoolChange(pool: name, version: newVersion, moved: changes.count, sharing: sharing, isGone: isGone)
+        var isDeleted = false
+        if try row.bool(8) { isDeleted = try await transaction.execute(Self.sweepPool, own).affectedRowCount > 0 }
+        return PoolChange(pool: name, version: newVersion, moved: changes.count, sharing: sharing, isDeleted: isDeleted)
     }
 
     private func ordinals(_ id: Int32, in transaction: Transaction) async throws(PostgresError) -> Set<Int32> {
@@ -183,7 +186,7 @@ extension PoolStore {
         return ordinals
     }
 
-    /// New owners by workload, nil where it is to stop; and the ordinals whose lists change by that.
+    /// New owners by workload, nil for a removed workload; and the ordinals whose lists change.
     private func changes(
         _ id: Int32, among sharing: [Int32]?, in transaction: Transaction
     ) async throws(PostgresError) -> ([String: Int32?], Set<Int32>) {

@@ -1,7 +1,8 @@
 public import Postgres
 
 extension PoolStore {
-    /// The token stays in the row, so that it grows with the next lease. What was to stop for good goes with its lease.
+    /// The token stays in the row, so that the next lease has a higher one. A removed workload is deleted by the next
+    /// rebalancing.
     static let release = Statement(
         "release_workloads",
         """
@@ -19,8 +20,8 @@ extension PoolStore {
         FROM (SELECT count(*) AS n FROM freed) f
         """, [.int4, .textArray, .int8Array], isIdempotent: true)
 
-    /// Confirms that nothing runs any more under these leases: whoever owns the workloads may begin.
-    /// - Returns: how many of them were still held.
+    /// Releases leases. The caller confirms that no process runs under them: the owners may start the workloads.
+    /// - Returns: the number of leases that were still held.
     @discardableResult
     public func release(_ leases: [WorkloadLease], ofPool id: Int32) async throws(PostgresError) -> Int {
         let sorted = leases.sorted { $0.name < $1.name }

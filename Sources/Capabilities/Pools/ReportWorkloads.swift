@@ -1,12 +1,12 @@
 public import Postgres
 
-/// What a holder says of a workload.
+/// A holder's report on the process of a workload.
 public struct WorkloadReport: Hashable, Sendable {
-    /// The process runs; else it is about to be started again.
+    /// Whether the process runs; false: it restarts after a pause.
     public var isRunning: Bool
-    /// How often it has been started again under this lease.
+    /// Number of restarts under this lease.
     public var restarts: Int32
-    /// Why it ended last, since it was reported last; nil: as before.
+    /// The reason for the end of the last process; nil: the stored one stays.
     public var error: String?
 
     public init(isRunning: Bool, restarts: Int32, error: String? = nil) {
@@ -35,8 +35,8 @@ extension PoolStore {
         WHERE w.pool_id = $1 AND w.name = g.name AND w.token = g.token AND w.holder IS NOT NULL
         """, [.int4, .textArray, .int8Array, .boolArray, .int4Array, .textArray], isIdempotent: true)
 
-    /// Stores what a member says of its workloads. Nothing is written for a lease that is not the workload's current one.
-    /// - Returns: how many were stored.
+    /// Stores reports. A report under a token that is not the workload's current one changes nothing.
+    /// - Returns: the number of stored reports.
     @discardableResult
     public func report(
         _ reports: [WorkloadLease: WorkloadReport], ofPool id: Int32

@@ -85,22 +85,6 @@ public struct WorkerRegistry: Sendable {
         _ = try await pool.execute(Self.waitingStatement, parameters)
     }
 
-    private static let acknowledgeStatement = Statement(
-        "acknowledge_pause_state",
-        """
-        UPDATE worker SET pause_version = $2, running = $3
-        WHERE id = $1 AND pause_version < $2 AND deregistered_at IS NULL
-        """, [.int8, .int8, .int4], isIdempotent: true)
-
-    /// Tells that the worker has obeyed every change of control up to `version`, and how many jobs it still runs.
-    public func acknowledge(id: Int64, pauseVersion version: Int64, running: Int32) async throws(PostgresError) {
-        var parameters = Parameters()
-        parameters.append(id)
-        parameters.append(version)
-        parameters.append(running)
-        _ = try await pool.execute(Self.acknowledgeStatement, parameters)
-    }
-
     private static let deregisterStatement = Statement(
         "deregister_worker",
         """

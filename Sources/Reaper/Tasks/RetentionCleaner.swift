@@ -3,8 +3,8 @@ internal import Postgres
 internal import Service
 internal import Telemetry
 
-/// Removes ended jobs whose retention has passed: whole partitions if it has passed for all their jobs, and the others in
-/// batches.
+/// Removes ended jobs whose retention has passed: whole partitions if it has passed for all their jobs, and the others
+/// in batches.
 ///
 /// A sweep over many jobs is spread over several runs with pauses in between, to limit the load on the database.
 struct RetentionCleaner: PeriodicTask {

@@ -3,8 +3,8 @@ internal import Postgres
 internal import Service
 internal import Telemetry
 
-/// Ends jobs that were cancelled and did not stop for a long time. Their worker is alive and renews their leases, or they
-/// would have been reclaimed, but it cannot stop them.
+/// Ends jobs that were cancelled and did not stop for a long time. Their worker is alive and renews their leases, or
+/// they would have been reclaimed, but it cannot stop them.
 struct WatchdogTask: PeriodicTask {
     let name = "end stuck jobs"
     /// While there are more jobs than one run may end.

@@ -3,8 +3,8 @@ public import Postgres
 internal import Telemetry
 internal import Values
 
-/// The database connections of a process as a service: it watches for rotated credentials and closes the connections. It
-/// comes before every service that uses them.
+/// The database connections of a process as a service: it watches for rotated credentials and closes the connections.
+/// It comes before every service that uses them.
 public final class DatabaseService: ProcessService {
     public let name = "database"
     private let sessions: [DatabaseSessions]

@@ -3,7 +3,7 @@ internal import Telemetry
 
 /// Listens for notifications. It comes last in the list, after the services that it wakes.
 ///
-/// Notifications are only hints: whoever depends on them also looks at the tables periodically.
+/// Notifications are only hints: the services also poll the tables.
 public final class NotificationService: ProcessService {
     public let name = "notifications"
     private let listener: NotificationListener

@@ -1,8 +1,8 @@
 internal import Postgres
 internal import Telemetry
 
-/// Waits until the database has the schema that this release needs. An older schema waits for its migration; a newer one is
-/// accepted with a warning (`SchemaVersion`). It comes before every service that uses the tables.
+/// Waits until the database has the schema that this release needs. An older schema waits for its migration; a newer
+/// one is accepted with a warning (`SchemaVersion`). It comes before every service that uses the tables.
 public final class SchemaGate: ProcessService {
     public let name = "schema"
     private let pool: ConnectionPool

@@ -26,21 +26,21 @@ public struct DrainLimits: Hashable, Sendable {
 /// `abandoning(i)`: the drain has begun while `i` was starting; its start is cancelled and awaited. `stopping(i)`: the
 /// services after `i` have stopped, `i` is stopping. `stopped`: the process ends.
 ///
-/// **The drain** begins with the first signal, when a service fails to start, or when a command has its result. All started
-/// services are told at once, last to first, to take no new work. Then they are stopped one at a time, last to first, so
-/// that each can rely on those before it until it has stopped.
+/// **The drain** begins with the first signal, when a service fails to start, or when a command has its result. First
+/// all started services, last to first, take no new work (`drain`). Then they are stopped one at a time, last to first,
+/// so that each can rely on those before it until it has stopped.
 ///
 /// **Clocks.** The drain has two instants, both on the monotonic clock. At the end of the grace the services cut short
 /// what still runs (a worker asks its jobs to stop, the api closes connections); they watch that instant themselves. At
-/// the deadline, the settling time later, the group stops waiting: the stop under way is cancelled, the remaining services
-/// are stopped in order but with a cancelled task, and one second later the process ends whatever is left.
+/// the deadline, the settling time later, the group stops waiting: the stop under way is cancelled, the remaining
+/// services are stopped in order but with a cancelled task, and one second later the process ends whatever is left.
 ///
 /// **Signals.** The first begins the drain. A second one shortens the remaining grace to one second (a worker stops its
 /// jobs at once), and the deadline with it. Further ones only do so again, which changes nothing.
 ///
-/// **Failures.** A service that throws from its start makes the exit status 1; those before it are stopped. A service that
-/// does not stop is left behind at the deadline: everything that a process holds is released by the kernel, and every
-/// statement that it leaves unfinished is rolled back.
+/// **Failures.** A service that throws from its start makes the exit status 1; those before it are stopped. A service
+/// that does not stop is left behind at the deadline: everything that a process holds is released by the kernel, and
+/// every statement that it leaves unfinished is rolled back.
 struct GroupState {
     enum Phase: Hashable {
         /// Next: `starting`.
@@ -62,9 +62,9 @@ struct GroupState {
         case announce
         /// Cancel the start under way. It still ends with `startEnded`.
         case cancelStart
-        /// Tell these services that the drain has begun, the last one first.
+        /// Call `drain` of these services, last to first.
         case drain(Range<Int>, graceEnd: MonotonicInstant)
-        /// Tell these services that the grace ends sooner.
+        /// Call `hurry` of these services, last to first.
         case hurry(Range<Int>, graceEnd: MonotonicInstant)
         /// Call `deadlinePassed` at this instant.
         case wakeAt(MonotonicInstant)

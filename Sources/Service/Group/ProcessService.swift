@@ -3,8 +3,8 @@ internal import Synchronization
 internal import Telemetry
 public import Values
 
-/// One part of a process: a server, a loop that leases jobs, a set of database connections. A process is an ordered list of
-/// them, which a `ServiceGroup` starts and stops.
+/// One part of a process: a server, a loop that leases jobs, a set of database connections. A process is an ordered
+/// list of them, which a `ServiceGroup` starts and stops.
 ///
 /// All functions are called on the process's loop. A service is started at most once.
 public protocol ProcessService: AnyObject, Sendable {
@@ -22,8 +22,8 @@ public protocol ProcessService: AnyObject, Sendable {
     /// A second signal has moved the end of the grace to this instant. Called for each service that has not stopped.
     func hurry(until graceEnd: MonotonicInstant)
 
-    /// Stops the service. Returns when nothing of it runs any more. Called in reverse order, one after the other. At the
-    /// deadline of the drain the task is cancelled: return soon, and leave behind what has not ended.
+    /// Stops the service. Returns when nothing of it runs any more. Called in reverse order, one after the other. At
+    /// the deadline of the drain the task is cancelled: return soon, and leave behind what has not ended.
     func stop() async
 }
 

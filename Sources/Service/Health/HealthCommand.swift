@@ -1,9 +1,9 @@
 public import Configuration
 internal import Values
 
-/// The command `health` of a program without a port: it reads the status file, for probes of containers that have neither
-/// a shell nor `cat`. It reads no other variable, so a mistake in a setting that the running process has not read fails
-/// no probe.
+/// The command `health` of a program without a port: it reads the status file, for probes of containers that have
+/// neither a shell nor `cat`. It reads no other variable, so a mistake in a setting that the running process has not
+/// read fails no probe.
 public struct HealthCommand: Sendable {
     private let file: StatusFile?
     private let variable: String

@@ -10,9 +10,9 @@ public final class ProcessStatus: Sendable {
     /// Why a process that has started cannot work now; nil when it can.
     private let obstacle = Mutex<@Sendable () -> String?>({ nil })
 
-    public init() {}
+    init() {}
 
-    /// Adds a condition of readiness: `obstacle` says why the process cannot work now; nil when it can.
+    /// Sets the condition of readiness: `obstacle` says why the process cannot work now; nil when it can.
     public func needs(_ obstacle: @escaping @Sendable () -> String?) {
         self.obstacle.withLock { $0 = obstacle }
     }
@@ -29,8 +29,8 @@ public final class ProcessStatus: Sendable {
 }
 
 extension ProcessContext {
-    /// The service that writes the status file; none when there is no file. It comes first in the list, so that the file
-    /// is written until everything else has stopped.
+    /// The service that writes the status file; none when there is no file. It comes first in the list, so that the
+    /// file is written until everything else has stopped.
     public func statusFile(_ file: StatusFile?) -> [any ProcessService] {
         guard let file else { return [] }
         let task = StatusWriter(file: file, status: status)

@@ -51,8 +51,8 @@ public final class ProcessContext: Sendable {
         actions.withLock { $0.end }?(status)
     }
 
-    /// Waits, for the start of a service, until there is no obstacle. Each change of the obstacle is one log line, and the
-    /// status shows it. Throws `CancellationError` when the drain begins.
+    /// Waits, for the start of a service, until there is no obstacle. Each change of the obstacle is one log line, and
+    /// the status shows it. Throws `CancellationError` when the drain begins.
     /// - Parameters:
     ///   - message: of the log line: "waiting for the schema".
     ///   - obstacle: why the service cannot start; nil when it can.

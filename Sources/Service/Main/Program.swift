@@ -51,8 +51,8 @@ extension Program {
     }
 }
 
-/// The main function of a program, in order: what must precede the first thread, settings and command line, the log, the
-/// services, and the exit status.
+/// The main function of a program, in order: what must precede the first thread, settings and command line, the log,
+/// the services, and the exit status.
 private enum MainFunction<Main: Program> {
     /// Returns the exit status.
     static func run(arguments: [String]) -> Int32 {

@@ -16,8 +16,8 @@ public final class PeriodicService: ProcessService {
     /// - Parameters:
     ///   - interval: the longest pause between two runs.
     ///   - pauseMin: the shortest pause, if the task asks to run sooner.
-    ///   - whileDraining: whether it goes on during the drain, until its turn to stop comes; otherwise no run begins after
-    ///     the drain has begun.
+    ///   - whileDraining: whether it goes on during the drain, until its turn to stop comes; otherwise no run begins
+    ///     after the drain has begun.
     ///   - countsLevel: the level at which runs, failures and durations are logged when it stops.
     public init<Work: PeriodicTask>(
         _ work: Work, every interval: Duration, pauseMin: Duration = .zero, in process: ProcessContext,

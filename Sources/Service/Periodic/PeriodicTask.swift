@@ -4,8 +4,8 @@ public import Telemetry
 /// Work that is repeated. `runOnce` does what is due and returns what it did. It neither waits nor repeats itself: a
 /// `Ticker` decides when it runs again.
 ///
-/// Any number of processes may run the same task at once, and each may be killed at any instant. State that a task keeps
-/// between runs only saves work, and each statement is complete in itself.
+/// Any number of processes may run the same task at once, and each may be killed at any instant. State that a task
+/// keeps between runs only saves work, and each statement is complete in itself.
 public protocol PeriodicTask: Sendable {
     associatedtype Report: TaskReport
     associatedtype Failure: Error = PostgresError

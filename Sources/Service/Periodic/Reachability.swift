@@ -1,10 +1,10 @@
 internal import Postgres
 internal import Synchronization
-public import Telemetry
+internal import Telemetry
 internal import Values
 
-/// Whether PostgreSQL answers, as all tasks of the process see it together. An outage is one log line when it begins and
-/// one when it ends, regardless of how many tasks notice it and how often.
+/// Whether PostgreSQL answers, as all tasks of the process see it together. An outage is one log line when it begins
+/// and one when it ends, regardless of how many tasks notice it and how often.
 public final class Reachability: Sendable {
     private struct Outage {
         var since: MonotonicInstant
@@ -15,7 +15,7 @@ public final class Reachability: Sendable {
     private let logger: Logger
     private let outage = Mutex<Outage?>(nil)
 
-    public init(logger: Logger) {
+    init(logger: Logger) {
         self.logger = logger
     }
 

@@ -4,8 +4,8 @@ internal import Service
 internal import Telemetry
 internal import Workers
 
-/// Finds the running jobs of this worker that were cancelled, and asks them to stop. It runs when it is notified, and at the
-/// interval of heartbeats. A renewal gives the same answer, but only short leases are renewed often enough.
+/// Finds the running jobs of this worker that were cancelled, and asks them to stop. It runs when it is notified, and
+/// at the interval of heartbeats. A renewal gives the same answer, but only short leases are renewed often enough.
 struct CancelWatcher: PeriodicTask {
     static let interval = Duration.seconds(WorkerRegistry.heartbeatSeconds)
 

@@ -7,9 +7,9 @@ internal import Workers
 
 /// Follows the pause state, and acknowledges it.
 ///
-/// No lease of a paused scope is ever committed: the lease statement enforces it. The worker does the rest: if everything is
-/// paused it does not try to lease, and it releases paused jobs that it has leased and not started. Then it acknowledges the
-/// version, for callers that wait until every worker has.
+/// No lease of a paused scope is ever committed: the lease statement enforces it. The worker does the rest: if
+/// everything is paused it does not try to lease, and it releases paused jobs that it has leased and not started. Then
+/// it acknowledges the version, for callers that wait until every worker has.
 ///
 /// It runs when it is notified, and at an interval, because notifications are lost with a connection.
 struct PauseWatcher: PeriodicTask {
@@ -98,7 +98,7 @@ struct PauseFileWatcher: PeriodicTask {
         switch content {
         case .paused(true): logger.info("paused by a file", ["file": .string(file.path)])
         case .paused(false): logger.debug("the control file pauses nothing", ["file": .string(file.path)])
-        case .unclear(let problem):
+        case .invalid(let problem):
             logger.warning(
                 "the control file changes nothing", ["file": .string(file.path), "error": .string(problem)])
         }

@@ -6,8 +6,8 @@ internal import Telemetry
 internal import Values
 internal import Workers
 
-/// The row of this worker in PostgreSQL: it is inserted at the start, renewed by heartbeats with the worker's counters and
-/// types, and marked as deregistered at the end.
+/// The row of this worker in PostgreSQL: it is inserted at the start, renewed by heartbeats with the worker's counters
+/// and types, and marked as deregistered at the end.
 ///
 /// A worker whose heartbeats do not arrive is considered dead. When one arrives again the worker registers as a new
 /// incarnation, which counts from zero.

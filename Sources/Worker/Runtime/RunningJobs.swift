@@ -4,8 +4,9 @@ internal import Synchronization
 internal import Telemetry
 internal import Values
 
-/// The drain of the jobs that this worker holds, after the lease loop has stopped: unstarted jobs are released, running ones
-/// may end within the grace and are asked to stop after it, and all results are written. Leases are renewed meanwhile.
+/// The drain of the jobs that this worker holds, after the lease loop has stopped: unstarted jobs are released, running
+/// ones may end within the grace and are asked to stop after it, and all results are written. Leases are renewed
+/// meanwhile.
 final class RunningJobs: ProcessService {
     let name = "jobs"
     private let runner: AttemptRunner

@@ -10,7 +10,8 @@ internal import Workers
 
 /// One worker: its services. Everything runs on one loop.
 final class WorkerProcess: Sendable {
-    /// A second signal stops running jobs at once. The settling time is for handlers to stop, and for results to be written.
+    /// A second signal stops running jobs at once. The settling time is for handlers to stop, and for results to be
+    /// written.
     static func drain(_ settings: WorkerSettings) -> DrainLimits {
         DrainLimits(grace: settings.shutdownGrace, settling: .seconds(10), hurriedGrace: .zero)
     }
@@ -159,10 +160,10 @@ final class WorkerProcess: Sendable {
                 }
             },
             listening: { [self] in
-                leaseLoop.lookAgain()
+                leaseLoop.pollNow()
                 cancellations.runSoon()
                 pauses?.runSoon()
-                member?.lookAgain()
+                member?.renewNow()
             })
     }
 
@@ -172,7 +173,7 @@ final class WorkerProcess: Sendable {
     func reloadHandlers() {
         do throws(HandlersFileError) {
             runner.use(try settings.handlers.load())
-            leaseLoop.lookAgain()
+            leaseLoop.pollNow()
             process.logger.info("the handlers file was read again")
         } catch {
             process.logger.error(

@@ -7,7 +7,7 @@ enum Layering {
     /// The other imports within a layer.
     static let withinLayer: [String: Set<String>] = [
         "TLS": ["EventLoop"],
-        "Pauses": ["Workers"],
+        "Pauses": ["Jobs", "Workers"],
         "Schedules": ["Jobs"],
         "Pools": ["Workers"],
     ]

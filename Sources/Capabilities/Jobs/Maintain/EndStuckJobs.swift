@@ -194,9 +194,8 @@ extension StuckJob {
     /// does not: that must not keep its job from being ended.
     fileprivate var newTeardown: NewJob? {
         guard let teardown else { return nil }
-        var reader = JSONReader(teardown)
-        var errors = InputErrors()
-        let job = try? NewJob.read(&reader, at: .root, payloadBytesMax: .max, as: .teardown, into: &errors)
+        var input = InputReader(teardown)
+        let job = try? NewJob.read(&input, payloadBytesMax: .max, as: .teardown)
         guard var job else { return nil }
         job.traceParent = job.traceParent ?? traceParent
         return job

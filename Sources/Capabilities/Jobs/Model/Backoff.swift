@@ -1,5 +1,3 @@
-public import JSON
-
 /// How long a job waits after a failed attempt before it may run again. PostgreSQL reckons the delay (the function
 /// `retry_delay`), with a jitter of +-10 %, so that jobs which failed together do not come back together.
 public enum Backoff: Hashable, Sendable {
@@ -43,66 +41,6 @@ extension Backoff {
         case "fixed": self = .fixed(baseSeconds: baseSeconds ?? 1)
         case "none": self = .none
         default: self = .standard
-        }
-    }
-}
-
-// MARK: - JSON
-
-extension Backoff {
-    /// Appends the form that `read` accepts.
-    public func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        switch self {
-        case .standard:
-            writer.member("kind", "standard")
-        case .exponential(let base, let most):
-            writer.member("kind", "exponential")
-            writer.member("base_seconds", base)
-            writer.member("max_seconds", most)
-        case .fixed(let base):
-            writer.member("kind", "fixed")
-            writer.member("base_seconds", base)
-        case .none:
-            writer.member("kind", "none")
-        }
-        writer.endObject()
-    }
-
-    /// Reads `{"kind":"exponential","base_seconds":1,"max_seconds":60}`, `{"kind":"fixed","base_seconds":5}`,
-    /// `{"kind":"none"}` or `{"kind":"standard"}`. nil when it added to `errors`.
-    static func read(
-        _ reader: inout JSONReader, at pointer: JSONPointer, into errors: inout InputErrors
-    ) throws(JSONError) -> Backoff? {
-        var kind: String?
-        var base: Double?
-        var most: Double?
-        let before = errors.count
-        try errors.readObject(&reader, at: pointer) { reader, key, errors throws(JSONError) in
-            let longest = JobLimits.backoffSecondsMax
-            switch key {
-            case "kind":
-                kind = try errors.string(&reader, at: pointer.appending("kind"))
-            case "base_seconds":
-                base = try errors.seconds(&reader, at: pointer.appending("base_seconds"), to: longest)
-            case "max_seconds":
-                most = try errors.seconds(&reader, at: pointer.appending("max_seconds"), to: longest)
-            default: return false
-            }
-            return true
-        }
-        guard errors.count == before else { return nil }
-        switch (kind, base, most) {
-        case ("standard", nil, nil): return .standard
-        case ("none", nil, nil): return Backoff.none
-        case ("fixed", let base?, nil): return .fixed(baseSeconds: base)
-        case ("exponential", let base?, let most?): return .exponential(baseSeconds: base, maxSeconds: most)
-        default:
-            errors.add(
-                pointer,
-                "must be {\"kind\":\"exponential\",\"base_seconds\":...,\"max_seconds\":...}, "
-                    + "{\"kind\":\"fixed\",\"base_seconds\":...}, {\"kind\":\"none\"} or {\"kind\":\"standard\"}")
-            return nil
         }
     }
 }

@@ -1,3 +1,5 @@
+public import JSON
+
 /// All bounds on what a job may be. The API's document states them too.
 public enum JobLimits {
     /// Of the payload's JSON text, unless `JOB_PAYLOAD_MAX_BYTES` says otherwise.
@@ -5,13 +7,13 @@ public enum JobLimits {
     /// Of the result of a success.
     public static let resultBytesMax = 1_048_576
     /// Of a type's or a queue's name: `[A-Za-z0-9._:/-]{1,128}`.
-    public static let nameBytesMax = 128
+    public static let nameBytesMax = TextRule.name.bytesMax
     /// Of a unique key, a concurrency key, and an idempotency key.
     public static let keyBytesMax = 255
     /// Of the name of whoever changes a job.
-    public static let actorBytesMax = 255
+    public static let actorBytesMax = TextRule.actor.bytesMax
     /// Of the reason for changing a job.
-    public static let reasonBytesMax = 1_000
+    public static let reasonBytesMax = TextRule.reason.bytesMax
     public static let tagsMax = 32
     public static let tagBytesMax = 128
     /// Jobs of one bulk POST.
@@ -39,24 +41,7 @@ public enum JobLimits {
     /// For how long a queue may keep ended jobs: ten years; 0: until the next sweep.
     public static let retentionHours: ClosedRange<Int32> = 0...87_840
 
-    /// Whether this may be a key that a client makes up.
-    public static func isKey(_ text: String) -> Bool {
-        let bytes = text.utf8
-        return !bytes.isEmpty && bytes.count <= keyBytesMax && !bytes.contains { $0 < 0x20 || $0 == 0x7f }
-    }
-
-    /// Whether this may name a type or a queue.
-    public static func isName(_ text: String) -> Bool {
-        let bytes = text.utf8
-        guard !bytes.isEmpty, bytes.count <= nameBytesMax else { return false }
-        return bytes.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"),
-                UInt8(ascii: "/"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
-    }
+    /// A unique key or a concurrency key.
+    public static let key = TextRule.line(bytesMax: keyBytesMax)
+    public static let tag = TextRule.line(bytesMax: tagBytesMax)
 }

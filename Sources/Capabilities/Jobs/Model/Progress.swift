@@ -10,18 +10,6 @@ public struct Progress: Hashable, Sendable {
     public let reportedAt: WallInstant
 }
 
-extension Progress {
-    /// As the API shows it.
-    func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("percent", percent)
-        writer.optional("message", message) { $0.string($1) }
-        writer.key("reported_at")
-        writer.string(reportedAt)
-        writer.endObject()
-    }
-}
-
 /// What the handler of a running job says of how far it is.
 public struct ProgressReport: Hashable, Sendable {
     /// Of `message`, in UTF-8.

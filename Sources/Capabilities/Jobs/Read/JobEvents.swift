@@ -1,4 +1,3 @@
-public import JSON
 public import Postgres
 public import Values
 
@@ -57,19 +56,5 @@ extension JobEvent {
         worker = try row.optionalText(5)
         actor = try row.optionalText(6)
         reason = try row.optionalText(7)
-    }
-
-    public func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.key("at")
-        writer.string(at)
-        writer.optional("from", from) { $0.string($1.rawValue) }
-        writer.member("to", to.rawValue)
-        writer.member("transition", transition)
-        writer.member("attempt", attempt)
-        writer.optional("worker", worker) { $0.string($1) }
-        writer.optional("actor", actor) { $0.string($1) }
-        writer.optional("reason", reason) { $0.string($1) }
-        writer.endObject()
     }
 }

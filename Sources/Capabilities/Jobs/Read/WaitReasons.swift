@@ -1,4 +1,3 @@
-public import JSON
 public import Postgres
 internal import Telemetry
 public import Values
@@ -69,7 +68,7 @@ extension WaitReason {
     }
 }
 
-// MARK: JSON
+// MARK: Texts
 
 extension WaitReason {
     /// For programs.
@@ -119,49 +118,5 @@ extension WaitReason {
             "other concurrency keys, or kinds of jobs without one, that take fairness_keys with it: \(count)"
         case .next: "nothing holds it back: the next lease takes it"
         }
-    }
-
-    public func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("code", code)
-        writer.member("detail", detail)
-        writeParticulars(to: &writer)
-        writer.endObject()
-    }
-
-    private func writeParticulars(to writer: inout JSONWriter) {
-        switch self {
-        case .running(let worker, let since, _):
-            writer.optional("worker", worker) { $0.string($1) }
-            writer.optional("since", since) { $0.string($1) }
-        case .ended(_, let at): writer.optional("at", at) { $0.string($1) }
-        case .scheduled(let runAt, _): writer.optional("run_at", runAt) { $0.string($1) }
-        case .paused(let pause):
-            writer.member("scope", pause.scope)
-            writer.member("version", pause.version)
-            writer.member("updated_by", pause.updatedBy)
-            writer.member("reason", pause.reason)
-            writer.optional("since", pause.since) { $0.string($1) }
-            writer.optional("resume_at", pause.resumeAt) { $0.string($1) }
-        case .queueFull(_, let most, let holders):
-            writer.member("max_running", most)
-            Self.write(holders, to: &writer)
-        case .rateReached(_, let nextStart): writer.optional("next_start", nextStart) { $0.string($1) }
-        case .keyFull(let key, let most, let holders):
-            writer.member("concurrency_key", key)
-            writer.member("max_running_per_key", most)
-            Self.write(holders, to: &writer)
-        case .noWorkerForType(_, let workers), .workersBusy(let workers): writer.member("workers", workers)
-        case .jobsAhead(let count), .fairness(let count): writer.member("count", count)
-        case .noWorkerForQueue, .next: break
-        }
-    }
-
-    /// The jobs that hold what this one waits for.
-    private static func write(_ holders: [UUID], to writer: inout JSONWriter) {
-        writer.key("jobs")
-        writer.beginArray()
-        for id in holders { writer.string(id) }
-        writer.endArray()
     }
 }

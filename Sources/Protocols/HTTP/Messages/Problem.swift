@@ -85,6 +85,17 @@ public struct Problem: Error, Equatable, Sendable {
         return copy
     }
 
+    /// The errors of a part of the request: `the query has 2 errors`.
+    ///
+    /// - Parameters:
+    ///   - part: for example `query` or `body`.
+    ///   - count: the number of all errors, of which `errors` may be the first ones.
+    public static func invalid(_ part: String, _ status: Status, _ errors: [InvalidInput], count: Int) -> Problem {
+        var detail = "the \(part) has \(count == 1 ? "an error" : "\(count) errors")"
+        if errors.count < count { detail += "; the first \(errors.count) are listed" }
+        return Problem(status, detail, errors: errors)
+    }
+
     /// 503 with `Retry-After`. A negative number of seconds becomes 0.
     public static func unavailable(_ detail: String, retryAfterSeconds: Int) -> Problem {
         Problem(.serviceUnavailable, detail).with(.retryAfter, String(max(retryAfterSeconds, 0)))

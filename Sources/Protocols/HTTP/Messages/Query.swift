@@ -1,5 +1,6 @@
 /// The parameters of a query in the format `application/x-www-form-urlencoded` (WHATWG URL section 5): pairs separated
 /// by `&`, `+` for a space, `%XX` for other bytes. Names and values must be UTF-8, and each pair must have a name.
+/// `QueryReader` reads the values.
 public struct Query: Sendable, Equatable {
     public struct Item: Sendable, Equatable {
         public let name: String
@@ -22,31 +23,5 @@ public struct Query: Sendable, Equatable {
             items.append(Item(name: name, value: value))
         }
         self.items = items
-    }
-
-    /// The value of a parameter; nil if it is missing. Throws 400 if it is given more than once.
-    public func value(_ name: String) throws(Problem) -> String? {
-        let values = values(name)
-        guard values.count <= 1 else {
-            throw Problem(.badRequest, errors: [.init(.parameter(name), "is given more than once")])
-        }
-        return values.first
-    }
-
-    /// The values of a repeatable parameter, in the order received.
-    public func values(_ name: String) -> [String] {
-        // Names are compared as bytes: `==` on String treats canonically equivalent texts as equal.
-        items.filter { $0.name.utf8.elementsEqual(name.utf8) }.map(\.value)
-    }
-
-    /// Throws 400, with an error for each parameter that is not in `names`.
-    public func require(onlyNames names: [String]) throws(Problem) {
-        let unknown = items.filter { item in !names.contains { $0.utf8.elementsEqual(item.name.utf8) } }
-        guard unknown.isEmpty else {
-            let accepted = "is not a known parameter; known parameters: \(names.joined(separator: ", "))"
-            throw Problem(
-                .badRequest, "the query has unknown parameters",
-                errors: unknown.map { .init(.parameter($0.name), accepted) })
-        }
     }
 }

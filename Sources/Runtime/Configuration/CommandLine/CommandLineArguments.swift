@@ -1,3 +1,5 @@
+internal import Values
+
 /// A command line that does not match the grammar.
 public struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
     public let description: String

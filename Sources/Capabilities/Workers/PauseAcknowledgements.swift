@@ -1,0 +1,48 @@
+public import Postgres
+
+/// Acknowledgements of the pause state: which version of it each worker has applied.
+extension WorkerRegistry {
+    /// The channel that an acknowledgement notifies. The payload is the version.
+    public static func acknowledgementChannel(schema: String) -> String { "\(schema)_pause_ack" }
+
+    private static let acknowledgeStatement = Statement(
+        "acknowledge_pause_state",
+        """
+        UPDATE worker SET pause_version = $2, running = $3
+        WHERE id = $1 AND pause_version < $2 AND deregistered_at IS NULL
+        RETURNING id
+        """, [.int8, .int8, .int4], isIdempotent: true)
+
+    /// Sent after the acknowledgement, in a commit that does not wait for the disk: NOTIFY holds a cluster-wide lock
+    /// until its commit ends, and all workers acknowledge a change at the same time.
+    private static let notifyStatement = Statement(
+        "notify_pause_acknowledged",
+        """
+        SELECT set_config('synchronous_commit', 'off', true), pg_notify(current_schema() || '_pause_ack', $1)
+        """, [.text], isIdempotent: true)
+
+    /// Records that the worker has applied every change of the pause state up to `version`, and how many jobs it still
+    /// runs; then notifies the processes that wait for it. A lost notification only makes them wait longer.
+    public func acknowledge(id: Int64, pauseVersion version: Int64, running: Int32) async throws(PostgresError) {
+        var parameters = Parameters()
+        parameters.append(id)
+        parameters.append(version)
+        parameters.append(running)
+        guard try await !pool.execute(Self.acknowledgeStatement, parameters).isEmpty else { return }
+        var payload = Parameters()
+        payload.append(text: String(version))
+        _ = try await pool.execute(Self.notifyStatement, payload)
+    }
+
+    private static let lowestStatement = Statement(
+        "lowest_acknowledged_pause",
+        """
+        SELECT COALESCE(min(pause_version), 9223372036854775807)
+        FROM worker WHERE deregistered_at IS NULL AND expires_at > clock_timestamp()
+        """, isIdempotent: true)
+
+    /// The version that every live worker has acknowledged; `Int64.max` if there is no live worker.
+    public func lowestAcknowledgedVersion() async throws(PostgresError) -> Int64 {
+        try await pool.execute(Self.lowestStatement).onlyRow().int8(0)
+    }
+}

@@ -1,0 +1,51 @@
+import JSON
+import TestKit
+import Testing
+
+@Suite struct QueueRoutesTests {
+    @Test func `the limits of a queue are replaced as a whole, idempotently, and are shown`() async throws {
+        try await withApi { api, _ in
+            let settings = #"""
+                "max_running":5,"max_running_per_key":2,"rate_limit":{"count":90,"per_seconds":60.0,"burst":1},
+                "retention":{"succeeded_hours":1,"failed_hours":null,"cancelled_hours":0}
+                """#
+            for _ in 0..<2 {
+                let response = try await api.client.request("PUT", "/api/queues/mail%2Fhigh", body: "{\(settings)}")
+                #expect(response.status == 200, "\(response.text)")
+                #expect(
+                    try response.json["name"]?.string == "mail/high" && response.json["depth"]?["queued"]?.integer == 0)
+                let wanted = try JSONValue(parsing: Array("{\(settings)}".utf8))
+                for member in wanted.object ?? [] { #expect(try response.json[member.name] == member.value) }
+                #expect(try await api.client.get("/api/queues").json["queues"]?[0] == response.json)
+            }
+            let bare = try await api.client.request(
+                "PUT", "/api/queues/mail%2Fhigh",
+                body: #"{"rate_limit":{"count":3,"per_seconds":0.5,"burst":null},"retention":null,"max_running":null}"#)
+            #expect(try bare.json["max_running"] == .null && bare.json["max_running_per_key"] == .null)
+            #expect(try bare.json["rate_limit"]?["burst"]?.integer == 3)
+            #expect(try bare.json["retention"]?["succeeded_hours"] == .null)
+        }
+    }
+
+    @Test func `all errors of a queue's settings are reported`() async throws {
+        try await withApi { api, fixture in
+            let refused = try await api.client.request(
+                "PUT", "/api/queues/mail",
+                body: #"""
+                    {"max_running":0,"max_running_per_key":1.5,"rate_limit":{"per_seconds":0,"colour":1},
+                     "retention":{"failed_hours":-1,"kept":true},"paused":false}
+                    """#)
+            #expect(refused.status == 422)
+            #expect(
+                try refused.json["errors"]?.array?.compactMap { $0["pointer"]?.string } == [
+                    "/max_running", "/max_running_per_key", "/rate_limit/per_seconds", "/rate_limit/colour",
+                    "/rate_limit/count", "/retention/failed_hours", "/retention/kept", "/paused",
+                ])
+            let incomplete = try await api.client.request("PUT", "/api/queues/mail", body: #"{"rate_limit":{}}"#)
+            #expect(try incomplete.json["errors"]?.array?.count == 2)
+            #expect(try await api.client.request("PUT", "/api/queues/mail", body: "[]").status == 422)
+            #expect(try await api.client.request("PUT", "/api/queues/a%20b", body: "{}").status == 400)
+            #expect(try await fixture.count("queue") == 0)
+        }
+    }
+}
