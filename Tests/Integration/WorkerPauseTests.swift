@@ -14,7 +14,7 @@ import Testing
         return try JSONValue(parsing: response.body)
     }
 
-    @Test func `twenty workers acknowledge within the call, although connections are cut and an api is killed`() async throws {
+    @Test func `twenty workers acknowledge within the call, despite cut connections and a killed api`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             let doomed = try await deployment.startApi()

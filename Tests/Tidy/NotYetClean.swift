@@ -1,11 +1,11 @@
 /// Files and folders that still have to be rewritten by the rules on words and on the width of lines. Nothing is added
 /// here, and what is clean is taken off.
 enum NotYetClean {
-    static let words = [
+    static let words: [String] = [
         "Tests/WorkersTests",
     ]
 
-    static let lines = [
+    static let lines: [String] = [
         "Sources/CBoundary/CLinux", "Sources/Capabilities/Jobs",
         "Sources/Capabilities/Pools", "Sources/Capabilities/Workers", "Sources/Protocols/HTTP",
     ]
