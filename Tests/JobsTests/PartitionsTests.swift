@@ -76,7 +76,8 @@ extension Fixture {
                 try await fixture.insertEnded(4, as: status, createdAgo: ancient(fixture))
             }
             let days = try await fixture.jobs.droppablePartitions(policy)
-            let oldest = try await fixture.sql("SELECT min(starts)::text FROM job_partition").decodeOnly(as: String.self)
+            let oldest = try await fixture.sql("SELECT min(starts)::text FROM job_partition").decodeOnly(
+                as: String.self)
             #expect(days == [oldest])
             #expect(try await fixture.jobs.dropPartition(from: oldest, policy) == .done(12))
             #expect(try await fixture.jobs.droppablePartitions(policy).isEmpty)
@@ -117,7 +118,8 @@ extension Fixture {
             #expect(try await fixture.jobs.dropPartition(from: day, policy) == .refused)
             #expect(try await fixture.sweep(policy).map(\.count) == [4])
             #expect(try await fixture.count("jobs") == 1)
-            #expect(try await fixture.sql("SELECT status::text FROM jobs").decodeOnly(as: String.self) == status.rawValue)
+            #expect(
+                try await fixture.sql("SELECT status::text FROM jobs").decodeOnly(as: String.self) == status.rawValue)
         }
     }
 

@@ -81,7 +81,9 @@ import Values
 
     @Test func `raising a mark reads one row of ready for each subqueue`() async throws {
         try await withEitherStatistics { fixture in
-            for (statement, arguments) in [(JobStore.advance.definition, "1000, '{1,2}'"), (JobStore.sweep.definition, "")] {
+            for (statement, arguments) in [
+                (JobStore.advance.definition, "1000, '{1,2}'"), (JobStore.sweep.definition, ""),
+            ] {
                 let plan = try await plan(statement, arguments, fixture)
                 #expect(plan.contains("Index Only Scan using ready_subqueue_seq on ready"), "\(plan)")
                 #expect(!plan.contains("Seq Scan on ready"), "\(plan)")
@@ -94,7 +96,8 @@ import Values
             let start = "0, '00000000-0000-0000-0000-000000000000', 1000, 24, 168, 24"
             let plan = try await plan(JobStore.remove.definition, start, isRun: true, fixture)
             #expect(!plan.contains("Seq Scan on outcome") && !plan.contains("Seq Scan on job"), "\(plan)")
-            let today = try await fixture.sql("SELECT suffix FROM job_partition ORDER BY starts LIMIT 1").decodeOnly(as: String.self)
+            let today = try await fixture.sql("SELECT suffix FROM job_partition ORDER BY starts LIMIT 1").decodeOnly(
+                as: String.self)
             let walks = plan.split(separator: "\n").filter { $0.contains("Index Only Scan using outcome_") }
             #expect(walks.contains { $0.contains("outcome_default_pkey") && !$0.contains("never executed") }, "\(plan)")
             #expect(walks.contains { $0.contains(today) && $0.contains("never executed") }, "\(plan)")

@@ -137,8 +137,9 @@ extension Fixture {
             }
             #expect(try await fixture.sweep(policy, atMost: 4).allSatisfy { $0.count <= 4 })
             let left = try await fixture.sql(
-                "SELECT queue, status::text, count(*) FROM jobs GROUP BY 1, 2 ORDER BY 1, 2")
-                .decode((String, String, Int64).self).map { "\($0) \($1) \($2)" }
+                "SELECT queue, status::text, count(*) FROM jobs GROUP BY 1, 2 ORDER BY 1, 2"
+            )
+            .decode((String, String, Int64).self).map { "\($0) \($1) \($2)" }
             #expect(
                 left == ["long failed 2", "long succeeded 5", "short failed 2", "usual failed 2", "usual succeeded 2"])
             #expect(try await fixture.countMismatches() == 0)

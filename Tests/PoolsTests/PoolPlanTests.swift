@@ -51,9 +51,11 @@ import Testing
         let member = "1, 2, '0190163d-8694-739b-aea5-966c26f8ad91'"
         try await withEitherStatistics { fixture in
             for (statement, arguments) in [
-                (PoolStore.renewWorkloads.definition, "1, '{a}', '{1}', 30"), (PoolStore.renewMember.definition, "\(member), 30"),
+                (PoolStore.renewWorkloads.definition, "1, '{a}', '{1}', 30"),
+                (PoolStore.renewMember.definition, "\(member), 30"),
                 (PoolStore.view.definition, member), (PoolStore.acquire.definition, "\(member), '{a}', 30"),
-                (PoolStore.release.definition, "1, '{a}', '{1}'"), (PoolStore.report.definition, "1, '{a}', '{1}', '{t}', '{1}', '{}'"),
+                (PoolStore.release.definition, "1, '{a}', '{1}'"),
+                (PoolStore.report.definition, "1, '{a}', '{1}', '{t}', '{1}', '{}'"),
             ] {
                 let plan = try await plan(statement, arguments, in: fixture.hot)
                 #expect(plan.contains("Index Scan using pool_"), "\(plan)")

@@ -2,7 +2,7 @@
 /// here, and what is clean is taken off.
 enum NotYetClean {
     static let words: [String] = [
-        "Tests/WorkersTests",
+        "Tests/WorkersTests"
     ]
 
     static let lines: [String] = [

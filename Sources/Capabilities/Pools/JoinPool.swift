@@ -27,7 +27,7 @@ public struct Membership: Hashable, Sendable {
     public let incarnation: UUID
 }
 
-    /// `$1` to `$3` of a member's statements.
+/// `$1` to `$3` of a member's statements.
 extension Membership: StatementInputGroup {
     public var statementInputs: StatementInputs<Int32, Int32, UUID> { StatementInputs(poolID, ordinal, incarnation) }
 }

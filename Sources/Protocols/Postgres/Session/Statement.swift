@@ -20,7 +20,7 @@ public struct Statement<each Input: StatementInput>: Sendable {
     ///     id), so that a pool may repeat it on another connection.
     public init(_ name: String, _ sql: SQLFragment, isIdempotent: Bool = false) {
         var types: [PostgresType] = []
-        repeat types += (each Input).parameterTypes
+        repeat types.append(contentsOf: (each Input).parameterTypes)
         definition = StatementDefinition(name, sql, types, isIdempotent: isIdempotent)
     }
 

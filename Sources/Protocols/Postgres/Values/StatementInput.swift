@@ -51,7 +51,7 @@ public struct StatementInputs<each Input: StatementInput>: StatementInput {
 
     public static var parameterTypes: [PostgresType] {
         var types: [PostgresType] = []
-        repeat types += (each Input).parameterTypes
+        repeat types.append(contentsOf: (each Input).parameterTypes)
         return types
     }
 
