@@ -19,7 +19,7 @@ import Values
         return try await fixture.jobs.advanceLowWaterMarks(of: ids, upTo: sequence).moved
     }
 
-    @Test func `a mark rises to the first ready job, and every job is leased`() async throws {
+    @Test func `a mark advances to the first ready job, and every job is leased`() async throws {
         try await Fixture.use { fixture in
             let ids = try await fixture.enqueue(1_500)
             var leased = try await fixture.leaseExpired(1_000).map(\.id)
@@ -30,7 +30,7 @@ import Values
         }
     }
 
-    @Test func `a mark that would not rise is left where it is`() async throws {
+    @Test func `a mark that would not advance is not written`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(600)
             _ = try await fixture.leaseExpired(400)
@@ -39,7 +39,7 @@ import Values
         }
     }
 
-    @Test func `only the marks of the subqueues that were named rise`() async throws {
+    @Test func `only the marks of the given subqueues advance`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(10) { $0.queue = "a" }
             try await fixture.enqueue(10) { $0.queue = "b" }
@@ -51,7 +51,7 @@ import Values
         }
     }
 
-    @Test func `a mark never rises above what the tick before has proven`() async throws {
+    @Test func `a mark never advances beyond the sequence of the previous tick`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1_000)
             _ = try await fixture.leaseExpired(1_000)
@@ -64,7 +64,7 @@ import Values
     }
 
     /// A transaction that has drawn its numbers long ago commits behind the mark: its jobs are found by the sweep.
-    @Test func `jobs that commit behind a mark are hidden until the sweep, and then leased`() async throws {
+    @Test func `jobs that commit below a mark are hidden until the sweep, and then leased`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
             _ = try await fixture.leaseExpired(1)
@@ -74,8 +74,11 @@ import Values
                         """
                         WITH made AS (
                             INSERT INTO job (id, created_at, subqueue_id, payload)
-                            SELECT gen_random_uuid(), clock_timestamp(), id, 'null' FROM subqueue RETURNING id, subqueue_id),
-                        counted AS (INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, 'enqueued', 1 FROM made)
+                            SELECT gen_random_uuid(), clock_timestamp(), id, 'null' FROM subqueue
+                            RETURNING id, subqueue_id),
+                        counted AS (
+                            INSERT INTO transition_delta (subqueue_id, transition, n)
+                            SELECT subqueue_id, 'enqueued', 1 FROM made)
                         INSERT INTO ready (id, ready_at, subqueue_id, attempt)
                         SELECT id, clock_timestamp(), subqueue_id, 0 FROM made RETURNING id
                         """
@@ -94,7 +97,7 @@ import Values
         }
     }
 
-    @Test func `jobs that come back stand above every mark`() async throws {
+    @Test func `jobs that return to the queue stand above every mark`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1_000) { $0.backoff = .none }
             _ = try await fixture.leaseExpired(1_000)
@@ -111,7 +114,7 @@ import Values
         MonotonicInstant(nanoseconds: (1_000 + milliseconds) * 1_000_000)
     }
 
-    @Test func `what the last tick has read is proven for the next`() {
+    @Test func `the sequence that a tick reads is the bound of the next`() {
         var cadence = LowWaterMarkCadence()
         #expect(cadence.provenSequence == nil)
         cadence.ticked(sequence: 7)
@@ -132,7 +135,7 @@ import Values
         #expect(sweeps == [0, 5_000, 10_000])
     }
 
-    @Test func `a slow sweep takes no more than a fiftieth of the time`() {
+    @Test func `a slow sweep takes at most a fiftieth of the time`() {
         var cadence = LowWaterMarkCadence()
         cadence.swept(from: instant(0), to: instant(400))
         #expect(!cadence.isSweepDue(at: instant(20_399)))
@@ -141,7 +144,7 @@ import Values
 }
 
 @Suite struct SubqueueActivityTests {
-    @Test func `a subqueue is active when more than 250 of its jobs were leased since it was taken`() {
+    @Test func `a subqueue is active after more than 250 of its jobs were leased`() {
         var activity = SubqueueActivity()
         activity.add([3: 200, 1: 250, 2: 251])
         #expect(activity.takeActive() == [2])

@@ -17,7 +17,7 @@ import Values
         return await failure { try await fixture.sql(sql, parameters) }?.sqlState
     }
 
-    @Test func `the token of the current lease passes, and no other`() async throws {
+    @Test func `assert_lease accepts only the token of the current lease`() async throws {
         try await Fixture.use { fixture in
             let leased = try await fixture.leaseNew()
             #expect(await state(fixture, leased.id, leased.token) == nil)
@@ -32,7 +32,7 @@ import Values
         }
     }
 
-    @Test func `until the transaction ends neither reclaim nor finish passes it, and renewals do`() async throws {
+    @Test func `until the transaction ends, reclaim and finish wait for it, and renewals do not`() async throws {
         try await Fixture.use { fixture in
             let leased = try await fixture.leaseNew()
             let (sql, parameters) = assertion(leased.id, leased.token)

@@ -26,7 +26,7 @@ import Values
         return held.map(\.id).sorted()
     }
 
-    @Test func `everything that waits or runs is cancelled, and nothing else`() async throws {
+    @Test func `a bulk cancellation cancels the waiting and running jobs, and no others`() async throws {
         try await Fixture.use { fixture in
             let failed = try await fail(fixture, 1)
             try await fixture.enqueue(2)
@@ -58,7 +58,7 @@ import Values
         }
     }
 
-    @Test func `a limit is kept over batches and statuses, and says whether more match`() async throws {
+    @Test func `a limit holds across batches and statuses, and the report says whether more jobs match`() async throws {
         try await Fixture.use { fixture in
             let queued = try await fixture.enqueue(600)
             _ = try await fixture.enqueue(600) { $0.runAt = .latest }
@@ -78,7 +78,7 @@ import Values
         }
     }
 
-    @Test func `every criterion chooses the jobs that a list would show`() async throws {
+    @Test func `every filter selects the jobs that a list shows`() async throws {
         try await Fixture.use { fixture in
             let tagged = try await fixture.enqueue(2) { $0.tags = ["a", "b"] }
             let other = try await fixture.enqueue(2) { $0.type = "other" }
@@ -108,7 +108,7 @@ import Values
         }
     }
 
-    @Test func `the dead letter goes back to its queue`() async throws {
+    @Test func `failed jobs go back to their queue`() async throws {
         try await Fixture.use { fixture in
             let failed = try await fail(fixture, 3)
             let cancelled = try await fixture.create()
@@ -121,7 +121,7 @@ import Values
         }
     }
 
-    @Test func `a redrive spaces the jobs by its rate, over batches too`() async throws {
+    @Test func `a redrive spaces the jobs by its rate, across batches`() async throws {
         try await Fixture.use { fixture in
             let failed = try await fail(fixture, 700)
             let report = try await run(fixture, .retry) {
@@ -132,7 +132,8 @@ import Values
             let (count, least, most, first) = try await fixture.sql(
                 """
                 SELECT count(*), min(gap)::float8, max(gap)::float8,
-                       extract(epoch FROM min(run_at) - (SELECT min(at) FROM event WHERE transition = 'failed_redriven'))::float8
+                       extract(epoch FROM min(run_at) - (
+                           SELECT min(at) FROM event WHERE transition = 'failed_redriven'))::float8
                 FROM (SELECT run_at, extract(epoch FROM run_at - lag(run_at) OVER (ORDER BY run_at)) AS gap
                       FROM scheduled) g
                 """
@@ -151,7 +152,7 @@ import Values
         }
     }
 
-    @Test func `eight that redrive and cancel the same jobs at once lose none`() async throws {
+    @Test func `eight concurrent redrives and cancellations of the same jobs lose none`() async throws {
         try await Fixture.use { fixture in
             _ = try await fail(fixture, 300)
             try await fixture.withStores(8) { stores in

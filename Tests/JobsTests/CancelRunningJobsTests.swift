@@ -13,7 +13,7 @@ import Testing
     ]
 
     @Test(arguments: ends)
-    func `a running job that is cancelled is ending, and never runs again`(
+    func `a running job that is cancelled becomes ending, and never runs again`(
         result: AttemptResult, answer: FinishAnswer
     ) async throws {
         try await Fixture.use { fixture in
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func `who asked and why is told once`() async throws {
+    @Test func `the first request's actor and reason are stored`() async throws {
         try await Fixture.use { fixture in
             let held = try await fixture.leaseNew()
             _ = try await fixture.jobs.cancel(held.id, by: Actor(name: "ada", reason: "too late"))
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    @Test func `a worker hears of its own jobs, with the grace of each`() async throws {
+    @Test func `a worker gets the cancel requests for its own jobs, with their grace`() async throws {
         try await Fixture.use { fixture in
             let first = try await fixture.leaseNew { $0.cancelGraceSeconds = 0 }
             let second = try await fixture.leaseNew()
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func `a job that was to stop when its worker died is cancelled`() async throws {
+    @Test func `an ending job whose worker died is cancelled`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
             let held = try await fixture.leaseExpired(1)[0]
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func `of eight that cancel a running job one has asked`() async throws {
+    @Test func `one of eight concurrent cancellations of a running job makes the request`() async throws {
         try await Fixture.use { fixture in
             try await fixture.withStores(8) { stores in
                 let held = try await fixture.leaseNew()

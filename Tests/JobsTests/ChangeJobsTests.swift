@@ -22,7 +22,7 @@ import Workers
 
     // MARK: Find
 
-    @Test func `a job that is not there is not found`() async throws {
+    @Test func `a job that does not exist is not found`() async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.create()
             for id in [nobody, UUID(high: 0, low: 0), UUID(high: .max, low: .max)] {
@@ -47,7 +47,7 @@ import Workers
 
     // MARK: Cancel
 
-    @Test func `a job that waits is cancelled, and never runs`() async throws {
+    @Test func `a waiting job is cancelled, and never runs`() async throws {
         try await Fixture.use { fixture in
             let queued = try await fixture.create()
             let scheduled = try await fixture.create { $0.runAt = .latest }
@@ -85,7 +85,7 @@ import Workers
         }
     }
 
-    @Test func `of eight that cancel a job one has done it`() async throws {
+    @Test func `one of eight concurrent cancellations of a job succeeds`() async throws {
         try await Fixture.use { fixture in
             try await fixture.withStores(8) { stores in
                 for _ in 0..<20 {
@@ -125,7 +125,7 @@ import Workers
         }
     }
 
-    @Test func `a job that is being promoted is cancelled all the same`() async throws {
+    @Test func `a job that is being promoted is cancelled`() async throws {
         try await Fixture.use { fixture in
             try await fixture.withStores(2) { stores in
                 let ids = try await fixture.enqueue(200) { $0.runAt = .latest }
@@ -146,7 +146,7 @@ import Workers
 
     // MARK: Retry
 
-    @Test func `a failed job runs again at once, with the attempts that are left`() async throws {
+    @Test func `a retried job that failed runs at once, with its remaining attempts`() async throws {
         try await Fixture.use { fixture in
             let held = try await fixture.leaseNew { $0.maxAttempts = 2 }
             _ = try await fixture.finish(held, .failed(error: "first"))
@@ -161,7 +161,7 @@ import Workers
         }
     }
 
-    @Test func `a job that is out of attempts gets one more from a person`() async throws {
+    @Test func `a retry gives one more attempt to a job that is out of attempts`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.create { $0.maxAttempts = 1 }
             for attempt in 1...3 as ClosedRange<Int16> {
@@ -177,7 +177,7 @@ import Workers
         }
     }
 
-    @Test func `a cancelled job runs again at once, also one whose time lay ahead`() async throws {
+    @Test func `a retried job that was cancelled runs at once, also one that was scheduled`() async throws {
         try await Fixture.use { fixture in
             let queued = try await fixture.create()
             let scheduled = try await fixture.create { $0.runAt = .latest }
@@ -191,7 +191,7 @@ import Workers
         }
     }
 
-    @Test func `what waits, runs or has succeeded is not retried`() async throws {
+    @Test func `waiting, running and succeeded jobs are not retried`() async throws {
         try await Fixture.use { fixture in
             let scheduled = try await fixture.create { $0.runAt = .latest }
             #expect(try await fixture.jobs.retry(scheduled).refused == .scheduled)
@@ -207,7 +207,7 @@ import Workers
         }
     }
 
-    @Test func `of eight that retry a job one has done it, and it runs once`() async throws {
+    @Test func `one of eight concurrent retries of a job succeeds, and the job runs once`() async throws {
         try await Fixture.use { fixture in
             try await fixture.withStores(8) { stores in
                 for _ in 0..<20 {

@@ -8,7 +8,7 @@ import Values
 
 /// Sixteen sessions that do everything at once to the same ten jobs.
 @Suite struct ContentionTests {
-    /// Everything that a session was told, for the comparison at the end.
+    /// All results that a session received, for the comparison at the end.
     private struct Account {
         var leased: [HeldLease] = []
         var finished: [HeldLease] = []
@@ -26,7 +26,7 @@ import Values
     }
 
     @Test(arguments: TestSeeds.take(1))
-    func `sixteen sessions at the same ten jobs meet no deadlock and break nothing`(seed: UInt64) async throws {
+    func `sixteen sessions on the same ten jobs have no deadlock and keep every invariant`(seed: UInt64) async throws {
         try await Fixture.use { fixture in
             let ids = try await fixture.enqueue(10) { job in
                 job.backoff = .none

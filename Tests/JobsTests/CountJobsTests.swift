@@ -7,7 +7,7 @@ import Values
 @testable import Jobs
 
 @Suite struct CountJobsTests {
-    @Test func `depths are what the view counts, by queue and status`() async throws {
+    @Test func `depths agree with the view, by queue and status`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(30) { $0.queue = "a" }
             try await fixture.enqueue(20) { job in
@@ -37,7 +37,7 @@ import Values
         }
     }
 
-    @Test func `the counts are the same before and after they are folded`() async throws {
+    @Test func `counts are the same before and after a rollup`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(10)
             for job in try await fixture.lease(4, seconds: 60) { _ = try await fixture.finish(job) }
@@ -56,7 +56,7 @@ import Values
         }
     }
 
-    @Test func `the age of a queue is that of the job which waits longest in it`() async throws {
+    @Test func `the age of a queue is that of its job that has waited longest`() async throws {
         try await Fixture.use { fixture in
             #expect(try await fixture.jobs.oldestReady().isEmpty)
             try await fixture.enqueue(3) { $0.queue = "a" }

@@ -12,7 +12,7 @@ import Workers
         WatchdogOrder(olderThanMinutes: 30, jobsMax: jobsMax, action: action)
     }
 
-    /// Leases a job that was asked to stop so many minutes ago.
+    /// Leases a job that was asked to stop the given number of minutes ago.
     private func stuck(
         _ fixture: Fixture, minutes: Int32, _ change: (inout NewJob) -> Void = { _ in }
     ) async throws -> LeasedJob {
@@ -27,7 +27,7 @@ import Workers
         return held
     }
 
-    @Test func `the oldest come first, and a look at them changes nothing`() async throws {
+    @Test func `the oldest jobs come first, and listing them changes nothing`() async throws {
         try await Fixture.use { fixture in
             var expected: [UUID] = []
             for minutes: Int32 in [40, 31, 29, 90, 60] {
@@ -50,7 +50,7 @@ import Workers
         }
     }
 
-    @Test func `force cancels the job, creates its teardown, and leaves its worker nothing to say`() async throws {
+    @Test func `the action force cancels the job, creates its teardown, and voids its worker's lease`() async throws {
         try await Fixture.use { fixture in
             let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
             let held = try await stuck(fixture, minutes: 45) { job in
@@ -82,7 +82,7 @@ import Workers
         }
     }
 
-    @Test func `fail puts the job into the dead letter, and creates nothing`() async throws {
+    @Test func `the action fail fails the job, and creates no teardown`() async throws {
         try await Fixture.use { fixture in
             let held = try await stuck(fixture, minutes: 45) { $0.teardown = Array(#"{"type":"clean"}"#.utf8) }
             let ended = try await fixture.jobs.endStuck(order(.fail))
@@ -100,7 +100,7 @@ import Workers
         }
     }
 
-    @Test func `what another session has locked is passed over, and a crash undoes all of a run`() async throws {
+    @Test func `rows that another session has locked are skipped, and a crash undoes a whole run`() async throws {
         try await Fixture.use { fixture in
             let first = try await stuck(fixture, minutes: 60) { $0.teardown = Array(#"{"type":"clean"}"#.utf8) }
             let second = try await stuck(fixture, minutes: 50) { $0.teardown = Array(#"{"type":"clean"}"#.utf8) }
@@ -118,7 +118,7 @@ import Workers
         }
     }
 
-    @Test func `several watchdogs at once end each job once`() async throws {
+    @Test func `several concurrent watchdogs end each job once`() async throws {
         try await Fixture.use { fixture in
             var ids: Set<UUID> = []
             for _ in 0..<24 {

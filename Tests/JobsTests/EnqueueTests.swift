@@ -20,7 +20,7 @@ import Values
         #"{"delay_seconds":0}"#, #"{"delay_seconds":31536000}"#,
         #"{"teardown":{"type": "undo", "payload": {"a": 1}}}"#,
     ])
-    func `a job is what HTTP makes of the same options`(options: String) async throws {
+    func `a job has the members that HTTP gives it for the same options`(options: String) async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.enqueueBySQL("work", #"{"n":1.10,"u":"\u0000"}"#, options)
             let members = options.dropFirst().dropLast()
@@ -77,7 +77,7 @@ import Values
         #""teardown":{"type":"t","tags":[5]}"#, #""teardown":{"type":"t","colour":5}"#,
     ]
 
-    @Test func `every option is refused as HTTP refuses it`() async throws {
+    @Test func `SQL rejects options with the errors of HTTP`() async throws {
         try await Fixture.use { fixture in
             for options in Self.refused {
                 var input = InputReader(Array("{\"type\":\"work\",\(options)}".utf8))
@@ -130,7 +130,7 @@ import Values
         }
     }
 
-    @Test func `a unique key leads to the job that has it, whichever way that came in`() async throws {
+    @Test func `a unique key returns the job that holds it, created by SQL or by HTTP`() async throws {
         try await Fixture.use { fixture in
             var job = NewJob(type: "work")
             job.uniqueKey = "k"
@@ -144,7 +144,7 @@ import Values
         }
     }
 
-    @Test func `the door is in the schema that was chosen, whatever path its callers have`() async throws {
+    @Test func `enqueue uses its own schema, regardless of the caller's search path`() async throws {
         let database = try await TestDatabase.empty()
         try await TestLoop.run {
             let files = try MigrationFile.readAll(in: TestDatabase.migrationsDirectory)
@@ -168,7 +168,7 @@ import Values
         }
     }
 
-    @Test func `the role of the door may open it, and nothing else`() async throws {
+    @Test func `the role jobqueue_enqueue may call enqueue, and nothing else`() async throws {
         try await Fixture.use { fixture in
             func asRole(_ sql: String) async -> PostgresError? {
                 await failure {
@@ -180,7 +180,10 @@ import Values
             }
             #expect(await asRole("SELECT enqueue('work', '1', '{\"tags\":[\"t\"],\"unique_key\":\"k\"}')") == nil)
             let tables = try await fixture.sql(
-                "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND relnamespace = current_schema()::regnamespace"
+                """
+                SELECT oid::regclass::text FROM pg_class
+                WHERE relkind IN ('r', 'p', 'v') AND relnamespace = current_schema()::regnamespace
+                """
             )
             #expect(tables.count > 10)
             for table in try tables.decode(as: String.self) {

@@ -7,7 +7,7 @@ import Testing
 /// what the limits say of what runs and of what was left: nothing too much, and nothing that could have run.
 @Suite struct FairnessWalkTests {
     @Test(arguments: TestSeeds.take(4))
-    func `no limit is exceeded, and no slot stays empty that a job could fill`(seed: UInt64) async throws {
+    func `no limit is exceeded, and no capacity stays unused`(seed: UInt64) async throws {
         try await Fixture.use { fixture in
             try await fixture.withStores(3) { stores in
                 var walk = FairnessWalk(fixture: fixture, stores: stores, seed: seed)

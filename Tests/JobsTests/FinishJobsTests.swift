@@ -26,7 +26,7 @@ import Values
         }
     }
 
-    @Test func `a failure for good ends the job, whatever attempts are left`() async throws {
+    @Test func `a permanent failure ends the job, although attempts remain`() async throws {
         try await Fixture.use { fixture in
             let held = try await fixture.leaseNew()
             let message = "no \"such\" file\u{0}\n\u{1f600}"
@@ -38,7 +38,7 @@ import Values
         }
     }
 
-    @Test func `a failed attempt is retried after its backoff, and has cost one attempt`() async throws {
+    @Test func `a failed attempt is retried after its backoff, and spends one attempt`() async throws {
         try await Fixture.use { fixture in
             let held = try await fixture.leaseNew { $0.backoff = .fixed(baseSeconds: 1_000) }
             let before = try await now(fixture)
@@ -52,7 +52,7 @@ import Values
         }
     }
 
-    @Test func `without a backoff it may run again at once`() async throws {
+    @Test func `without a backoff the job may run again at once`() async throws {
         try await Fixture.use { fixture in
             let held = try await fixture.leaseNew { $0.backoff = .none }
             #expect(try await fixture.finish(held, .retry(error: "busy", afterSeconds: nil)) == .retried)
@@ -61,7 +61,7 @@ import Values
         }
     }
 
-    @Test func `a delay that the handler names goes before the backoff`() async throws {
+    @Test func `a delay given by the handler replaces the backoff`() async throws {
         try await Fixture.use { fixture in
             let first = try await fixture.leaseNew { $0.backoff = .fixed(baseSeconds: 1_000) }
             #expect(try await fixture.finish(first, .retry(error: "e", afterSeconds: 7)) == .retried)
@@ -74,7 +74,7 @@ import Values
         }
     }
 
-    @Test func `the last attempt that fails is the end`() async throws {
+    @Test func `a failure of the last attempt is final`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.create { job in
                 job.maxAttempts = 3
@@ -120,7 +120,7 @@ import Values
         (.failed(error: "e"), .failed, .failed), (.retry(error: "e", afterSeconds: nil), .cancelled, .cancelled),
         (.snoozed(seconds: 5), .cancelled, .cancelled), (.released, .cancelled, .cancelled),
     ])
-    func `a job that was asked to stop ends`(result: AttemptResult, answer: FinishAnswer, status: JobStatus)
+    func `a job that was asked to stop becomes ending`(result: AttemptResult, answer: FinishAnswer, status: JobStatus)
         async throws
     {
         try await Fixture.use { fixture in
@@ -160,7 +160,7 @@ import Values
         }
     }
 
-    @Test func `a worker that comes back too late cannot finish its successor's run`() async throws {
+    @Test func `a worker that returns too late cannot finish its successor's attempt`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.create { $0.backoff = .none }
             let late = try #require(try await fixture.leaseExpired(1).first)
@@ -177,7 +177,7 @@ import Values
     }
 
     @Test(arguments: [AttemptResult.succeeded(result: nil), .released])
-    func `of a lost and a current lease of one job only the current one ends it`(result: AttemptResult) async throws {
+    func `of a lost and a current lease of one job, only the current one ends it`(result: AttemptResult) async throws {
         try await Fixture.use { fixture in
             let lost = try await fixture.leaseNew()
             _ = try await fixture.finish(lost, .released)
@@ -193,7 +193,7 @@ import Values
 
     // MARK: Batches
 
-    @Test func `each of a mixed batch is answered in its place`() async throws {
+    @Test func `each attempt of a mixed batch is answered in its place`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1_000) { $0.backoff = .none }
             var random = SeededGenerator(seed: TestSeeds.first)
@@ -223,7 +223,7 @@ import Values
         }
     }
 
-    @Test func `a result that is no JSON is refused, and nothing of its batch is written`() async throws {
+    @Test func `a result that is not JSON is rejected with its whole batch`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(2)
             let held = try await fixture.lease(2, seconds: 60)
@@ -239,7 +239,7 @@ import Values
         }
     }
 
-    @Test func `nothing to finish is no error`() async throws {
+    @Test func `finishing no attempt is no error`() async throws {
         let answers = try await Fixture.use { fixture in try await fixture.jobs.finish([]) }
         #expect(answers.isEmpty)
     }
@@ -256,7 +256,9 @@ import Values
         (.fixed(baseSeconds: 5), 1, 5...5), (.fixed(baseSeconds: 604_800), 9_999, 604_800...604_800),
         (.fixed(baseSeconds: 0), 1, 0...0), (.none, 1, 0...0),
     ])
-    func `a backoff keeps its bounds`(backoff: Backoff, attempt: Int16, seconds: ClosedRange<Double>) async throws {
+    func `the delay of a backoff stays within its bounds`(
+        backoff: Backoff, attempt: Int16, seconds: ClosedRange<Double>
+    ) async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(40) { job in
                 job.backoff = backoff

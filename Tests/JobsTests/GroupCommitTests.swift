@@ -31,7 +31,7 @@ import Testing
         var inFlightMost: Int { state.withLock { $0.inFlightMost } }
     }
 
-    /// Opened once, by whoever lets batches through.
+    /// Opened once, to let batches through.
     private final class Gate: Sendable {
         private let isOpen = Atomic(false)
 
@@ -75,14 +75,14 @@ import Testing
         }
     }
 
-    @Test func `one item waits for nobody`() async {
+    @Test func `a single item does not wait`() async {
         let seen = Seen()
         let answer = await TestLoop.run { await group(itemsMax: 10, seen: seen).submit(21) }
         #expect(answer == 42)
         #expect(seen.batches == [[21]])
     }
 
-    @Test func `what is submitted in one turn shares a batch, in order`() async {
+    @Test func `items submitted in one turn of the loop share a batch, in order`() async {
         let seen = Seen()
         let answers = await TestLoop.run { await submit(0..<10, to: group(itemsMax: 10, seen: seen)) }
         #expect(answers == (0..<10).map { $0 * 2 })
@@ -113,7 +113,7 @@ import Testing
         #expect(heavy.batches == [[0], [1]])
     }
 
-    @Test func `a burst uses every place at once, and what comes later waits for one`() async {
+    @Test func `a burst uses every batch in flight, and later items wait for one`() async {
         let seen = Seen()
         let gate = Gate()
         await TestLoop.run {
@@ -130,7 +130,9 @@ import Testing
         #expect(seen.inFlightMost == 2)
     }
 
-    @Test func `what comes while a batch is under way makes up the next, unless it has waited for long`() async {
+    @Test func `items that arrive while a batch is in flight form the next one, unless they have waited for long`()
+        async
+    {
         let seen = Seen()
         let gate = Gate()
         await TestLoop.run {
@@ -149,7 +151,7 @@ import Testing
         }
     }
 
-    @Test func `two loops share batches, and each answer is given on the loop that asked`() async throws {
+    @Test func `two loops share batches, and each answer is delivered on the submitting loop`() async throws {
         let seen = Seen()
         let gate = Gate()
         let other = try Loop.start(label: "other")

@@ -9,7 +9,7 @@ import Values
         IdempotentRequest(key: key, digest: Array(repeating: body, count: 32))
     }
 
-    @Test func `the same request is answered as before, and creates nothing`() async throws {
+    @Test func `a repeated request gets the same answer, and creates nothing`() async throws {
         try await Fixture.use { fixture in
             var job = NewJob(type: "work")
             job.traceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -25,7 +25,7 @@ import Values
         }
     }
 
-    @Test func `another request under the same key is refused, within a batch too`() async throws {
+    @Test func `another request with the same key is rejected, also within a batch`() async throws {
         try await Fixture.use { fixture in
             let job = NewJob(type: "work")
             _ = try await fixture.jobs.insert(job, as: Self.request("r", 1))
@@ -45,7 +45,7 @@ import Values
         }
     }
 
-    @Test func `sixteen stores that send one request create its jobs once`() async throws {
+    @Test func `sixteen concurrent copies of one request create its jobs once`() async throws {
         try await Fixture.use { fixture in
             var bulk = Array(repeating: NewJob(type: "work"), count: 20)
             bulk[3].uniqueKey = "k"
@@ -84,7 +84,7 @@ import Values
         }
     }
 
-    @Test func `after a day a key is free, and is forgotten`() async throws {
+    @Test func `after a day an idempotency key is free, and is pruned`() async throws {
         try await Fixture.use { fixture in
             let job = NewJob(type: "work")
             let first = try await fixture.jobs.insert(job, as: Self.request("r", 1)).created
@@ -101,7 +101,7 @@ import Values
         }
     }
 
-    @Test func `a request whose job existed leads to it again, or says that it is gone`() async throws {
+    @Test func `a repeated request whose job existed returns that job, or that it was removed`() async throws {
         try await Fixture.use { fixture in
             var job = NewJob(type: "work")
             job.uniqueKey = "k"

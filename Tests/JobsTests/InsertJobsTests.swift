@@ -6,7 +6,7 @@ import Testing
 import Values
 
 @Suite struct InsertJobsTests {
-    @Test func `a plain job is answered as it is found`() async throws {
+    @Test func `a job without options is returned as it is stored`() async throws {
         try await Fixture.use { fixture in
             let made = try await fixture.jobs.insert(NewJob(type: "mail", payload: Array(#"{"to": 1}"#.utf8)))
             #expect(made.status == .queued && made.attempt == 0)
@@ -23,7 +23,7 @@ import Values
     @Test(arguments: [
         Backoff.standard, .none, .fixed(baseSeconds: 2.5), .exponential(baseSeconds: 0.25, maxSeconds: 604_800),
     ])
-    func `a job with every member is answered as it is found`(backoff: Backoff) async throws {
+    func `a job with every member is returned as it is stored`(backoff: Backoff) async throws {
         try await Fixture.use { fixture in
             var job = NewJob(type: "a/b:c", payload: Array("[1,2]".utf8))
             job.queue = "bulk"
@@ -69,7 +69,7 @@ import Values
         }
     }
 
-    @Test func `a job whose time lies ahead waits for it, one whose time has passed does not`() async throws {
+    @Test func `a job with a later run_at is scheduled, one with an earlier run_at is queued`() async throws {
         try await Fixture.use { fixture in
             var job = NewJob(type: "work")
             job.runAt = WallInstant.now() + .seconds(3_600)
@@ -96,7 +96,7 @@ import Values
         String(repeating: "[", count: 512) + String(repeating: "]", count: 512),
         "\"" + String(repeating: "p", count: JobLimits.payloadBytesMax - 2) + "\"",
     ])
-    func `a payload comes back to its worker byte for byte`(payload: String) async throws {
+    func `a worker gets the payload byte for byte`(payload: String) async throws {
         try await Fixture.use { fixture in
             let leased = try await fixture.leaseNew { $0.payload = Array(payload.utf8) }
             #expect(leased.payload == Array(payload.utf8))
@@ -104,7 +104,7 @@ import Values
         }
     }
 
-    @Test func `in a merged batch a bad job fails alone`() async throws {
+    @Test func `a bad job in a batch fails alone`() async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.create()
             let failures = try await withThrowingTaskGroup(of: (Int, PostgresError?).self) { tasks in
@@ -129,7 +129,7 @@ import Values
         }
     }
 
-    @Test func `jobs that are submitted together run in that order`() async throws {
+    @Test func `jobs of one batch run in the order of their submission`() async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.leaseNew()
             try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -148,7 +148,7 @@ import Values
         }
     }
 
-    @Test func `all of a bulk are created, in order, or none`() async throws {
+    @Test func `all jobs of a bulk request are created in order, or none`() async throws {
         try await Fixture.use { fixture in
             var many = (0..<1_000).map { NewJob(type: "t\($0 % 7)", payload: Array("\($0)".utf8)) }
             for index in stride(from: 0, to: 1_000, by: 3) { many[index].tags = ["third"] }

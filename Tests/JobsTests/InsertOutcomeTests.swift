@@ -29,7 +29,7 @@ import Values
         }
     }
 
-    @Test func `a commit whose answer is lost is found, and not made twice`() async throws {
+    @Test func `a commit whose answer is lost is found, and the job is created once`() async throws {
         try await withProxy { fixture, store, proxy, _ in
             proxy.fault = .cutAnswers(afterBytes: 0)
             async let inserting = store.insert(NewJob(type: "work", payload: Array("7".utf8)))
@@ -43,7 +43,7 @@ import Values
         }
     }
 
-    @Test func `a commit whose answer is lost for good is not said to have failed`() async throws {
+    @Test func `a commit whose answer is lost for good is reported as unknown`() async throws {
         try await withProxy { fixture, store, proxy, _ in
             proxy.fault = .cutAnswers(afterBytes: 0)
             let error = await failure { _ = try await store.insert(NewJob(type: "work")) }
@@ -54,7 +54,7 @@ import Values
         }
     }
 
-    @Test func `what was never sent is said to have failed`() async throws {
+    @Test func `a statement that was never sent is reported as failed`() async throws {
         try await withProxy { fixture, store, proxy, pool in
             proxy.fault = .cutAnswers(afterBytes: 0)
             proxy.cutAll()
@@ -66,7 +66,7 @@ import Values
         }
     }
 
-    @Test func `sessions are terminated in the middle of commits, and no job is lost or doubled`() async throws {
+    @Test func `no job is lost or doubled when sessions are terminated during commits`() async throws {
         let (inserters, each) = (16, 60)
         try await Fixture.use { fixture in
             try await fixture.withStores(2) { stores in

@@ -6,7 +6,7 @@ import Testing
 import Values
 import Workers
 
-/// What is told of a job, whichever of its rows tells it.
+/// The transitions of a job, as its rows show them.
 @Suite struct JobEventsTests {
     /// The transitions of a job as `from>to transition`, which must fit together.
     private func transitions(_ fixture: Fixture, _ id: UUID) async throws -> [String] {
@@ -20,7 +20,7 @@ import Workers
         return events.map(\.transition)
     }
 
-    @Test func `a job that succeeds writes no event, and all of its transitions are told`() async throws {
+    @Test func `a job that succeeds writes no event, and all of its transitions are shown`() async throws {
         try await Fixture.use { fixture in
             let description = WorkerDescription(
                 incarnation: UUID(high: 1, low: 1), name: "worker-7", host: "h", version: "1", queues: nil,
@@ -40,7 +40,7 @@ import Workers
         }
     }
 
-    @Test func `every end of an attempt is told with its lease, its number and its reason`() async throws {
+    @Test func `every end of an attempt is shown with its lease, number and reason`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.create {
                 $0.runAt = .latest
@@ -67,7 +67,7 @@ import Workers
         }
     }
 
-    @Test func `a person's change is told with who and why, and the end before it is kept`() async throws {
+    @Test func `an event shows who made a change and why, and the end before it is kept`() async throws {
         try await Fixture.use { fixture in
             let held = try await fixture.leaseNew()
             _ = try await fixture.finish(held, .failed(error: "broken"))
@@ -88,7 +88,7 @@ import Workers
         }
     }
 
-    @Test func `what the reaper takes back is told as its work`() async throws {
+    @Test func `a reclaimed lease is shown with the actor reaper`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.create { $0.maxAttempts = 2 }
             for attempt in 1...2 {
@@ -106,7 +106,7 @@ import Workers
         }
     }
 
-    @Test func `a job that was asked to stop tells whether it has`() async throws {
+    @Test func `a job that was asked to stop is cancelled, or ends as its handler says`() async throws {
         try await Fixture.use { fixture in
             for (result, end) in [
                 (AttemptResult.released, "cancelled_running"), (.succeeded(result: nil), "succeeded"),
@@ -126,7 +126,7 @@ import Workers
         }
     }
 
-    @Test func `retention takes a job's events with it`() async throws {
+    @Test func `retention removes a job's events`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.create()
             _ = try await fixture.jobs.cancel(id)

@@ -6,7 +6,7 @@ import Values
 @testable import Jobs
 
 @Suite struct JobIdentifiersTests {
-    @Test func `identifiers only grow, by whichever thread they are made`() async {
+    @Test func `ids only grow, on any thread`() async {
         let identifiers = JobIdentifiers(clock: ServerClock())
         let all = await withTaskGroup(of: [UUID].self) { tasks in
             for _ in 0..<4 {
@@ -18,7 +18,7 @@ import Values
         #expect(Set(all.joined()).count == 20_000)
     }
 
-    @Test func `their time is that of PostgreSQL, and they grow also when it goes back a little`() {
+    @Test func `ids have PostgreSQL's time, and grow also when it goes back a little`() {
         let clock = ServerClock()
         let identifiers = JobIdentifiers(clock: clock)
         let first = identifiers.next()
@@ -34,7 +34,7 @@ import Values
         #expect(identifiers.next() > tomorrow)
     }
 
-    @Test func `an answer corrects the clock as far as it proves it wrong`() {
+    @Test func `an answer corrects the clock only as far as it proves it wrong`() {
         let clock = ServerClock()
         func ahead() -> Double { ((clock.now() - .now()) / .seconds(1)).rounded() }
         func learn(_ serverSeconds: Int64, sent: Int64) {

@@ -25,7 +25,7 @@ import Values
         return keys
     }
 
-    @Test func `keys are served round-robin, however many jobs each has`() async throws {
+    @Test func `keys are served round-robin, regardless of their numbers of jobs`() async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.enqueue(100) { $0.concurrencyKey = "large" }
             _ = try await fixture.enqueue(5) { $0.concurrencyKey = "small" }
@@ -39,7 +39,8 @@ import Values
         }
     }
 
-    @Test func `a batch holds the same number of each key, and is filled up by those that have more`() async throws {
+    @Test func `a batch has the same number of jobs of each key, and is filled with keys that have more`() async throws
+    {
         try await Fixture.use { fixture in
             _ = try await fixture.enqueue(100) { $0.concurrencyKey = "large" }
             for key in ["a", "b", "c"] { _ = try await fixture.enqueue(7) { $0.concurrencyKey = key } }
@@ -54,7 +55,10 @@ import Values
         }
     }
 
-    @Test func `types of one key fairnessGroup its fairnessKey, and jobs without a key have one`() async throws {
+    @Test
+    func `all types of a concurrency key share its fairness key, and the jobs of a subqueue without keys share one`()
+        async throws
+    {
         try await Fixture.use { fixture in
             _ = try await fixture.enqueue(20) { $0.concurrencyKey = "a" }
             _ = try await fixture.enqueue(20) {
@@ -81,7 +85,7 @@ import Values
         }
     }
 
-    @Test func `a partitionKey stays with its job through a backoff, a snooze, a release and a retry by hand`()
+    @Test func `a partition key stays with its job through a backoff, a snooze, a release and a retry by a person`()
         async throws
     {
         try await Fixture.use { fixture in
@@ -109,7 +113,7 @@ import Values
         }
     }
 
-    @Test func `a worker begins anew somewhere, and the cycle has no end`() {
+    @Test func `a worker starts at a random position, and the cycle wraps around`() {
         var cursor = FairnessCursor(start: .max - 1)
         #expect(cursor.groups == [])
         cursor.served([7: [.max, .min, .min + 5]])
@@ -122,7 +126,7 @@ import Values
 
     // MARK: Limits
 
-    @Test func `no more jobs of a queue run than it allows, and one that ends makes room`() async throws {
+    @Test func `no more jobs of a queue run than it allows, and an end frees a slot`() async throws {
         try await Fixture.use { fixture in
             try await fixture.jobs.configure(queue: "default") { $0.runningMax = 3 }
             _ = try await fixture.enqueue(10)
@@ -140,7 +144,7 @@ import Values
         }
     }
 
-    @Test func `no more jobs of a key run than its queue allows, and other keys go on`() async throws {
+    @Test func `no more jobs of a key run than its queue allows, and other keys continue`() async throws {
         try await Fixture.use { fixture in
             try await fixture.jobs.configure(queue: "default") { $0.runningPerKeyMax = 2 }
             for key in ["a", "b", "c"] { _ = try await fixture.enqueue(5) { $0.concurrencyKey = key } }
@@ -161,7 +165,7 @@ import Values
         }
     }
 
-    @Test func `jobs that run when a limit is set count, and a limit that is taken away is gone`() async throws {
+    @Test func `running jobs count when a limit is set, and a removed limit has no effect`() async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.enqueue(10)
             let held = try await fixture.lease(4, seconds: 60)
@@ -175,7 +179,7 @@ import Values
         }
     }
 
-    @Test func `a rate lets a burst start, then one after the other, and says when`() async throws {
+    @Test func `a rate allows a burst, then one start after the other, and returns the next start`() async throws {
         try await Fixture.use { fixture in
             try await fixture.jobs.configure(queue: "default") { $0.rate = StartRate(count: 1, seconds: 100, burst: 3) }
             _ = try await fixture.enqueue(10)
@@ -193,7 +197,7 @@ import Values
         }
     }
 
-    @Test func `a limited queue that is full leaves its worker to the others`() async throws {
+    @Test func `a full queue does not keep a worker from other queues`() async throws {
         try await Fixture.use { fixture in
             try await fixture.jobs.configure(queue: "full") { $0.runningMax = 1 }
             _ = try await fixture.enqueue(5) { $0.queue = "full" }
@@ -203,7 +207,7 @@ import Values
         }
     }
 
-    @Test func `sixteen workers at once exceed no limit`() async throws {
+    @Test func `sixteen concurrent workers exceed no limit`() async throws {
         try await Fixture.use { fixture in
             try await fixture.jobs.configure(queue: "default") {
                 $0.runningMax = 7
@@ -254,7 +258,7 @@ import Values
         }
     }
 
-    @Test func `a lease that waits while a limit is being set obeys it`() async throws {
+    @Test func `a lease that waits while a limit is set respects it`() async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.enqueue(10)
             // The statement is prepared, so that nothing but its locks stands before it.

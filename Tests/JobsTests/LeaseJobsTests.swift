@@ -26,7 +26,7 @@ import Values
         }
     }
 
-    @Test func `a leased job brings what its worker must know`() async throws {
+    @Test func `a leased job has every member that its worker needs`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.create { job in
                 job.queue = "bulk"
@@ -53,7 +53,7 @@ import Values
         }
     }
 
-    @Test func `lower priorities run first, and jobs of the same in the order of their creation`() async throws {
+    @Test func `lower priorities run first, and jobs of one priority in the order of their creation`() async throws {
         try await Fixture.use { fixture in
             for (name, priority) in [("a", 5), ("b", 0), ("c", -32_768), ("d", 5), ("e", 0), ("f", 32_767), ("g", 0)] {
                 try await create(fixture, name) { $0.priority = Int16(priority) }
@@ -62,7 +62,7 @@ import Values
         }
     }
 
-    @Test func `a batch takes the most urgent jobs of several subqueues`() async throws {
+    @Test func `a batch leases the most urgent jobs of several subqueues`() async throws {
         try await Fixture.use { fixture in
             for number in 0..<30 {
                 try await create(fixture, "\(number)") { job in
@@ -77,7 +77,7 @@ import Values
         }
     }
 
-    @Test func `only the queues that were asked for are served`() async throws {
+    @Test func `only the requested queues are served`() async throws {
         try await Fixture.use { fixture in
             for name in ["a", "b", "c", "a"] { try await create(fixture, name) { $0.queue = name } }
             let ids = try await fixture.jobs.queueIDs(["a", "c", "nowhere"])
@@ -88,7 +88,7 @@ import Values
         }
     }
 
-    @Test func `types that the worker cannot run are left for others`() async throws {
+    @Test func `types that the worker cannot run are left to other workers`() async throws {
         try await Fixture.use { fixture in
             for name in ["a", "b", "c", "a"] { try await create(fixture, name) { $0.type = name } }
             let subqueues = try await fixture.jobs.subqueues.all(on: fixture.hot)
@@ -98,7 +98,7 @@ import Values
         }
     }
 
-    @Test func `what another session holds is passed over without waiting`() async throws {
+    @Test func `jobs that another session has locked are skipped without waiting`() async throws {
         try await Fixture.use { fixture in
             let ids = try await fixture.enqueue(5)
             try await fixture.general.transaction { transaction in
@@ -110,7 +110,7 @@ import Values
         }
     }
 
-    @Test func `eight sessions at once never share a job, and miss none`() async throws {
+    @Test func `eight concurrent sessions never share a job, and miss none`() async throws {
         try await Fixture.use { fixture in
             let created = try await fixture.enqueue(1_000) + fixture.enqueue(1_000) { $0.priority = 1 }
             let leases = try await fixture.withStores(8) { stores in
@@ -145,7 +145,7 @@ import Values
         }
     }
 
-    @Test func `a token only grows over the life of a job, whatever becomes of its attempts`() async throws {
+    @Test func `the token of a job only grows, regardless of the ends of its attempts`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.create { $0.backoff = .none }
             var tokens: [Int64] = []
@@ -164,7 +164,7 @@ import Values
         }
     }
 
-    @Test func `an empty lease leaves no trace`() async throws {
+    @Test func `a lease of no jobs writes nothing`() async throws {
         try await Fixture.use { fixture in
             let leased = try await fixture.lease(100, seconds: 60)
             #expect(leased.isEmpty)

@@ -69,7 +69,7 @@ import Workers
         #expect(try await fixture.countMismatches() == 0)
     }
 
-    @Test func `every combination of filters holds what the view holds`() async throws {
+    @Test func `every combination of filters gives the jobs of the view`() async throws {
         try await Fixture.use { fixture in
             try await fill(fixture)
             let rows = try await rows(fixture)
@@ -95,7 +95,7 @@ import Workers
         }
     }
 
-    @Test func `a listed job is the job that is found`() async throws {
+    @Test func `a list shows the same job as a find`() async throws {
         try await Fixture.use { fixture in
             try await fill(fixture)
             for job in try await fixture.jobs.list(JobFilter(), before: nil, limit: 500) {
@@ -130,7 +130,7 @@ import Workers
     }
 
     @Test(arguments: [1, 7, 96, 500])
-    func `pages join without gaps or repeats`(size: Int) async throws {
+    func `pages have no gaps or repeats`(size: Int) async throws {
         try await Fixture.use { fixture in
             try await fill(fixture)
             let rows = try await rows(fixture)
@@ -145,7 +145,7 @@ import Workers
     }
 
     @Test(arguments: [JobFilter(), JobFilter.queue("q0"), .tag("five")])
-    func `pages join although jobs move and others come`(filter: JobFilter) async throws {
+    func `pages have no gaps or repeats while jobs move and others are created`(filter: JobFilter) async throws {
         try await Fixture.use { fixture in
             try await fill(fixture)
             let expected = try await rows(fixture).filter { row in
@@ -171,7 +171,7 @@ import Workers
         }
     }
 
-    @Test func `since and until are bounds of the time of creation`() async throws {
+    @Test func `since and until bound the time of creation`() async throws {
         try await Fixture.use { fixture in
             var instants: [WallInstant] = []
             var batches: [[UUID]] = []

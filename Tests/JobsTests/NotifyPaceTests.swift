@@ -8,14 +8,14 @@ import Values
         MonotonicInstant(nanoseconds: (10_000 + milliseconds) * 1_000_000)
     }
 
-    @Test func `notifications that come now and then follow each other at once`() {
+    @Test func `occasional notifications follow each other at once`() {
         var pace = NotifyPace()
         for milliseconds in [0, 1, 2, 60, 61, 62, 120] as [Int64] {
             #expect(pace.sent(at: instant(milliseconds)) == nil)
         }
     }
 
-    @Test func `many are no closer than ten milliseconds on average`() {
+    @Test func `many notifications are at least ten milliseconds apart on average`() {
         var pace = NotifyPace()
         var now = instant(0)
         var count = 0
@@ -26,7 +26,7 @@ import Values
         #expect(count == 100 + NotifyPace.burst)
     }
 
-    @Test func `a quiet time is not saved up beyond the burst`() {
+    @Test func `a quiet time saves up no more than the burst`() {
         var pace = NotifyPace()
         _ = pace.sent(at: instant(0))
         let sent = (0..<NotifyPace.burst + 1).map { _ in pace.sent(at: instant(60_000)) == nil }

@@ -6,7 +6,7 @@ import Testing
 import Values
 
 extension Fixture {
-    /// Makes the partitions of a partition of days, counted from today, as `ensure_partitions` would have made them then.
+    /// Creates the partitions of a range of days, counted from today, as `ensure_partitions` would have created them.
     func insertPartition(from first: Int32, to end: Int32) async throws {
         var parameters = Parameters()
         parameters.append(first)
@@ -14,7 +14,8 @@ extension Fixture {
         let (suffix, lowest, highest) = try await sql(
             """
             INSERT INTO job_partition (starts, ends)
-            SELECT today + $1::int, today + $2::int FROM (SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date AS today) d
+            SELECT today + $1::int, today + $2::int
+            FROM (SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date AS today) d
             RETURNING suffix, uuid_at(starts::timestamp AT TIME ZONE 'UTC')::text,
                       uuid_at(ends::timestamp AT TIME ZONE 'UTC')::text
             """, parameters
@@ -22,7 +23,8 @@ extension Fixture {
         for parent in ["job", "outcome", "attempt_error", "event"] {
             let statement = try await sql(
                 """
-                SELECT format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', $1 || '_' || $2, $1, $3, $4)
+                SELECT format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
+                              $1 || '_' || $2, $1, $3, $4)
                 """, texts: [parent, suffix, lowest, highest]
             ).decodeOnly(as: String.self)
             try await sql(statement)
@@ -33,7 +35,7 @@ extension Fixture {
 @Suite struct PartitionsTests {
     private let policy = RetentionPolicy(succeededHours: 24, failedHours: 168, cancelledHours: 24)
 
-    @Test func `the days to come get partitions, once`() async throws {
+    @Test func `the coming days get partitions once`() async throws {
         try await Fixture.use { fixture in
             let before = try await fixture.count("job_partition")
             #expect(try await fixture.jobs.ensurePartitions(ofDays: 2, daysAhead: 9) == .done(4))
@@ -46,7 +48,7 @@ extension Fixture {
         }
     }
 
-    @Test func `two that make partitions at once make each once`() async throws {
+    @Test func `two concurrent callers create each partition once`() async throws {
         try await Fixture.use { fixture in
             try await fixture.withOther { other in
                 async let first = fixture.jobs.ensurePartitions(ofDays: 1, daysAhead: 20)
@@ -58,7 +60,7 @@ extension Fixture {
         }
     }
 
-    @Test func `a lock that others hold is waited for only shortly`() async throws {
+    @Test func `a lock that another session holds is waited for only briefly`() async throws {
         try await Fixture.use { fixture in
             try await fixture.general.transaction { transaction in
                 _ = try await transaction.execute(sql: "LOCK TABLE job_default IN ROW EXCLUSIVE MODE")
@@ -68,7 +70,7 @@ extension Fixture {
         }
     }
 
-    @Test func `a partition is dropped whole when none of its jobs has to stay`() async throws {
+    @Test func `a partition is dropped when none of its jobs has to stay`() async throws {
         try await Fixture.use { fixture in
             try await fixture.insertPartition(from: -10, to: -9)
             try await fixture.insertPartition(from: -4, to: -3)
@@ -123,7 +125,7 @@ extension Fixture {
         }
     }
 
-    @Test func `a partition with a job that ended lately stays`() async throws {
+    @Test func `a partition with a job that ended recently stays`() async throws {
         try await Fixture.use { fixture in
             try await fixture.insertPartition(from: -10, to: -9)
             let age = try await ancient(fixture)

@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func `a plan that walks over a table or an index is found`() async throws {
+    @Test func `a plan that reads a whole table or index is found`() async throws {
         try await Fixture.use { fixture in
             for sql in [
                 "SELECT FROM ready", "SELECT FROM job", "SELECT FROM lease WHERE token = 1",

@@ -19,7 +19,7 @@ import Values
         return ids.reversed()
     }
 
-    @Test func `jobs are promoted in the order of their times, no more than asked for`() async throws {
+    @Test func `jobs are promoted in the order of run_at, up to the limit`() async throws {
         try await Fixture.use { fixture in
             let ids = try await dueBackwards(25, fixture)
             var leased: [UUID] = []
@@ -36,7 +36,7 @@ import Values
         }
     }
 
-    @Test func `a job is leased in the order of its time, also when all are promoted at once`() async throws {
+    @Test func `jobs are leased in the order of run_at, also when all are promoted at once`() async throws {
         try await Fixture.use { fixture in
             let ids = try await dueBackwards(25, fixture)
             #expect(try await fixture.jobs.promoteDue(atMost: 1_000, from: .earliest).count == 25)
@@ -46,7 +46,7 @@ import Values
         }
     }
 
-    @Test func `a job whose time has not come stays, and its time is told`() async throws {
+    @Test func `a job that is not due stays, and the next due time is returned`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.enqueue(1) { $0.runAt = .now() + .seconds(60) }[0]
             let batch = try await fixture.jobs.promoteDue(atMost: 10, from: .earliest)
@@ -57,7 +57,7 @@ import Values
         }
     }
 
-    @Test func `three promoters at once take each job once`() async throws {
+    @Test func `three concurrent promoters take each job once`() async throws {
         try await Fixture.use { fixture in
             let count = 1_000
             _ = try await dueBackwards(count, fixture)
@@ -85,7 +85,7 @@ import Values
     }
 
     /// The floor is a hint: it hides what became visible late, and a sweep finds it.
-    @Test func `a job below the floor is found by the sweep`() async throws {
+    @Test func `a job before the scan cursor is found by the sweep`() async throws {
         try await Fixture.use { fixture in
             var floor = ScanCursor()
             for _ in 0..<3 {
@@ -106,7 +106,7 @@ import Values
         }
     }
 
-    @Test func `workers that wait are notified of the queues that have become ready`() async throws {
+    @Test func `waiting workers are notified of the queues with ready jobs`() async throws {
         try await Fixture.use { fixture in
             let notifying = ConnectionPool(
                 fixture.database.settings, profile: .notifying, options: ConnectionPool.Options(size: 1),

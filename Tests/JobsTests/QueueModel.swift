@@ -65,8 +65,8 @@ struct QueueModel {
         if job.runAt == nil { move(id, to: .queued, "enqueued") } else { move(id, to: .scheduled, "delayed") }
     }
 
-    /// Which jobs the next lease takes: the most urgent subqueues first, of those the one whose first job waits longest,
-    /// and each subqueue in its order.
+    /// Which jobs the next lease takes: the most urgent subqueues first, of those the one whose first job waits
+    /// longest, and each subqueue in its order.
     func nextToLease(queues: Set<String>?, without types: Set<String>, count: Int) -> Set<UUID> {
         let waiting = entries.values.filter { entry in
             entry.status == .queued && queues?.contains(entry.queue) != false && !types.contains(entry.type)

@@ -9,7 +9,7 @@ import Values
 /// each transition.
 @Suite struct QueueModelTests {
     @Test(arguments: TestSeeds.take(4))
-    func `whatever happens, jobs are as the model says`(seed: UInt64) async throws {
+    func `after random operations the jobs agree with the model`(seed: UInt64) async throws {
         try await Fixture.use { fixture in
             try await fixture.withStores(3) { stores in
                 var walk = RandomWalk(fixture: fixture, stores: stores, seed: seed)

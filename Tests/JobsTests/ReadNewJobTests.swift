@@ -20,7 +20,7 @@ import Values
         return errors.all.map(\.pointer.text)
     }
 
-    @Test func `a type alone is a job`() throws {
+    @Test func `a job needs only a type`() throws {
         let (job, errors) = try read(#"{"type":"mail"}"#)
         let made = try #require(job)
         #expect(errors.isEmpty)
@@ -70,7 +70,7 @@ import Values
 
     // MARK: Errors
 
-    @Test func `all errors are said at once, each at its place`() throws {
+    @Test func `all errors are reported at once, each with its pointer`() throws {
         let text = """
             {"queue": "a b", "payload": 1, "priority": 40000, "run_at": "tomorrow", "max_attempts": 0,
              "timeout_seconds": -1, "backoff": {"kind": "fixed"}, "tags": ["", 5], "trace_parent": "00", "colour": 1,
@@ -84,14 +84,14 @@ import Values
     }
 
     @Test(arguments: ["[]", "null", "\"mail\"", "5"])
-    func `what is no object is said once`(text: String) throws {
+    func `a value that is not an object is one error`(text: String) throws {
         let (job, errors) = try read(text)
         #expect(job == nil)
         #expect(errors.all.map(\.pointer) == [.root])
         #expect(errors.all[0].detail.hasPrefix("must be an object, not"))
     }
 
-    @Test func `a job without a type is told so`() throws {
+    @Test func `a missing type is an error`() throws {
         let (_, errors) = try read("{}")
         #expect(errors.all.map(\.detail) == ["is required"])
         #expect(errors.all.map(\.pointer.text) == ["/type"])
@@ -117,7 +117,7 @@ import Values
         (#""backoff":{"kind":"fixed","base_seconds":"1"}"#, "/backoff/base_seconds"), (#""tags":"a""#, "/tags"),
         (#""tags":[["a"]]"#, "/tags/0"), (#""trace_parent":1"#, "/trace_parent"),
     ])
-    func `a value of the wrong kind is an error at its place`(member: String, pointer: String) throws {
+    func `a value of the wrong kind is an error with its pointer`(member: String, pointer: String) throws {
         let text = member.hasPrefix(#""type""#) ? "{\(member)}" : #"{"type":"a",\#(member)}"#
         #expect(try pointers(text) == [pointer])
     }
@@ -127,7 +127,7 @@ import Values
         #expect(throws: JSONSyntaxError.self) { try read(text) }
     }
 
-    @Test func `a thousand errors are counted, and a hundred said`() throws {
+    @Test func `a thousand errors are counted, and a hundred reported`() throws {
         let members = (0..<1_000).map { "\"m\($0)\":0" }.joined(separator: ",")
         let (job, errors) = try read("{\"type\":\"a\",\(members)}")
         #expect(job == nil)
@@ -138,7 +138,7 @@ import Values
     // MARK: Limits
 
     @Test(arguments: ["a", "A-Z.0_9:/x", String(repeating: "n", count: 128)])
-    func `a name of the alphabet is one`(name: String) throws {
+    func `a name of the alphabet is accepted`(name: String) throws {
         #expect(TextRule.name.accepts(name))
         let (job, _) = try read("{\"type\":\"\(name)\",\"queue\":\"\(name)\"}")
         #expect(job?.type == name)
@@ -148,7 +148,7 @@ import Values
     @Test(arguments: [
         "", " ", "a b", "a\n", "\u{e9}", "a,b", "a\u{0}", "a\r\n", "a'b", String(repeating: "n", count: 129),
     ])
-    func `what is not of the alphabet is no name`(name: String) {
+    func `a name outside the alphabet is rejected`(name: String) {
         #expect(!TextRule.name.accepts(name))
     }
 
@@ -183,7 +183,7 @@ import Values
         "2030-01-31T24:00:00Z", "2030-01-31T09:30:60Z", "1900000000", "+2030-01-31T09:30:00Z",
         "0001-01-01T00:00:00+01:00",
     ])
-    func `what is no instant is refused`(written: String) throws {
+    func `a text that is not an instant is rejected`(written: String) throws {
         #expect(try pointers("{\"type\":\"a\",\"run_at\":\"\(written)\"}") == ["/run_at"])
     }
 
@@ -196,7 +196,7 @@ import Values
             .exponential(baseSeconds: 0.5, maxSeconds: 60)
         ),
     ])
-    func `every form of backoff is read, and written as it was read`(written: String, backoff: Backoff) throws {
+    func `every kind of backoff is written as it was read`(written: String, backoff: Backoff) throws {
         let (job, errors) = try read("{\"type\":\"a\",\"backoff\":\(written)}")
         #expect(errors.isEmpty)
         #expect(job?.backoff == backoff)
@@ -215,7 +215,7 @@ import Values
         (#"{"kind":"fixed","base_seconds":1e400}"#, "/backoff/base_seconds"),
         (#"{"kind":"exponential","base_seconds":1,"max_seconds":604801}"#, "/backoff/max_seconds"),
     ])
-    func `a backoff that lacks or exceeds something is refused`(written: String, pointer: String) throws {
+    func `a backoff with a missing or extra member is rejected`(written: String, pointer: String) throws {
         #expect(try pointers("{\"type\":\"a\",\"backoff\":\(written)}") == [pointer])
     }
 
@@ -238,7 +238,7 @@ import Values
         (#"{"type":"a","teardown":{"type":"b"}}"#, ["/teardown/teardown"]),
         (#"{"type":"a","unique_key":"k","unique_for":"active"}"#, ["/teardown/unique_key", "/teardown/unique_for"]),
     ])
-    func `a teardown is checked as a job is, and does not wait or nest`(written: String, places: [String]) throws {
+    func `a teardown is validated as a job, and cannot wait or nest`(written: String, places: [String]) throws {
         #expect(try pointers(#"{"type":"job","teardown":\#(written)}"#) == places)
     }
 
@@ -285,7 +285,7 @@ import Values
         (#""unique_key":"k","unique_for":null"#, "/unique_for"),
         (#""concurrency_key":"""#, "/concurrency_key"),
     ])
-    func `what is no key or no period is refused`(members: String, pointer: String) throws {
+    func `an invalid key or period is rejected`(members: String, pointer: String) throws {
         #expect(try pointers("{\"type\":\"a\",\(members)}") == [pointer])
     }
 
@@ -301,7 +301,7 @@ import Values
         #expect(job?.payload == Array(payload.utf8))
     }
 
-    @Test func `a payload is accepted up to its length`() throws {
+    @Test func `a payload is accepted up to its maximum length`() throws {
         let text = "{\"type\":\"a\",\"payload\":\"\(String(repeating: "p", count: 98))\"}"
         #expect(try read(text, payloadBytesMax: 100).job?.payload.count == 100)
         let (job, errors) = try read(text, payloadBytesMax: 99)

@@ -55,7 +55,7 @@ import Values
         }
     }
 
-    @Test func `what becomes ready at once is told at once`() async throws {
+    @Test func `a job that becomes ready at once is notified at once`() async throws {
         try await withNotifier { notifier, heard in
             for _ in 0..<1_000 { notifier.notify(["a", "b"]) }
             try await waitUntil("a notification") { !heard.payloads.isEmpty }
@@ -82,7 +82,7 @@ import Values
         }
     }
 
-    @Test func `more names than one notification holds are told in several`() async throws {
+    @Test func `more names than fit in one notification are sent in several`() async throws {
         try await withNotifier { notifier, heard in
             let names = (0..<200).map { "\($0)-" + String(repeating: "n", count: 120) }
             notifier.notify(names)

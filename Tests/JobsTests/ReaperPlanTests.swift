@@ -53,7 +53,7 @@ import Values
         _ = try await fixture.jobs.finish(ended)
     }
 
-    @Test func `reclaim reads leases by block range and everything else by key`() async throws {
+    @Test func `the reclaim reads leases by block range and all else by key`() async throws {
         try await withEitherStatistics { fixture in
             let plan = try await plan(JobStore.reclaim.definition, "500", fixture)
             #expect(plan.contains("Tid Range Scan on lease"), "\(plan)")
@@ -62,7 +62,7 @@ import Values
         }
     }
 
-    @Test func `promotion finds what is due by its time`() async throws {
+    @Test func `the promotion finds due jobs by an index`() async throws {
         try await withEitherStatistics { fixture in
             let plan = try await plan(JobStore.promote.definition, "1000, '-infinity'", fixture)
             #expect(plan.contains("Index Scan using scheduled_run_at on scheduled"), "\(plan)")
@@ -71,7 +71,7 @@ import Values
         }
     }
 
-    @Test func `a fold reads the delta from its block on`() async throws {
+    @Test func `a rollup reads the deltas from its block on`() async throws {
         try await withEitherStatistics { fixture in
             let plan = try await plan(JobStore.rollUp.definition, "20000, 3", fixture)
             #expect(plan.contains("Tid Range Scan on transition_delta"), "\(plan)")
@@ -79,7 +79,7 @@ import Values
         }
     }
 
-    @Test func `raising a mark reads one row of ready for each subqueue`() async throws {
+    @Test func `advancing a mark reads one row of ready for each subqueue`() async throws {
         try await withEitherStatistics { fixture in
             for (statement, arguments) in [
                 (JobStore.advance.definition, "1000, '{1,2}'"), (JobStore.sweep.definition, ""),
@@ -91,7 +91,7 @@ import Values
         }
     }
 
-    @Test func `removal walks the key of the ended jobs in its order, in old partitions only`() async throws {
+    @Test func `the removal reads the ended jobs in the order of their key, in old partitions only`() async throws {
         try await withEitherStatistics { fixture in
             let start = "0, '00000000-0000-0000-0000-000000000000', 1000, 24, 168, 24"
             let plan = try await plan(JobStore.remove.definition, start, isRun: true, fixture)

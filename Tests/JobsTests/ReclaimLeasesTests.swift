@@ -7,7 +7,7 @@ import Testing
 import Values
 
 @Suite struct ReclaimLeasesTests {
-    @Test func `an expired lease is taken back, and the job leased again with a higher token`() async throws {
+    @Test func `an expired lease is reclaimed, and the job is leased again with a higher token`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.enqueue(1) { $0.backoff = .none }[0]
             let first = try #require(try await fixture.lease(1, worker: 7, seconds: -1).first)
@@ -29,7 +29,7 @@ import Values
         }
     }
 
-    @Test func `who lost the lease can neither finish nor renew it any more`() async throws {
+    @Test func `a lost lease can neither be finished nor renewed`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1) { $0.backoff = .none }
             let stale = try #require(try await fixture.lease(1, seconds: -1).first)
@@ -47,7 +47,7 @@ import Values
         }
     }
 
-    @Test func `a lease that has not expired is left alone, and its expiry is told`() async throws {
+    @Test func `a lease that has not expired stays, and the next expiry is returned`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(2)
             _ = try await fixture.lease(1, seconds: 600)
@@ -59,14 +59,14 @@ import Values
         }
     }
 
-    @Test func `with no lease left there is no next expiry`() async throws {
+    @Test func `without leases there is no next expiry`() async throws {
         try await Fixture.use { fixture in
             let batch = try await fixture.jobs.reclaimExpired(atMost: 10)
             #expect(batch.nextExpiry == nil)
         }
     }
 
-    @Test func `a lease that is being renewed is passed over without waiting`() async throws {
+    @Test func `a lease that is being renewed is skipped without waiting`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
             _ = try await fixture.leaseExpired(1)
@@ -105,7 +105,7 @@ import Values
         }
     }
 
-    @Test func `five reclaimers at once take each lease once`() async throws {
+    @Test func `five concurrent reclaimers take each lease once`() async throws {
         try await Fixture.use { fixture in
             let count = 1_500
             let ids = try await fixture.enqueue(count)
@@ -134,7 +134,7 @@ import Values
         }
     }
 
-    @Test func `a lease that expires with the last attempt fails the job, and says why`() async throws {
+    @Test func `a lease that expires with the last attempt fails the job, with an error`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.enqueue(1) { $0.maxAttempts = 1 }[0]
             _ = try await fixture.leaseExpired(1)
@@ -159,7 +159,7 @@ import Values
         }
     }
 
-    @Test func `the backoff is waited out before the next attempt`() async throws {
+    @Test func `the next attempt waits for the backoff`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.enqueue(1) { $0.backoff = .fixed(baseSeconds: 3_600) }[0]
             _ = try await fixture.leaseExpired(1)
@@ -171,7 +171,7 @@ import Values
         }
     }
 
-    @Test func `one statement takes no more than it is allowed`() async throws {
+    @Test func `a statement reclaims at most the given number of leases`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(25)
             _ = try await fixture.leaseExpired(25)

@@ -45,7 +45,7 @@ extension Fixture {
         }
     }
 
-    @Test func `a job is kept from its end on, not from its creation`() async throws {
+    @Test func `retention counts from the end of a job, not from its creation`() async throws {
         try await Fixture.use { fixture in
             try await fixture.insertEnded(1, as: .succeeded, createdAgo: "100 hours", finishedAgo: "1 hour")
             #expect(try await fixture.sweep(policy).map(\.count) == [0])
@@ -66,7 +66,7 @@ extension Fixture {
         }
     }
 
-    @Test func `a statement looks at no more jobs than it is allowed`() async throws {
+    @Test func `a statement reads at most the given number of jobs`() async throws {
         try await Fixture.use { fixture in
             try await fixture.insertEnded(12, as: .succeeded, createdAgo: "48 hours", queue: "a")
             try await fixture.insertEnded(9, as: .failed, createdAgo: "48 hours", queue: "b")
@@ -79,7 +79,7 @@ extension Fixture {
         }
     }
 
-    @Test func `three sweepers at once remove each job once`() async throws {
+    @Test func `three concurrent cleaners remove each job once`() async throws {
         try await Fixture.use { fixture in
             try await fixture.insertEnded(900, as: .succeeded, createdAgo: "48 hours")
             let removed = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -98,7 +98,7 @@ extension Fixture {
         }
     }
 
-    @Test func `a job that is retried while it is to be removed stays`() async throws {
+    @Test func `a job that is retried while retention removes it stays`() async throws {
         try await Fixture.use { fixture in
             try await fixture.insertEnded(1, as: .failed, createdAgo: "200 hours")
             let id = try #require(try await fixture.ids("SELECT id FROM outcome").first)
@@ -122,7 +122,7 @@ extension Fixture {
         }
     }
 
-    @Test func `a queue keeps its jobs for as long as it says`() async throws {
+    @Test func `a queue's own retention holds for its jobs`() async throws {
         try await Fixture.use { fixture in
             for queue in ["usual", "short", "long"] {
                 for status in [JobStatus.succeeded, .failed] {
@@ -146,7 +146,7 @@ extension Fixture {
         }
     }
 
-    @Test func `a sweep goes on in the middle of a subqueue and over the end of one`() async throws {
+    @Test func `a sweep continues within a subqueue and beyond its end`() async throws {
         try await Fixture.use { fixture in
             try await fixture.insertEnded(7, as: .failed, createdAgo: "48 hours", queue: "a")
             try await fixture.insertEnded(5, as: .succeeded, createdAgo: "48 hours", queue: "b")
@@ -158,7 +158,7 @@ extension Fixture {
     }
 
     /// Jobs of the status that is kept longest go with their partition.
-    @Test func `no job is removed by itself where all statuses are kept equally long`() async throws {
+    @Test func `no single job is removed if all statuses are kept equally long`() async throws {
         try await Fixture.use { fixture in
             try await fixture.insertPartition(from: -3, to: 0)
             try await fixture.insertEnded(3, as: .succeeded, createdAgo: "49 hours")

@@ -14,7 +14,7 @@ import Values
         ).decodeOnly(as: Double.self)
     }
 
-    @Test func `a lease lasts for so long from its renewal on`() async throws {
+    @Test func `a lease lasts for its duration from the renewal on`() async throws {
         try await Fixture.use { fixture in
             let held = try await fixture.leaseNew()
             #expect(try await fixture.jobs.renew([held.held], leaseSeconds: 600) == [held.held: .kept])
@@ -25,7 +25,7 @@ import Values
         }
     }
 
-    @Test func `a batch is told which of its leases are lost and which jobs are to stop`() async throws {
+    @Test func `a renewal reports which leases of a batch are lost and which jobs are to stop`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(40)
             let held = try await fixture.lease(40, seconds: 60).map(\.held)
@@ -55,7 +55,7 @@ import Values
         }
     }
 
-    @Test func `who has lost a job and leased it again holds one lease and not two`() async throws {
+    @Test func `a worker that lost a job and leased it again holds only the current lease`() async throws {
         try await Fixture.use { fixture in
             let lost = try await fixture.leaseNew { $0.backoff = .none }
             _ = try await fixture.finish(lost, .released)
@@ -65,7 +65,7 @@ import Values
         }
     }
 
-    @Test func `nothing to renew is no error`() async throws {
+    @Test func `renewing no lease is no error`() async throws {
         let renewed = try await Fixture.use { fixture in try await fixture.jobs.renew([], leaseSeconds: 60) }
         #expect(renewed.isEmpty)
     }

@@ -9,7 +9,7 @@ import Testing
         ProgressReport(percent: percent, message: message)
     }
 
-    @Test func `the last word stands beside the job, also after its end`() async throws {
+    @Test func `the latest report is shown with the job, also after its end`() async throws {
         try await Fixture.use { fixture in
             let held = try await fixture.leaseNew()
             #expect(try await fixture.job(held.id).progress == nil)
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func `many jobs are one statement, and nothing to report is no error`() async throws {
+    @Test func `many jobs are one statement, and an empty report is no error`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(100)
             let held = try await fixture.lease(100, seconds: 60)

@@ -6,7 +6,7 @@ import TestKit
 import Testing
 
 @Suite struct RollUpTransitionsTests {
-    @Test func `folding changes no count, and empties the delta`() async throws {
+    @Test func `a rollup changes no count, and empties the deltas`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(30)
             _ = try await fixture.leaseExpired(20)
@@ -23,10 +23,13 @@ import Testing
         }
     }
 
-    @Test func `one statement folds no more than it is allowed`() async throws {
+    @Test func `a statement rolls up at most the given number of rows`() async throws {
         try await Fixture.use { fixture in
             try await fixture.sql(
-                "INSERT INTO transition_delta (subqueue_id, transition, n) SELECT 1, 'enqueued', 1 FROM generate_series(1, 25)"
+                """
+                INSERT INTO transition_delta (subqueue_id, transition, n)
+                SELECT 1, 'enqueued', 1 FROM generate_series(1, 25)
+                """
             )
             var rows: [Int] = []
             for _ in 0..<4 { rows.append(try await fixture.jobs.rollUpDeltas(atMost: 10, from: 0).rows) }
@@ -34,10 +37,13 @@ import Testing
         }
     }
 
-    @Test func `what stands before the given block is left for a sweep`() async throws {
+    @Test func `rows before the given block are left to a sweep`() async throws {
         try await Fixture.use { fixture in
             try await fixture.sql(
-                "INSERT INTO transition_delta (subqueue_id, transition, n) SELECT 1, 'enqueued', 1 FROM generate_series(1, 1000)"
+                """
+                INSERT INTO transition_delta (subqueue_id, transition, n)
+                SELECT 1, 'enqueued', 1 FROM generate_series(1, 1000)
+                """
             )
             let blocks = try await fixture.jobs.rollUpDeltas(atMost: 1, from: 1_000_000).blocks
             #expect(blocks > 2)
@@ -48,7 +54,7 @@ import Testing
     }
 
     /// I8 of `docs/invariants.md`: at every instant the counts equal those of the tables.
-    @Test func `counts stay exact while jobs move and two folders fold`() async throws {
+    @Test func `counts stay exact while jobs move and two processes roll up`() async throws {
         try await Fixture.use { fixture in
             let end = Flag()
             try await withThrowingTaskGroup(of: Void.self) { group in

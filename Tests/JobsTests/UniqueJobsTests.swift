@@ -12,7 +12,7 @@ import Values
         return job
     }
 
-    @Test func `a key is kept with the job, and leads to it until it ends`() async throws {
+    @Test func `a unique key returns the job that holds it until that ends`() async throws {
         try await Fixture.use { fixture in
             let first = try await fixture.jobs.insert(Self.job("k"))
             #expect(first.uniqueKey == "k")
@@ -29,7 +29,7 @@ import Values
         }
     }
 
-    @Test func `keys of two types are two, those of two queues one`() async throws {
+    @Test func `a unique key is one for all queues, and separate for each type`() async throws {
         try await Fixture.use { fixture in
             let one = try await fixture.jobs.insert(Self.job("k"))
             let other = try await fixture.jobs.insert(Self.job("k", type: "mail"))
@@ -42,7 +42,7 @@ import Values
         }
     }
 
-    @Test func `a period is kept from creation on, whatever becomes of the job`() async throws {
+    @Test func `a unique period counts from the creation, regardless of the job's state`() async throws {
         try await Fixture.use { fixture in
             let first = try await fixture.jobs.insert(Self.job("k", seconds: 60))
             let leased = try await fixture.lease(1, seconds: 60)
@@ -57,7 +57,9 @@ import Values
         }
     }
 
-    @Test func `of one key in a bulk the first is created, and the others lead to it`() async throws {
+    @Test func `of the jobs with one key in a bulk request, the first is created, and the others return it`()
+        async throws
+    {
         try await Fixture.use { fixture in
             let there = try await fixture.jobs.insert(Self.job("there"))
             let keys = ["b", "a", "b", "there", "c", "a", "b"]
@@ -71,7 +73,7 @@ import Values
         }
     }
 
-    @Test func `sixteen stores that race with one key create one job`() async throws {
+    @Test func `sixteen concurrent insertions with one key create one job`() async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.create()
             try await fixture.withStores(16) { stores in
@@ -94,7 +96,7 @@ import Values
     }
 
     @Test(arguments: TestSeeds.take(1))
-    func `sixteen stores that race in bulk with the same keys create each once, and none waits in a circle`(
+    func `sixteen concurrent bulk insertions with the same keys create each job once, without a deadlock`(
         seed: UInt64
     ) async throws {
         let keys = (0..<40).map { "key \($0)" }
@@ -121,7 +123,7 @@ import Values
     }
 
     @Test(arguments: TestSeeds.take(1))
-    func `while jobs of one key are created and finished, at most one lives`(seed: UInt64) async throws {
+    func `while jobs of one key are created and finished, at most one is alive`(seed: UInt64) async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.leaseNew()
             try await fixture.withStores(8) { stores in
@@ -152,7 +154,7 @@ import Values
         }
     }
 
-    @Test func `a job is not retried while another has its key, and claims it again when that is over`() async throws {
+    @Test func `a job is not retried while another job holds its key, and holds it again afterwards`() async throws {
         try await Fixture.use { fixture in
             let first = try await fixture.jobs.insert(Self.job("k"))
             #expect(try await fixture.jobs.cancel(first.id).done == .cancelled)
@@ -168,7 +170,7 @@ import Values
         }
     }
 
-    @Test func `a claim goes with its job, unless another job has taken it over`() async throws {
+    @Test func `the holder of a unique key is removed with its job, unless another job holds the key`() async throws {
         try await Fixture.use { fixture in
             let (one, two) = (
                 try await fixture.jobs.insert(Self.job("a")), try await fixture.jobs.insert(Self.job("b"))

@@ -37,7 +37,7 @@ import Workers
         }
     }
 
-    @Test func `a job that runs or has ended does not wait`() async throws {
+    @Test func `a job that runs or has ended has no wait reason of a waiting job`() async throws {
         try await Fixture.use { fixture in
             let worker = try await join(fixture)
             let id = try await fixture.create()
@@ -53,7 +53,7 @@ import Workers
         }
     }
 
-    @Test func `a job whose time lies ahead`() async throws {
+    @Test func `a scheduled job`() async throws {
         try await Fixture.use { fixture in
             _ = try await join(fixture)
             let id = try await fixture.create { $0.runAt = .latest }
@@ -65,7 +65,7 @@ import Workers
         }
     }
 
-    @Test func `a queue whose limit is reached, by the jobs that hold it`() async throws {
+    @Test func `a queue whose limit is reached, with the jobs that use it up`() async throws {
         try await Fixture.use { fixture in
             _ = try await join(fixture)
             try await fixture.jobs.configure(queue: "default") { $0.runningMax = 2 }
@@ -82,7 +82,7 @@ import Workers
         }
     }
 
-    @Test func `a key whose limit is reached, by the jobs that hold it`() async throws {
+    @Test func `a concurrency key whose limit is reached, with the jobs that use it up`() async throws {
         try await Fixture.use { fixture in
             _ = try await join(fixture)
             try await fixture.jobs.configure(queue: "default") { $0.runningPerKeyMax = 1 }
@@ -95,7 +95,7 @@ import Workers
         }
     }
 
-    @Test func `a rate that is spent, until the instant that is named`() async throws {
+    @Test func `a rate limit that is reached, with the next start`() async throws {
         try await Fixture.use { fixture in
             _ = try await join(fixture)
             try await fixture.jobs.configure(queue: "default") {
@@ -128,7 +128,7 @@ import Workers
         }
     }
 
-    @Test func `a worker that is dead takes nothing`() async throws {
+    @Test func `a dead worker takes no job`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.create()
             _ = try await join(fixture)
@@ -137,7 +137,7 @@ import Workers
         }
     }
 
-    @Test func `workers that have as many jobs as they run at once`() async throws {
+    @Test func `workers that run as many jobs as they can`() async throws {
         try await Fixture.use { fixture in
             let worker = try await join(fixture, concurrency: 2)
             _ = try await fixture.enqueue(2)
@@ -149,7 +149,7 @@ import Workers
         }
     }
 
-    @Test func `jobs that go before it by priority and by age, of whatever type its workers take`() async throws {
+    @Test func `jobs that go before it by priority and age, of all types that its workers take`() async throws {
         try await Fixture.use { fixture in
             _ = try await join(fixture, queues: ["default", "mail"], types: ["work", "other"])
             try await fixture.enqueue(3) { $0.priority = -1 }
@@ -167,7 +167,7 @@ import Workers
         }
     }
 
-    @Test func `more jobs ahead than are counted`() async throws {
+    @Test func `more jobs ahead than the count shows`() async throws {
         try await Fixture.use { fixture in
             _ = try await join(fixture)
             try await fixture.enqueue(10_002)
@@ -189,7 +189,7 @@ import Workers
         }
     }
 
-    @Test func `other keys served round-robin with it, and earlier jobs of its own`() async throws {
+    @Test func `other fairness keys of its group, and earlier jobs of its own key`() async throws {
         try await Fixture.use { fixture in
             _ = try await join(fixture)
             let others = try await fixture.enqueue(2) { $0.concurrencyKey = "b" } + [fixture.create()]
@@ -204,7 +204,7 @@ import Workers
         }
     }
 
-    @Test func `every reason is named at once`() async throws {
+    @Test func `all reasons are reported at once`() async throws {
         try await Fixture.use { fixture in
             try await fixture.jobs.configure(queue: "default") {
                 $0.runningMax = 1

@@ -5,7 +5,7 @@ import Testing
 import Workers
 
 @Suite struct PruneWorkersTests {
-    @Test func `a worker without heartbeats is declared dead, and what it counted stays`() async throws {
+    @Test func `a worker without heartbeats is considered dead, and its counters stay in the sums`() async throws {
         try await Fixture.use { fixture in
             let dead = try await fixture.joinWorker("a", counting: #"{"x_total": 3, "y_total": 1}"#)
             let live = try await fixture.joinWorker("b", counting: #"{"x_total": 4}"#)
@@ -20,7 +20,7 @@ import Workers
         }
     }
 
-    @Test func `a worker that was declared dead is told so at its next heartbeat`() async throws {
+    @Test func `the next heartbeat of a worker that is considered dead fails`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.joinWorker("a", counting: "{}")
             try await fixture.expireWorker(id)
@@ -29,7 +29,7 @@ import Workers
         }
     }
 
-    @Test func `three pruners at once count each worker once`() async throws {
+    @Test func `three concurrent pruners count each worker once`() async throws {
         try await Fixture.use { fixture in
             for number in 0..<30 {
                 try await fixture.expireWorker(try await fixture.joinWorker("w\(number)", counting: #"{"x_total": 1}"#))
@@ -49,7 +49,7 @@ import Workers
         }
     }
 
-    @Test func `only workers that departed long ago are forgotten`() async throws {
+    @Test func `only workers that were deregistered long ago are deleted`() async throws {
         try await Fixture.use { fixture in
             let gone = try await fixture.joinWorker("gone", counting: #"{"x_total": 5}"#)
             let late = try await fixture.joinWorker("late", counting: "{}")

@@ -13,7 +13,7 @@ import Workers
 
     private func counters(_ text: String) -> [UInt8] { Array(text.utf8) }
 
-    @Test func `a worker that joins is alive, and is what it says it is`() async throws {
+    @Test func `a worker that joins is live, with its description`() async throws {
         try await Fixture.use { fixture in
             #expect(try await fixture.workers.alive().isEmpty)
             let first = try await fixture.workers.join(description(1))
@@ -25,14 +25,14 @@ import Workers
         }
     }
 
-    @Test func `a worker that takes no queue at all is not one that takes all`() async throws {
+    @Test func `a worker without queues takes no job`() async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.workers.join(description(1, queues: []))
             #expect(try await fixture.workers.alive().map(\.description.queues) == [[]])
         }
     }
 
-    @Test func `joining again after a lost answer is the same worker`() async throws {
+    @Test func `a join repeated after a lost answer returns the same worker`() async throws {
         try await Fixture.use { fixture in
             let ids = try await withThrowingTaskGroup(of: Int64.self) { group in
                 for _ in 0..<8 { group.addTask { try await fixture.workers.join(description(1)) } }
@@ -43,7 +43,7 @@ import Workers
         }
     }
 
-    @Test func `a heartbeat prolongs a worker's life, and says how much it runs`() async throws {
+    @Test func `a heartbeat extends a worker's expiry, and records how many jobs it runs`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.workers.join(description(1))
             try await fixture.expireWorker(id)
@@ -60,7 +60,7 @@ import Workers
         }
     }
 
-    @Test func `a worker says whether it sleeps, which an insert then sees`() async throws {
+    @Test func `an insertion reports whether a worker sleeps`() async throws {
         try await Fixture.use { fixture in
             let id = try await fixture.workers.join(description(1))
             for isWaiting in [true, true, false, true] {
@@ -87,7 +87,7 @@ import Workers
         }
     }
 
-    @Test func `a sum never falls when a worker leaves, and its goodbye counts once`() async throws {
+    @Test func `a sum never falls when a worker deregisters, and its counters are added once`() async throws {
         try await Fixture.use { fixture in
             let leaving = try await fixture.joinWorker("a", counting: #"{"x_total": 3}"#)
             _ = try await fixture.joinWorker("b", counting: #"{"x_total": 4}"#)
@@ -108,7 +108,9 @@ import Workers
         }
     }
 
-    @Test func `while workers beat, leave and are declared dead no reader sees a sum fall`() async throws {
+    @Test func `no reader sees a sum fall while workers send heartbeats, deregister and are considered dead`()
+        async throws
+    {
         try await Fixture.use { fixture in
             let ids = try await (0..<8).asyncMap {
                 try await fixture.joinWorker("w\($0)", counting: #"{"x_total": 1}"#)
