@@ -55,14 +55,14 @@ import Testing
             let owner = try #require(try await fixture.pools.workloads(of: "swarm").first?.owner)
             _ = try await fixture.acquireAll(memberships[Int(owner)])
             let row = "SELECT w::text || xmin FROM pool_workload w WHERE name = 'a'"
-            let before = try await fixture.sql(row).onlyRow().text(0)
+            let before = try await fixture.sql(row).decodeOnly(as: String.self)
 
             #expect(try await fixture.members.renew(memberships[0], [old[0]], leaseSeconds: 300).renewed.isEmpty)
             #expect(try await fixture.members.release([old[0]], ofPool: memberships[0].poolID) == 0)
             let report = WorkloadReport(isRunning: true, restarts: 9, error: "stale")
             #expect(try await fixture.members.report([old[0]: report], ofPool: memberships[0].poolID) == 0)
             #expect(try await fixture.members.acquire(["a"], as: memberships[0], leaseSeconds: 30).isEmpty)
-            #expect(try await fixture.sql(row).onlyRow().text(0) == before)
+            #expect(try await fixture.sql(row).decodeOnly(as: String.self) == before)
         }
     }
 

@@ -85,7 +85,7 @@ public struct TestDatabase: Sendable {
 
     /// The only value of a query whose value is a whole number.
     public func integer(_ sql: String) async throws -> Int {
-        Int(try await self.sql("SELECT (\(sql))::bigint").onlyRow().int8(0))
+        Int(try await self.sql("SELECT (\(sql))::bigint").decodeOnly(as: Int64.self))
     }
 
     /// The number of rows of a table.
@@ -95,7 +95,7 @@ public struct TestDatabase: Sendable {
 
     /// The first column of each row.
     public func texts(_ sql: String) async throws -> [String] {
-        try await self.sql(sql).map { try $0.text(0) }
+        try await self.sql(sql).decode(as: String.self)
     }
 
     // MARK: Creation

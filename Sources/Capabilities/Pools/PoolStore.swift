@@ -32,18 +32,5 @@ public struct PoolStore: Sendable {
     /// transaction of the change. Pools change rarely, so the lock that NOTIFY holds until the commit does not matter.
     public static func channel(schema: String) -> String { "\(schema)_pool" }
 
-    static let notify = Statement("notify_pool", "SELECT pg_notify(current_schema() || '_pool', $1)", [.text])
-
-    /// Runs `body` in a transaction, and rethrows its errors.
-    func transaction<Value>(
-        _ body: (Transaction) async throws(PostgresError) -> Value
-    ) async throws(PostgresError) -> Value {
-        do {
-            return try await database.transaction { transaction in try await body(transaction) }
-        } catch let error as PostgresError {
-            throw error
-        } catch {
-            throw .misuse("\(error)")
-        }
-    }
+    static let notify = Statement<String>("notify_pool", "SELECT pg_notify(current_schema() || '_pool', $1)")
 }
