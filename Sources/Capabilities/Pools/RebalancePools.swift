@@ -68,7 +68,8 @@ extension PoolStore {
     private static let placements = Statement<Int32>(
         "lock_pool_placements",
         """
-        SELECT name, removed, owner, preferred_owner FROM pool_workload WHERE pool_id = $1 ORDER BY name FOR NO KEY UPDATE
+        SELECT name, removed, owner, preferred_owner FROM pool_workload
+        WHERE pool_id = $1 ORDER BY name FOR NO KEY UPDATE
         """, isIdempotent: true)
 
     private static let place = Statement<Int32, Batch<PlacementColumns>>(
