@@ -158,7 +158,7 @@ BEGIN
     END IF;
     FOR member IN SELECT * FROM jsonb_each(described) LOOP
         place := pointer || '/' || replace(replace(member.key, '~', '~0'), '/', '~1');
-        IF is_teardown AND member.key IN ('run_at', 'teardown', 'unique_key', 'unique_for') THEN
+        IF is_teardown AND member.key IN ('run_at', 'delay_seconds', 'teardown', 'unique_key', 'unique_for') THEN
             PERFORM refuse_job(place, 'is not accepted in a teardown');
         END IF;
         fault := CASE
@@ -166,6 +166,9 @@ BEGIN
             WHEN member.key IN ('unique_key', 'concurrency_key') THEN line_fault(member.value, 255)
             WHEN member.key = 'priority' THEN integer_fault(member.value, -32768, 32767)
             WHEN member.key = 'run_at' THEN instant_fault(member.value)
+            WHEN member.key = 'delay_seconds' THEN
+                COALESCE(integer_fault(member.value, 0, 31536000),
+                         CASE WHEN described ? 'run_at' THEN 'excludes `run_at`' END)
             WHEN member.key = 'max_attempts' THEN integer_fault(member.value, 1, 10000)
             WHEN member.key = 'timeout_seconds' THEN integer_fault(member.value, 0, 2592000)
             WHEN member.key = 'cancel_grace_seconds' THEN integer_fault(member.value, 0, 3600)
@@ -236,7 +239,8 @@ BEGIN
     queue_name := COALESCE(options ->> 'queue', 'default');
     urgency := COALESCE((options ->> 'priority')::numeric, 0);
     is_keyed := options ? 'concurrency_key';
-    first_run := instant_of(options -> 'run_at');
+    first_run := COALESCE(instant_of(options -> 'run_at'),
+                          moment + make_interval(secs => (options ->> 'delay_seconds')::double precision));
     SELECT b.id, b.queue_id INTO found_subqueue
     FROM queue q
     JOIN type t ON t.name = type

@@ -1,21 +1,22 @@
 internal import Configuration
 internal import EventLoop
 
-/// Where this worker's handlers come from: the built-in ones, and over them those of `WORKER_HANDLERS_FILE`.
+/// The source of this worker's handlers: the built-in ones, overridden by those of `WORKER_HANDLERS_FILE`.
 struct HandlerSource: Sendable {
     private let path: String?
     private let dependencies: HandlerDependencies
-    /// Those that the worker begins with.
+    /// The handlers at the start of the worker.
     let initial: HandlerTable
-    /// Whether there are others than the built-in ones.
+    /// Whether a handlers file is configured.
     var hasFile: Bool { path != nil }
 
-    /// A file that is wrong is a problem of the configuration, as is any other wrong setting.
+    /// Reads the settings and the file. An error in the file is a configuration problem, like any other wrong setting.
     init(reading reader: inout SettingsReader, environment: ProcessEnvironment, on loop: Loop) {
         let path = reader.optionalFile(
-            "WORKER_HANDLERS_FILE", help: "What each type of job runs (JSON); without it the built-in types only.")
+            "WORKER_HANDLERS_FILE",
+            help: "Handlers file in JSON: the handler of each job type. Without it only the built-in types run.")
         let allowed = reader.list(
-            "WEBHOOK_ALLOW", help: "What webhooks may reach besides the public internet by https.",
+            "WEBHOOK_ALLOW", help: "Destinations of webhooks in addition to the public internet over HTTPS.",
             accepts: "host names, addresses and blocks such as 10.0.0.0/8, separated by commas",
             whereEach: WebhookAllowList.isEntry)
         var dependencies = HandlerDependencies(loop: loop)
@@ -29,7 +30,7 @@ struct HandlerSource: Sendable {
             initial = HandlerTable([:], builtIn: HandlerTable.builtIn(on: loop))
             reader.add(
                 ConfigurationProblem(
-                    setting: "WORKER_HANDLERS_FILE", problem: "is not usable:\n\(error)", accepted: nil))
+                    setting: "WORKER_HANDLERS_FILE", problem: "has errors:\n\(error)", accepted: nil))
         }
     }
 

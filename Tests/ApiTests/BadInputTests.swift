@@ -3,7 +3,7 @@ import Telemetry
 import TestKit
 import Testing
 
-/// Whatever is wrong with a request: the answer is clear, and nothing is stored.
+/// Invalid requests get a clear error, and store nothing.
 @Suite struct BadInputTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let what: String
@@ -12,7 +12,7 @@ import Testing
         var headers: [(name: String, value: String)] = []
         var body: String?
         let status: Int
-        /// Parts of the problem document.
+        /// Texts that the problem document must contain.
         let says: [String]
 
         var testDescription: String { what }
@@ -92,7 +92,7 @@ import Testing
             what: "two lengths", headers: [("Transfer-Encoding", "chunked")], body: "{}", status: 400, says: []),
     ]
 
-    @Test func `a bad request is answered clearly, and stores nothing`() async throws {
+    @Test func `an invalid request gets a clear error, and stores nothing`() async throws {
         try await withApi { api, fixture in
             for bad in Self.cases {
                 let answer = try await api.client.request(
@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    @Test func `a payload of exactly the limit is kept byte for byte`() async throws {
+    @Test func `a payload of the maximum length is stored byte for byte`() async throws {
         try await withApi { api, _ in
             let payload = "\"" + String(repeating: "é", count: 524_287) + "\""
             #expect(payload.utf8.count == 1_048_576)

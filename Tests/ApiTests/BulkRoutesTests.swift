@@ -4,7 +4,7 @@ import Testing
 
 /// `POST /api/jobs/cancel` and `/retry`.
 @Suite struct BulkRoutesTests {
-    @Test func `many jobs are cancelled, looked at before, and sent back at a rate`() async throws {
+    @Test func `many jobs are previewed, cancelled, and redriven at a rate`() async throws {
         try await withApi { api, fixture in
             var ids: [String] = []
             for _ in 0..<3 { ids.append(try await api.createJob(#"{"type":"a","tags":["t"]}"#)) }
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test func `a bulk change needs a filter that is understood`() async throws {
+    @Test func `a bulk change needs a valid filter`() async throws {
         try await withApi { api, _ in
             _ = try await api.createJob()
             for verb in ["cancel", "retry"] {

@@ -55,6 +55,6 @@ import Testing
         #expect(DatabaseProblems.problem(serverError("42601")) == nil)
         #expect(DatabaseProblems.problem(serverError("42501")) == nil)
         #expect(DatabaseProblems.problem(.misuse("canary")) == nil)
-        #expect(DatabaseProblems.problem(.unexpectedValue(column: 1, reason: "canary")) == nil)
+        #expect(DatabaseProblems.problem(.unexpectedValue(column: "status", reason: "canary")) == nil)
     }
 }

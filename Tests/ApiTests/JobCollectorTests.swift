@@ -27,8 +27,8 @@ import Testing
                 JobCollector.families(
                     transitions: [TransitionCount(queue: "q", transition: transition.transition, count: 1)], depths: [],
                     oldest: []))
-            // completed_before_cancel is followed by the transition that ends the attempt; promoted and similar ones run
-            // nothing.
+            // completed_before_cancel is followed by the transition that ends the attempt; promoted and similar ones
+            // run nothing.
             let endsAttempt =
                 ["running", "ending"].contains(transition.from)
                 && !["cancel_requested", "completed_before_cancel"].contains(transition.transition)

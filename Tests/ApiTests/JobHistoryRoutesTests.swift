@@ -4,7 +4,7 @@ import Testing
 
 /// `GET /api/jobs/{id}/events` and `/why`.
 @Suite struct JobHistoryRoutesTests {
-    @Test func `events are told in pages, with who and why`() async throws {
+    @Test func `events are listed in pages, with actor and reason`() async throws {
         try await withApi { api, _ in
             let id = try await api.createJob(#"{"type":"a","run_at":"2099-01-01T00:00:00Z"}"#)
             _ = try await api.client.post("/api/jobs/\(id)/cancel", #"{"updated_by":"ada","reason":"not \"now\""}"#)
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test func `a wrong query and a job that is not there are told`() async throws {
+    @Test func `an invalid query and an unknown job are errors`() async throws {
         try await withApi { api, _ in
             let id = try await api.createJob()
             for query in ["limit=0", "limit=1001", "cursor=7", "cursor=e", "page=2", "limit=1&limit=2"] {
@@ -45,15 +45,15 @@ import Testing
         }
     }
 
-    @Test func `why a job waits is told to people and programs`() async throws {
+    @Test func `the reason why a job waits is shown as text and as a code`() async throws {
         try await withApi { api, _ in
             let id = try await api.createJob(#"{"type":"a","run_at":"2099-01-01T00:00:00Z"}"#)
             let why = try await api.client.get("/api/jobs/\(id)/why")
             #expect(
                 why.text == #"""
                     {"id":"\#(id)","status":"scheduled","reasons":[{"code":"scheduled","detail":"it is scheduled for \#
-                    2099-01-01T00:00:00.000000Z","run_at":"2099-01-01T00:00:00.000000Z"},{"code":"no_worker_for_queue",\#
-                    "detail":"no live worker takes the queue default"}]}
+                    2099-01-01T00:00:00.000000Z","run_at":"2099-01-01T00:00:00.000000Z"},\#
+                    {"code":"no_worker_for_queue","detail":"no live worker takes the queue default"}]}
                     """#)
         }
     }

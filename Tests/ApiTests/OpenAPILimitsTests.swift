@@ -93,6 +93,7 @@ import Values
         expect(
             try job("cancel_grace_seconds"), in: JobLimits.cancelGraceSeconds,
             default: JobLimits.cancelGraceSecondsStandard)
+        expect(try job("delay_seconds"), in: JobLimits.delaySeconds)
         expect(try job("unique_for")["oneOf"]?[1], in: JobLimits.uniqueSeconds)
         #expect(try job("unique_for")["oneOf"]?[0]?["const"]?.string == "active")
         #expect(try job("queue")["default"]?.string == NewJob(type: "a").queue)

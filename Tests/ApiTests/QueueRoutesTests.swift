@@ -3,19 +3,20 @@ import TestKit
 import Testing
 
 @Suite struct QueueRoutesTests {
-    @Test func `a queue is told its limits as a whole, again and again, and shows them`() async throws {
+    @Test func `the limits of a queue are replaced as a whole, idempotently, and are shown`() async throws {
         try await withApi { api, _ in
             let settings = #"""
                 "max_running":5,"max_running_per_key":2,"rate_limit":{"count":90,"per_seconds":60.0,"burst":1},
                 "retention":{"succeeded_hours":1,"failed_hours":null,"cancelled_hours":0}
                 """#
             for _ in 0..<2 {
-                let told = try await api.client.request("PUT", "/api/queues/mail%2Fhigh", body: "{\(settings)}")
-                #expect(told.status == 200, "\(told.text)")
-                #expect(try told.json["name"]?.string == "mail/high" && told.json["depth"]?["queued"]?.integer == 0)
+                let response = try await api.client.request("PUT", "/api/queues/mail%2Fhigh", body: "{\(settings)}")
+                #expect(response.status == 200, "\(response.text)")
+                #expect(
+                    try response.json["name"]?.string == "mail/high" && response.json["depth"]?["queued"]?.integer == 0)
                 let wanted = try JSONValue(parsing: Array("{\(settings)}".utf8))
-                for member in wanted.object ?? [] { #expect(try told.json[member.name] == member.value) }
-                #expect(try await api.client.get("/api/queues").json["queues"]?[0] == told.json)
+                for member in wanted.object ?? [] { #expect(try response.json[member.name] == member.value) }
+                #expect(try await api.client.get("/api/queues").json["queues"]?[0] == response.json)
             }
             let bare = try await api.client.request(
                 "PUT", "/api/queues/mail%2Fhigh",

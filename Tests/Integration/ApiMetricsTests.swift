@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test func `figures of the whole house are the same on every replica, and outlive it`() async throws {
+    @Test func `cluster-wide metrics are equal on every replica, and survive it`() async throws {
         let database = try await TestDatabase.migrated()
         try await withServices { services in
             let first = try await services.startApi(database.url)

@@ -11,7 +11,7 @@ import Testing
             "jobqueue-api", ["migrate"] + arguments, environment: environment.merging(settings) { $1 })
     }
 
-    @Test func `it says what it would do, does it once, and shows what was done`() async throws {
+    @Test func `migrate shows the plan, applies it once, and shows the result`() async throws {
         let database = try await TestDatabase.empty()
         try await withServices { services in
             func lines(_ arguments: String..., status: Int32 = 0) async throws -> [String] {
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test func `of many at once one does the work, and all succeed`() async throws {
+    @Test func `of many concurrent migrations one does the work, and all succeed`() async throws {
         let database = try await TestDatabase.empty()
         try await withServices { services in
             var processes: [ServiceProcess] = []
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func `it waits for PostgreSQL to come up, and not for ever`() async throws {
+    @Test func `it waits for PostgreSQL for a limited time`() async throws {
         let server = try PostgresServer()
         let database = try await TestDatabase.empty(on: server)
         try server.stop(.fast)
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test func `what it cannot use is named`() async throws {
+    @Test func `an unusable database is an error that names the reason`() async throws {
         let database = try await TestDatabase.empty()
         try await withServices { services in
             let lost = try await migrate(services, [], database.url, ["MIGRATIONS_DIR": "/nowhere"])

@@ -3,9 +3,9 @@ import JSON
 import TestKit
 import Testing
 
-/// PostgreSQL goes and comes; the api stays.
+/// Outages of PostgreSQL while an api runs.
 @Suite struct ApiOutageTests {
-    @Test func `an api that starts before PostgreSQL serves when it is there, and again after a crash`() async throws {
+    @Test func `an api that starts before PostgreSQL serves after its start, and again after a crash`() async throws {
         let server = try PostgresServer()
         let database = try await TestDatabase.empty(on: server)
         try await database.migrate()
@@ -45,7 +45,7 @@ import Testing
                 #expect(try await api.client.get("/api/jobs/\(id)").status == 200)
             }
             #expect(api.service.exited == nil)
-            // The page keeps what it has read from PostgreSQL, or could not read, for a second.
+            // The page caches what it has read from PostgreSQL, also a failure, for a second.
             let deadline = ContinuousClock.now + .seconds(20)
             var text = ""
             while !text.contains("\njobqueue_database_up 1\n"), .now < deadline {
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func `sessions that are ended under it are made again, and nothing answered is lost`() async throws {
+    @Test func `terminated sessions are replaced, and no acknowledged job is lost`() async throws {
         try await withApi { api, database in
             var acknowledged: [String] = []
             for _ in 0..<10 {
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func `a database without its schema is told with what to do, until it is migrated`() async throws {
+    @Test func `a database without a schema is reported with the remedy, until it is migrated`() async throws {
         let database = try await TestDatabase.empty()
         try await withServices { services in
             let api = try await services.startApi(database.url)

@@ -3,9 +3,11 @@ import TestKit
 import Testing
 import Values
 
-/// SIGTERM breaks no promise.
+/// The shutdown of an api after SIGTERM.
 @Suite struct ApiStopTests {
-    @Test func `readiness fails first, what was begun is answered, and the end is clean`() async throws {
+    @Test func `on SIGTERM readiness fails, requests under way are answered, and the process exits with 0`()
+        async throws
+    {
         try await withApi(["API_DRAIN_DELAY_SECONDS": "3", "API_THREADS": "2", "DATABASE_POOL_SIZE": "8"]) {
             api, database in
             let begun = try await api.client.connect()
@@ -21,7 +23,7 @@ import Values
             let unready = try await api.stranger.get("/ready")
             #expect(unready.status == 503)
             #expect(unready.text.contains("the process is stopping"))
-            // During the delay everything else goes on.
+            // During the delay all other requests are served.
             _ = try await api.createJob(#"{"type":"meanwhile"}"#)
             #expect(try await api.stranger.get("/health").status == 200)
 
@@ -30,7 +32,7 @@ import Values
             let answer = try await begun.response(to: "POST")
             #expect(answer.status == 201)
             #expect(answer["Connection"] == "close")
-            // The idle one is closed in order: the end of the stream, and no reset.
+            // The idle connection is closed in order: end of stream, no reset.
             #expect(try await idle.rest().isEmpty)
             await #expect(throws: (any Error).self) { _ = try await api.stranger.get("/health") }
             #expect(try await api.service.waitForExit() == .code(0))
@@ -43,7 +45,7 @@ import Values
         }
     }
 
-    @Test func `a second signal cuts what still hangs`() async throws {
+    @Test func `a second signal closes the remaining connections`() async throws {
         try await withApi { api, _ in
             let hanging = try await api.client.connect()
             try await hanging.send("POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n")

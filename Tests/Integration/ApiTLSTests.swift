@@ -4,7 +4,7 @@ import TestKit
 import Testing
 
 @Suite struct ApiTLSTests {
-    /// Replaces `cert.pem` and `key.pem` of the directory by a new self-signed pair, the certificate last.
+    /// Replaces `cert.pem` and `key.pem` in the directory with a new self-signed pair, the certificate last.
     private func makePair(_ services: Services, in directory: String) async throws {
         let openssl = try await services.start(
             "openssl",
@@ -18,7 +18,7 @@ import Testing
         #expect(rename("\(directory)/cert.new", "\(directory)/cert.pem") == 0)
     }
 
-    /// What `curl`, which trusts this certificate alone, gets from `/health`.
+    /// The response of `/health` to `curl`, which trusts only this certificate.
     private func curl(_ services: Services, trusting certificate: String, port: UInt16) async throws -> [String] {
         let curl = try await services.start(
             "curl", ["-sS", "--cacert", certificate, "--max-time", "10", "https://127.0.0.1:\(port)/health"])
@@ -26,7 +26,7 @@ import Testing
         return curl.lines
     }
 
-    @Test func `it speaks HTTPS only, and takes a renewed certificate without a restart`() async throws {
+    @Test func `it serves HTTPS only, and loads a renewed certificate without a restart`() async throws {
         var template = Array("/tmp/jobqueue-api-tls-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
         let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func `a port that is taken ends the process with its address`() async throws {
+    @Test func `a port in use ends the process with an error that names the address`() async throws {
         try await withApi { api, database in
             try await withServices { services in
                 let second = try await services.start(

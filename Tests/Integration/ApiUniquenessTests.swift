@@ -19,7 +19,7 @@ import Testing
             first.service.signal(9)
             _ = try await first.service.waitForExit()
 
-            // The client never saw these answers.
+            // The client did not receive these responses.
             let second = try await services.startApi(database.url)
             let again = try await send(second, "/api/jobs", "order 4711", body)
             #expect(again.status == 201 && again.text == single.text && again["Location"] == single["Location"])

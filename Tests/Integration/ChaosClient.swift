@@ -4,7 +4,7 @@ import Synchronization
 import TestKit
 import Values
 
-/// The first witness: what the api has promised, as its clients have heard it.
+/// The first witness: the acknowledgements that the clients received from the api.
 final class ChaosPromises: Sendable {
     private struct State {
         var acknowledged: [String: Int] = [:]
@@ -14,12 +14,12 @@ final class ChaosPromises: Sendable {
 
     private let state = Mutex(State())
 
-    /// A 201: the number of the job under its id.
+    /// Records a 201: the number of the job by its id.
     func acknowledge(_ id: String, of number: Int) {
         state.withLock { $0.acknowledged[id] = number }
     }
 
-    /// A request that may have created a job without having said so.
+    /// Records a request that may have created a job without an acknowledgement.
     func doubt(_ number: Int) {
         state.withLock { $0.doubts[number, default: 0] += 1 }
     }
@@ -33,11 +33,10 @@ final class ChaosPromises: Sendable {
     var postCount: Int { state.withLock { $0.postCount } }
 }
 
-/// A client that posts jobs one after another over a connection that it keeps, and each again until it is
-/// acknowledged.
+/// A client that posts jobs in sequence over a persistent connection, and repeats each until it is acknowledged.
 ///
-/// Doubt arises when the connection ends, or nothing comes, after a request was sent, and when the api says itself
-/// that it does not know (503 with `"outcome": "unknown"`). Any other 503 says that nothing was done, and is believed.
+/// The outcome of a request is unknown when the connection ends or times out after the request was sent, and after a
+/// 503 with `"outcome": "unknown"`. Any other 503 means that nothing was stored.
 struct ChaosClient {
     let client: HTTPTestClient
     let promises: ChaosPromises
@@ -62,7 +61,7 @@ struct ChaosClient {
         await connection?.close()
     }
 
-    /// Whether it was acknowledged.
+    /// Whether the job was acknowledged.
     private mutating func post(_ job: ChaosJob) async throws -> Bool {
         guard let connection = await openConnection() else { return false }
         let response: HTTPTestResponse

@@ -1,7 +1,7 @@
 import Synchronization
 import Values
 
-/// What was done when, for whoever must understand a failure.
+/// The actions of a run with their instants, for the analysis of a failure.
 final class ChaosHistory: Sendable, CustomStringConvertible {
     let seed: UInt64
     private let start = MonotonicInstant.now()

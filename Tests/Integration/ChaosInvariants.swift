@@ -1,14 +1,14 @@
 import TestKit
 
-/// The invariants that must hold when everything has come to rest, each a query for violations.
+/// The invariants of `docs/invariants.md`, checked when a run has come to rest: each is a query for violations.
 enum ChaosInvariants {
     private struct Rule {
         let name: String
-        /// One text for each violation.
+        /// One line of text for each violation.
         let query: String
     }
 
-    /// Every violation that is found, at most a few of each rule.
+    /// All violations found, with a maximum for each rule.
     static func violations(in deployment: Deployment, _ promises: ChaosPromises) async throws -> [String] {
         var found: [String] = []
         if promises.acknowledged.count != ChaosJob.count {
@@ -31,7 +31,7 @@ enum ChaosInvariants {
             name: "I1, a job has not succeeded",
             query: "SELECT id || ' is ' || status FROM jobs WHERE status <> 'succeeded'"),
         Rule(
-            name: "I1, a job exists that nobody can have created",
+            name: "I1, a job exists that no client can have created",
             query: """
                 SELECT 'number ' || number || ' ' || extra.times || ' times beside the acknowledged one'
                 FROM (SELECT j.tags[1]::int AS number, count(*) AS times FROM job j
@@ -143,9 +143,11 @@ enum ChaosInvariants {
         Rule(
             name: "I8, a depth is not the number of jobs",
             query: """
-                SELECT subqueue_id || ' ' || status || ': counted ' || COALESCE(c.n, 0) || ', there are ' || COALESCE(p.n, 0)
+                SELECT subqueue_id || ' ' || status || ': counted ' || COALESCE(c.n, 0)
+                       || ', there are ' || COALESCE(p.n, 0)
                 FROM (SELECT subqueue_id, status, n FROM depth WHERE n <> 0) c
-                FULL JOIN (SELECT j.subqueue_id, s.status, count(*) AS n FROM jobs s JOIN job j USING (id) GROUP BY 1, 2) p
+                FULL JOIN (SELECT j.subqueue_id, s.status, count(*) AS n
+                           FROM jobs s JOIN job j USING (id) GROUP BY 1, 2) p
                     USING (subqueue_id, status)
                 WHERE c.n IS DISTINCT FROM p.n
                 """),
@@ -159,7 +161,7 @@ enum ChaosInvariants {
                 """),
     ]
 
-    /// I8 as the metrics page shows it.
+    /// I8, on the metrics page.
     static func violations(onPage page: MetricValues, in deployment: Deployment) async throws -> [String] {
         let jobCount = Double(try await deployment.database.count("job"))
         let leases = Double(
@@ -176,7 +178,7 @@ enum ChaosInvariants {
         }
     }
 
-    /// I9: nobody holds anything, for long enough to be seen twice.
+    /// I9: no session holds a lock or a transaction for so long that two checks see it.
     static func disturbances(in deployment: Deployment) async throws -> [String] {
         try await deployment.texts(
             """

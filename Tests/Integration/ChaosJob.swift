@@ -7,9 +7,9 @@ struct ChaosJob: Sendable {
     let number: Int
     /// Its first attempt fails.
     let fails: Bool
-    /// It runs a program, which is the second witness; others are run by the worker itself.
+    /// It runs a program, the second witness. Other jobs have built-in handlers.
     let isProgram: Bool
-    /// Its program takes long enough to lose its lease on the way.
+    /// Its program runs long enough to lose its lease in between.
     let isSlow: Bool
 
     static func all(seed: UInt64) -> [ChaosJob] {
@@ -21,7 +21,7 @@ struct ChaosJob: Sendable {
         }
     }
 
-    /// Its number is its tag.
+    /// The tag of the job is its number.
     var body: String {
         let (type, payload) =
             if isProgram {
@@ -35,16 +35,16 @@ struct ChaosJob: Sendable {
             + #""backoff":{"kind":"fixed","base_seconds":0.2}}"#
     }
 
-    /// The program of `witness`: it appends what it does to the file that `EFFECTS` names, each line by one write.
+    /// The program of the type `witness`: it appends its actions to the file in `EFFECTS`, each line with one write.
     static let program = """
         read -r payload
-        tell() {
+        record() {
             echo "$1 $JOBQUEUE_JOB_ID $JOBQUEUE_ATTEMPT $JOBQUEUE_LEASE_TOKEN" >> "$EFFECTS"
         }
-        tell began
+        record began
         case $payload in *'"slow":true'*) sleep 1.5 ;; esac
-        case $JOBQUEUE_ATTEMPT:$payload in 1:*'"fails":true'*) tell failed; exit 1 ;; esac
-        tell done
+        case $JOBQUEUE_ATTEMPT:$payload in 1:*'"fails":true'*) record failed; exit 1 ;; esac
+        record done
         echo "$JOBQUEUE_LEASE_TOKEN"
         """
 }

@@ -1,6 +1,6 @@
 import TestKit
 
-/// One of the processes that a run keeps alive.
+/// A process of a run.
 struct ChaosRole: Hashable, CustomStringConvertible {
     enum Kind: Hashable {
         case api, worker, reaper
@@ -16,19 +16,19 @@ struct ChaosRole: Hashable, CustomStringConvertible {
     var description: String { "\(kind) \(number)" }
 }
 
-/// What is done to the processes, and when: decided by the seed alone.
+/// The faults of a run with their instants, determined by the seed alone.
 struct ChaosPlan {
     enum Action: Hashable {
-        /// By SIGKILL.
+        /// SIGKILL.
         case kill(ChaosRole)
-        /// If it does not run.
+        /// Starts the process if it does not run.
         case start(ChaosRole)
-        /// By SIGSTOP, for longer than its leases last.
+        /// SIGSTOP, for longer than the lease duration, then SIGCONT.
         case freeze(ChaosRole)
         case thaw(ChaosRole)
         /// `pg_terminate_backend` on every session.
         case endSessions
-        /// As if PostgreSQL's clock had jumped: the workers still believe in their leases.
+        /// Moves the end of leases into the past, like a jump of PostgreSQL's clock. For the workers they are valid.
         case expireLeases
         /// `pg_ctl stop -m immediate`.
         case stopDatabase
@@ -36,12 +36,12 @@ struct ChaosPlan {
     }
 
     struct Event: Hashable {
-        /// Since the first job was posted.
+        /// Time since the first job was posted.
         let at: Duration
         let action: Action
     }
 
-    /// The leases of the workers.
+    /// Lease duration of the workers.
     static let lease = Duration.seconds(2)
     /// Faults begin within this time, and jobs are posted throughout.
     static let window = Duration.seconds(6)

@@ -19,7 +19,7 @@ struct ChaosProcesses {
         self.history = history
     }
 
-    // MARK: Acts of the plan
+    // MARK: Faults
 
     mutating func start(_ role: ChaosRole) async throws {
         guard current[role] == nil else { return }
@@ -56,9 +56,9 @@ struct ChaosProcesses {
         process.signal(number)
     }
 
-    // MARK: At the end
+    // MARK: End of a run
 
-    /// Processes that have ended although nobody killed them.
+    /// Processes that have ended without being killed.
     var deserters: [String] {
         started.compactMap { role, process in
             guard let exit = process.exited, !killed.contains(process.pid) else { return nil }
@@ -67,7 +67,8 @@ struct ChaosProcesses {
         }
     }
 
-    /// Stops everything by SIGTERM; returns who did not end well.
+    /// Stops all processes with SIGTERM.
+    /// - Returns: those that did not exit with 0.
     mutating func stop() async -> [String] {
         var complaints: [String] = []
         for process in current.values { process.signal(SIGTERM) }
@@ -84,7 +85,7 @@ struct ChaosProcesses {
         return complaints
     }
 
-    /// The last lines of every process that runs, for whoever must understand a failure.
+    /// The last log lines of every running process, for the analysis of a failure.
     func tellLastLines() {
         for (role, process) in current {
             history.add("\(role) (\(process.pid)) wrote:" + process.lines.suffix(8).map { "\n    \($0)" }.joined())

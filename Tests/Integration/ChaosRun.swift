@@ -5,12 +5,12 @@ import Postgres
 import TestKit
 import Values
 
-/// One run: starts everything on a database of its own, carries out the plan of the seed while clients post, waits
-/// until everything has come to rest, and looks for violations.
+/// One run: starts all processes on their own database, executes the plan of the seed while clients post jobs, waits
+/// until all jobs have ended, and checks the invariants.
 struct ChaosRun {
     private static let clientCount = 4
-    /// Until every job has been acknowledged, then again until every job has ended.
-    private static let patience = Duration.seconds(60)
+    /// The maximum time until every job is acknowledged, and again until every job has ended.
+    private static let waitMax = Duration.seconds(60)
 
     let seed: UInt64
     let server: PostgresServer
@@ -22,7 +22,7 @@ struct ChaosRun {
         self.history = history
     }
 
-    /// Everything that should not be.
+    /// All violations.
     func run() async throws -> [String] {
         let database = try await TestDatabase.empty(on: server)
         let scratch = try ScratchDirectory()
@@ -31,7 +31,7 @@ struct ChaosRun {
                 try await run(Deployment(database: database, services: services), scratch)
             }
         } catch {
-            // The next run needs it, wherever this one was broken off.
+            // The next run needs PostgreSQL, wherever this one has failed.
             try? server.start()
             throw error
         }
@@ -81,7 +81,7 @@ struct ChaosRun {
     // MARK: Posting
 
     private func post(_ jobs: [ChaosJob], _ client: HTTPTestClient, _ promises: ChaosPromises) async throws {
-        let deadline = MonotonicInstant.now() + Self.patience
+        let deadline = MonotonicInstant.now() + Self.waitMax
         let share = (jobs.count + Self.clientCount - 1) / Self.clientCount
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<Self.clientCount {
@@ -113,11 +113,11 @@ struct ChaosRun {
         case .freeze(let role): fleet.signal(role, SIGSTOP, "frozen")
         case .thaw(let role): fleet.signal(role, SIGCONT, "thawed")
         case .endSessions:
-            // Nothing is to be ended while PostgreSQL is down.
+            // There is nothing to terminate while PostgreSQL is down.
             let count = try? await fleet.deployment.database.terminateSessions()
             history.add("\(count ?? 0) sessions were ended")
         case .expireLeases:
-            // The same.
+            // As above.
             let expired = try? await fleet.deployment.sql(
                 "UPDATE lease SET expires_at = clock_timestamp() - interval '1 second'")
             history.add("\(expired?.affectedRowCount ?? 0) leases have expired")
@@ -130,12 +130,12 @@ struct ChaosRun {
         }
     }
 
-    // MARK: The end
+    // MARK: End of a run
 
     private func waitForRest(_ deployment: Deployment) async throws {
         var last = "nothing"
         do {
-            try await waitUntil("all jobs have ended", within: Self.patience) {
+            try await waitUntil("all jobs have ended", within: Self.waitMax) {
                 last = try await deployment.texts("SELECT status || ' ' || count(*) FROM jobs GROUP BY status")
                     .sorted().joined(separator: ", ")
                 return try await deployment.database.integer(
@@ -151,7 +151,7 @@ struct ChaosRun {
         _ deployment: Deployment, _ client: HTTPTestClient, _ promises: ChaosPromises, _ fleet: inout ChaosProcesses
     ) async throws -> [String] {
         var found = try await ChaosInvariants.violations(in: deployment, promises)
-        // The page shows figures that may be a second old.
+        // The metrics may be a second old.
         var onPage: [String] = []
         for _ in 0..<100 {
             let page = MetricValues(try await client.get("/metrics").text)
@@ -160,7 +160,7 @@ struct ChaosRun {
             try await Task.sleep(for: .milliseconds(50))
         }
         found += onPage
-        // The tasks of the reapers hold locks for instants.
+        // The tasks of the reapers hold locks for short times.
         var disturbances = try await ChaosInvariants.disturbances(in: deployment)
         for _ in 0..<20 where !disturbances.isEmpty {
             disturbances = try await ChaosInvariants.disturbances(in: deployment)

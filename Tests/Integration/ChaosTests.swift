@@ -1,17 +1,17 @@
 import TestKit
 import Testing
 
-/// Everything is killed, frozen and cut off at seeded instants while jobs are posted and run; afterwards nothing may
-/// be lost or done twice. `make chaos` does it many times.
+/// Kills, suspends and disconnects processes at seeded instants while jobs are posted and run. Afterwards no job may be
+/// lost or done twice. `make chaos` repeats this with many seeds.
 ///
-/// The seed decides which faults come when, and which jobs fail; how the processes interleave is theirs to decide. So a
-/// seed repeats the course of a run, not each of its instants.
+/// The seed determines the faults with their instants, and the jobs that fail. It does not determine how the processes
+/// interleave, so a seed repeats the course of a run, and not each of its instants.
 @Suite(.serialized) struct ChaosTests {
     /// Shared by the runs, each of which has a database of its own.
     private static let server = Result { try PostgresServer(isDurable: true) }
 
     @Test(.timeLimit(.minutes(5)), arguments: TestSeeds.take(2))
-    func `every acknowledged job ends once, whatever is killed`(seed: UInt64) async throws {
+    func `every acknowledged job ends once, whatever process is killed`(seed: UInt64) async throws {
         let server = try Self.server.get()
         let history = ChaosHistory(seed: seed)
         do {

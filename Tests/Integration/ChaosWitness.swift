@@ -1,12 +1,12 @@
 import Postgres
 
-/// The second witness, which no code under test can write: tables filled by triggers with each lease and each outcome,
-/// and the file in which the programs of the jobs have written what they did.
+/// The second witness, outside of the code under test: tables that triggers fill with each lease and each outcome, and
+/// the file in which the programs of the jobs record their actions.
 struct ChaosWitness {
     let deployment: Deployment
     let effectsFile: String
 
-    /// Begins to watch. `n` tells the order of the changes of one job, which its rows serialize.
+    /// Creates the tables and triggers. `n` is the order of the changes of one job, which its row locks serialize.
     func watch() async throws {
         for statement in Self.schema { try await deployment.sql(statement) }
     }
@@ -64,7 +64,7 @@ struct ChaosWitness {
         """,
     ]
 
-    /// Brings together what the clients, the plan and the programs know.
+    /// Combines the records of the clients, the plan and the programs.
     func collect(_ promises: ChaosPromises, _ jobs: [ChaosJob]) async throws {
         try await insert("acknowledged (job, number)", "$1::text[]::uuid[], $2::int[]") { parameters in
             let acknowledged = promises.acknowledged.sorted { $0.key < $1.key }

@@ -4,7 +4,7 @@ import JSON
 import TestKit
 import Testing
 
-/// `jobqueue-api control`: pausing and resuming without an api.
+/// The command `jobqueue-api control`, which pauses and resumes without an api.
 @Suite struct ControlCommandTests {
     private func control(
         _ deployment: Deployment, _ arguments: String...
@@ -85,7 +85,7 @@ import Testing
         (["pause", "--reason=x", "--updated-by=y", "--expected-version=-1"], "--expected-version"),
         (["state", "--scope=all"], "control state takes no options"), (["stop"], "unknown argument"),
     ])
-    func `a wrong option ends it with status 64, and changes nothing`(
+    func `an invalid option exits with status 64, and changes nothing`(
         arguments: [String], complaint: String
     ) async throws {
         try await withServices { services in

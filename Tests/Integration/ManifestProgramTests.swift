@@ -10,7 +10,7 @@ import Testing
         try await withServices { services in try await body(try await Manifests(services), services) }
     }
 
-    /// Runs a program to its end.
+    /// Runs a program until it exits.
     private func run(
         _ services: Services, _ program: String, _ arguments: [String], _ environment: [String: String] = [:]
     ) async throws -> (exit: ProcessExit, lines: [String]) {
@@ -18,7 +18,7 @@ import Testing
         return (try await process.waitForExit(within: .seconds(30)), process.lines)
     }
 
-    @Test func `every variable of a pod is read by its program, and its value accepted`() async throws {
+    @Test func `every variable of a pod is declared by its program, with a valid value`() async throws {
         let scratch = try ScratchDirectory()
         try await withManifests { manifests, services in
             let handlers = try #require(try manifests.named("ConfigMap", "jobqueue-handlers")["data"]?["handlers.json"])
@@ -45,7 +45,7 @@ import Testing
                     }
                     variables[name] = scratch.file(file)
                 }
-                // A pod of a StatefulSet has its ordinal from its name.
+                // A pod of a StatefulSet gets its ordinal from its name.
                 if container.manifest.kind == "StatefulSet" { variables["POOL_ORDINAL"] = "0" }
                 variables["MIGRATIONS_DIR"] = program == "jobqueue-api" ? TestDatabase.migrationsDirectory : nil
                 let check = try await run(services, program, container.arguments + ["--check-config"], variables)
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test func `images bear the version of their programs`() async throws {
+    @Test func `images have the version of their programs`() async throws {
         try await withManifests { manifests, services in
             for container in manifests.containers {
                 guard let program = container.program else { continue }
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test func `probes ask what is there, and none of PostgreSQL decides over life`() async throws {
+    @Test func `probes use existing endpoints, and liveness does not depend on PostgreSQL`() async throws {
         let database = try await TestDatabase.migrated()
         try await withManifests { manifests, services in
             let api = try await services.startApi(database.url)
@@ -88,7 +88,7 @@ import Testing
                     } else {
                         let command = probe["exec"]?["command"]?.array?.compactMap(\.string) ?? []
                         #expect(command == [program, "health"] + (isReadiness ? ["--ready"] : []), "\(title)")
-                        // 64 would be a command that it does not know.
+                        // 64 would mean an unknown command.
                         let answer = try await run(services, program, Array(command.dropFirst()))
                         #expect(answer.exit == .code(1), "\(title): \(answer.lines)")
                     }
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test func `the port of the service is the one that the api listens on`() async throws {
+    @Test func `the service has the port of the api`() async throws {
         try await withManifests { manifests, _ in
             let port = try manifests.named("Service", "jobqueue-api")["spec"]?["ports"]?[0]
             #expect(port?["port"] == 80 && port?["targetPort"] == "http")
@@ -110,7 +110,7 @@ import Testing
         }
     }
 
-    @Test func `what the Jobs of control and of the watchdog run does what they are called`() async throws {
+    @Test func `the commands of the control and watchdog Jobs do what their names say`() async throws {
         let database = try await TestDatabase.migrated()
         try await withManifests { manifests, services in
             func perform(_ name: String) async throws -> JSONValue {
@@ -130,7 +130,7 @@ import Testing
         }
     }
 
-    @Test func `what the ConfigMap way writes pauses a worker, and lets it go on`() async throws {
+    @Test func `the ConfigMap of the pause manifests pauses a worker and resumes it`() async throws {
         let scratch = try ScratchDirectory()
         try await Deployment.use { deployment in
             let manifests = try await Manifests(deployment.services)
@@ -139,7 +139,7 @@ import Testing
                 let patch = try #require(container.arguments.first { $0.hasPrefix("--patch=") }?.dropFirst(8))
                 return try #require(try JSONValue(parsing: String(patch))["data"]?["state"]?.string)
             }
-            // The ConfigMap has no data at first, so there is no file.
+            // At first the ConfigMap has no data, so there is no file.
             #expect(try manifests.named("ConfigMap", "jobqueue-worker-control")["data"] == nil)
             let api = try await deployment.startApi()
             let worker = try await deployment.startWorker("worker", ["CONTROL_FILE": scratch.file("state")])
@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    @Test func `the role that the PostgreSQL for trying out makes for the programs is enough, and owns nothing`()
+    @Test func `the role of the trial PostgreSQL is sufficient for the programs, and owns nothing`()
         async throws
     {
         let scratch = try ScratchDirectory()
@@ -200,7 +200,7 @@ import Testing
             #expect(paused.status == 200, "\(paused.text)")
             #expect(try await api.client.get("/api/queues").status == 200)
             #expect(try await api.metrics().sum("jobqueue_database_up") == 1)
-            // Everything that comes round: partitions are made, by the rights of the owner.
+            // All periodic tasks: partitions are created with the rights of the owner.
             let once = try await run(services, "jobqueue-reaper", ["once"], ["DATABASE_URL": url("jobqueue")])
             #expect(once.exit == .code(0), "\(once.lines)")
             for service in [api.service, worker, reaper] {

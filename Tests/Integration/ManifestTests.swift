@@ -3,14 +3,14 @@ import JSON
 import TestKit
 import Testing
 
-/// The manifests agree with each other. `make lint` checks their shape against the schemas of Kubernetes, and what a
-/// cluster with strict rules demands of pods by checkov.
+/// The manifests are consistent. `make lint` validates their shape with the schemas of Kubernetes, and the rules of a
+/// restricted cluster for pods with checkov.
 @Suite struct ManifestTests {
     private func withManifests(_ body: (Manifests, Services) async throws -> Void) async throws {
         try await withServices { services in try await body(try await Manifests(services), services) }
     }
 
-    @Test func `every pod runs as our user, and has a token only if it asks the API server`() async throws {
+    @Test func `every pod runs as our user, and has a token only if it uses the API server`() async throws {
         try await withManifests { manifests, _ in
             #expect(manifests.containers.count > 10)
             for container in manifests.containers {
@@ -18,14 +18,14 @@ import Testing
                 #expect(pod["securityContext"]?["runAsNonRoot"] == true, "\(title)")
                 let isOurs = container.program != nil
                 #expect(!isOurs || pod["securityContext"]?["runAsUser"] == 10_001, "\(title)")
-                // It has a role of its own.
+                // It has its own role.
                 let asks = pod["serviceAccountName"] == "jobqueue-control-file"
                 #expect(pod["automountServiceAccountToken"]?.bool == asks, "\(title)")
             }
         }
     }
 
-    @Test func `every object is in the namespace, labelled, and what it names is there`() async throws {
+    @Test func `every object is in the namespace, has labels, and refers to existing objects`() async throws {
         try await withManifests { manifests, _ in
             for manifest in manifests.all {
                 let metadata = manifest.value["metadata"]
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func `services, budgets and autoscalers find their pods`() async throws {
+    @Test func `services, budgets and autoscalers select their pods`() async throws {
         try await withManifests { manifests, _ in
             let pods = manifests.all.compactMap { $0.podTemplate?["metadata"]?["labels"] }
             for manifest in manifests.all {
@@ -69,7 +69,7 @@ import Testing
                 case "HorizontalPodAutoscaler", "ScaledObject":
                     let name = manifest.value["spec"]?["scaleTargetRef"]?["name"]?.string ?? ""
                     let target = try manifests.named("Deployment", name)
-                    // With it an apply would undo what the autoscaler has found.
+                    // A fixed number would undo the decision of the autoscaler with each apply.
                     #expect(target["spec"]?["replicas"] == nil, "\(manifest.title)")
                 default: break
                 }
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test func `each Kustomization names every file of its folder`() async throws {
+    @Test func `each Kustomization lists every file of its folder`() async throws {
         try await withManifests { manifests, _ in
             for folder in ["k8s", "k8s/control", "k8s/ingress", "k8s/watchdog", "k8s/pools", "k8s/keda"] {
                 let file = folder + "/Kustomization"
@@ -87,14 +87,14 @@ import Testing
                     manifests.all.map(\.file)
                         .filter { $0.hasPrefix(folder + "/") && !$0.dropFirst(folder.count + 1).contains("/") }
                         .map { String($0.dropFirst(folder.count + 1)) })
-                // What only serves as an example, or belongs to the older way, is applied by name.
+                // Examples, and files of the older way, are applied by name.
                 let byName: Set = ["control-jobs.yaml", "cronjobs-example.yaml", "worker-cronjobs.yaml"]
                 #expect(named == (folder == "k8s/control" ? files.subtracting(byName) : files), "\(folder)")
             }
         }
     }
 
-    @Test func `pods are given the time that their programs take to stop`() async throws {
+    @Test func `the termination grace of pods covers the shutdown of their programs`() async throws {
         try await withManifests { manifests, _ in
             func grace(_ kind: String, _ name: String) throws -> Int {
                 let pod = try manifests.named(kind, name)["spec"]?["template"]?["spec"]
@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    @Test func `all pods together open fewer connections than the PostgreSQL for trying out takes`() async throws {
+    @Test func `all pods together need fewer connections than the trial PostgreSQL allows`() async throws {
         try await withManifests { manifests, _ in
             func pool(_ component: String) throws -> Int {
                 let map = try manifests.named("ConfigMap", "jobqueue-\(component)-config")
@@ -122,7 +122,7 @@ import Testing
                 let scaler = try manifests.named("HorizontalPodAutoscaler", "jobqueue-\(component)")
                 return try #require(scaler["spec"]?["maxReplicas"]?.integer)
             }
-            // A worker listens on one more. While a release is rolled out, all old pods may still drain beside the new.
+            // A worker has one more connection for notifications. During a rollout the old pods may still run.
             let workers = try most("worker") * (pool("worker") + 1)
             let open = try 2 * (most("api") * pool("api") + workers + pool("reaper"))
             let server = try #require(manifests.containers.first { $0.manifest.name == "jobqueue-postgres" })

@@ -4,27 +4,27 @@ import JSON
 import TestKit
 import Testing
 
-/// Members, reapers and connections of a pool fail by seed, while its workloads bear witness.
+/// Seeded failures of the members, reapers and connections of a pool, with its workloads as witnesses.
 @Suite struct PoolChaosTests {
     private enum Fault: CaseIterable {
         /// SIGKILL, and a new member with the ordinal at once.
         case kill
-        /// SIGTERM, and a new member with the ordinal at once: before the old one has gone.
+        /// SIGTERM, and a new member with the ordinal at once, before the old one has left.
         case replace
-        /// For longer than its leases last.
+        /// SIGSTOP, for longer than the lease duration, then SIGCONT.
         case freeze
-        /// Every connection to PostgreSQL.
+        /// Terminates every connection to PostgreSQL.
         case disconnect
         /// SIGKILL, and a new reaper.
         case killReaper
-        /// Other workloads.
+        /// Configures other workloads.
         case configure
     }
 
     private static let lease = "5"
 
     @Test(arguments: TestSeeds.take(2))
-    func `whatever fails, no workload runs twice at once, and at the end all run`(seed: UInt64) async throws {
+    func `during failures no workload runs twice at once, and in the end all run`(seed: UInt64) async throws {
         try await Swarm.use { swarm in
             var random = SeededGenerator(seed: seed)
             try await swarm.put()
@@ -63,7 +63,8 @@ import Testing
                 try await Task.sleep(for: .milliseconds(Int.random(in: 100...1_500, using: &random)))
             }
 
-            // What a killed member had counts as running until its leases have expired: so the processes are asked too.
+            // Workloads of a killed member are shown as running until its leases expire, so the processes are checked
+            // too.
             try await waitUntil("each member runs two workloads, and nothing else is left", within: .seconds(60)) {
                 let shown = try await swarm.assignments().filter { $0["state"] == "running" }
                 let tokens = shown.compactMap { $0["lease_token"]?.integer }.sorted()
@@ -72,7 +73,7 @@ import Testing
                 return alive == tokens && counts == [0: 2, 1: 2, 2: 2]
                     && shown.compactMap { $0["workload"]?.string } == workloads.sorted()
             }
-            // Tokens grow in the order in which the processes began.
+            // Tokens increase in the order of the process starts.
             for (workload, starts) in Dictionary(grouping: swarm.starts(), by: \.workload) {
                 let tokens = starts.map(\.token)
                 #expect(tokens == tokens.sorted(), "\(workload)")
@@ -80,7 +81,7 @@ import Testing
         }
     }
 
-    /// The number of a process that has ended may be another's by now.
+    /// Also checks the environment, because the id of an ended process may have been reused.
     private func isAlive(_ start: Swarm.Start) -> Bool {
         ProcessTable.isAlive(start.pid)
             && TextFile.read("/proc/\(start.pid)/environ")?.contains("JOBQUEUE_LEASE_TOKEN=\(start.token)\0") == true

@@ -5,29 +5,29 @@ import TestKit
 import Testing
 import Values
 
-/// What goes wrong with pools, and what becomes of it.
+/// Failures in pools.
 @Suite struct PoolFaultTests {
-    @Test func `a workload that ends at once is started again after a pause, and everyone can see why it ends`()
+    @Test func `a workload that ends at once is restarted after a pause, and its error is shown`()
         async throws
     {
         try await Swarm.use(["stream": "echo \"no route to $JOBQUEUE_WORKLOAD\" >&2; echo . >>\"$HERE/tries\"; exit 3"])
         { swarm in
             try await swarm.put(["camera"], size: 1)
             let member = try await swarm.startMember(0)
-            let shown = try await waitFor("it is said to have failed twice") {
+            let shown = try await waitFor("two failures are shown") {
                 let shown = try await swarm.assignment("camera")
                 return (shown?["restarts"]?.integer ?? 0) >= 1 && shown?["state"] == "backoff" ? shown : nil
             }
             #expect(shown["last_error"] == "exit code 3: no route to camera")
             #expect(shown["last_error_at"]?.string != nil && shown["started_at"] == .null)
-            // One second, two, four: not a hundred tries in a row.
+            // Pauses of one, two and four seconds: not a hundred tries in a row.
             #expect((swarm.scratch.text("tries") ?? "").utf8.count < 2 * 6)
             #expect(
                 member.lines.contains { $0.contains("no route to camera") && $0.contains("\"workload\":\"camera\"") })
             try await waitUntil("its restarts are counted") {
                 try await swarm.api.metrics().sum("pool_workload_restarts_total", "swarm") ?? 0 >= 1
             }
-            // A pause does not delay the end.
+            // A restart pause does not delay the shutdown.
             let stopped = MonotonicInstant.now()
             member.signal(SIGTERM)
             #expect(try await member.waitForExit() == .code(0))
@@ -35,13 +35,13 @@ import Values
         }
     }
 
-    @Test func `a handler that a member does not have is an error of the workload`() async throws {
+    @Test func `a handler that a member does not have is shown as the error of the workload`() async throws {
         try await Swarm.use { swarm in
             try await swarm.put(["camera"], size: 1, handler: "misspelt")
             _ = try await swarm.startMember(0)
-            try await waitUntil("it is said") {
+            try await waitUntil("the error is shown") {
                 try await swarm.assignment("camera")?["last_error"]?.string?.contains(
-                    "no program with the name misspelt")
+                    "no program named misspelt")
                     == true
             }
             try await swarm.put(["camera"], size: 1)
@@ -49,7 +49,8 @@ import Values
         }
     }
 
-    @Test func `of two with one ordinal, one waits and says so, and follows when the other leaves`() async throws {
+    @Test func `of two workers with one ordinal, one logs that it waits, and joins when the other leaves`() async throws
+    {
         try await Swarm.use { swarm in
             try await swarm.put(["camera"], size: 1)
             let first = try await swarm.startMember(0)
@@ -59,12 +60,12 @@ import Values
             #expect(swarm.starts().count == 1)
             first.signal(SIGTERM)
             try await second.waitForLine(containing: "joined the pool")
-            try await waitUntil("it has taken over") { swarm.starts().count == 2 }
+            try await waitUntil("it runs the workload") { swarm.starts().count == 2 }
             #expect(try await first.waitForExit() == .code(0))
         }
     }
 
-    @Test func `a member that is killed and comes back goes on with what it had, and nothing moves`() async throws {
+    @Test func `a killed member that returns continues with its workloads, and nothing moves`() async throws {
         try await Swarm.use { swarm in
             let members = try await swarm.startThree(lease: "3")
             members[1].signal(SIGKILL)
@@ -77,11 +78,10 @@ import Values
         }
     }
 
-    @Test func `a member that is cut off from PostgreSQL has killed its workloads before its leases end`() async throws
-    {
+    @Test func `a member without a connection kills its workloads before its leases end`() async throws {
         let server = try PostgresServer.shared
         let proxy = try await TestLoop.run { try FaultyProxy(to: .loopback(port: server.port)) }
-        // It does not want to stop.
+        // The workload ignores SIGTERM.
         try await Swarm.use(["stream": "trap '' TERM; " + Swarm.script().replacing("exit 0' TERM", with: "' USR1")]) {
             swarm in
             try await swarm.put(["camera", "mic"], size: 2)
@@ -94,7 +94,7 @@ import Values
             proxy.fault = .silence
             try await swarm.waitUntilRunning([1: 2])
             #expect(!ProcessTable.isAlive(first.pid))
-            // Connected again, it is given its workload back.
+            // After the reconnection it gets its workload back.
             proxy.fault = .none
             await TestLoop.run { proxy.cutAll() }
             try await swarm.waitUntilRunning([0: 1, 1: 1])
@@ -102,8 +102,7 @@ import Values
         }
     }
 
-    @Test func `a workload that was started by a frozen member has ended when somebody else may begin it`() async throws
-    {
+    @Test func `a workload of a suspended member has ended before another member can start it`() async throws {
         try await Swarm.use { swarm in
             try await swarm.put(["camera", "mic"], size: 2)
             let members = [try await swarm.startMember(0, lease: "3"), try await swarm.startMember(1, lease: "3")]

@@ -5,10 +5,9 @@ import TestKit
 import Testing
 import Values
 
-/// Pools of real workers, with a real reaper and a real api.
+/// Pools of worker processes, with a reaper and an api.
 @Suite struct PoolTests {
-    @Test func `three members share the workloads when all are there, and everyone can read who has what`() async throws
-    {
+    @Test func `three members share the workloads when all have joined, and the assignment is shown`() async throws {
         try await Swarm.use { swarm in
             let made = try await swarm.put()
             #expect(made["complete"] == false && made["waiting_for_members"] == true && made["updated_by"] == "ada")
@@ -43,13 +42,13 @@ import Values
             #expect(answer.text == config && answer["Content-Type"] == "application/yaml")
             try await waitUntil("the copy is written") { swarm.scratch.text("config.yml") == config }
             let page = try await swarm.api.metrics()
-            // They take no jobs, so nobody may rely on them for that.
+            // They run no jobs, so `/why` must not count on them.
             #expect(page.sum("worker_alive") == 0)
             #expect(page.sum("pool_members", "state=\"alive\"") == 3 && page.sum("pool_members", "missing") == 0)
             #expect(page.sum("pool_workloads", "running") == 6 && page.sum("pool_version", "swarm") == 1)
             let list = try JSONValue(parsing: try await swarm.api.client.get("/api/pools").body)
             #expect(list["pools"]?.array?.count == 1 && list["pools"]?[0] == pool)
-            // Members of pools take no jobs unless they are told of which queues.
+            // Members of pools run jobs only with WORKER_QUEUES.
             let workers = try JSONValue(parsing: try await swarm.api.client.get("/api/workers").body)
             #expect(workers["workers"]?.array?.allSatisfy { $0["queues"] == [] } == true)
             let incarnations = Set(pool["members"]?.array?.compactMap { $0["incarnation"]?.string } ?? [])
@@ -57,7 +56,7 @@ import Values
         }
     }
 
-    @Test func `what a killed member had runs elsewhere when its leases have expired, and never twice`() async throws {
+    @Test func `workloads of a killed member run elsewhere after its leases expire, and never twice`() async throws {
         try await Swarm.use { swarm in
             let members = try await swarm.startThree(lease: "3")
             let before = swarm.starts()
@@ -74,14 +73,14 @@ import Values
             }
             for start in lost { #expect(!ProcessTable.isAlive(start.pid)) }
 
-            // It comes back, and has again what it had.
+            // It returns, and gets its workloads back.
             _ = try await swarm.startMember(1, lease: "3")
             try await swarm.waitUntilRunning([0: 2, 1: 2, 2: 2])
             #expect(try await swarm.running()[1] == ["b", "e"])
         }
     }
 
-    @Test func `what a stopped member had runs elsewhere at once, and only that moves`() async throws {
+    @Test func `workloads of a stopped member run elsewhere at once, and no others move`() async throws {
         try await Swarm.use { swarm in
             let members = try await swarm.startThree(lease: "300")
             let before = swarm.starts()
@@ -92,7 +91,7 @@ import Values
             #expect(try await members[2].waitForExit() == .code(0))
             #expect(swarm.starts().count == before.count + 2)
             #expect(Set(swarm.stops()) == ["c 2", "f 2"])
-            // Its ordinal is free at once, too.
+            // Its ordinal is also free at once.
             _ = try await swarm.startMember(2, lease: "300")
             try await swarm.waitUntilRunning([0: 2, 1: 2, 2: 2])
             #expect(try await swarm.running()[2] == ["c", "f"])
@@ -100,8 +99,8 @@ import Values
         }
     }
 
-    @Test func `a workload begins at its new owner only after it has stopped at the old one`() async throws {
-        // It takes its time to stop.
+    @Test func `a workload starts at its new owner only after it has stopped at the old one`() async throws {
+        // It needs a while to stop.
         try await Swarm.use(["stream": Swarm.script(onStop: "sleep 0.6;")]) { swarm in
             let members = try await swarm.startThree(lease: "300")
             members[0].signal(SIGTERM)
@@ -114,7 +113,7 @@ import Values
         }
     }
 
-    @Test func `more workloads and fewer: what stays goes on`() async throws {
+    @Test func `unchanged workloads continue when others are added and removed`() async throws {
         try await Swarm.use(["stream": Swarm.script(), "other": Swarm.script()]) { swarm in
             _ = try await swarm.startThree(lease: "300")
             let before = swarm.starts()
@@ -128,9 +127,9 @@ import Values
             }
             try await waitUntil("the others have stopped") { swarm.stops().count == 5 }
 
-            // Another handler takes over under the same leases.
+            // A new handler restarts the processes under the same leases.
             try await swarm.put(["b", "c", "h", "i"], handler: "other")
-            try await waitUntil("b begins anew") { swarm.starts(of: "b").count == 2 }
+            try await waitUntil("b restarts") { swarm.starts(of: "b").count == 2 }
             #expect(Set(swarm.starts(of: "b").map(\.token)).count == 1)
 
             let answer = try await swarm.api.client.request("DELETE", "/api/pools/swarm")
@@ -142,13 +141,13 @@ import Values
             try await waitUntil("the pool is gone") {
                 try await swarm.deployment.database.count("pool") == 0
             }
-            // Made anew, it has its members as soon as they hear of it.
+            // A new pool of the same name has its members after the notification.
             try await swarm.put(["b"])
             try await swarm.waitUntilRunning([0: 1])
         }
     }
 
-    @Test func `after a rolling restart everything is where it was`() async throws {
+    @Test func `a rolling restart restores the assignment`() async throws {
         try await Swarm.use { swarm in
             var members = try await swarm.startThree(lease: "300")
             let before = try await swarm.running().mapValues(Set.init)
@@ -159,17 +158,17 @@ import Values
                 try await swarm.waitUntilRunning([0: 2, 1: 2, 2: 2])
             }
             #expect(try await swarm.running().mapValues(Set.init) == before)
-            // Two away and two back for each member at most; a fast pod is back before anybody has looked.
+            // At most two moves away and two back for each member; a pod that returns fast may cause none.
             #expect(swarm.starts().count <= 6 + 3 * 4)
         }
     }
 
-    @Test func `a member runs jobs only of the queues that it is told`() async throws {
+    @Test func `a member runs jobs only of its configured queues`() async throws {
         try await Swarm.use { swarm in
             try await swarm.put(["camera", "mic"], size: 2)
             _ = try await swarm.startMember(0)
             let job = try await swarm.api.post(["type": "echo"])
-            try await waitUntil("nobody takes the job, and it says so") {
+            try await waitUntil("the job waits, and the reason is shown") {
                 try JSONValue(parsing: try await swarm.api.client.get("/api/jobs/\(job)/why").body)["reasons"]?[0]?[
                     "code"]
                     == "no_worker_for_queue"
@@ -180,7 +179,7 @@ import Values
         }
     }
 
-    @Test func `a pause leaves pools alone`() async throws {
+    @Test func `a pause does not affect pools`() async throws {
         try await Swarm.use { swarm in
             _ = try await swarm.startThree()
             let before = swarm.starts()

@@ -5,9 +5,9 @@ import TestKit
 import Testing
 import Values
 
-/// `health`, as the probes of a container call it.
+/// The command `health`, as the probes of a container call it.
 @Suite struct ProbeTests {
-    /// The exit status, and what was said.
+    /// The exit status and the output.
     private func probe(
         _ services: Services, _ program: String, _ options: [String] = [], _ environment: [String: String]
     ) async throws -> (ProcessExit, String) {
@@ -16,7 +16,7 @@ import Values
     }
 
     @Test(arguments: ["worker", "reaper"])
-    func `what has no port says by a file whether it lives and works`(name: String) async throws {
+    func `programs without a port show liveness and readiness in a file`(name: String) async throws {
         let scratch = try ScratchDirectory()
         let database = try await TestDatabase.empty()
         try await withServices { services in
@@ -28,7 +28,7 @@ import Values
             let service = try await services.start(
                 program, environment: probed.merging(["DATABASE_URL": database.url]) { $1 })
             try await waitUntil("it is alive") { try await probe(services, program, [], probed) == (.code(0), "alive") }
-            try await waitUntil("it says what it waits for") {
+            try await waitUntil("the reason for waiting is shown") {
                 try await probe(services, program, ["--ready"], probed).1.contains("no schema yet")
             }
             #expect(try await probe(services, program, ["--ready"], probed).0 == .code(1))
@@ -41,7 +41,7 @@ import Values
         }
     }
 
-    @Test func `a worker whose database is away is alive, and not ready`() async throws {
+    @Test func `a worker without its database is alive and not ready`() async throws {
         let scratch = try ScratchDirectory()
         let server = try PostgresServer()
         let database = try await TestDatabase.empty(on: server)
@@ -73,7 +73,7 @@ import Values
         }
     }
 
-    @Test func `without the variable, and with a wrong option, a probe fails and says why`() async throws {
+    @Test func `without the variable, or with an invalid option, a probe fails with the reason`() async throws {
         try await withServices { services in
             for name in ["worker", "reaper"] {
                 let answer = try await probe(services, "jobqueue-\(name)", [], [:])
@@ -84,7 +84,7 @@ import Values
         }
     }
 
-    @Test func `a mistake in what a running worker has not read kills it at no probe`() async throws {
+    @Test func `an invalid setting that a running worker has not read does not fail its probes`() async throws {
         let scratch = try ScratchDirectory()
         try scratch.write("status", "\(MonotonicInstant.now().nanoseconds) working\n")
         try await withServices { services in
@@ -95,11 +95,11 @@ import Values
         }
     }
 
-    @Test func `an api is asked over HTTP`() async throws {
+    @Test func `the probe of an api uses HTTP`() async throws {
         let database = try await TestDatabase.empty()
         try await withServices { services in
-            let nobody = try await probe(services, "jobqueue-api", [], ["API_PORT": "\(FreePort.take())"])
-            #expect(nobody.0 == .code(1) && nobody.1.contains("cannot connect"))
+            let absent = try await probe(services, "jobqueue-api", [], ["API_PORT": "\(FreePort.take())"])
+            #expect(absent.0 == .code(1) && absent.1.contains("cannot connect"))
 
             let api = try await services.startApi(database.url)
             let place = ["API_HOST": "0.0.0.0", "API_PORT": "\(api.port)"]
@@ -113,7 +113,7 @@ import Values
         }
     }
 
-    @Test func `an api that hangs is not alive`() async throws {
+    @Test func `a suspended api is not alive`() async throws {
         try await withServices { services in
             let api = try await services.startApi("postgresql://127.0.0.1:\(FreePort.take())/none")
             api.service.signal(SIGSTOP)

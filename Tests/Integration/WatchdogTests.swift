@@ -3,7 +3,7 @@ import JSON
 import TestKit
 import Testing
 
-/// `jobqueue-reaper watchdog`, and the same as a task of the reaper.
+/// The watchdog as the command `jobqueue-reaper watchdog` and as a task of the reaper.
 @Suite struct WatchdogTests {
     private func watchdog(
         _ deployment: Deployment, _ arguments: [String], _ environment: [String: String] = [:]
@@ -11,7 +11,7 @@ import Testing
         try await deployment.start("jobqueue-reaper", ["watchdog"] + arguments, environment)
     }
 
-    /// Creates a job, as one whose worker cannot stop it, and returns its id.
+    /// Creates a job that its worker cannot stop, and returns its id.
     private func stuckJob(_ deployment: Deployment, _ api: RunningApi) async throws -> String {
         let id = try await api.post(["type": "lab", "teardown": ["type": "lab.clean", "payload": 7]])
         try await deployment.withFixture { try await $0.lease(1, seconds: 3_600) }
@@ -20,7 +20,7 @@ import Testing
         return id
     }
 
-    @Test func `a dry run tells what the run then ends, and the page of metrics counts it`() async throws {
+    @Test func `a dry run lists the jobs that the run then ends, and the metrics page counts them`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             let ids = [try await stuckJob(deployment, api), try await stuckJob(deployment, api)]
@@ -29,15 +29,17 @@ import Testing
             #expect(none.lines == ["0 jobs were ended (force): ending for 30 minutes or longer, at most 20"])
 
             let options = ["--older-than-minutes", "0", "--max-labs=5", "--action=force"]
-            let look = try await watchdog(deployment, options + ["--dry-run"])
-            #expect(try await look.waitForExit() == .code(0))
-            #expect(look.lines.count == 3)
+            let preview = try await watchdog(deployment, options + ["--dry-run"])
+            #expect(try await preview.waitForExit() == .code(0))
+            #expect(preview.lines.count == 3)
             for id in ids { #expect(try await api.job(id)["status"] == "ending") }
 
             let run = try await watchdog(deployment, options)
             #expect(try await run.waitForExit() == .code(0))
             #expect(run.lines.count == 3)
-            for (told, done) in zip(look.lines.dropLast(), run.lines) { #expect(done.hasPrefix(told + " teardown=")) }
+            for (planned, ended) in zip(preview.lines.dropLast(), run.lines) {
+                #expect(ended.hasPrefix(planned + " teardown="))
+            }
             for id in ids { #expect(try await api.job(id)["status"] == "cancelled") }
             #expect(try await api.metrics().sum("watchdog_jobs_total", "action=\"force\"") == 2)
 
@@ -51,7 +53,7 @@ import Testing
         ["--action=kill"], ["--older-than-minutes=soon"], ["--max-jobs", "0"], ["--max-jobs"], ["--dry-run=yes"],
         ["--force"], ["now"],
     ])
-    func `a wrong option ends it with status 64`(arguments: [String]) async throws {
+    func `an invalid option exits with status 64`(arguments: [String]) async throws {
         try await withServices { services in
             let environment = ["DATABASE_URL": "postgresql://127.0.0.1:\(FreePort.take())/none"]
             let process = try await services.start(
@@ -60,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func `without PostgreSQL it ends with status 1`() async throws {
+    @Test func `without PostgreSQL it exits with status 1`() async throws {
         try await withServices { services in
             let environment = ["DATABASE_URL": "postgresql://127.0.0.1:\(FreePort.take())/none"]
             let process = try await services.start("jobqueue-reaper", ["watchdog"], environment: environment)
@@ -68,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func `the reaper does the same by itself when it is told to`() async throws {
+    @Test func `the reaper does the same periodically when configured`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             let id = try await stuckJob(deployment, api)

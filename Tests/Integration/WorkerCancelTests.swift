@@ -5,9 +5,9 @@ import TestKit
 import Testing
 import Values
 
-/// What becomes of jobs that are cancelled while they run.
+/// Jobs that are cancelled while they run.
 @Suite struct WorkerCancelTests {
-    /// Runs `body` with a worker whose handlers are these scripts, and which would otherwise look and renew too late.
+    /// Runs `body` with a worker with these scripts as handlers. Its polls and renewals come too late for these tests.
     private func withWorker(
         _ scripts: [String: String], _ environment: [String: String] = [:],
         _ body: (Deployment, RunningApi, ServiceProcess, ScratchDirectory) async throws -> Void
@@ -28,18 +28,18 @@ import Values
         return try answer.json
     }
 
-    @Test func `a program hears of it at once, and may clean up`() async throws {
+    @Test func `a running program is cancelled at once, and may clean up`() async throws {
         let script =
             "trap 'echo cleaned > \"$HERE/trace\"; exit 1' TERM; echo $$ > \"$HERE/pid\"; while :; do sleep 0.02; done"
         try await withWorker(["trap": script]) { _, api, _, scratch in
             let id = try await api.post(["type": "trap"])
             _ = try await waitFor("the program has begun") { scratch.numbers("pid") }
             let start = MonotonicInstant.now()
-            // The worker may be as quick as the answer.
+            // The worker may finish before the response.
             let status = try await cancel(id, api)["status"]
             #expect(status == "ending" || status == "cancelled")
             let job = try await api.wait(for: id, toBe: "cancelled", within: .seconds(10))
-            // Long before the worker would have looked by itself.
+            // Long before the next poll of the worker.
             #expect(MonotonicInstant.now() - start < .seconds(3))
             #expect(scratch.text("trace") == "cleaned\n")
             #expect(job["last_error"] == .null)
@@ -47,7 +47,7 @@ import Values
         }
     }
 
-    @Test func `one that ignores SIGTERM is killed with its whole group when the grace of the job is over`()
+    @Test func `a program that ignores SIGTERM is killed with its group after the grace of the job`()
         async throws
     {
         let script = """
@@ -56,8 +56,8 @@ import Values
             echo $$ $! > "$HERE/pids"
             while :; do sleep 0.1; done
             """
-        try await withWorker(["deaf": script]) { _, api, _, scratch in
-            let id = try await api.post(["type": "deaf", "cancel_grace_seconds": 1])
+        try await withWorker(["stubborn": script]) { _, api, _, scratch in
+            let id = try await api.post(["type": "stubborn", "cancel_grace_seconds": 1])
             let pids = try await waitFor("the program has begun") { scratch.numbers("pids") }
             #expect(pids.count == 2)
             let start = MonotonicInstant.now()
@@ -70,7 +70,7 @@ import Values
         }
     }
 
-    @Test func `work that is done after all counts`() async throws {
+    @Test func `work that finishes after the cancellation counts`() async throws {
         let script = "trap 'echo 42; exit 0' TERM; echo $$ > \"$HERE/pid\"; while :; do sleep 0.02; done"
         try await withWorker(["late": script]) { _, api, _, scratch in
             let id = try await api.post(["type": "late"])
@@ -82,7 +82,7 @@ import Values
         }
     }
 
-    @Test func `a worker that was not notified finds it by itself`() async throws {
+    @Test func `a worker that missed the notification finds the cancellation`() async throws {
         try await withWorker([:]) { deployment, api, _, _ in
             let id = try await api.post(["type": "sleep", "payload": 600])
             try await api.wait(for: id, toBe: "running")
@@ -93,7 +93,7 @@ import Values
         }
     }
 
-    @Test func `a job that waits in its worker for a slot never starts`() async throws {
+    @Test func `a cancelled job that waits for a slot never starts`() async throws {
         try await withWorker(["note": "echo ran > \"$HERE/ran\""], ["WORKER_CONCURRENCY": "1"]) {
             deployment, api, worker, scratch in
             // Many short jobs make the worker lease ahead of its one slot.
@@ -114,9 +114,9 @@ import Values
 
     @Test func `a job whose worker is killed while it is ending is cancelled, and does not run again`() async throws {
         let script = "trap '' TERM; echo $$ > \"$HERE/pid\"; while :; do sleep 0.1; done"
-        try await withWorker(["deaf": script], ["WORKER_LEASE_DURATION_SECONDS": "1"]) {
+        try await withWorker(["stubborn": script], ["WORKER_LEASE_DURATION_SECONDS": "1"]) {
             deployment, api, worker, scratch in
-            let id = try await api.post(["type": "deaf", "backoff": ["kind": "none"]])
+            let id = try await api.post(["type": "stubborn", "backoff": ["kind": "none"]])
             _ = try await waitFor("the program has begun") { scratch.numbers("pid") }
             #expect(try await cancel(id, api)["status"] == "ending")
             worker.signal(SIGKILL)

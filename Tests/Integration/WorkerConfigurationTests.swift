@@ -2,9 +2,9 @@ import EventLoop
 import TestKit
 import Testing
 
-/// A worker that is told nonsense says what is wrong and where, and does not begin.
+/// A worker with an invalid configuration reports all problems with their places, and does not start.
 @Suite struct WorkerConfigurationTests {
-    /// How it ended, and all that it wrote.
+    /// Whether it exited with 78, and its output.
     private func run(_ environment: [String: String]) async throws -> (isRefused: Bool, output: String) {
         try await withServices { services in
             let worker = try await services.start("jobqueue-worker", environment: environment)
@@ -17,7 +17,7 @@ import Testing
         try await run(["DATABASE_URL": "postgresql:///unused", "WORKER_HANDLERS_FILE": handlersFile])
     }
 
-    @Test func `everything that is wrong with a handlers file is named by line and column`() async throws {
+    @Test func `all errors of a handlers file are reported with line and column`() async throws {
         let scratch = try ScratchDirectory()
         let file = try scratch.write(
             "handlers.json",
@@ -33,10 +33,10 @@ import Testing
         #expect(end.isRefused)
         #expect(end.output.contains("WORKER_HANDLERS_FILE"))
         #expect(end.output.contains("\(file):3:20: program \"no-such-program\" was not found"))
-        #expect(end.output.contains("\(file):4:29: \"timeout\" is not known here"))
+        #expect(end.output.contains("\(file):4:29: \"timeout\" is not a known member"))
     }
 
-    @Test func `a handlers file that is no JSON is named by line and column`() async throws {
+    @Test func `a syntax error of a handlers file is reported with line and column`() async throws {
         let scratch = try ScratchDirectory()
         let file = try scratch.write("handlers.json", "{\n  \"handlers\": {\"a\": }\n}\n")
         let end = try await run(handlersFile: file)
@@ -44,7 +44,7 @@ import Testing
         #expect(end.output.contains("\(file):2:21: "))
     }
 
-    @Test func `a handlers file that cannot be read is named`() async throws {
+    @Test func `an unreadable handlers file is reported with its name`() async throws {
         let scratch = try ScratchDirectory()
         for file in [scratch.file("missing.json"), scratch.path] {
             let end = try await run(handlersFile: file)
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func `wrong variables are named, all at once`() async throws {
+    @Test func `all invalid variables are reported at once`() async throws {
         let end = try await run([
             "WORKER_CONCURRENCY": "many", "WORKER_LEASE_DURATION_SECONDS": "0.1", "WORKER_QUEUES": "a b",
             "LOG_LEVEL": "loud",

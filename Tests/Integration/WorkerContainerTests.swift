@@ -4,9 +4,9 @@ import JSON
 import TestKit
 import Testing
 
-/// A worker that is the first process of its container: here, of a PID namespace of its own.
+/// A worker as the first process of its container, here of its own PID namespace.
 @Suite struct WorkerContainerTests {
-    /// Making such a namespace takes a privilege.
+    /// Whether this user may create a PID namespace.
     private static func mayUnshare() async -> Bool {
         let status = try? await withServices { services in
             try await services.start("unshare", ["--pid", "--fork", "true"]).waitForExit()
@@ -15,9 +15,9 @@ import Testing
     }
 
     @Test(.enabled("PID namespaces can be made here") { await mayUnshare() })
-    func `orphans are reaped, signals arrive, and the container ends as the worker does`() async throws {
+    func `orphans are reaped, signals are delivered, and the container exits with the worker`() async throws {
         let scratch = try ScratchDirectory()
-        // The attempt ends when the orphan has left its process group, which is killed then.
+        // The attempt ends after the orphan has left the process group, which is killed then.
         let handlers = try scratch.writeHandlers([
             "leave": """
             own="$HERE/$JOBQUEUE_JOB_ID"
@@ -36,7 +36,7 @@ import Testing
             var ids: [String] = []
             for _ in 0..<5 { ids.append(try await api.post(["type": "leave"])) }
             for id in ids { _ = try await waitFor("the orphan of \(id) has ended") { scratch.numbers(id) } }
-            try await waitUntil("no orphan is left unreaped") {
+            try await waitUntil("all orphans are reaped") {
                 ProcessTable.children(of: first).allSatisfy(ProcessTable.isAlive)
             }
             for id in ids { try await api.wait(for: id, toBe: "succeeded") }

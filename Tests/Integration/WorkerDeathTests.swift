@@ -4,13 +4,12 @@ import JSON
 import TestKit
 import Testing
 
-/// A worker that dies, or is taken for dead: its jobs run elsewhere, and it can change nothing any more.
+/// A worker that dies or is considered dead: its jobs run elsewhere, and it can no longer change them.
 @Suite struct WorkerDeathTests {
-    /// Leases of these workers expire soon.
+    /// Leases of one second.
     private static let shortLease = ["WORKER_LEASE_DURATION_SECONDS": "1"]
 
-    @Test func `the programs of a killed worker die with it, and its jobs run again with a higher token`() async throws
-    {
+    @Test func `the programs of a killed worker are killed, and its jobs run again with a higher token`() async throws {
         let scratch = try ScratchDirectory()
         let handlers = try scratch.writeHandlers([
             "once": """
@@ -52,16 +51,16 @@ import Testing
         }
     }
 
-    /// How the program of a worker that was stopped by SIGSTOP fares meanwhile.
+    /// The program of a worker that is suspended with SIGSTOP.
     enum ZombieProgram: String, CaseIterable {
-        /// It goes on, and must be ended by its worker.
+        /// It still runs when the worker wakes up, and its worker must end it.
         case hangs
-        /// It has ended well: its worker wakes up with a success at hand.
+        /// It has succeeded: the worker wakes up with a success to write.
         case succeeds
     }
 
     @Test(arguments: ZombieProgram.allCases)
-    func `a worker that wakes up after its lease changes nothing, and counts a lost lease`(
+    func `a worker that wakes up after the end of its lease changes nothing, and counts a lost lease`(
         program: ZombieProgram
     ) async throws {
         let scratch = try ScratchDirectory()
@@ -95,7 +94,7 @@ import Testing
             let before = try await deployment.texts(outcome)
 
             zombie.signal(SIGCONT)
-            try await zombie.waitForLine(containing: "a lease was lost", within: .seconds(20))
+            try await zombie.waitForLine(containing: "lease lost", within: .seconds(20))
             #expect(!ProcessTable.isAlive(pid))
             zombie.signal(SIGTERM)
             #expect(try await zombie.waitForExit(within: .seconds(20)) == .code(0))
@@ -111,14 +110,14 @@ import Testing
         }
     }
 
-    /// Who runs a job that was taken back while its first attempt went on.
+    /// The worker that runs a reclaimed job while its first attempt continues.
     enum Successor: String, CaseIterable {
         case anotherWorker
         case theSameWorker
     }
 
     @Test(arguments: Successor.allCases)
-    func `a success under an old token is nothing while the job runs again`(successor: Successor) async throws {
+    func `a success under an old token is discarded while the job runs again`(successor: Successor) async throws {
         let scratch = try ScratchDirectory()
         let handlers = try scratch.writeHandlers([
             "awaited": """
@@ -146,7 +145,7 @@ import Testing
             }
             try await waitFor("the second attempt has begun") { scratch.text("began2") }
             try scratch.write("go1", "\n")
-            try await first.waitForLine(containing: "a lease was lost")
+            try await first.waitForLine(containing: "lease lost")
             #expect(try await api.job(id)["status"] == "running")
 
             try scratch.write("go2", "\n")
@@ -160,7 +159,7 @@ import Testing
         }
     }
 
-    @Test func `a hung program is killed with all that it has started, and tried again`() async throws {
+    @Test func `a hung program is killed with its group, and the job is retried`() async throws {
         let scratch = try ScratchDirectory()
         let handlers = try scratch.writeHandlers([
             "hang": """

@@ -4,9 +4,9 @@ import JSON
 import TestKit
 import Testing
 
-/// What becomes of jobs on their way through api and worker.
+/// Jobs on their way through the api and a worker.
 @Suite struct WorkerJobsTests {
-    @Test func `a waiting worker hears of a job long before its next poll`() async throws {
+    @Test func `a waiting worker is notified of a job long before its next poll`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startWorker("asleep", ["WORKER_POLL_INTERVAL_SECONDS": "30"])
@@ -20,14 +20,14 @@ import Testing
         }
     }
 
-    @Test func `a worker that was considered dead is notified again under its new name`() async throws {
+    @Test func `a worker that was considered dead is notified again under its new id`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             let worker = try await deployment.startWorker("returning", ["WORKER_POLL_INTERVAL_SECONDS": "2"])
-            // As the reaper does with a worker whose heartbeats have not come for long.
+            // As the reaper does with a worker without heartbeats.
             try await deployment.sql("UPDATE worker SET deregistered_at = clock_timestamp(), waiting = false")
             try await worker.waitForLine(containing: "has registered again", within: .seconds(20))
-            try await waitUntil("it is known to wait again") {
+            try await waitUntil("it is registered as waiting again") {
                 try await deployment.database.integer(
                     "SELECT count(*) FROM worker WHERE waiting AND deregistered_at IS NULL") == 1
             }
@@ -36,31 +36,33 @@ import Testing
         }
     }
 
-    @Test func `a type that a worker does not know waits, unspent, for one that does`() async throws {
+    @Test func `a job of an unknown type waits for a worker with its handler, without spending an attempt`()
+        async throws
+    {
         let scratch = try ScratchDirectory()
         let handlers = try scratch.writeHandlers(["rare": "echo \"$JOBQUEUE_ATTEMPT\""])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
-            let ignorant = try await deployment.startWorker("ignorant")
+            let first = try await deployment.startWorker("first")
             let id = try await api.post(["type": "rare"])
-            try await ignorant.waitForLine(containing: "no handler here runs this type")
+            try await first.waitForLine(containing: "no handler for this job type")
             let job = try await api.wait(for: id, toBe: "queued")
             #expect(job["attempt"] == 0)
             let reasons = try await api.client.get("/api/jobs/\(id)/why").json["reasons"]?.array ?? []
             #expect(reasons.map { $0["code"]?.string } == ["no_worker_for_type"])
             let types = try await api.client.get("/api/workers").json["workers"]?[0]?["types"]
             #expect(types == ["echo", "fail", "sleep"])
-            // It has looked again, and passes over the job while it runs others.
+            // Later leases skip the job, and run others.
             let other = try await api.post(["type": "echo"])
             try await api.wait(for: other, toBe: "succeeded")
             #expect(try await api.job(id)["status"] == "queued")
 
-            _ = try await deployment.startWorker("knowing", ["WORKER_HANDLERS_FILE": handlers])
+            _ = try await deployment.startWorker("second", ["WORKER_HANDLERS_FILE": handlers])
             let done = try await api.wait(for: id, toBe: "succeeded")
             #expect(done["attempt"] == 1)
             #expect(done["result"] == 1)
-            #expect(done["worker"] == "knowing")
-            #expect(ignorant.lines.count { $0.contains("no handler here runs this type") } == 1)
+            #expect(done["worker"] == "second")
+            #expect(first.lines.count { $0.contains("no handler for this job type") } == 1)
         }
     }
 
@@ -69,7 +71,7 @@ import Testing
         "{\"n\":-0.0,\"composed\":{\"\u{e9}\":1,\"e\u{301}\":2},\"again\":1,\"again\":2,\"s\":\"\u{2028}\u{1F600}\"}",
         "[ 1.0 ,\t\"a\\/b\" , 1E+2 ]",
     ])
-    func `a payload reaches a handler and comes back byte for byte`(payload: String) async throws {
+    func `a payload reaches a handler and returns byte for byte`(payload: String) async throws {
         let scratch = try ScratchDirectory()
         let handlers = try scratch.writeHandlers(["copy": "tee \"$HERE/copy\""])
         try await Deployment.use { deployment in
@@ -91,7 +93,7 @@ import Testing
         }
     }
 
-    @Test func `thousands of jobs leave no descriptor, no zombie and no child`() async throws {
+    @Test func `thousands of jobs leave no open descriptor, no zombie and no child`() async throws {
         let scratch = try ScratchDirectory()
         let handlers = try scratch.writeHandlers(["program": "cat"])
         try await Deployment.use { deployment in
@@ -107,7 +109,7 @@ import Testing
                         + echoes + programs
                 }
             }
-            // Connections to PostgreSQL are opened when they are needed.
+            // Connections to PostgreSQL are opened on demand.
             try await run(echoes: 1_000, programs: 50)
             var before = ProcessTable.descriptors(of: worker.pid)
             let sockets = before.removeValue(forKey: "socket")

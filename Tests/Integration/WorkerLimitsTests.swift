@@ -5,10 +5,10 @@ import Postgres
 import TestKit
 import Testing
 
-/// Limits of queues, with several real workers.
+/// Limits of queues, with several worker processes.
 @Suite struct WorkerLimitsTests {
-    /// The most attempts that ran at once, of all or of one concurrency key, by the instants at which their leases began
-    /// and ended.
+    /// The maximum number of concurrent attempts, in total or of one concurrency key, from the recorded starts and ends
+    /// of their leases.
     private func mostAtOnce(_ deployment: Deployment, by group: String) async throws -> Int {
         try await deployment.database.integer(
             """
@@ -24,7 +24,7 @@ import Testing
             """)
     }
 
-    @Test func `three workers keep a queue's limits, and one that is killed keeps its share until it is found`()
+    @Test func `three workers respect the limits of a queue, and jobs of a killed one count until reclaimed`()
         async throws
     {
         try await Deployment.use { deployment in
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func `three workers share a queue's rate, and start one job after the other`() async throws {
+    @Test func `three workers share the rate of a queue, and start one job after the other`() async throws {
         try await Deployment.use { deployment in
             try await deployment.sql(
                 "SELECT configure_queue('default', NULL, NULL, 40, 1, 1, NULL, NULL, NULL)")
@@ -63,7 +63,7 @@ import Testing
                 _ = try await deployment.startWorker("worker \(number)", ["WORKER_POLL_INTERVAL_SECONDS": "10"])
             }
             try await api.post(40, of: ["type": "echo"])
-            // By polls alone it would take minutes.
+            // With polls alone this would take minutes.
             try await waitUntil("all have run", within: .seconds(20)) {
                 try await deployment.database.integer("SELECT count(*) FROM outcome WHERE status = 'succeeded'") == 40
             }

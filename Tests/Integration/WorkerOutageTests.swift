@@ -2,9 +2,9 @@ import JSON
 import TestKit
 import Testing
 
-/// PostgreSQL is away when a worker begins, and again later.
+/// Outages of PostgreSQL before a worker starts and while it runs.
 @Suite struct WorkerOutageTests {
-    @Test func `a worker waits for PostgreSQL, and comes back after each outage`() async throws {
+    @Test func `a worker waits for PostgreSQL, and works again after each outage`() async throws {
         let server = try PostgresServer()
         let database = try await TestDatabase.empty(on: server)
         try await withServices { services in
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func `a worker says what it waits for, and begins when the schema is there`() async throws {
+    @Test func `a worker logs that it waits for the schema, and starts when it exists`() async throws {
         let database = try await TestDatabase.empty()
         try await withServices { services in
             let deployment = Deployment(database: database, services: services)
@@ -48,8 +48,7 @@ import Testing
         }
     }
 
-    @Test func `a worker that is started while a newer release is rolled out works with the newer schema`() async throws
-    {
+    @Test func `a worker that starts during an upgrade works with the newer schema`() async throws {
         try await Deployment.use { deployment in
             try await deployment.sql("UPDATE schema_migration SET version = 999 WHERE version = 1")
             let api = try await deployment.startApi()
@@ -59,25 +58,25 @@ import Testing
         }
     }
 
-    @Test func `a PostgreSQL that takes no writes for a while fails no job that has succeeded`() async throws {
+    @Test func `a read-only PostgreSQL does not fail a job that has succeeded`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             let worker = try await deployment.startWorker()
             let id = try await api.post(["type": "sleep", "payload": 1])
             try await api.wait(for: id, toBe: "running")
             let name = deployment.database.name
-            // As after a failover to a standby: new sessions may only read.
+            // As after a failover to a standby: new sessions are read-only.
             try await deployment.sql("ALTER DATABASE \(name) SET default_transaction_read_only = on")
             try await deployment.database.terminateSessions()
-            try await worker.waitForLine(containing: "ends of attempts are not written down yet")
+            try await worker.waitForLine(containing: "cannot write attempt results; retrying")
             #expect(try await api.client.post("/api/jobs", #"{"type":"echo"}"#).status == 503)
             try await deployment.database.run(
                 "SET default_transaction_read_only = off",
                 "ALTER DATABASE \(name) RESET default_transaction_read_only")
-            // Nobody ends their sessions, and yet they do not stay with those that may only read.
+            // No session is terminated, but the programs must leave the read-only sessions on their own.
             let job = try await api.wait(for: id, toBe: "succeeded", within: .seconds(30))
             #expect(job["attempt"] == 1)
-            let next = try await waitFor("a job is taken again") {
+            let next = try await waitFor("a job is accepted again") {
                 try await api.client.post("/api/jobs", #"{"type":"echo"}"#).status == 201 ? true : nil
             }
             #expect(next)

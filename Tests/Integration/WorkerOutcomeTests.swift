@@ -4,7 +4,7 @@ import JSON
 import TestKit
 import Testing
 
-/// What attempts end with, from the program to the job that the api shows: only real attempts are counted.
+/// Results of attempts, from the program to the job in the api. Only real attempts are counted.
 @Suite struct WorkerOutcomeTests {
     private func withWorker(
         _ scripts: [String: String], _ environment: [String: String] = [:],
@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test func `a job that is put off has spent no attempt, however often, and its only one succeeds`() async throws {
+    @Test func `snoozes spend no attempt, and the only attempt succeeds`() async throws {
         let script = """
             echo x >> "$HERE/runs"
             if [ "$(wc -l < "$HERE/runs")" -lt 4 ]; then echo '{"snooze": 0}' >&3; exit 79; fi
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test func `a job that is put off for long waits as if it had never run`() async throws {
+    @Test func `a snoozed job waits as if it had never run`() async throws {
         try await withWorker(["later": "echo '{\"snooze\": 600}' >&3; exit 79"]) { _, api, _, _ in
             let id = try await api.post(["type": "later"])
             let job = try await api.wait(for: id, toBe: "scheduled")
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func `a job that failed for good is not tried again`() async throws {
+    @Test func `a permanently failed job is not retried`() async throws {
         try await withWorker(["bad": "echo no such address >&2; exit 65"]) { _, api, _, _ in
             let id = try await api.post(["type": "bad", "max_attempts": 9])
             let job = try await api.wait(for: id, toBe: "failed")
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func `attempts that ended with their worker count, and the last of them fails the job`() async throws {
+    @Test func `attempts that end with their worker are spent, and the last one fails the job`() async throws {
         let script = "echo $$ > \"$HERE/$JOBQUEUE_ATTEMPT\"; exec sleep 1000"
         let lease = ["WORKER_LEASE_DURATION_SECONDS": "1"]
         try await withWorker(["crash": script], lease) { deployment, api, first, scratch in
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test func `a job shows how far it is, and at the end its last word`() async throws {
+    @Test func `a job shows its progress, and at the end its last report`() async throws {
         let script = """
             echo '{"progress": 30, "message": "begun"}' >&3
             while [ ! -e "$HERE/go" ]; do sleep 0.05; done

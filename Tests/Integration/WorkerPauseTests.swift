@@ -14,7 +14,7 @@ import Testing
         return try JSONValue(parsing: response.body)
     }
 
-    @Test func `twenty workers stop within the call, although connections are cut and an api is killed`() async throws {
+    @Test func `twenty workers acknowledge within the call, despite cut connections and a killed api`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             let doomed = try await deployment.startApi()
@@ -54,7 +54,7 @@ import Testing
                 if round == 1 { doomed.service.signal(Signals.kill) }
                 _ = try await change(api, "resume", #"{"reason":"test","updated_by":"ada","wait_seconds":30}"#)
             }
-            try await waitUntil("everything has run", within: .seconds(60)) {
+            try await waitUntil("all jobs have ended", within: .seconds(60)) {
                 try await deployment.database.integer("SELECT count(*) FROM outcome WHERE status = 'succeeded'")
                     == 3_030
             }
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    /// How `jobqueue-api audit verify` ended, and what it wrote.
+    /// The exit and the output of `jobqueue-api audit verify`.
     private func verify(_ deployment: Deployment) async throws -> (ProcessExit, String) {
         let process = try await deployment.start(
             "jobqueue-api", ["audit", "verify"], ["MIGRATIONS_DIR": TestDatabase.migrationsDirectory])
@@ -99,7 +99,7 @@ import Testing
             )
             _ = try await change(
                 api, "pause", #"{"reason":"test","updated_by":"ada","resume_at":"\#(soon[0])","wait_seconds":10}"#)
-            let ready = try await waitFor("the probe knows") {
+            let ready = try await waitFor("the probe shows the pause") {
                 let ready = try JSONValue(parsing: try await api.client.get("/ready").body)
                 return ready["paused"] == true ? ready : JSONValue?.none
             }
@@ -108,7 +108,7 @@ import Testing
             try await api.wait(for: waiting, toBe: "succeeded")
             let job = try await api.job(waiting)
             #expect((job["started_at"]?.string ?? "") > soon[0])
-            let state = try await waitFor("the end of the pause is written down") {
+            let state = try await waitFor("the end of the pause is recorded") {
                 let state = try JSONValue(parsing: try await api.client.get("/api/worker/control-state").body)
                 return state["version"] == 4 ? state : JSONValue?.none
             }
@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    @Test func `a file pauses one worker, and only adds a pause`() async throws {
+    @Test func `the pause file pauses one worker, and can only add a pause`() async throws {
         let scratch = try ScratchDirectory()
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()

@@ -4,9 +4,9 @@ import JSON
 import TestKit
 import Testing
 
-/// What a worker leaves behind when it is asked to stop.
+/// The shutdown of a worker.
 @Suite struct WorkerStopTests {
-    @Test func `after SIGTERM a running job is finished and nothing more is leased`() async throws {
+    @Test func `after SIGTERM a running job finishes and nothing more is leased`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             let worker = try await deployment.startWorker()
@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test func `a job that outlasts the grace is released without an attempt spent, and its processes are gone`()
+    @Test func `a job that exceeds the shutdown grace is released without a spent attempt, and its processes end`()
         async throws
     {
         let scratch = try ScratchDirectory()
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func `a second SIGTERM waits no longer`() async throws {
+    @Test func `a second SIGTERM ends the wait`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             let worker = try await deployment.startWorker()
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test func `a worker that still waits for PostgreSQL stops at once`() async throws {
+    @Test func `a worker that waits for PostgreSQL stops at once`() async throws {
         try await withServices { services in
             let worker = try await services.start(
                 "jobqueue-worker", environment: ["DATABASE_URL": "postgresql://127.0.0.1:\(FreePort.take())/none"])

@@ -14,9 +14,7 @@ import Values
     /// Two ticks, with everything that was drawn before the first proven.
     /// - Returns: how many marks have moved.
     private func raise(_ fixture: Fixture) async throws -> Int {
-        let subqueues = try await fixture.sql("SELECT id FROM subqueue ORDER BY id")
-        var ids: [Int32] = []
-        for subqueue in subqueues { ids.append(try subqueue.int4(0)) }
+        let ids: [Int32] = try await fixture.sql("SELECT id FROM subqueue ORDER BY id").decode()
         let sequence = try await fixture.jobs.advanceLowWaterMarks(of: ids, upTo: nil).sequence
         return try await fixture.jobs.advanceLowWaterMarks(of: ids, upTo: sequence).moved
     }
@@ -71,7 +69,7 @@ import Values
             try await fixture.enqueue(1)
             _ = try await fixture.leaseExpired(1)
             let late = try await fixture.general.transaction { transaction in
-                let row = try await transaction.execute(
+                let id: UUID = try await transaction.execute(
                     sql:
                         """
                         WITH made AS (
@@ -81,11 +79,11 @@ import Values
                         INSERT INTO ready (id, ready_at, subqueue_id, attempt)
                         SELECT id, clock_timestamp(), subqueue_id, 0 FROM made RETURNING id
                         """
-                ).onlyRow()
+                ).decodeOnly()
                 try await fixture.enqueue(1_000)
                 _ = try await fixture.leaseExpired(1_000)
                 #expect(try await raise(fixture) == 1)
-                return try row.uuid(0)
+                return id
             }
             #expect(try await fixture.lease(10, seconds: 60).isEmpty)
 

@@ -33,13 +33,13 @@ import Testing
             let held = try await fixture.leaseNew()
             _ = try await fixture.jobs.cancel(held.id, by: Actor(name: "ada", reason: "too late"))
             _ = try await fixture.jobs.cancel(held.id, by: Actor(name: "bob"))
-            let row = try await fixture.sql(
+            let (actor, reason, attempt) = try await fixture.sql(
                 "SELECT actor, reason, attempt FROM event WHERE transition = 'cancel_requested'"
             )
-            .onlyRow()
-            #expect(try row.optionalText(0) == "ada")
-            #expect(try row.optionalText(1) == "too late")
-            #expect(try row.int2(2) == 1)
+            .decodeOnly((String?, String?, Int16).self)
+            #expect(actor == "ada")
+            #expect(reason == "too late")
+            #expect(attempt == 1)
         }
     }
 

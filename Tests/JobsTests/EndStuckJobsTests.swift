@@ -70,12 +70,12 @@ import Workers
             #expect(teardown.status == .queued && teardown.type == "clean" && teardown.queue == "lab")
             #expect(teardown.payload == Array(#"{"n":1.0}"#.utf8))
             #expect(teardown.tags == ["x"] && teardown.traceParent == trace)
-            let event = try await fixture.sql(
+            let (actor, reason, wasLeased) = try await fixture.sql(
                 "SELECT actor, reason, leased_at IS NOT NULL FROM event WHERE transition = 'cancelled_running'"
-            ).onlyRow()
-            #expect(try event.text(0) == "watchdog")
-            #expect(try event.text(1) == "asked to stop, and had not after 2700 s")
-            #expect(try event.bool(2))
+            ).decodeOnly((String, String, Bool).self)
+            #expect(actor == "watchdog")
+            #expect(reason == "asked to stop, and had not after 2700 s")
+            #expect(wasLeased)
             let series = try await fixture.workers.series().map { "\($0.series) \($0.value)" }
             #expect(series == [#"watchdog_jobs_total{action="force"} 1.0"#])
             #expect(try await fixture.countMismatches() == 0)

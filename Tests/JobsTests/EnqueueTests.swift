@@ -17,6 +17,7 @@ import Values
         #"{"backoff":{"kind":"standard"}}"#, #"{"tags":["b","a,b","{x}","\"q\"","b","é","é"]}"#, #"{"tags":[]}"#,
         #"{"unique_key":"k é","unique_for":31536000,"concurrency_key":"tenant 1"}"#,
         #"{"unique_key":"k","unique_for":"active","cancel_grace_seconds":3600}"#, #"{"trace_parent":"\#(trace)"}"#,
+        #"{"delay_seconds":0}"#, #"{"delay_seconds":31536000}"#,
         #"{"teardown":{"type": "undo", "payload": {"a": 1}}}"#,
     ])
     func `a job is what HTTP makes of the same options`(options: String) async throws {
@@ -67,6 +68,9 @@ import Values
         #""tags":"a""#, #""tags":["a",5]"#, #""tags":["a",""]"#, #""tags":["\#(String(repeating: "t", count: 129))"]"#,
         #""tags":[\#(Array(repeating: #""t""#, count: 33).joined(separator: ","))]"#, #""trace_parent":"00""#,
         #""trace_parent":5"#, #""trace_parent":"00-00000000000000000000000000000000-00f067aa0ba902b7-01""#,
+        #""delay_seconds":-1"#, #""delay_seconds":31536001"#, #""delay_seconds":1.5"#, #""delay_seconds":"5""#,
+        #""delay_seconds":null"#, #""delay_seconds":5,"run_at":"2030-01-31T09:30:00Z""#,
+        #""teardown":{"type":"t","delay_seconds":5}"#,
         #""colour":1"#, #""a/b~c":1"#, #""Queue":"a""#, #""teardown":5"#, #""teardown":{}"#,
         #""teardown":{"type":"a b"}"#, #""teardown":{"type":"t","run_at":1}"#,
         #""teardown":{"type":"t","teardown":{}}"#,
@@ -156,11 +160,11 @@ import Values
             let sql = """
                 SELECT other_schema.enqueue('work', '1', '{"unique_key":"k","run_at":"2030-01-31T00:00:00Z"}')
                 """
-            let id = try await connection.execute(sql: sql).onlyRow().uuid(0)
-            #expect(try await connection.execute(sql: sql).onlyRow().uuid(0) == id)
+            let id = try await connection.execute(sql: sql).decodeOnly(as: UUID.self)
+            #expect(try await connection.execute(sql: sql).decodeOnly(as: UUID.self) == id)
             let rows = try await connection.execute(
                 sql: "SELECT id, run_at = '2030-01-31 00:00:00+00' FROM other_schema.job")
-            #expect(try rows.onlyRow().uuid(0) == id && rows.onlyRow().bool(1))
+            #expect(try rows.decodeOnly((UUID, Bool).self) == (id, true))
         }
     }
 
@@ -179,8 +183,7 @@ import Values
                 "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND relnamespace = current_schema()::regnamespace"
             )
             #expect(tables.count > 10)
-            for row in tables {
-                let table = try row.text(0)
+            for table in try tables.decode(as: String.self) {
                 #expect(await asRole("SELECT FROM \(table)")?.sqlState == "42501", "\(table)")
             }
             for sql in [
@@ -204,7 +207,7 @@ extension Fixture {
         parameters.append(text: type)
         parameters.append(text: payload)
         parameters.append(text: options)
-        return try await sql("SELECT enqueue($1, $2::json, $3::jsonb)", parameters).onlyRow().uuid(0)
+        return try await sql("SELECT enqueue($1, $2::json, $3::jsonb)", parameters).decodeOnly(as: UUID.self)
     }
 
     /// What PostgreSQL says when it refuses the job; nil if it does not.

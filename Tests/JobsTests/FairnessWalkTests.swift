@@ -118,7 +118,7 @@ private struct FairnessWalk {
             JOIN queue q ON q.id = b.queue_id WHERE l.partition_key IS NOT NULL
             GROUP BY q.id, l.partition_key HAVING count(*) > q.max_running_per_key
             """
-        ).map { try $0.text(0) }
+        ).decode(as: String.self)
     }
 
     /// Ready jobs that no limit holds back.

@@ -267,13 +267,12 @@ import Values
             let answers = try await fixture.jobs.finish(
                 held.map { FinishedAttempt(lease: $0.held, result: .retry(error: "e", afterSeconds: nil)) })
             #expect(answers.allSatisfy { $0 == .retried })
-            var waits: Set<Double> = []
-            for row in try await fixture.sql(
+            let rows = try await fixture.sql(
                 """
                 SELECT extract(epoch FROM s.run_at - e.failed_at)::float8
                 FROM scheduled s JOIN attempt_error e ON e.id = s.id
                 """)
-            { waits.insert(try row.float8(0)) }
+            let waits = Set(try rows.decode(as: Double.self))
             if seconds.upperBound == 0 {
                 #expect(waits.isEmpty)
                 #expect(try await fixture.count("ready") == 40)
@@ -285,6 +284,6 @@ import Values
     }
 
     private func now(_ fixture: Fixture) async throws -> WallInstant {
-        try await fixture.sql("SELECT clock_timestamp()").onlyRow().timestamptz(0)
+        try await fixture.sql("SELECT clock_timestamp()").decodeOnly(as: WallInstant.self)
     }
 }

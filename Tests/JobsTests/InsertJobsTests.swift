@@ -42,6 +42,33 @@ import Values
         }
     }
 
+    @Test func `a delay counts from the creation by PostgreSQL's clock`() async throws {
+        try await Fixture.use { fixture in
+            var job = NewJob(type: "work")
+            job.delaySeconds = 3_600
+            let later = try await fixture.jobs.insert(job)
+            #expect(later.status == .scheduled && later.runAt == later.createdAt + .seconds(3_600))
+            #expect(try await fixture.job(later.id).text == later.text)
+            job.uniqueKey = "k"
+            let keyed = try await fixture.jobs.insert(job)
+            #expect(keyed.status == .scheduled && keyed.runAt == keyed.createdAt + .seconds(3_600))
+            #expect(try await fixture.job(keyed.id).text == keyed.text)
+
+            job = NewJob(type: "work")
+            job.delaySeconds = 0
+            let now = try await fixture.jobs.insert(job)
+            #expect(now.status == .queued && now.runAt == now.createdAt)
+            #expect(try await fixture.job(now.id).text == now.text)
+
+            job.delaySeconds = 60
+            let many = try #require(try await fixture.jobs.insertAll([job, NewJob(type: "work")], as: nil))
+            #expect(try await fixture.status(of: many.ids[0]) == .scheduled)
+            #expect(try await fixture.status(of: many.ids[1]) == .queued)
+            #expect(try await fixture.transitions() == ["enqueued": 2, "delayed": 3])
+            #expect(try await fixture.countMismatches() == 0)
+        }
+    }
+
     @Test func `a job whose time lies ahead waits for it, one whose time has passed does not`() async throws {
         try await Fixture.use { fixture in
             var job = NewJob(type: "work")

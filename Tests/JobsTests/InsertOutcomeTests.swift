@@ -92,9 +92,10 @@ import Values
                 #expect(made.count > inserters * each / 2)
                 var found: [UUID: Int] = [:]
                 var numbers: Set<Int> = []
-                for row in try await retrying({ try await fixture.sql("SELECT id, payload::text FROM jobs") }) {
-                    let number = try #require(Int(try row.text(1)))
-                    #expect(found.updateValue(number, forKey: try row.uuid(0)) == nil, "two rows for one id")
+                let rows = try await retrying { try await fixture.sql("SELECT id, payload::text FROM jobs") }
+                for (id, payload) in try rows.decode((UUID, String).self) {
+                    let number = try #require(Int(payload))
+                    #expect(found.updateValue(number, forKey: id) == nil, "two rows for one id")
                     #expect(numbers.insert(number).inserted, "the job \(number) was created twice")
                 }
                 for (id, number) in made { #expect(found[id] == number, "the job \(number) is lost") }

@@ -18,16 +18,11 @@ import Workers
     }
 
     private func rows(_ fixture: Fixture) async throws -> [Row] {
-        var rows: [Row] = []
-        for row in try await fixture.sql(
-            "SELECT id, status::text, queue, type, coalesce(tags, '{}'), worker FROM jobs ORDER BY id DESC")
-        {
-            rows.append(
-                Row(
-                    id: try row.uuid(0), status: try row.text(1), queue: try row.text(2), type: try row.text(3),
-                    tags: try row.textArray(4).compactMap { $0 }, worker: try row.optionalText(5)))
-        }
-        return rows
+        try await fixture.sql(
+            "SELECT id, status::text, queue, type, coalesce(tags, '{}'), worker FROM jobs ORDER BY id DESC"
+        )
+        .decode((UUID, String, String, String, [String], String?).self)
+        .map { Row(id: $0, status: $1, queue: $2, type: $3, tags: $4, worker: $5) }
     }
 
     /// A list page by page, to its end.
@@ -168,8 +163,7 @@ import Workers
                 for job in try await fixture.lease(3, seconds: 60) { _ = try await fixture.finish(job, .released) }
                 for job in try await fixture.lease(2, seconds: 60) { _ = try await fixture.finish(job) }
                 let others = try await fixture.sql("SELECT id FROM jobs ORDER BY random() LIMIT 4")
-                for row in others {
-                    let id = try row.uuid(0)
+                for id in try others.decode(as: UUID.self) {
                     if try await fixture.jobs.cancel(id).done == nil { _ = try await fixture.jobs.retry(id) }
                 }
             }
@@ -205,9 +199,9 @@ import Workers
     /// PostgreSQL's time, when everything before it lies more than two milliseconds back, and everything after it will
     /// come as much later.
     private func laterMillisecond(_ fixture: Fixture) async throws -> WallInstant {
-        let row = try await fixture.sql("SELECT clock_timestamp() FROM pg_sleep(0.02)").onlyRow()
+        let now: WallInstant = try await fixture.sql("SELECT clock_timestamp() FROM pg_sleep(0.02)").decodeOnly()
         _ = try await fixture.sql("SELECT FROM pg_sleep(0.02)")
-        return try row.timestamptz(0)
+        return now
     }
 
     @Test func `a database without jobs has an empty list`() async throws {

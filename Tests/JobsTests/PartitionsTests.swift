@@ -11,20 +11,20 @@ extension Fixture {
         var parameters = Parameters()
         parameters.append(first)
         parameters.append(end)
-        let partition = try await sql(
+        let (suffix, lowest, highest) = try await sql(
             """
             INSERT INTO job_partition (starts, ends)
             SELECT today + $1::int, today + $2::int FROM (SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date AS today) d
             RETURNING suffix, uuid_at(starts::timestamp AT TIME ZONE 'UTC')::text,
                       uuid_at(ends::timestamp AT TIME ZONE 'UTC')::text
             """, parameters
-        ).onlyRow()
+        ).decodeOnly((String, String, String).self)
         for parent in ["job", "outcome", "attempt_error", "event"] {
             let statement = try await sql(
                 """
                 SELECT format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', $1 || '_' || $2, $1, $3, $4)
-                """, texts: [parent, partition.text(0), partition.text(1), partition.text(2)]
-            ).onlyRow().text(0)
+                """, texts: [parent, suffix, lowest, highest]
+            ).decodeOnly(as: String.self)
             try await sql(statement)
         }
     }
@@ -76,7 +76,7 @@ extension Fixture {
                 try await fixture.insertEnded(4, as: status, createdAgo: ancient(fixture))
             }
             let days = try await fixture.jobs.droppablePartitions(policy)
-            let oldest = try await fixture.sql("SELECT min(starts)::text FROM job_partition").onlyRow().text(0)
+            let oldest = try await fixture.sql("SELECT min(starts)::text FROM job_partition").decodeOnly(as: String.self)
             #expect(days == [oldest])
             #expect(try await fixture.jobs.dropPartition(from: oldest, policy) == .done(12))
             #expect(try await fixture.jobs.droppablePartitions(policy).isEmpty)
@@ -117,7 +117,7 @@ extension Fixture {
             #expect(try await fixture.jobs.dropPartition(from: day, policy) == .refused)
             #expect(try await fixture.sweep(policy).map(\.count) == [4])
             #expect(try await fixture.count("jobs") == 1)
-            #expect(try await fixture.sql("SELECT status::text FROM jobs").onlyRow().text(0) == status.rawValue)
+            #expect(try await fixture.sql("SELECT status::text FROM jobs").decodeOnly(as: String.self) == status.rawValue)
         }
     }
 
@@ -153,7 +153,7 @@ extension Fixture {
             SELECT (at - (date_trunc('day', at) - interval '10 days' + interval '12 hours'))::text
             FROM (SELECT clock_timestamp() AT TIME ZONE 'UTC' AS at) m
             """
-        ).onlyRow().text(0)
+        ).decodeOnly(as: String.self)
     }
 }
 

@@ -22,11 +22,11 @@ import Testing
         case vacuumedEmptyAndOutgrown
     }
 
+    /// Statements whose parameters are all arrays, one for each column of a batch.
+    private static let batches = ["insert_plain_jobs", "insert_jobs", "insert_keyed_jobs"]
+
     /// The names of the statements, with parameters that nothing depends on.
     private static let statements = [
-        "insert_plain_jobs": "'{}', '{}', '{}'",
-        "insert_jobs": Array(repeating: "'{}'", count: 14).joined(separator: ", "),
-        "insert_keyed_jobs": Array(repeating: "'{}'", count: 20).joined(separator: ", "),
         "lease_jobs": "NULL, '{}', 100, 1, 60", "renew_leases": "'{}', '{}', 60, 10",
         "request_cancel": "'{}', NULL, NULL", "list_cancel_requests": "'{}', 10",
         "report_progress": "'{}', '{}', '{}', '{}'",
@@ -43,11 +43,15 @@ import Testing
             try await prepare(fixture, statistics)
             try await fixture.withOther { other in
                 try await useEveryStatement(other)
-                for (name, parameters) in Self.statements {
-                    let row = try await other.hot.execute(
-                        sql: "EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE \(name)(\(parameters))"
-                    ).onlyRow()
-                    let plan = try JSONValue(parsing: try row.bytes(0))
+                let batches = try await other.hot.execute(
+                    sql: "SELECT name, cardinality(parameter_types) FROM pg_prepared_statements"
+                ).decode((String, Int32).self).filter { Self.batches.contains($0.0) }
+                #expect(batches.count == Self.batches.count)
+                let arrays = batches.map { ($0, Array(repeating: "'{}'", count: Int($1)).joined(separator: ", ")) }
+                for (name, parameters) in Array(Self.statements) + arrays {
+                    let rows = try await other.hot.execute(
+                        sql: "EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE \(name)(\(parameters))")
+                    let plan = try JSONValue(parsing: try rows.decodeOnly(as: [UInt8].self))
                     let faults = try #require(plan[0]?["Plan"]).faults
                     #expect(faults == [], "\(name)")
                 }
@@ -62,8 +66,8 @@ import Testing
                 "SELECT seq FROM ready WHERE seq >= 5", "SELECT id FROM outcome ORDER BY subqueue_id",
                 "SELECT FROM scheduled WHERE run_at < now() AND id IS NOT NULL",
             ] {
-                let row = try await fixture.hot.execute(sql: "EXPLAIN (FORMAT JSON, VERBOSE) \(sql)").onlyRow()
-                let plan = try JSONValue(parsing: try row.bytes(0))
+                let rows = try await fixture.hot.execute(sql: "EXPLAIN (FORMAT JSON, VERBOSE) \(sql)")
+                let plan = try JSONValue(parsing: try rows.decodeOnly(as: [UInt8].self))
                 #expect(try #require(plan[0]?["Plan"]).faults != [], "\(sql)")
             }
         }

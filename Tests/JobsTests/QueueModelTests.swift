@@ -201,12 +201,11 @@ private struct RandomWalk {
     /// What is not as the model says; nil when everything is.
     func difference() async throws -> String? {
         var found: [UUID: String] = [:]
-        for row in try await fixture.sql(
+        let rows = try await fixture.sql(
             "SELECT id, status::text, attempt::int, max_attempts::int, lease_token FROM jobs")
-        {
-            let token = try row.optionalInt8(4).map { "\($0)" } ?? "-"
-            let text = "\(try row.text(1)) \(try row.int4(2))/\(try row.int4(3)) token \(token)"
-            guard found.updateValue(text, forKey: try row.uuid(0)) == nil else { return "two rows of one job" }
+        for (id, status, attempt, most, token) in try rows.decode((UUID, String, Int32, Int32, Int64?).self) {
+            let text = "\(status) \(attempt)/\(most) token \(token.map { "\($0)" } ?? "-")"
+            guard found.updateValue(text, forKey: id) == nil else { return "two rows of one job" }
         }
         for id in model.ids {
             let entry = model.entries[id]!

@@ -110,6 +110,8 @@ import Values
         (#""type":5"#, "/type"), (#""type":null"#, "/type"), (#""queue":null"#, "/queue"),
         (#""priority":"5""#, "/priority"), (#""priority":null"#, "/priority"), (#""priority":[5]"#, "/priority"),
         (#""run_at":1700000000"#, "/run_at"), (#""max_attempts":true"#, "/max_attempts"),
+        (#""delay_seconds":"1""#, "/delay_seconds"), (#""delay_seconds":1.5"#, "/delay_seconds"),
+        (#""delay_seconds":-1"#, "/delay_seconds"), (#""delay_seconds":31536001"#, "/delay_seconds"),
         (#""timeout_seconds":"1""#, "/timeout_seconds"), (#""backoff":"none""#, "/backoff"),
         (#""backoff":{"kind":5}"#, "/backoff/kind"),
         (#""backoff":{"kind":"fixed","base_seconds":"1"}"#, "/backoff/base_seconds"), (#""tags":"a""#, "/tags"),
@@ -217,12 +219,22 @@ import Values
         #expect(try pointers("{\"type\":\"a\",\"backoff\":\(written)}") == [pointer])
     }
 
+    @Test func `a delay is a number of seconds, and excludes run_at`() throws {
+        #expect(try read(#"{"type":"a","delay_seconds":0}"#).0?.delaySeconds == 0)
+        #expect(try read(#"{"type":"a","delay_seconds":31536000}"#).0?.delaySeconds == 31_536_000)
+        #expect(try read(#"{"type":"a"}"#).0?.delaySeconds == nil)
+        let (_, errors) = try read(#"{"type":"a","delay_seconds":5,"run_at":"2030-01-31T09:30:00Z"}"#)
+        #expect(errors.all.map(\.pointer.text) == ["/delay_seconds"])
+        #expect(errors.all.map(\.detail) == ["excludes `run_at`"])
+    }
+
     // MARK: Tags
 
     @Test(arguments: [
         (#"{}"#, ["/teardown/type"]), ("7", ["/teardown"]), (#"{"type":"a b"}"#, ["/teardown/type"]),
         (#"{"type":"a","queue":1,"x":2}"#, ["/teardown/queue", "/teardown/x"]),
         (#"{"type":"a","run_at":"2030-01-31T09:30:00Z"}"#, ["/teardown/run_at"]),
+        (#"{"type":"a","delay_seconds":5}"#, ["/teardown/delay_seconds"]),
         (#"{"type":"a","teardown":{"type":"b"}}"#, ["/teardown/teardown"]),
         (#"{"type":"a","unique_key":"k","unique_for":"active"}"#, ["/teardown/unique_key", "/teardown/unique_for"]),
     ])

@@ -12,7 +12,7 @@ import Values
 @Suite struct ReaperPlanTests {
     /// Prepares the statement as the pool does, and reads its generic plan.
     private func plan(
-        _ statement: Statement, _ arguments: String, isRun: Bool = false, _ fixture: Fixture
+        _ statement: StatementDefinition, _ arguments: String, isRun: Bool = false, _ fixture: Fixture
     ) async throws -> String {
         try await fixture.hot.withConnection { connection in
             let types = statement.parameterTypes.map(\.description).joined(separator: ", ")
@@ -22,9 +22,7 @@ import Values
             let options = isRun ? "(COSTS OFF, ANALYZE, TIMING OFF)" : "(COSTS OFF)"
             let rows = try await connection.execute(sql: ["EXPLAIN ", options, " EXECUTE p", call].joined())
             _ = try await connection.execute(sql: "DEALLOCATE p")
-            var lines: [String] = []
-            for row in rows { lines.append(try row.text(0)) }
-            return lines.joined(separator: "\n")
+            return try rows.decode(as: String.self).joined(separator: "\n")
         }
     }
 
@@ -57,7 +55,7 @@ import Values
 
     @Test func `reclaim reads leases by block range and everything else by key`() async throws {
         try await withEitherStatistics { fixture in
-            let plan = try await plan(JobStore.reclaim, "500", fixture)
+            let plan = try await plan(JobStore.reclaim.definition, "500", fixture)
             #expect(plan.contains("Tid Range Scan on lease"), "\(plan)")
             #expect(!plan.contains("Seq Scan"), "\(plan)")
             #expect(!plan.contains("Hash Join") && !plan.contains("Merge Join"), "\(plan)")
@@ -66,7 +64,7 @@ import Values
 
     @Test func `promotion finds what is due by its time`() async throws {
         try await withEitherStatistics { fixture in
-            let plan = try await plan(JobStore.promote, "1000, '-infinity'", fixture)
+            let plan = try await plan(JobStore.promote.definition, "1000, '-infinity'", fixture)
             #expect(plan.contains("Index Scan using scheduled_run_at on scheduled"), "\(plan)")
             #expect(plan.contains("Tid Scan on scheduled"), "\(plan)")
             #expect(!plan.contains("Seq Scan"), "\(plan)")
@@ -75,7 +73,7 @@ import Values
 
     @Test func `a fold reads the delta from its block on`() async throws {
         try await withEitherStatistics { fixture in
-            let plan = try await plan(JobStore.fold, "20000, 3", fixture)
+            let plan = try await plan(JobStore.rollUp.definition, "20000, 3", fixture)
             #expect(plan.contains("Tid Range Scan on transition_delta"), "\(plan)")
             #expect(!plan.contains("Seq Scan"), "\(plan)")
         }
@@ -83,7 +81,7 @@ import Values
 
     @Test func `raising a mark reads one row of ready for each subqueue`() async throws {
         try await withEitherStatistics { fixture in
-            for (statement, arguments) in [(JobStore.raise, "1000, '{1,2}'"), (JobStore.sweep, "")] {
+            for (statement, arguments) in [(JobStore.advance.definition, "1000, '{1,2}'"), (JobStore.sweep.definition, "")] {
                 let plan = try await plan(statement, arguments, fixture)
                 #expect(plan.contains("Index Only Scan using ready_subqueue_seq on ready"), "\(plan)")
                 #expect(!plan.contains("Seq Scan on ready"), "\(plan)")
@@ -94,10 +92,9 @@ import Values
     @Test func `removal walks the key of the ended jobs in its order, in old partitions only`() async throws {
         try await withEitherStatistics { fixture in
             let start = "0, '00000000-0000-0000-0000-000000000000', 1000, 24, 168, 24"
-            let plan = try await plan(JobStore.remove, start, isRun: true, fixture)
+            let plan = try await plan(JobStore.remove.definition, start, isRun: true, fixture)
             #expect(!plan.contains("Seq Scan on outcome") && !plan.contains("Seq Scan on job"), "\(plan)")
-            let today = try await fixture.sql("SELECT suffix FROM job_partition ORDER BY starts LIMIT 1").onlyRow()
-                .text(0)
+            let today = try await fixture.sql("SELECT suffix FROM job_partition ORDER BY starts LIMIT 1").decodeOnly(as: String.self)
             let walks = plan.split(separator: "\n").filter { $0.contains("Index Only Scan using outcome_") }
             #expect(walks.contains { $0.contains("outcome_default_pkey") && !$0.contains("never executed") }, "\(plan)")
             #expect(walks.contains { $0.contains(today) && $0.contains("never executed") }, "\(plan)")

@@ -20,11 +20,8 @@ extension Fixture {
     }
 
     func outcomes() async throws -> [String: Int64] {
-        var counts: [String: Int64] = [:]
-        for row in try await sql("SELECT status::text, count(*) FROM outcome GROUP BY 1") {
-            counts[try row.text(0)] = try row.int8(1)
-        }
-        return counts
+        let rows = try await sql("SELECT status::text, count(*) FROM outcome GROUP BY 1")
+        return Dictionary(uniqueKeysWithValues: try rows.decode((String, Int64).self))
     }
 }
 
@@ -111,7 +108,7 @@ extension Fixture {
                 // What a retry does first; it holds the row while the sweep comes by.
                 let subqueue = try await transaction.execute(
                     sql: "DELETE FROM outcome WHERE id = $1 RETURNING subqueue_id", parameters
-                ).onlyRow().int4(0)
+                ).decodeOnly(as: Int32.self)
                 parameters.append(subqueue)
                 _ = try await transaction.execute(
                     sql: "INSERT INTO ready (id, ready_at, subqueue_id, attempt) VALUES ($1, clock_timestamp(), $2, 1)",
@@ -139,12 +136,9 @@ extension Fixture {
                 $0.failedHours = 100
             }
             #expect(try await fixture.sweep(policy, atMost: 4).allSatisfy { $0.count <= 4 })
-            var left: [String] = []
-            for row in try await fixture.sql(
+            let left = try await fixture.sql(
                 "SELECT queue, status::text, count(*) FROM jobs GROUP BY 1, 2 ORDER BY 1, 2")
-            {
-                left.append("\(try row.text(0)) \(try row.text(1)) \(try row.int8(2))")
-            }
+                .decode((String, String, Int64).self).map { "\($0) \($1) \($2)" }
             #expect(
                 left == ["long failed 2", "long succeeded 5", "short failed 2", "usual failed 2", "usual succeeded 2"])
             #expect(try await fixture.countMismatches() == 0)

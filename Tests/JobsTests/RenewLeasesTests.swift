@@ -11,7 +11,7 @@ import Values
         parameters.append(id)
         return try await fixture.sql(
             "SELECT extract(epoch FROM expires_at - clock_timestamp())::float8 FROM lease WHERE id = $1", parameters
-        ).onlyRow().float8(0)
+        ).decodeOnly(as: Double.self)
     }
 
     @Test func `a lease lasts for so long from its renewal on`() async throws {

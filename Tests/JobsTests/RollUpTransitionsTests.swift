@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    /// At every instant the counts are those of the tables.
+    /// I8 of `docs/invariants.md`: at every instant the counts equal those of the tables.
     @Test func `counts stay exact while jobs move and two folders fold`() async throws {
         try await Fixture.use { fixture in
             let end = Flag()

@@ -24,7 +24,7 @@ import Workers
                 WHERE application_name LIKE '% listening' AND datname = current_database() AND state = 'idle'
                     AND query LIKE 'LISTEN%'
                 """
-            ).first?.int4(0)
+            ).decodeFirst(as: Int32.self)
         }
 
         func acknowledge(_ worker: Int64, _ version: Int64) async throws {
@@ -93,7 +93,7 @@ import Workers
                 SELECT count(*) FROM pg_stat_activity
                 WHERE application_name LIKE '% listening' AND datname = current_database()
                 """
-            ).onlyRow().int8(0)
+            ).decodeOnly(as: Int64.self)
             #expect(listening == 1)
             try await waiters.acknowledge(waiters.workers[0], 1)
             for call in calls { await call.value }

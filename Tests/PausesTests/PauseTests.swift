@@ -30,8 +30,7 @@ import Values
     @Test func `the reasons for a wait name the pauses, and undoing these is enough`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
-            let row = try await fixture.sql("SELECT id FROM job").onlyRow()
-            let id = try row.uuid(0)
+            let id: UUID = try await fixture.sql("SELECT id FROM job").decodeOnly()
             func codes() async throws -> [String] { try await fixture.jobs.why(id)?.reasons.map(\.code) ?? [] }
             #expect(try await codes() == ["no_worker_for_queue"])
             _ = try await fixture.setPause(.all, true)

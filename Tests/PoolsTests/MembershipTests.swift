@@ -6,15 +6,14 @@ import Testing
 @testable import Pools
 
 @Suite struct MembershipTests {
-    @Test func `a pool that does not exist has no members`() async throws {
+    @Test func `joining a pool that does not exist has its own result`() async throws {
         try await Fixture.use { fixture in
             let answer = try await fixture.members.join(Fixture.candidate(0), leaseSeconds: 30)
             #expect(answer == .noSuchPool)
         }
     }
 
-    @Test func `of two with the same ordinal one is the member, and the other hears of whom it waits for`() async throws
-    {
+    @Test func `of two workers with one ordinal, one joins, and the other gets the holder`() async throws {
         try await Fixture.use { fixture in
             try await fixture.configurePool()
             let first = try await fixture.joinPool(1)
@@ -37,7 +36,7 @@ import Testing
         }
     }
 
-    @Test func `of many who ask for one ordinal at once one has it`() async throws {
+    @Test func `of many concurrent candidates for an ordinal, one joins`() async throws {
         try await Fixture.use { fixture in
             try await fixture.configurePool()
             let joined = try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -54,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func `an ordinal that was given back is free at once`() async throws {
+    @Test func `a released ordinal is free at once`() async throws {
         try await Fixture.use { fixture in
             try await fixture.configurePool()
             let first = try await fixture.joinPool(0)
@@ -63,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func `what is seen of a pool names who is there, and who is missing`() async throws {
+    @Test func `a pool shows its members and its missing ordinals`() async throws {
         try await Fixture.use { fixture in
             try await fixture.configurePool()
             let leaving = try await fixture.joinPool(0)

@@ -8,7 +8,7 @@ import Values
 @testable import Pools
 
 @Suite struct PoolNotificationTests {
-    private final class Heard: Sendable {
+    private final class Received: Sendable {
         private let events = Mutex<[NotificationListener.Event]>([])
 
         func accept(_ event: NotificationListener.Event) { events.withLock { $0.append(event) } }
@@ -24,38 +24,40 @@ import Values
     private func waitUntil(_ what: String, _ condition: () -> Bool) async throws {
         let deadline = MonotonicInstant.now() + .seconds(20)
         while !condition() {
-            try #require(MonotonicInstant.now() < deadline, "waited in vain until \(what)")
+            try #require(MonotonicInstant.now() < deadline, "timed out waiting until \(what)")
             try await TestLoop.shared.sleep(for: .milliseconds(5))
         }
     }
 
-    @Test func `each change is told once, by the pool's name`() async throws {
+    @Test func `each change sends one notification with the name of the pool`() async throws {
         try await Fixture.use { fixture in
-            let heard = Heard()
+            let received = Received()
             let channel = PoolStore.channel(schema: "jobqueue")
             let listener = NotificationListener(fixture.database.settings, channels: [channel], on: TestLoop.shared) {
-                heard.accept($0)
+                received.accept($0)
             }
             listener.start()
             defer { listener.close() }
-            try await waitUntil("it listens") { heard.isListening }
+            try await waitUntil("it listens") { received.isListening }
 
             try await fixture.configurePool()
             var memberships: [Membership] = []
             for ordinal in 0..<3 as Range<Int32> { memberships.append(try await fixture.joinPool(ordinal)) }
-            try await waitUntil("a definition and three members are told") { heard.payloads.count == 4 }
-            _ = try await fixture.pools.balance()
-            _ = try await fixture.pools.balance()
-            let lease = try await fixture.takeAll(memberships[0])[0]
+            try await waitUntil("a definition and three members are notified") { received.payloads.count == 4 }
+            _ = try await fixture.pools.rebalance()
+            _ = try await fixture.pools.rebalance()
+            let lease = try await fixture.acquireAll(memberships[0])[0]
             try await fixture.members.release([lease], ofPool: memberships[0].poolID)
             try await fixture.members.release([lease], ofPool: memberships[0].poolID)
             try await fixture.members.leave(memberships[0])
             try await fixture.members.deregister(memberships[0])
             try await fixture.members.deregister(memberships[0])
-            try await waitUntil("an assignment, a release, and who leaves are told") { heard.payloads.count >= 8 }
+            try await waitUntil("an assignment, a release and a leaving member are notified") {
+                received.payloads.count >= 8
+            }
             #expect(try await fixture.pools.remove("swarm"))
-            try await waitUntil("the end is told") { heard.payloads.count >= 9 }
-            #expect(heard.payloads == Array(repeating: "swarm", count: 9))
+            try await waitUntil("the removal is notified") { received.payloads.count >= 9 }
+            #expect(received.payloads == Array(repeating: "swarm", count: 9))
         }
     }
 }

@@ -4,18 +4,18 @@ import Testing
 
 @testable import Pools
 
-/// The plans of what members and those who balance do several times a second, as their sessions make them: rows are found
-/// by key, whatever the statistics say.
+/// The plans of the statements that members and rebalancing processes execute several times a second, in sessions like
+/// theirs: rows are found by key, with any statistics.
 @Suite struct PoolPlanTests {
     private func plan(
-        _ statement: Statement, _ arguments: String, in pool: ConnectionPool
+        _ statement: StatementDefinition, _ arguments: String, in pool: ConnectionPool
     ) async throws -> String {
         try await pool.withConnection { connection in
             let types = statement.parameterTypes.map(\.description).joined(separator: ", ")
             _ = try await connection.execute(sql: ["PREPARE p (", types, ") AS ", statement.sql].joined())
             let rows = try await connection.execute(sql: ["EXPLAIN (COSTS OFF) EXECUTE p (", arguments, ")"].joined())
             _ = try await connection.execute(sql: "DEALLOCATE p")
-            return try rows.map { try $0.text(0) }.joined(separator: "\n")
+            return try rows.decode(as: String.self).joined(separator: "\n")
         }
     }
 
@@ -47,26 +47,26 @@ import Testing
         }
     }
 
-    @Test func `a member finds its rows by key`() async throws {
+    @Test func `the statements of a member find rows by key`() async throws {
         let member = "1, 2, '0190163d-8694-739b-aea5-966c26f8ad91'"
         try await withEitherStatistics { fixture in
             for (statement, arguments) in [
-                (PoolStore.renewWorkloads, "1, '{a}', '{1}', 30"), (PoolStore.renewMember, "\(member), 30"),
-                (PoolStore.view, member), (PoolStore.acquire, "\(member), '{a}', 30"),
-                (PoolStore.release, "1, '{a}', '{1}'"), (PoolStore.report, "1, '{a}', '{1}', '{t}', '{1}', '{}'"),
+                (PoolStore.renewWorkloads.definition, "1, '{a}', '{1}', 30"), (PoolStore.renewMember.definition, "\(member), 30"),
+                (PoolStore.view.definition, member), (PoolStore.acquire.definition, "\(member), '{a}', 30"),
+                (PoolStore.release.definition, "1, '{a}', '{1}'"), (PoolStore.report.definition, "1, '{a}', '{1}', '{t}', '{1}', '{}'"),
             ] {
                 let plan = try await plan(statement, arguments, in: fixture.hot)
                 #expect(plan.contains("Index Scan using pool_"), "\(plan)")
                 #expect(!plan.contains("Seq Scan"), "\(plan)")
             }
-            let view = try await plan(PoolStore.view, member, in: fixture.hot)
+            let view = try await plan(PoolStore.view.definition, member, in: fixture.hot)
             #expect(view.contains("pool_workload_owner") && view.contains("pool_workload_holder"), "\(view)")
         }
     }
 
-    @Test func `a look at the pools reads each once`() async throws {
+    @Test func `the scan of the pools has a valid plan and counts them`() async throws {
         try await withEitherStatistics { fixture in
-            _ = try await plan(PoolStore.look, "1", in: fixture.general)
+            _ = try await plan(PoolStore.scan.definition, "1", in: fixture.general)
             #expect(try await fixture.pools.pending().count == 50)
         }
     }

@@ -18,8 +18,8 @@ import Testing
         members.map { member in workloads.count { $0.owner == member } }
     }
 
-    /// The fewest moves that leave everyone with as many as any other or one more, over all ways to choose who has one
-    /// more: what a member has beyond its share has to go, and nothing else.
+    /// The minimum number of moves after which the numbers differ by at most one, over all choices of the members with
+    /// one more: each member loses its surplus, and nothing else.
     private func fewestMoves(_ workloads: [Placement], _ members: [Int32]) -> Int {
         let (share, rest) = workloads.count.quotientAndRemainder(dividingBy: members.count)
         let counts = counts(workloads, members)
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test(arguments: TestSeeds.take(400))
-    func `shares differ by one at most, the fewest workloads move, and the order of the input is of no matter`(
+    func `shares differ by at most one, the fewest workloads move, and the input order does not matter`(
         seed: UInt64
     ) {
         var random = SeededGenerator(seed: seed)
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test(arguments: TestSeeds.take(200))
-    func `whether anything is due is known from the counts alone`(seed: UInt64) {
+    func `the counts alone tell whether a rebalancing is due`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let members = Array(Int32(0)..<Int32.random(in: 1...4, using: &random))
         let workloads = (0..<Int.random(in: 0...9, using: &random)).map { number in
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test(arguments: TestSeeds.take(100))
-    func `after a rolling restart everything is where it was, if the shares are equal`(seed: UInt64) {
+    func `a rolling restart restores the assignment, if the shares are equal`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let size = Int32.random(in: 2...7, using: &random)
         let members = Array(0..<size)
@@ -93,12 +93,12 @@ import Testing
         #expect(workloads == start)
     }
 
-    @Test func `new workloads go to those who have the fewest`() {
+    @Test func `new workloads go to the members with the fewest`() {
         let workloads = [Placement(name: "a", owner: 0), Placement(name: "b"), Placement(name: "c")]
         #expect(Rebalance.changes(of: workloads, among: [0, 1, 2]) == ["b": 1, "c": 2])
     }
 
-    @Test func `who has lost its owner moves, and nobody else`() {
+    @Test func `only workloads without an owner move`() {
         let owners: [Int32] = [0, 0, 1, 1, 2, 2]
         let workloads = zip(Fixture.workloadNames, owners).map { Placement(name: $0, owner: $1, preferredOwner: $1) }
         #expect(Rebalance.changes(of: workloads, among: [0, 2]) == ["c": 0, "d": 2])

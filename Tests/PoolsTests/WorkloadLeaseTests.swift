@@ -7,7 +7,7 @@ import Testing
 @testable import Pools
 
 @Suite struct WorkloadLeaseTests {
-    @Test func `a workload is given to its owner alone, and to one at a time`() async throws {
+    @Test func `only the owner acquires a workload, one holder at a time`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
             #expect(
@@ -16,10 +16,10 @@ import Testing
                 )
                 .sorted()
                     == ["b", "e"])
-            let first = try await fixture.takeAll(memberships[0])
+            let first = try await fixture.acquireAll(memberships[0])
             try await fixture.members.leave(memberships[0])
-            _ = try await fixture.pools.balance()
-            // It is 1's now, and held by 0.
+            _ = try await fixture.pools.rebalance()
+            // It is assigned to 1, and held by 0.
             #expect(try await fixture.owners()[1]?.contains("a") == true)
             #expect(try await fixture.members.acquire(["a"], as: memberships[1], leaseSeconds: 30).isEmpty)
             let waiting = try await fixture.members.renew(memberships[1], [], leaseSeconds: 30)
@@ -34,62 +34,61 @@ import Testing
         }
     }
 
-    @Test func `what has expired is given to the next owner, and the token only grows`() async throws {
+    @Test func `an expired workload is acquired by the next owner with a higher token`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
-            let first = try await fixture.takeAll(memberships[0])
+            let first = try await fixture.acquireAll(memberships[0])
             try await fixture.expire(memberships[0])
-            _ = try await fixture.pools.balance()
-            let second = try await fixture.takeAll(memberships[1])
+            _ = try await fixture.pools.rebalance()
+            let second = try await fixture.acquireAll(memberships[1])
             #expect(second.map(\.name) == ["a", "b", "e"])
             #expect(second.allSatisfy { lease in first.allSatisfy { $0.token < lease.token } })
         }
     }
 
-    @Test func `a token that is outdated changes nothing`() async throws {
+    @Test func `an outdated token changes nothing`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
-            let old = try await fixture.takeAll(memberships[0])
+            let old = try await fixture.acquireAll(memberships[0])
             try await fixture.expire(memberships[0])
-            _ = try await fixture.pools.balance()
+            _ = try await fixture.pools.rebalance()
             let owner = try #require(try await fixture.pools.workloads(of: "swarm").first?.owner)
-            _ = try await fixture.takeAll(memberships[Int(owner)])
+            _ = try await fixture.acquireAll(memberships[Int(owner)])
             let row = "SELECT w::text || xmin FROM pool_workload w WHERE name = 'a'"
-            let before = try await fixture.sql(row).onlyRow().text(0)
+            let before = try await fixture.sql(row).decodeOnly(as: String.self)
 
             #expect(try await fixture.members.renew(memberships[0], [old[0]], leaseSeconds: 300).renewed.isEmpty)
             #expect(try await fixture.members.release([old[0]], ofPool: memberships[0].poolID) == 0)
             let report = WorkloadReport(isRunning: true, restarts: 9, error: "stale")
             #expect(try await fixture.members.report([old[0]: report], ofPool: memberships[0].poolID) == 0)
             #expect(try await fixture.members.acquire(["a"], as: memberships[0], leaseSeconds: 30).isEmpty)
-            #expect(try await fixture.sql(row).onlyRow().text(0) == before)
+            #expect(try await fixture.sql(row).decodeOnly(as: String.self) == before)
         }
     }
 
-    @Test func `a lease that has expired and that nobody has taken can be renewed`() async throws {
+    @Test func `an expired lease that no other member acquired can be renewed`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
-            let leases = try await fixture.takeAll(memberships[0])
+            let leases = try await fixture.acquireAll(memberships[0])
             try await fixture.expire(memberships[0])
             let view = try await fixture.members.renew(memberships[0], leases, leaseSeconds: 30)
             #expect(view.isMember && view.renewed.sorted { $0.name < $1.name } == leases)
-            #expect(try await fixture.pools.balance().changes.isEmpty)
+            #expect(try await fixture.pools.rebalance().changes.isEmpty)
         }
     }
 
-    @Test func `a lease whose answer was lost is given anew, and one that was given back is not renewed`() async throws
-    {
+    @Test func `a lost response is repaired by a new lease, and a released lease is not renewed`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
-            let first = try await fixture.takeAll(memberships[0])
-            let again = try await fixture.takeAll(memberships[0])
+            let first = try await fixture.acquireAll(memberships[0])
+            let again = try await fixture.acquireAll(memberships[0])
             #expect(again.map(\.name) == first.map(\.name) && again[0].token > first[0].token)
             try await fixture.members.release(again, ofPool: memberships[0].poolID)
             #expect(try await fixture.members.renew(memberships[0], again, leaseSeconds: 30).renewed.isEmpty)
         }
     }
 
-    @Test func `who is no member any more is given nothing`() async throws {
+    @Test func `a former member acquires nothing`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
             try await fixture.members.leave(memberships[0])
@@ -99,7 +98,7 @@ import Testing
         }
     }
 
-    @Test func `of two that own a workload one after the other, only one is given it however they race`() async throws {
+    @Test func `of two successive owners that race, only one acquires the workload`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
             for round in 0..<20 {
@@ -122,11 +121,11 @@ import Testing
         }
     }
 
-    @Test func `what is reported is shown while the lease lasts`() async throws {
+    @Test func `a report is shown while the lease lasts`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()
             let id = memberships[0].poolID
-            let lease = try await fixture.takeAll(memberships[0])[0]
+            let lease = try await fixture.acquireAll(memberships[0])[0]
             func shown() async throws -> Workload { try await fixture.pools.workloads(of: "swarm")[0] }
             #expect(try await shown().state == .starting)
             try await fixture.members.report([lease: WorkloadReport(isRunning: true, restarts: 0)], ofPool: id)

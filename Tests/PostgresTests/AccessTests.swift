@@ -64,7 +64,7 @@ import Testing
                 settings, options: .init(size: 1), on: TestLoop.shared, credentials: source.credentials)
             defer { pool.close() }
             func user() async throws -> String {
-                try await pool.execute(sql: "SELECT current_user::text").onlyRow().text(0)
+                try await pool.execute(sql: "SELECT current_user::text").decodeOnly(as: String.self)
             }
             #expect(try await user() == "postgres")
             #expect(source.refresh() == .unchanged)

@@ -37,7 +37,7 @@ import Values
                     group.addTask {
                         var delta = (good: 0, bad: 0)
                         while !stop.isUp {
-                            let result = await outcome { try await pool.execute(Self.one) }
+                            let result = await outcome { try await pool.execute(Self.one()) }
                             if try result.number() == 1 { delta.good += 1 }
                         }
                         return delta
@@ -47,8 +47,8 @@ import Values
                         while !stop.isUp {
                             let result = await outcome {
                                 try await pool.transaction { transaction in
-                                    _ = try await transaction.execute(Self.one)
-                                    return try await transaction.execute(Self.one)
+                                    _ = try await transaction.execute(Self.one())
+                                    return try await transaction.execute(Self.one())
                                 }
                             }
                             if result.error == nil { delta.good += 1 } else { delta.bad += 1 }
@@ -68,7 +68,7 @@ import Values
             #expect(usage.busy == 0 && usage.waiting == 0)
             let sessions = try await pool.execute(
                 sql: "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            ).onlyRow().int8(0)
+            ).decodeOnly(as: Int64.self)
             #expect(sessions <= 3)
             let page = String(decoding: registry.page(), as: UTF8.self)
             #expect(page.contains("\npostgres_pool_busy 0\n"))
@@ -83,14 +83,14 @@ import Values
         options.waitTimeout = .seconds(1)
         options.reconnectPauseMax = .milliseconds(200)
         try await withPool(database.settings, options) { pool in
-            _ = try await pool.execute(Self.one)
+            _ = try await pool.execute(Self.one())
             let sleeping = TestLoop.shared.spawn {
                 let result = await outcome { try await pool.execute(sql: "SELECT pg_sleep(60)") }
                 #expect(result.error?.isUnavailable == true)
             }
             try server.stop(.immediate)
             await sleeping.value
-            let down = await failure { _ = try await pool.execute(Self.one) }
+            let down = await failure { _ = try await pool.execute(Self.one()) }
             guard case .poolExhausted(_, let lastFailure?) = down else {
                 Issue.record("\(String(describing: down))")
                 return
@@ -100,7 +100,7 @@ import Values
             var answer: Result<Rows, PostgresError>
             let deadline = MonotonicInstant.now() + .seconds(30)
             repeat {
-                answer = await outcome { try await pool.execute(Self.one) }
+                answer = await outcome { try await pool.execute(Self.one()) }
             } while answer.error != nil && .now() < deadline
             let number = try answer.number()
             #expect(number == 1)
@@ -121,7 +121,7 @@ import Values
             let served = try await pool.withConnection { _ in
                 try await pool.withConnection { _ in
                     let third = Task(executorPreference: TestLoop.shared) {
-                        await outcome { try await pool.execute(Self.one) }
+                        await outcome { try await pool.execute(Self.one()) }
                     }
                     while pool.lastFailure == nil { await Task.yield() }
                     #expect(pool.lastFailure?.description.contains("too many connections") == true)
@@ -137,7 +137,7 @@ import Values
                     let other = ConnectionPool(
                         database.settings, options: hurried, on: TestLoop.shared, credentials: limited)
                     defer { other.close() }
-                    let refused = await failure { _ = try await other.execute(Self.one) }
+                    let refused = await failure { _ = try await other.execute(Self.one()) }
                     #expect(refused?.isUnavailable == true)
                 }
             }
@@ -152,13 +152,13 @@ import Values
         try await withPool(database.settings, options) { pool in
             try await pool.withConnection { connection in
                 let cancelled = Task(executorPreference: TestLoop.shared) {
-                    await outcome { try await pool.execute(Self.one) }
+                    await outcome { try await pool.execute(Self.one()) }
                 }
                 let late = Task(executorPreference: TestLoop.shared) {
                     await outcome { try await pool.withConnection { _ in } }
                 }
                 while pool.usage.waiting < 2 { await Task.yield() }
-                let tooMany = await failure { _ = try await pool.execute(Self.one) }
+                let tooMany = await failure { _ = try await pool.execute(Self.one()) }
                 guard case .poolExhausted(.zero, _) = tooMany else {
                     Issue.record("\(String(describing: tooMany))")
                     return
@@ -175,7 +175,7 @@ import Values
                 #expect(pool.usage.waiting == 0)
                 #expect(connection.isOpen)
             }
-            _ = try await pool.execute(Self.one)
+            _ = try await pool.execute(Self.one())
         }
     }
 
@@ -186,11 +186,11 @@ import Values
             await withTaskGroup(of: Void.self) { group in
                 for _ in 0..<8 {
                     group.addTask {
-                        while !stop.isUp { _ = await outcome { try await pool.execute(Self.one) } }
+                        while !stop.isUp { _ = await outcome { try await pool.execute(Self.one()) } }
                     }
                 }
                 for _ in 0..<20 {
-                    let result = await outcome { try await pool.transaction { try await $0.execute(Self.one) } }
+                    let result = await outcome { try await pool.transaction { try await $0.execute(Self.one()) } }
                     #expect(result.error == nil)
                 }
                 stop.raise()
@@ -216,13 +216,13 @@ import Values
             try await pool.withConnection { connection in
                 current.withLock { $0 = roles[1] }
                 pool.retireAll()
-                let fresh = try await pool.execute(name).onlyRow().text(0)
+                let fresh = try await pool.execute(name()).decodeOnly(as: String.self)
                 #expect(fresh == roles[1])
-                let held = try await connection.execute(name).onlyRow().text(0)
+                let held = try await connection.execute(name()).decodeOnly(as: String.self)
                 #expect(held == roles[0])
             }
             for _ in 0..<4 {
-                let later = try await pool.execute(name).onlyRow().text(0)
+                let later = try await pool.execute(name()).decodeOnly(as: String.self)
                 #expect(later == roles[1])
             }
         }
@@ -235,7 +235,7 @@ import Values
                 _ = try await connection.execute(sql: "BEGIN")
                 return connection.serverProcessID
             }
-            let second = try await pool.execute(Self.processID).onlyRow().int4(0)
+            let second = try await pool.execute(Self.processID()).decodeOnly(as: Int32.self)
             #expect(first != second)
         }
     }
@@ -245,11 +245,13 @@ import Values
         var options = ConnectionPool.Options(size: 1)
         options.connectionAgeMax = .milliseconds(1)
         try await withPool(database.settings, options) { pool in
-            let first = try await pool.execute(Self.processID).onlyRow().int4(0)
+            let first = try await pool.execute(Self.processID()).decodeOnly(as: Int32.self)
             // The maximum age of a millisecond may not be reached when the first result arrives.
             let deadline = MonotonicInstant.now() + .seconds(30)
             var next = first
-            while next == first, .now() < deadline { next = try await pool.execute(Self.processID).onlyRow().int4(0) }
+            while next == first, .now() < deadline {
+                next = try await pool.execute(Self.processID()).decodeOnly(as: Int32.self)
+            }
             #expect(first != next)
         }
     }
@@ -259,7 +261,7 @@ import Values
         try await withPool(database.settings, ConnectionPool.Options(size: 1)) { pool in
             try await pool.withConnection { _ in
                 let waiting = Task(executorPreference: TestLoop.shared) {
-                    await outcome { try await pool.execute(Self.one) }
+                    await outcome { try await pool.execute(Self.one()) }
                 }
                 while pool.usage.waiting < 1 { await Task.yield() }
                 pool.close()
@@ -268,7 +270,7 @@ import Values
                     return
                 }
             }
-            let error = await failure { _ = try await pool.execute(Self.one) }
+            let error = await failure { _ = try await pool.execute(Self.one()) }
             guard case .closed = error else {
                 Issue.record("\(String(describing: error))")
                 return

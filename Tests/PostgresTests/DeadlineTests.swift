@@ -26,9 +26,9 @@ import Values
             async let slow = outcome {
                 try await connection.execute(sql: "SELECT pg_sleep(0.1)", timeout: .milliseconds(99))
             }
-            async let neighbour = outcome { try await connection.execute(sql: "SELECT pg_sleep(0.3), 5::int8") }
+            async let neighbour = outcome { try await connection.execute(sql: "SELECT 5::int8 FROM pg_sleep(0.3)") }
             let results = await (slow, neighbour)
-            let answer = try results.1.number(1)
+            let answer = try results.1.number()
             #expect(answer == 5)
         }
     }

@@ -6,16 +6,13 @@ import Testing
 @Suite struct ExecuteTests {
     @Test func `a prepared statement returns its parameters`() async throws {
         try await withConnection { connection in
-            let statement = Statement("double", "SELECT 2 * $1, current_setting('search_path')", [.int8])
+            let statement = Statement<Int64>("double", "SELECT 2 * $1, current_setting('search_path')")
             for number: Int64 in 1...3 {
-                var parameters = Parameters()
-                parameters.append(number)
-                let row = try await connection.execute(statement, parameters).onlyRow()
-                #expect(try row.int8(0) == 2 * number)
-                #expect(try row.text(1) == #""jobqueue""#)
+                let rows = try await connection.execute(statement(number))
+                #expect(try rows.decodeOnly((Int64, String).self) == (2 * number, #""jobqueue""#))
             }
             let prepared = try await connection.execute(sql: "SELECT name FROM pg_prepared_statements")
-            #expect(try prepared.onlyRow().text(0) == "double")
+            #expect(try prepared.decodeOnly(as: String.self) == "double")
         }
     }
 
@@ -28,7 +25,7 @@ import Testing
             let connection = try await DatabaseConnection.connect(odd, profile: .hot, on: TestLoop.shared)
             defer { connection.close() }
             func shown(_ name: String) async throws -> String {
-                try await connection.execute(sql: "SHOW \(name)").onlyRow().text(0)
+                try await connection.execute(sql: "SHOW \(name)").decodeOnly(as: String.self)
             }
             #expect(try await shown("search_path") == #""odd ""na\me""#)
             #expect(try await shown("statement_timeout") == "7s")
@@ -39,15 +36,13 @@ import Testing
     }
 
     @Test func `an error among a thousand pipelined statements affects only its own statement`() async throws {
-        let divide = Statement("divide", "SELECT 1000000 / $1", [.int8])
+        let divide = Statement<Int64>("divide", "SELECT 1000000 / $1")
         try await withConnection { connection in
             let results = await withTaskGroup(of: (Int64, Result<Int64, PostgresError>).self) { group in
                 for number in Int64(-500)..<500 {
                     group.addTask {
                         let result = await outcome {
-                            var parameters = Parameters()
-                            parameters.append(number)
-                            return try await connection.execute(divide, parameters).onlyRow().int8(0)
+                            try await connection.execute(divide(number)).decodeOnly(as: Int64.self)
                         }
                         return (number, result)
                     }
@@ -67,16 +62,14 @@ import Testing
 
     /// More than the socket buffers hold in both directions: neither side may wait for the other to read first.
     @Test func `many large statements and results at once do not block each other`() async throws {
-        let echo = Statement("echo", "SELECT $1", [.bytea])
+        let echo = Statement<BinaryBytes>("echo", "SELECT $1")
         try await withConnection { connection in
             let megabyte = [UInt8](repeating: 7, count: 1 << 20)
             let sizes = await withTaskGroup(of: Int?.self) { group in
                 for _ in 0..<48 {
                     group.addTask {
-                        var parameters = Parameters()
-                        parameters.append(bytea: megabyte)
-                        let rows = try? await connection.execute(echo, parameters, timeout: .seconds(60))
-                        return try? rows?.onlyRow().bytes(0).count
+                        let rows = try? await connection.execute(echo(BinaryBytes(megabyte)), timeout: .seconds(60))
+                        return try? rows?.decodeOnly(as: [UInt8].self).count
                     }
                 }
                 return await group.reduce(into: []) { $0.append($1) }
@@ -88,12 +81,10 @@ import Testing
     @Test func `each statement is a transaction of its own`() async throws {
         try await withConnection { connection in
             _ = try await connection.execute(sql: "CREATE TEMP TABLE t (n int8 PRIMARY KEY)")
-            let insert = Statement("insert", "INSERT INTO t VALUES ($1)", [.int8])
-            var one = Parameters()
-            one.append(Int64(1))
-            let rows = try await connection.execute(insert, one)
+            let insert = Statement<Int64>("insert", "INSERT INTO t VALUES ($1)")
+            let rows = try await connection.execute(insert(1))
             #expect(rows.affectedRowCount == 1)
-            let error = await failure { [one] in _ = try await connection.execute(insert, one) }
+            let error = await failure { _ = try await connection.execute(insert(1)) }
             guard case .server(let reported) = error else {
                 Issue.record("\(String(describing: error))")
                 return
@@ -115,7 +106,7 @@ import Testing
             async let orphan = outcome { try await connection.execute(sql: "INSERT INTO child VALUES (1) RETURNING n") }
             async let neighbour = outcome { try await connection.execute(sql: "SELECT 7::int8") }
             let (orphanResult, neighbourResult) = await (orphan, neighbour)
-            #expect(try neighbourResult.number(0) == 7)
+            #expect(try neighbourResult.number() == 7)
             #expect(orphanResult.error?.sqlState == .foreignKeyViolation)
             #expect(try await connection.number("SELECT count(*) FROM child") == 0)
         }
@@ -124,42 +115,20 @@ import Testing
     @Test func `a group is committed completely or not at all`() async throws {
         try await withConnection { connection in
             _ = try await connection.execute(sql: "CREATE TEMP TABLE t (n int8 PRIMARY KEY)")
-            let insert = Statement("insert", "INSERT INTO t VALUES ($1) RETURNING n", [.int8])
-            func insertions(of numbers: [Int64]) -> [(Statement, Parameters)] {
-                numbers.map { number in
-                    var parameters = Parameters()
-                    parameters.append(number)
-                    return (insert, parameters)
-                }
-            }
-            let rows = try await connection.executeGroup(insertions(of: [1, 2, 3]))
-            #expect(try rows.map { try $0.onlyRow().int8(0) } == [1, 2, 3])
-            let error = await failure { _ = try await connection.executeGroup(insertions(of: [4, 2, 5])) }
+            let insert = Statement<Int64>("insert", "INSERT INTO t VALUES ($1) RETURNING n")
+            let rows = try await connection.executeGroup([insert(1), insert(2), insert(3)])
+            #expect(try rows.map { try $0.decodeOnly(as: Int64.self) } == [1, 2, 3])
+            let error = await failure { _ = try await connection.executeGroup([insert(4), insert(2), insert(5)]) }
             #expect(error?.sqlState == .uniqueViolation)
             #expect(try await connection.number("SELECT count(*) FROM t") == 3)
-        }
-    }
-
-    @Test func `parameters of wrong number or type are rejected before they are sent`() async throws {
-        try await withConnection { connection in
-            let statement = Statement("one_number", "SELECT $1", [.int8])
-            for wrong in [Int32(1)] {
-                var parameters = Parameters()
-                parameters.append(wrong)
-                let error = await failure { [parameters] in _ = try await connection.execute(statement, parameters) }
-                #expect(error?.description == "parameter $1 of statement one_number has type int8, but int4 was given")
-            }
-            let error = await failure { _ = try await connection.execute(statement) }
-            #expect(error?.description == "statement one_number has 1 parameters, but 0 were given")
-            #expect(connection.isOpen)
         }
     }
 
     @Test func `a statement that cannot be parsed affects no other statement`() async throws {
         try await withConnection { connection in
             let broken = Statement("broken", "SELECT nothing FROM nowhere")
-            async let first = outcome { try await connection.execute(broken) }
-            async let second = outcome { try await connection.execute(broken) }
+            async let first = outcome { try await connection.execute(broken()) }
+            async let second = outcome { try await connection.execute(broken()) }
             async let third = outcome { try await connection.execute(sql: "SELECT 1::int8") }
             let results = await (first, second, third)
             #expect(results.0.error?.sqlState == .undefinedTable)
@@ -176,13 +145,12 @@ import Testing
             _ = try await connection.execute(sql: "CREATE TABLE t (n int8)")
             _ = try await connection.execute(sql: "INSERT INTO t VALUES (1)")
             let all = Statement("all_of_t", "SELECT * FROM t")
-            let row = try await connection.execute(all).onlyRow()
-            #expect(try row.int8(0) == 1)
+            #expect(try await connection.execute(all()).decodeOnly(as: Int64.self) == 1)
             _ = try await connection.execute(sql: "ALTER TABLE t ADD COLUMN m int8 DEFAULT 2")
-            async let first = outcome { try await connection.execute(all) }
-            async let second = outcome { try await connection.execute(all) }
+            async let first = outcome { try await connection.execute(all()) }
+            async let second = outcome { try await connection.execute(all()) }
             for result in await [first, second] {
-                #expect(try result.number(1) == 2)
+                #expect(try result.get().decodeOnly((Int64, Int64).self).1 == 2)
             }
         }
     }
@@ -190,13 +158,13 @@ import Testing
     @Test func `a deallocated prepared statement is prepared again`() async throws {
         try await withConnection { connection in
             let one = Statement("one", "SELECT 1::int8")
-            _ = try await connection.execute(one)
+            _ = try await connection.execute(one())
             for _ in 0..<3 {
                 _ = try await connection.execute(sql: "DEALLOCATE ALL")
-                async let first = outcome { try await connection.execute(one) }
-                async let second = outcome { try await connection.execute(one) }
+                async let first = outcome { try await connection.execute(one()) }
+                async let second = outcome { try await connection.execute(one()) }
                 for result in await [first, second] {
-                    #expect(try result.number(0) == 1)
+                    #expect(try result.number() == 1)
                 }
             }
         }

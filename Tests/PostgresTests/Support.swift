@@ -31,9 +31,9 @@ func outcome<Value: Sendable>(
 }
 
 extension Result where Success == Rows, Failure == PostgresError {
-    /// The number in a column of the only row.
-    func number(_ column: Int = 0) throws -> Int64 {
-        try get().onlyRow().int8(column)
+    /// The only value.
+    func number() throws -> Int64 {
+        try get().decodeOnly()
     }
 }
 
@@ -46,7 +46,7 @@ extension Result where Failure == PostgresError {
 extension DatabaseConnection {
     /// The only value of a query.
     func number(_ sql: String) async throws -> Int64 {
-        try await execute(sql: sql).onlyRow().int8(0)
+        try await execute(sql: sql).decodeOnly(as: Int64.self)
     }
 }
 

@@ -16,14 +16,12 @@ import Testing
             defer { connection.close() }
             let isEncrypted = try await connection.execute(
                 sql: "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
-            ).onlyRow().bool(0)
+            ).decodeOnly(as: Bool.self)
             #expect(isEncrypted)
-            let filler = Statement("filler", "SELECT repeat('x', $1)", [.int4])
+            let filler = Statement<Int32>("filler", "SELECT repeat('x', $1)")
             for size in Array(stride(from: Int32(7_900), to: 17_000, by: 97)) + [60_000, 120_000, 1_000_000] {
-                var parameters = Parameters()
-                parameters.append(size)
-                let rows = try await connection.execute(filler, parameters, timeout: .seconds(20))
-                let length = try rows.onlyRow().bytes(0).count
+                let rows = try await connection.execute(filler(size), timeout: .seconds(20))
+                let length = try rows.decodeOnly(as: [UInt8].self).count
                 #expect(length == Int(size))
             }
         }

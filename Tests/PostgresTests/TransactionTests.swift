@@ -7,7 +7,7 @@ import Testing
     private struct Refusal: Error {}
 
     private func count(_ connection: DatabaseConnection) async throws -> Int64 {
-        try await connection.execute(sql: "SELECT count(*) FROM t").onlyRow().int8(0)
+        try await connection.execute(sql: "SELECT count(*) FROM t").decodeOnly(as: Int64.self)
     }
 
     private func withTable(_ body: @Sendable (DatabaseConnection) async throws -> Void) async throws {
@@ -24,7 +24,7 @@ import Testing
                 async let second = outcome { try await transaction.execute(sql: "INSERT INTO t VALUES (2)") }
                 for result in await [first, second] { #expect(result.error == nil) }
                 let level = try await transaction.execute(sql: "SHOW transaction_isolation")
-                return try level.onlyRow().text(0)
+                return try level.decodeOnly(as: String.self)
             }
             #expect(value == "serializable")
             #expect(try await count(connection) == 2)
@@ -63,9 +63,9 @@ import Testing
             let one = Statement("one", "SELECT 1::int8")
             let two = Statement("two", "SELECT 2::int8")
             let rows = try await connection.transaction { transaction in
-                try await transaction.executeGroup([(one, Parameters()), (two, Parameters())])
+                try await transaction.executeGroup([one(), two()])
             }
-            #expect(try rows.map { try $0.onlyRow().int8(0) } == [1, 2])
+            #expect(try rows.map { try $0.decodeOnly(as: Int64.self) } == [1, 2])
         }
     }
 

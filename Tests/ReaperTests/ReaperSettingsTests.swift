@@ -14,7 +14,7 @@ import Testing
         return (settings, reader.problems)
     }
 
-    @Test func `with nothing but a database everything has its default`() {
+    @Test func `with only a database every setting has its default`() {
         let (settings, problems) = read([:])
         #expect(problems.isEmpty)
         #expect(settings.reclaimInterval == .seconds(60))
@@ -25,7 +25,7 @@ import Testing
         #expect(settings.sessions.schema == "jobqueue")
     }
 
-    @Test func `what is set is what counts`() {
+    @Test func `a configured value overrides the default`() {
         let (settings, problems) = read([
             "REAPER_INTERVAL_SECONDS": "5", "REAPER_PROMOTE_INTERVAL_SECONDS": "0.5", "RETENTION_FAILED_HOURS": "1000",
             "RETENTION_SUCCEEDED_HOURS": "1", "RETENTION_CANCELLED_HOURS": "2", "RETENTION_INTERVAL_SECONDS": "60",
@@ -48,7 +48,7 @@ import Testing
         ("RETENTION_SUCCEEDED_HOURS", "1.5"), ("DATABASE_POOL_SIZE", "2"), ("DATABASE_SCHEMA", "a b"),
         ("DATABASE_SCHEMA", "1a"), ("LOG_LEVEL", "loud"), ("LOG_FORMAT", "xml"),
     ])
-    func `a wrong value is a problem that names the variable`(name: String, value: String) {
+    func `an invalid value is a problem that names the variable`(name: String, value: String) {
         let (_, problems) = read([name: value])
         #expect(problems.map(\.setting) == [name])
     }

@@ -13,7 +13,7 @@ import Workers
     private let log = CollectedLog()
     private var logger: Logger { Logger(component: "reaper", level: .info, sink: log) }
 
-    @Test func `each lease that is taken back is a line with all that one needs to look into it`() async throws {
+    @Test func `each reclaimed lease is one log line with its job and worker`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(2) { $0.queue = "mail" }
             try await fixture.leaseExpired(2, worker: 5)
@@ -30,7 +30,7 @@ import Workers
         }
     }
 
-    @Test func `the reclaimer loops over its batches, and asks to run when the next lease expires`() async throws {
+    @Test func `the reclaimer processes several batches, and is due when the next lease expires`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1_201)
             try await fixture.leaseExpired(1_200, worker: 5)
@@ -45,7 +45,7 @@ import Workers
         }
     }
 
-    @Test func `the promoter loops over its batches, and asks to run when the next job is due`() async throws {
+    @Test func `the promoter processes several batches, and is due when the next job is`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(2_500) { $0.runAt = .now() + .seconds(600) }
             try await fixture.makeDue()
@@ -59,49 +59,49 @@ import Workers
         }
     }
 
-    @Test func `marks rise by what was folded, from the second run on`() async throws {
+    @Test func `low-water marks advance with the rolled-up deltas, from the second run on`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1_000)
             let activity = SharedActivity()
-            var folder = TransitionRollup(store: fixture.jobs, activity: activity)
-            var raiser = LowWaterMarkAdvancer(store: fixture.jobs, activity: activity)
-            #expect(try await raiser.runOnce().dueIn == nil)
+            var rollup = TransitionRollup(store: fixture.jobs, activity: activity)
+            var advancer = LowWaterMarkAdvancer(store: fixture.jobs, activity: activity)
+            #expect(try await advancer.runOnce().dueIn == nil)
             try await fixture.lease(900, seconds: 60)
-            #expect(try await folder.runOnce().dueIn == TransitionRollup.busyInterval)
-            let busy = try await raiser.runOnce()
+            #expect(try await rollup.runOnce().dueIn == TransitionRollup.busyInterval)
+            let busy = try await advancer.runOnce()
             #expect(busy.raised == 1 && busy.dueIn == LowWaterMarkAdvancer.busyInterval)
-            #expect(try await folder.runOnce().dueIn == nil)
-            let idle = try await raiser.runOnce()
+            #expect(try await rollup.runOnce().dueIn == nil)
+            let idle = try await advancer.runOnce()
             #expect(idle.raised == 0 && idle.dueIn == nil)
         }
     }
 
-    @Test func `a job that is hidden behind a mark is found, and told`() async throws {
+    @Test func `a job hidden below a low-water mark is found and reported`() async throws {
         try await Fixture.use { fixture in
             try await fixture.enqueue(1)
             try await fixture.sql("UPDATE subqueue SET low_water_mark = 1000000")
-            var raiser = LowWaterMarkAdvancer(store: fixture.jobs, activity: SharedActivity())
-            let report = try await raiser.runOnce()
+            var advancer = LowWaterMarkAdvancer(store: fixture.jobs, activity: SharedActivity())
+            let report = try await advancer.runOnce()
             #expect(report.lowered == 1 && report.isNotable)
             #expect(try await fixture.number("SELECT low_water_mark FROM subqueue") == 1)
         }
     }
 
-    @Test func `counts are folded, run after run`() async throws {
+    @Test func `each run rolls up the transition deltas`() async throws {
         try await Fixture.use { fixture in
-            var folder = TransitionRollup(store: fixture.jobs, activity: SharedActivity())
+            var rollup = TransitionRollup(store: fixture.jobs, activity: SharedActivity())
             for _ in 0..<12 {
                 try await fixture.enqueue(1)
-                _ = try await folder.runOnce()
+                _ = try await rollup.runOnce()
             }
             // A sweep is among them, so no row that vacuum has let in below the floor is left for long.
-            for _ in 0..<DeltaScanCursor.sweepEvery { _ = try await folder.runOnce() }
+            for _ in 0..<DeltaScanCursor.sweepEvery { _ = try await rollup.runOnce() }
             #expect(try await fixture.count("transition_delta") == 0)
             #expect(try await fixture.number("SELECT sum(n)::bigint FROM transition_count") == 12)
         }
     }
 
-    @Test func `a dead worker is a line, and is told once`() async throws {
+    @Test func `a dead worker is logged once`() async throws {
         try await Fixture.use { fixture in
             let worker = WorkerDescription(
                 incarnation: UUID(high: 1, low: 1), name: "w-1", host: "h-1", version: "0", queues: nil, concurrency: 1)
@@ -117,7 +117,7 @@ import Workers
         }
     }
 
-    @Test func `partitions are made ahead once`() async throws {
+    @Test func `partitions are created ahead, once`() async throws {
         try await Fixture.use { fixture in
             let keeper = PartitionKeeper(store: fixture.jobs, partitionDays: 1)
             let partitions = try await fixture.count("job_partition")
@@ -139,23 +139,23 @@ import Workers
         }
     }
 
-    @Test func `a sweep over many jobs is spread over runs, and begins anew when it is through`() async throws {
+    @Test func `a sweep over many jobs takes several runs, and the next sweep starts again`() async throws {
         try await Fixture.use { fixture in
             let perRun = Int(RetentionCleaner.batchMax) * RetentionCleaner.batchesMax
             try await fixture.insertEnded(perRun + 500, as: .succeeded, createdAgo: "48 hours")
             let policy = RetentionPolicy(succeededHours: 24, failedHours: 168, cancelledHours: 24)
-            var sweeper = RetentionCleaner(store: fixture.jobs, policy: policy)
-            let first = try await sweeper.runOnce()
+            var cleaner = RetentionCleaner(store: fixture.jobs, policy: policy)
+            let first = try await cleaner.runOnce()
             #expect(first.removed == perRun && first.dueIn == .zero)
-            let second = try await sweeper.runOnce()
+            let second = try await cleaner.runOnce()
             #expect(second.removed == 500 && second.dueIn == nil)
             #expect(try await fixture.count("outcome") == 0)
-            let third = try await sweeper.runOnce()
+            let third = try await cleaner.runOnce()
             #expect(third.removed == 0 && !third.isNotable)
         }
     }
 
-    @Test func `idempotency keys of yesterday are forgotten, those of today stay`() async throws {
+    @Test func `idempotency keys older than a day are pruned, newer ones stay`() async throws {
         try await Fixture.use { fixture in
             for number in 0..<3 {
                 let request = IdempotentRequest(key: "key \(number)", digest: [UInt8(number)])

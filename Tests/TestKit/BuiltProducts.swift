@@ -1,13 +1,13 @@
 import EventLoop
 import Glibc
 
-/// What the build left beside the test bundle, and programs of the system.
+/// The binaries of the build beside the test bundle, and programs of the system.
 public enum BuiltProducts {
     public struct Missing: Error, CustomStringConvertible {
         public let description: String
     }
 
-    /// The directory that holds the running test bundle, and so the binaries of the same build.
+    /// The directory of the running test bundle, and thus of the binaries of the same build.
     public static var directory: String {
         guard let bundle = realpath("/proc/self/exe", nil) else { return "." }
         defer { free(bundle) }
@@ -15,7 +15,7 @@ public enum BuiltProducts {
         return String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
     }
 
-    /// The file of one of our binaries (`jobqueue-api`), of a program in PATH (`sleep`), or of a path (`/bin/true`).
+    /// The path of one of our binaries (`jobqueue-api`), of a program in PATH (`sleep`), or of a path (`/bin/true`).
     public static func find(_ name: String) throws(Missing) -> String {
         let searchPath = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
         if name.hasPrefix("jobqueue-") {

@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// Runs a program to its end, for preparing what a test needs. It blocks the calling thread.
+/// Runs a program until it exits, for the preparation of a test. It blocks the calling thread.
 struct Command {
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }
 
-    /// - Returns: what the program wrote to its standard output.
-    /// - Throws: `Failure` with the end of its output, if it exits with another code than 0.
+    /// - Returns: the standard output of the program.
+    /// - Throws: `Failure` with the end of its output, if it does not exit with 0.
     @discardableResult
     static func run(_ arguments: [String]) throws(Failure) -> String {
         let ends = try makePipe()
@@ -29,8 +29,8 @@ struct Command {
         return output
     }
 
-    /// Starts a program that lives on its own. `input` becomes its standard input, `output` its standard output and
-    /// error; nil stands for `/dev/null`.
+    /// Starts a program without waiting for it. `input` is its standard input, `output` its standard output and error;
+    /// nil: `/dev/null`.
     static func spawn(_ arguments: [String], input: Int32?, output: Int32?) throws(Failure) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -69,7 +69,7 @@ struct Command {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// A pipe whose ends stay in this process, unless `spawn` is given one of them.
+    /// A pipe whose ends are not inherited by children, except an end that is passed to `spawn`.
     static func makePipe() throws(Failure) -> (read: Int32, write: Int32) {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw Failure(description: "pipe: \(String(cString: strerror(errno)))") }

@@ -2,13 +2,13 @@ public import EventLoop
 import Synchronization
 import Values
 
-/// A proxy for one server that can misbehave as networks do. It lives on `TestLoop`.
+/// A proxy for one server that simulates network failures. It runs on `TestLoop`.
 public final class FaultyProxy: Sendable {
     public enum Fault: Sendable, Equatable {
         case none
-        /// Bytes are taken and vanish, in both directions; no connection is closed.
+        /// Bytes are read and dropped, in both directions; no connection is closed.
         case silence
-        /// Requests are passed on, and the connection is closed once this many bytes of answers have been.
+        /// Requests are forwarded, and the connection is closed after this number of bytes of responses.
         case cutAnswers(afterBytes: Int)
     }
 
@@ -22,7 +22,7 @@ public final class FaultyProxy: Sendable {
         var sockets: [Socket] = []
     }
 
-    /// Starts to listen. Call it on `TestLoop`.
+    /// Starts listening. Call it on `TestLoop`.
     public init(to target: SocketAddress) throws(SystemError) {
         self.target = target
         listener = try Listener(address: .loopback(port: 0))
@@ -30,7 +30,7 @@ public final class FaultyProxy: Sendable {
         TestLoop.shared.spawn { await self.acceptAll() }
     }
 
-    /// What happens to all connections from now on.
+    /// The behaviour of all connections from now on.
     public var fault: Fault {
         get { state.withLock { $0.fault } }
         set { state.withLock { $0.fault = newValue } }
@@ -84,7 +84,7 @@ public final class FaultyProxy: Sendable {
         }
     }
 
-    /// How many of the bytes are passed on, and whether the connection ends with them.
+    /// The number of bytes to forward, and whether the connection ends with them.
     private func passage(of count: Int, areAnswers: Bool) -> (byteCount: Int, isLast: Bool) {
         state.withLock { state in
             switch state.fault {

@@ -2,7 +2,7 @@ import EventLoop
 import Synchronization
 import Values
 
-/// A question with several possible answerers, one of them perhaps the clock: the first answer counts.
+/// A value that several sources may provide, one of them perhaps a timeout: the first value counts.
 final class FirstAnswer<Value: Sendable>: Sendable {
     private enum State {
         case open
@@ -12,7 +12,7 @@ final class FirstAnswer<Value: Sendable>: Sendable {
 
     private let state = Mutex(State.open)
 
-    /// Answers, unless somebody has.
+    /// Provides the value, unless there is one.
     func give(_ value: Value) {
         let continuation = state.withLock { state -> CheckedContinuation<Value, Never>? in
             switch state {
@@ -28,7 +28,7 @@ final class FirstAnswer<Value: Sendable>: Sendable {
         continuation?.resume(returning: value)
     }
 
-    /// Answers with `value` when `duration` has passed.
+    /// Provides `value` after `duration`.
     func give(_ value: Value, after duration: Duration) {
         let deadline = MonotonicInstant.now() + duration
         TestLoop.shared.execute {
@@ -36,7 +36,7 @@ final class FirstAnswer<Value: Sendable>: Sendable {
         }
     }
 
-    /// Waits for the first answer. For one task only.
+    /// Waits for the first value. For one task only.
     func take() async -> Value {
         await withCheckedContinuation { continuation in
             let value = state.withLock { state -> Value? in

@@ -30,12 +30,12 @@ extension Fixture {
         try await configurePool(size: count)
         var memberships: [Membership] = []
         for ordinal in 0..<count { memberships.append(try await joinPool(ordinal)) }
-        _ = try await pools.balance()
+        _ = try await pools.rebalance()
         return memberships
     }
 
     /// Takes the workloads that are the member's own and free.
-    public func takeAll(_ membership: Membership) async throws -> [WorkloadLease] {
+    public func acquireAll(_ membership: Membership) async throws -> [WorkloadLease] {
         let view = try await members.renew(membership, [], leaseSeconds: 30)
         return try await members.acquire(
             view.entries.filter(\.isOwn).map(\.name), as: membership, leaseSeconds: 30
@@ -74,5 +74,5 @@ extension Fixture {
 
 /// The pool did not take a candidate that the test counts on.
 public struct NotJoined: Error {
-    public let answer: JoinAnswer
+    public let answer: JoinResult
 }

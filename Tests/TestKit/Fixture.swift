@@ -94,7 +94,7 @@ public struct Fixture: Sendable {
             WHERE datname = current_database() AND wait_event_type = 'Lock' AND position($1 IN query) > 0
             """
         try await waitUntil("a statement with \"\(text)\" waits for a lock") { [parameters] in
-            try await sql(blocked, parameters).onlyRow().int8(0) > 0
+            try await sql(blocked, parameters).decodeOnly(as: Int64.self) > 0
         }
     }
 
@@ -120,7 +120,7 @@ public struct Fixture: Sendable {
 
     /// The only value of a query.
     public func number(_ sql: String) async throws -> Int64 {
-        try await self.sql(sql).onlyRow().int8(0)
+        try await self.sql(sql).decodeOnly(as: Int64.self)
     }
 
     /// The number of rows of a table.
@@ -139,8 +139,6 @@ public struct Fixture: Sendable {
 
     /// The first column of each row.
     public func ids(_ sql: String) async throws -> Set<UUID> {
-        var ids: Set<UUID> = []
-        for row in try await self.sql(sql) { ids.insert(try row.uuid(0)) }
-        return ids
+        Set(try await self.sql(sql).decode(as: UUID.self))
     }
 }

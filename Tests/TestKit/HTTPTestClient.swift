@@ -2,15 +2,15 @@ import EventLoop
 import Synchronization
 import Values
 
-/// Requests to one server, one connection each.
+/// Sends requests to a server on the loopback address, each on its own connection.
 public struct HTTPTestClient: Sendable {
-    /// Sent with every request that does not name one of the same name itself.
+    /// Headers of every request; a header of the request with the same name replaces one.
     public var headers: [(name: String, value: String)]
     /// The value of `Host`.
     private let authority: String
     private let open: @Sendable () async throws -> HTTPTestConnection
 
-    /// To a port of the loopback address. `key` becomes `Authorization: Bearer key`.
+    /// - Parameter key: sent as `Authorization: Bearer key`.
     public init(port: UInt16, key: String? = nil) {
         self.init(authority: "127.0.0.1:\(port)", key: key) { try await HTTPTestConnection.open(port: port) }
     }
@@ -33,7 +33,7 @@ public struct HTTPTestClient: Sendable {
         headers = key.map { [("Authorization", "Bearer \($0)")] } ?? []
     }
 
-    /// Sends one request, with `Content-Type: application/json` when it has a body, and returns its final answer.
+    /// Sends one request, with `Content-Type: application/json` if it has a body, and returns the final response.
     public func request(
         _ method: String, _ target: String, headers: [(name: String, value: String)] = [], body: String? = nil,
         within duration: Duration = .seconds(10)
@@ -58,12 +58,12 @@ public struct HTTPTestClient: Sendable {
         try await request("POST", target, body: body)
     }
 
-    /// A connection for keep-alive, pipelining, and bytes that no well-behaved client would send.
+    /// A connection for keep-alive, pipelining, and malformed bytes.
     public func connect() async throws -> HTTPTestConnection {
         try await open()
     }
 
-    /// The bytes of one request, as `request` sends them.
+    /// The bytes that `request` sends.
     public func message(
         _ method: String, _ target: String, headers: [(name: String, value: String)] = [], body: String? = nil
     ) -> String {
@@ -108,7 +108,7 @@ public final class HTTPTestConnection: Sendable {
         try await TestLoop.run { [stream] in try await stream.write(bytes, deadline: .now() + duration) }
     }
 
-    /// The next answer; interim ones (1xx, but 101) are passed over unless `interim`.
+    /// The next response; interim responses (1xx except 101) are skipped unless `interim`.
     public func response(
         to method: String = "GET", interim: Bool = false, within duration: Duration = .seconds(10)
     ) async throws -> HTTPTestResponse {
@@ -129,7 +129,7 @@ public final class HTTPTestConnection: Sendable {
         }
     }
 
-    /// All bytes until the server closes. Throws when it does not within `duration`.
+    /// All bytes until the server closes the connection. Throws if it does not within `duration`.
     public func rest(within duration: Duration = .seconds(10)) async throws -> [UInt8] {
         try await TestLoop.run { [self] in
             let deadline = MonotonicInstant.now() + duration
@@ -152,7 +152,7 @@ public final class HTTPTestConnection: Sendable {
         }
     }
 
-    /// Tells the server that no more will come; reading goes on.
+    /// Closes the sending side; responses can still be read.
     public func closeWriting() async {
         await TestLoop.run { [stream] in stream.closeWriting() }
     }

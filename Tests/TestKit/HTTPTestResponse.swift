@@ -1,15 +1,15 @@
 public import JSON
 
-/// An answer as it came over the wire.
+/// A response as received.
 public struct HTTPTestResponse: Sendable {
     public var status: Int
     public var reason: String
-    /// In the order of arrival, names as they were written.
+    /// In the order of arrival, with the names as received.
     public var headers: [(name: String, value: String)]
-    /// Without the framing of chunks.
+    /// The body, without the framing of chunks.
     public var body: [UInt8]
 
-    /// The value of the only header of that name, in any case of letters; nil when there is none or more than one.
+    /// The value of the single header with that name, case-insensitive; nil if there is none or more than one.
     public subscript(name: String) -> String? {
         let values = headers.filter { $0.name.lowercased() == name.lowercased() }
         return values.count == 1 ? values[0].value : nil
@@ -22,7 +22,7 @@ public struct HTTPTestResponse: Sendable {
     }
 }
 
-/// What came instead of an answer.
+/// The failure to read a response.
 public struct HTTPTestFailure: Error, CustomStringConvertible {
     public let description: String
 
@@ -33,18 +33,18 @@ public struct HTTPTestFailure: Error, CustomStringConvertible {
     }
 }
 
-/// Reads answers from bytes. It shares no code with the server or client under test, so that both cannot be wrong
-/// in the same way; it accepts only what they ought to send (RFC 9112).
+/// Reads responses from bytes. It shares no code with the server or client under test, so that it does not repeat their
+/// errors. It accepts only conforming responses (RFC 9112).
 struct HTTPTestResponseReader {
     enum Outcome {
         case needsMore
-        /// The answer, and how many bytes it took.
+        /// The response and its length in bytes.
         case response(HTTPTestResponse, length: Int)
     }
 
-    /// HEAD is answered without a body, whatever the headers say.
+    /// A response to HEAD has no body, regardless of its headers.
     var requestMethod: String
-    /// The peer has closed: what has come is all.
+    /// The peer has closed the connection: no more bytes will arrive.
     var isEnd: Bool
 
     func read(_ bytes: [UInt8]) throws(HTTPTestFailure) -> Outcome {
@@ -73,7 +73,7 @@ struct HTTPTestResponseReader {
     }
 
     private func parseHead(_ bytes: [UInt8], end: Int) throws(HTTPTestFailure) -> HTTPTestResponse {
-        // Split as bytes: a Swift String sees CR LF as one character.
+        // Split as bytes, because CR LF is one Character of a String.
         let lines = Self.lines(bytes[..<end])
         let statusLine = lines[0].split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
         guard statusLine.count == 3, statusLine[0] == "HTTP/1.1", statusLine[1].utf8.count == 3,
@@ -91,7 +91,7 @@ struct HTTPTestResponseReader {
         return response
     }
 
-    /// The body and where it ends; nil when more is needed.
+    /// The body and its end; nil if more bytes are needed.
     private func parseChunks(_ bytes: [UInt8], from start: Int) throws(HTTPTestFailure) -> ([UInt8], Int)? {
         let lineEnd = Array("\r\n".utf8)
         var body: [UInt8] = []

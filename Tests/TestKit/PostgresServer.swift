@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// A PostgreSQL of the tests' own, in a temporary directory, on a Unix socket there and on a port of the loopback
+/// A PostgreSQL server for tests, in a temporary directory, on a Unix socket there and on a port of the loopback
 /// interface. It ends with the process that started it, however that ends.
 ///
-/// The disk is not waited for (`fsync=off`), which survives a kill of the server though not of the machine.
+/// It does not wait for the disk (`fsync=off`): data survive a kill of the server, but not of the machine.
 ///
-/// PostgreSQL refuses to run as root; then it runs as the user `postgres`, or else `nobody`.
+/// PostgreSQL does not run as root: the tests of root start it as the user `postgres`, otherwise as `nobody`.
 public final class PostgresServer: Sendable {
-    /// The server that most tests share; started by the first that asks for it.
+    /// The server that most tests share; the first use starts it.
     public static var shared: PostgresServer {
         get throws {
             try UnitTests.cancel(becauseOf: "PostgreSQL")
@@ -21,18 +21,18 @@ public final class PostgresServer: Sendable {
     public let directory: String
     public let port: UInt16
 
-    /// Where the server's programs are.
+    /// The directory of the server's programs.
     private static let programs: String = {
         let configured = try? Command.run(["pg_config", "--bindir"])
         return configured.map { String($0.prefix { !$0.isNewline }) } ?? "/usr/lib/postgresql/15/bin"
     }()
 
-    /// The words in front of a command that make it run as a user who is not root.
+    /// The command prefix that runs a program as a user other than root.
     private let asUser: [String]
 
     /// - Parameters:
-    ///   - isDurable: waits for the disk at each commit, as in production.
-    ///   - hasTLS: takes TLS connections too, with a certificate for `localhost` and 127.0.0.1 that it signed itself
+    ///   - isDurable: wait for the disk at each commit, as in production.
+    ///   - hasTLS: also accept TLS connections, with a self-signed certificate for `localhost` and 127.0.0.1
     ///     (`certificateFile`).
     ///   - parameters: further lines for `postgresql.conf`.
     public init(isDurable: Bool = false, hasTLS: Bool = false, parameters: [String: String] = [:]) throws {
@@ -64,16 +64,16 @@ public final class PostgresServer: Sendable {
 
     private var data: String { "\(directory)/data" }
 
-    /// Starts the server after `stop`, and returns when it takes connections.
+    /// Starts the server after `stop`, and returns when it accepts connections.
     public func start() throws {
-        // Its output goes to the log, and not to a pipe that would never end.
+        // Its output goes to the log: a pipe would never end.
         try run(["\(Self.programs)/pg_ctl", "-D", data, "-l", "\(directory)/log", "-w", "-t", "60", "-s", "start"])
     }
 
     public enum StopMode: String, Sendable {
-        /// Ends all sessions, and shuts down in order.
+        /// Terminates all sessions, and shuts down in order.
         case fast
-        /// As a crash would: without a checkpoint.
+        /// Stops without a checkpoint, like a crash.
         case immediate
     }
 
@@ -81,22 +81,22 @@ public final class PostgresServer: Sendable {
         try run(["\(Self.programs)/pg_ctl", "-D", data, "-m", mode.rawValue, "-w", "-t", "60", "-s", "stop"])
     }
 
-    /// For `DatabaseSettings` and `DATABASE_URL`.
+    /// The URL for `DatabaseSettings` and `DATABASE_URL`.
     public func url(database: String) -> String {
         "postgresql://postgres@/\(database)?host=\(directory)&port=\(port)"
     }
 
-    /// The same by way of a port of the loopback interface: the server's own, or that of a proxy.
+    /// The URL with a port of the loopback interface: that of the server or of a proxy.
     public func tcpURL(database: String, port: UInt16? = nil) -> String {
         "postgresql://postgres@127.0.0.1:\(port ?? self.port)/\(database)?sslmode=prefer"
     }
 
-    /// What the server has written to its log.
+    /// The content of the server's log.
     public func log() throws -> String {
         try Command.run(["cat", "\(directory)/log"])
     }
 
-    /// The certificate of a server with TLS, which is also its own authority.
+    /// The certificate of a server with TLS; it is also its own authority.
     public var certificateFile: String { "\(directory)/server.crt" }
 
     private func makeCertificate() throws {
@@ -128,8 +128,8 @@ public final class PostgresServer: Sendable {
         return ["setpriv", "--reuid=\(user)", "--regid=\(group)", "--clear-groups", "--"]
     }
 
-    /// A shell waits until the pipe that only this process holds is closed, by exit or by death, then stops the server
-    /// and removes its files.
+    /// Starts a shell that waits for the end of this process (the end of a pipe that only this process holds), then
+    /// stops the server and removes its files.
     private static func endWithThisProcess(directory: String, asUser: [String]) throws {
         let ends = try Command.makePipe()
         defer { close(ends.read) }

@@ -6,9 +6,9 @@ import Synchronization
 public final class Services: Sendable {
     private let started = Mutex<[ServiceProcess]>([])
 
-    /// Starts one of our binaries, or another program, with `environment` and nothing else but PATH.
+    /// Starts one of our binaries, or another program, with only `environment` and PATH.
     ///
-    /// Throws `BuiltProducts.Missing` when there is no such program, and `SystemError` when the kernel refuses.
+    /// Throws `BuiltProducts.Missing` if there is no such program, and `SystemError` if it cannot be started.
     public func start(
         _ name: String, _ arguments: [String] = [], environment: [String: String] = [:],
         workingDirectory: String? = nil
@@ -29,9 +29,9 @@ public final class Services: Sendable {
     }
 }
 
-/// Runs `body`, then kills every program that it has started, however it ended: none outlives its test.
+/// Runs `body`, then kills every program that it started, also after an error: none outlives its test.
 ///
-/// The programs live as long as `body`, also those that it has no reference to any more.
+/// The programs run until the end of `body`, also those without a reference.
 public func withServices<Value>(
     isolation: isolated (any Actor)? = #isolation, _ body: (Services) async throws -> Value
 ) async throws -> Value {

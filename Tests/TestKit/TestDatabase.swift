@@ -1,14 +1,14 @@
 public import Postgres
 internal import Synchronization
 
-/// A database of a test's or suite's own on the shared server.
+/// The database of one test or suite on the shared server.
 ///
-/// `migrated()` copies one that was migrated once, which takes tens of milliseconds.
+/// `migrated()` copies a migrated template database, which takes tens of milliseconds.
 public struct TestDatabase: Sendable {
     public let name: String
     public let server: PostgresServer
 
-    /// The URL by Unix socket.
+    /// The URL with the Unix socket.
     public var url: String { server.url(database: name) }
 
     /// Settings for `DatabaseConnection` and `ConnectionPool`.
@@ -29,8 +29,8 @@ public struct TestDatabase: Sendable {
         return try await create(from: template.value, on: server)
     }
 
-    /// With nothing in it.
-    /// - Parameter server: nil stands for the shared one.
+    /// An empty database.
+    /// - Parameter server: nil: the shared one.
     public static func empty(on server: PostgresServer? = nil) async throws -> TestDatabase {
         try await create(from: "template0", on: server ?? PostgresServer.shared)
     }
@@ -41,8 +41,8 @@ public struct TestDatabase: Sendable {
         return path.joined(separator: "/") + "/Migrations"
     }()
 
-    /// Ends every session on the database, as a crash of its clients' connections would.
-    /// - Returns: how many there were.
+    /// Terminates every session on the database.
+    /// - Returns: their number.
     @discardableResult
     public func terminateSessions() async throws -> Int {
         var parameters = Parameters()
@@ -85,7 +85,7 @@ public struct TestDatabase: Sendable {
 
     /// The only value of a query whose value is a whole number.
     public func integer(_ sql: String) async throws -> Int {
-        Int(try await self.sql("SELECT (\(sql))::bigint").onlyRow().int8(0))
+        Int(try await self.sql("SELECT (\(sql))::bigint").decodeOnly(as: Int64.self))
     }
 
     /// The number of rows of a table.
@@ -95,14 +95,14 @@ public struct TestDatabase: Sendable {
 
     /// The first column of each row.
     public func texts(_ sql: String) async throws -> [String] {
-        try await self.sql(sql).map { try $0.text(0) }
+        try await self.sql(sql).decode(as: String.self)
     }
 
     // MARK: Creation
 
     private static let numbers = Mutex(0)
 
-    /// Made by the first that asks, and awaited by the others.
+    /// Created with the first use; later uses wait for it.
     private static let template = Task { () async throws -> String in
         let database = try await empty()
         try await database.migrate()

@@ -1,7 +1,7 @@
 public import EventLoop
 
-/// The one loop on which the tests' child processes and sockets live. Its thread ends with the test process, and
-/// the kernel then kills the child processes, also after a crash.
+/// The loop of the tests' child processes and sockets. Its thread ends with the test process, and the kernel then kills
+/// the child processes, also after a crash.
 public enum TestLoop {
     public static let shared: Loop = {
         do {

@@ -13,7 +13,7 @@ public func waitFor<Value>(
     while true {
         if let value = try await probe() { return value }
         guard MonotonicInstant.now() < deadline else {
-            throw NotInTime(description: "waited \(duration) in vain until \(what)")
+            throw NotInTime(description: "waited \(duration) without success until \(what)")
         }
         try await Task.sleep(for: .milliseconds(10))
     }

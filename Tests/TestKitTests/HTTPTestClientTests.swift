@@ -4,7 +4,7 @@ import Testing
 import Values
 
 @Suite struct HTTPTestClientTests {
-    /// Accepts one connection, sends `answer`, reads until the client closes, and returns what it read.
+    /// Accepts one connection, sends `answer`, reads until the client closes it, and returns the bytes read.
     private func serve(
         _ answer: String, thenClose: Bool = false, _ body: (HTTPTestClient) async throws -> Void
     ) async throws -> String {
@@ -39,13 +39,13 @@ import Values
         #expect(request.hasSuffix("\r\nAuthorization: Bearer secret\r\n\r\n{\"n\":1}"))
     }
 
-    @Test func `a header that is given replaces the one of every request`() {
+    @Test func `a header of a request replaces the default one`() {
         let message = HTTPTestClient(port: 1, key: "secret").message(
             "GET", "/", headers: [("authorization", "Basic x")])
         #expect(message.contains("Basic x") && !message.contains("secret"))
     }
 
-    @Test func `chunks are put together, and interim answers passed over`() async throws {
+    @Test func `chunks are joined, and interim responses are skipped`() async throws {
         let answer =
             "HTTP/1.1 100 Continue\r\n\r\n"
             + "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n"
@@ -57,7 +57,7 @@ import Values
         }
     }
 
-    @Test func `pipelined answers come one after the other, and an answer to HEAD has no body`() async throws {
+    @Test func `pipelined responses are read in order, and a response to HEAD has no body`() async throws {
         let answer =
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + "HTTP/1.1 204 No Content\r\n\r\n"
             + "HTTP/1.1 404 Not Found\r\nContent-Length: 1\r\n\r\nx"
@@ -71,7 +71,7 @@ import Values
         }
     }
 
-    @Test func `without a length the body ends with the connection`() async throws {
+    @Test func `a body without a length ends with the connection`() async throws {
         _ = try await serve("HTTP/1.1 200 OK\r\n\r\nall of it", thenClose: true) {
             let response = try await $0.get("/")
             #expect(response.text == "all of it")
@@ -86,13 +86,13 @@ import Values
         "HTTP/1.0 200 OK\r\n\r\n",
         "",
     ])
-    func `a malformed or broken answer is a failure`(answer: String) async throws {
+    func `a malformed or incomplete response is a failure`(answer: String) async throws {
         _ = try await serve(answer, thenClose: true) { client in
             await #expect(throws: HTTPTestFailure.self) { try await client.get("/") }
         }
     }
 
-    @Test func `an answer that never comes is a failure in time`() async throws {
+    @Test func `a missing response is a failure after the timeout`() async throws {
         _ = try await serve("HTTP/1.1 200 OK\r\n") { client in
             await #expect(throws: HTTPTestFailure.self) {
                 try await client.request("GET", "/", within: .milliseconds(50))

@@ -5,7 +5,7 @@ import Testing
 import Values
 
 @Suite struct ServiceProcessTests {
-    @Test func `lines of both streams are captured and waited for`() async throws {
+    @Test func `lines of both streams are captured and can be awaited`() async throws {
         try await withServices { services in
             let shell = try await services.start("sh", ["-c", "echo one; echo two >&2; exec sleep 60"])
             #expect(try await shell.waitForLine(containing: "tw") == "two")
@@ -14,7 +14,7 @@ import Values
         }
     }
 
-    @Test func `a line is waited for from a position on`() async throws {
+    @Test func `a wait for a line starts at a position`() async throws {
         try await withServices { services in
             let shell = try await services.start(
                 "sh", ["-c", "trap 'echo ready again; exit' TERM; echo ready; while :; do sleep 0.01; done"])
@@ -25,7 +25,7 @@ import Values
         }
     }
 
-    @Test func `a line that never comes fails with the last lines`() async throws {
+    @Test func `a wait for a missing line fails with the last lines`() async throws {
         try await withServices { services in
             let shell = try await services.start("sh", ["-c", "echo here; exec sleep 60"])
             try await shell.waitForLine(containing: "here")
@@ -37,7 +37,7 @@ import Values
         }
     }
 
-    @Test func `output that ends without the line fails at once, and its last line needs no line feed`() async throws {
+    @Test func `a wait fails at once when the output ends, and the last line needs no line feed`() async throws {
         try await withServices { services in
             let shell = try await services.start("sh", ["-c", "printf 'no line feed'"])
             await #expect(throws: ServiceFailure.self) {
@@ -91,12 +91,12 @@ import Values
         }
     }
 
-    @Test func `a stopped process goes on when it is continued`() async throws {
+    @Test func `a suspended process continues after SIGCONT`() async throws {
         try await withServices { services in
             let shell = try await services.start("sh", ["-c", "echo begun; while :; do sleep 0.01; echo tick; done"])
             try await shell.waitForLine(containing: "begun")
             shell.signal(SIGSTOP)
-            // What was written before the stop may still be on its way: a stopped process stops adding to it.
+            // Output from before the stop may still arrive, but a suspended process adds nothing.
             await #expect(throws: ServiceFailure.self) {
                 while true {
                     try await shell.waitForLine(containing: "tick", from: shell.lines.count, within: .milliseconds(300))
@@ -108,7 +108,7 @@ import Values
         }
     }
 
-    @Test func `nothing that a test has started outlives it`() async throws {
+    @Test func `no process of a test outlives it`() async throws {
         struct Unrelated: Error {}
         var pid: Int32 = 0
         var grandchild: Int32 = 0
@@ -125,7 +125,7 @@ import Values
         #expect(await hasGone(grandchild))
     }
 
-    /// A killed grandchild is reaped by whoever adopted it: soon, but not by us.
+    /// A killed grandchild is reaped by the process that adopted it: soon, but not by this one.
     private func hasGone(_ pid: Int32) async -> Bool {
         let deadline = MonotonicInstant.now() + .seconds(5)
         while MonotonicInstant.now() < deadline {
@@ -143,7 +143,7 @@ import Values
         return String(decoding: text.map { UInt8(bitPattern: $0) }, as: UTF8.self).contains(") Z ")
     }
 
-    @Test func `the environment is what was given, and PATH`() async throws {
+    @Test func `the environment has the given variables and PATH`() async throws {
         try await withServices { services in
             let env = try await services.start("env", environment: ["GIVEN": "yes"])
             try await env.waitForExit()
@@ -152,7 +152,7 @@ import Values
         }
     }
 
-    @Test func `a program that is not there is named`() async throws {
+    @Test func `a missing program is an error that names it`() async throws {
         try await withServices { services in
             let failure = await #expect(throws: BuiltProducts.Missing.self) {
                 _ = try await services.start("jobqueue-nothing")
@@ -166,7 +166,7 @@ import Values
         #expect(try BuiltProducts.find(name).hasSuffix("/\(name)"))
     }
 
-    @Test func `a port is given once, and can be listened on`() async throws {
+    @Test func `a port is reserved once, and can be listened on`() async throws {
         let ports = (0..<50).map { _ in FreePort.take() }
         #expect(Set(ports).count == 50)
         for port in ports { #expect(await canListen(port), "\(port)") }

@@ -208,6 +208,7 @@ import Testing
         #"let a = "SELECT * FROM job WHERE id = $1""#,
         #"let a = "SELECT \(Self.columns) FROM job LIMIT \(Limits.page)""#,
         #"let a = "SELECT \(sql: columns) FROM \(sql: table("job"))""#,
+        "let a = \"\"\"\n    WITH b AS (\n        \\(sql: rows(\n            from: \"c\")))\n    \"\"\"",
         #"let a = "the job \(id) is not there""#,
         #"// let a = "SELECT \(id)""#,
     ])

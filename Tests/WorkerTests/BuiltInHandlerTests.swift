@@ -6,18 +6,18 @@ import Values
 @testable import Worker
 
 @Suite struct BuiltInHandlerTests {
-    @Test func `echo gives the payload back byte for byte`() async {
+    @Test func `echo returns the payload byte for byte`() async {
         let payload = #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000"}"#
         #expect(await EchoHandler().run(leasedJob(payload)) == .succeeded(result: Array(payload.utf8)))
     }
 
-    @Test func `echo fails for good on a payload that is too long to be a result`() async {
+    @Test func `echo fails permanently when the payload exceeds the maximum of a result`() async {
         let result = await EchoHandler().run(leasedJob("\"\(String(repeating: "a", count: 1_048_576))\""))
-        #expect(result.finalError == "the payload has 1048578 bytes; at most 1048576 can be a result")
+        #expect(result.finalError == "the payload has 1048578 bytes; the maximum of a result is 1048576")
     }
 
     @Test(arguments: ["0.05", #"{"seconds": 0.05}"#])
-    func `sleep waits as long as the payload says`(payload: String) async throws {
+    func `sleep waits for the number of seconds in the payload`(payload: String) async throws {
         try await onLoop { loop in
             let start = MonotonicInstant.now()
             #expect(await SleepHandler(loop: loop).run(leasedJob(payload)) == .succeeded(result: nil))
@@ -26,25 +26,25 @@ import Values
     }
 
     @Test(arguments: ["null", "-1", "86401", "\"1\"", "{}", "{\"seconds\":true}", "1e400"])
-    func `sleep refuses what is no number of seconds`(payload: String) async throws {
+    func `sleep rejects a payload that is not a number of seconds`(payload: String) async throws {
         try await onLoop { loop in
             let result = await SleepHandler(loop: loop).run(leasedJob(payload))
             #expect(result.finalError == "the payload of sleep must be {\"seconds\": n} or n, with n from 0 to 86400")
         }
     }
 
-    @Test func `sleep ends at once when it is asked to stop, before it begins or later`() async throws {
+    @Test func `sleep ends at once when it is cancelled, before its start or later`() async throws {
         try await onLoop { loop in
             let early = Cancellation()
             early.request(.shutdown)
-            #expect(await SleepHandler(loop: loop).run(leasedJob("86400"), stop: early) == .released)
+            #expect(await SleepHandler(loop: loop).run(leasedJob("86400"), cancellation: early) == .released)
             let late = Cancellation()
             loop.schedule(at: .now() + .milliseconds(20)) { late.request(.deadline) }
-            #expect(await SleepHandler(loop: loop).run(leasedJob("86400"), stop: late) == .released)
+            #expect(await SleepHandler(loop: loop).run(leasedJob("86400"), cancellation: late) == .released)
         }
     }
 
-    @Test func `fail fails as often as the payload says, with its message`() async {
+    @Test func `fail fails the number of times in the payload, with its message`() async {
         let payload = #"{"times": 2, "error": "not yet"}"#
         for attempt in Int16(1)...2 {
             let result = await FailHandler().run(leasedJob(payload, attempt: attempt))
@@ -54,17 +54,17 @@ import Values
     }
 
     @Test(arguments: ["null", "{}"])
-    func `fail fails for ever when it is not told how often`(payload: String) async {
+    func `fail without times fails every attempt`(payload: String) async {
         let result = await FailHandler().run(leasedJob(payload, attempt: 10_000))
-        #expect(result.retryError == "failed as the payload asked for")
+        #expect(result.retryError == "failed on request of the payload")
     }
 
-    @Test func `fail can fail for good`() async {
+    @Test func `fail with permanent fails permanently`() async {
         #expect(await FailHandler().run(leasedJob(#"{"permanent":true,"error":"no"}"#)) == .failed(error: "no"))
     }
 
     @Test(arguments: ["3", #"{"times":-1}"#, #"{"times":"2"}"#, #"{"tiems":2}"#, #"{"permanent":1}"#])
-    func `fail refuses a payload that it does not understand`(payload: String) async {
+    func `fail rejects an invalid payload`(payload: String) async {
         #expect(
             await FailHandler().run(leasedJob(payload)).finalError?.hasPrefix("the payload of fail must be") == true)
     }

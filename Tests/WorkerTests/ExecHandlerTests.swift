@@ -7,7 +7,7 @@ import Values
 @testable import Worker
 
 @Suite struct ExecHandlerTests {
-    // MARK: What a program gets
+    // MARK: Input of a program
 
     @Test func `a program reads the payload byte for byte`() async throws {
         try await onLoop { loop in
@@ -16,7 +16,7 @@ import Values
         }
     }
 
-    @Test func `a program has the variables of its job and of its handler, and no others`() async throws {
+    @Test func `the environment has the variables of the job and the handler, and no others`() async throws {
         try await onLoop { loop in
             let handler = shell("exec env -0 | sort -z | tr '\\000' ' '", environment: ["GREETING": "hi"], on: loop)
             let result = await handler.run(leasedJob(type: "email.send", attempt: 3))
@@ -31,7 +31,7 @@ import Values
         }
     }
 
-    // MARK: What its end means
+    // MARK: Result of an attempt
 
     @Test(arguments: [
         (#"echo noise; echo '{"n": 1.10}' >&3; echo more"#, #"{"n": 1.10}"#),
@@ -45,7 +45,7 @@ import Values
         (#"printf '{"half": '"#, #""{\"half\":""#),
         (#"printf '\n' >&3; echo 5"#, "5"),
     ])
-    func `the result is what was written to descriptor 3, else the last line`(script: String, result: String)
+    func `the result is the output to descriptor 3, otherwise the last line`(script: String, result: String)
         async throws
     {
         try await onLoop { loop in
@@ -53,13 +53,13 @@ import Values
         }
     }
 
-    @Test func `a program that says nothing succeeds without a result`() async throws {
+    @Test func `a program without output succeeds without a result`() async throws {
         try await onLoop { loop in
             #expect(await shell("true", on: loop).run(leasedJob()) == .succeeded(result: nil))
         }
     }
 
-    @Test func `a result as long as is allowed is kept`() async throws {
+    @Test func `a result of the maximum length is stored`() async throws {
         try await onLoop { loop in
             let quoted = "\"\(String(repeating: "x", count: JobLimits.resultBytesMax - 2))\""
             for script in ["cat", "cat >&3"] {
@@ -73,16 +73,16 @@ import Values
         ("head -c 1048577 /dev/zero >&3", "descriptor 3 is longer than 1048576 bytes"),
         (
             "head -c 600000 /dev/zero | tr '\\000' '\\377' >&3",
-            "descriptor 3, as a JSON string, has 1800002 bytes; at most 1048576 are stored"
+            "descriptor 3, as a JSON string, has 1800002 bytes; the maximum is 1048576"
         ),
     ])
-    func `a result that is too long fails for good`(script: String, error: String) async throws {
+    func `a longer result fails permanently`(script: String, error: String) async throws {
         try await onLoop { loop in
             #expect(await shell(script, on: loop).run(leasedJob()) == .failed(error: error))
         }
     }
 
-    @Test func `a nesting that no reader bears is kept as a string`() async throws {
+    @Test func `JSON that is nested too deeply is stored as a string`() async throws {
         try await onLoop { loop in
             let result = await shell("head -c 100000 /dev/zero | tr '\\000' '['", on: loop).run(leasedJob())
             #expect(result.resultText == "\"\(String(repeating: "[", count: 100_000))\"")
@@ -98,25 +98,25 @@ import Values
         ("kill -SEGV $$", .retry(error: "signal 11 (Segmentation fault)", afterSeconds: nil)),
         ("echo '{\"snooze\": 2.5}' >&3; exit 79", .snoozed(seconds: 2.5)),
     ])
-    func `the exit code decides`(script: String, expected: AttemptResult) async throws {
+    func `the exit code determines the result of the attempt`(script: String, expected: AttemptResult) async throws {
         try await onLoop { loop in
             #expect(await shell(script, on: loop).run(leasedJob()) == expected)
         }
     }
 
     @Test(arguments: ["", "echo '{}' >&3;", "echo '{\"snooze\":-1}' >&3;", "echo '{\"snooze\":604801}' >&3;"])
-    func `a snooze without a fitting number of seconds is a retry`(script: String) async throws {
+    func `a snooze without a valid number of seconds is a retry`(script: String) async throws {
         try await onLoop { loop in
             let error = await shell("\(script) exit 79", on: loop).run(leasedJob()).retryError
-            #expect(error == "exit code 79 without {\"snooze\": seconds} on descriptor 3, from 0 to 604800")
+            #expect(error == "exit code 79 without {\"snooze\": n} on descriptor 3, with n from 0 to 604800")
         }
     }
 
-    @Test func `the end of a long standard error is kept, as text that PostgreSQL can store`() async throws {
+    @Test func `the end of a long standard error is stored, as text that PostgreSQL accepts`() async throws {
         try await onLoop { loop in
             let script = "head -c 300000 /dev/zero | tr '\\000' x >&2; printf 'cause\\000\\377\\n' >&2; exit 1"
             let error = try #require(await shell(script, on: loop).run(leasedJob()).retryError)
-            #expect(error.hasPrefix("exit code 1: [234472 bytes before this are left out] xxx"))
+            #expect(error.hasPrefix("exit code 1: [234472 bytes omitted] xxx"))
             #expect(error.hasSuffix("xxcause\u{FFFD}\u{FFFD}"))
         }
     }
@@ -131,7 +131,7 @@ import Values
         }
     }
 
-    @Test func `a program that closes its outputs early is waited for`() async throws {
+    @Test func `the attempt waits for a program that closes its outputs early`() async throws {
         try await onLoop { loop in
             let result = await shell("exec 1>&- 2>&- 3>&-; sleep 0.2; exit 65", on: loop).run(leasedJob())
             #expect(result == .failed(error: "exit code 65"))
@@ -139,7 +139,7 @@ import Values
     }
 
     @Test(arguments: ["sleep 3600 & echo $!", "sleep 3600 >/dev/null 2>&1 3>&1 & echo $!"])
-    func `what a program leaves in the background ends with it, whatever it holds open`(script: String) async throws {
+    func `background processes are killed with the program, whatever they hold open`(script: String) async throws {
         try await onLoop { loop in
             let start = MonotonicInstant.now()
             let result = await shell(script, on: loop).run(leasedJob())
@@ -149,7 +149,7 @@ import Values
         }
     }
 
-    @Test func `what a background process still writes after the program's end is read`() async throws {
+    @Test func `output of a background process shortly after the program's end is read`() async throws {
         try await onLoop { loop in
             var command = shell("(sleep 0.05; echo '\"late\"') & exit 0", on: loop).command
             command.drainAfterExit = .seconds(60)
@@ -158,7 +158,7 @@ import Values
         }
     }
 
-    @Test func `a daemon that has left the group and holds the pipes delays nothing`() async throws {
+    @Test func `a daemon outside the group that holds the pipes does not delay the attempt`() async throws {
         try await onLoop { loop in
             let start = MonotonicInstant.now()
             let result = await shell("setsid sh -c 'echo $$; exec sleep 3600' & sleep 0.2", on: loop).run(leasedJob())
@@ -168,7 +168,7 @@ import Values
         }
     }
 
-    @Test func `a program that is gone, or that cannot be run, is tried again`() async throws {
+    @Test func `a missing or unusable program is a retry`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let script = await scratch.writeProgram("run", "#!/no/such/interpreter\n", on: loop)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Worker
 
-/// What a program says on descriptor 3.
+/// Progress reports and results on descriptor 3.
 @Suite struct ExecProgressTests {
     private final class Reports: Sendable {
         private let all = Mutex<[ProgressReport]>([])
@@ -18,7 +18,7 @@ import Testing
         ProgressReport(percent: percent, message: message)
     }
 
-    /// The outputs, what they say of the progress, and what is left as the result.
+    /// Outputs, the reports in them, and the rest, which is the result.
     private static let outputs: [(String, [ProgressReport], String)] = [
         ("", [], ""), ("42", [], "42"), ("{\"a\":1}\n", [], "{\"a\":1}\n"),
         ("{\"progress\":40}\n", [ProgressReport(percent: 40, message: nil)], ""),
@@ -28,7 +28,7 @@ import Testing
             "{\"done\":\n true}\n"
         ),
         ("{\"progress\":1e9}\n{\"snooze\":5}", [ProgressReport(percent: 100, message: nil)], "{\"snooze\":5}"),
-        // Not ended, not alone, not of the right kind, not before the result.
+        // Not reports: an incomplete line, another member, wrong types, a line within the result.
         ("{\"progress\":40}", [], "{\"progress\":40}"),
         ("{\"progress\":4,\"x\":1}\n", [], "{\"progress\":4,\"x\":1}\n"),
         ("{\"progress\":\"4\"}\n", [], "{\"progress\":\"4\"}\n"),
@@ -37,7 +37,7 @@ import Testing
     ]
 
     @Test(arguments: outputs, [1, 3, 1_000])
-    func `lines before the result are reports, however they arrive`(
+    func `report lines before the result are reports, however the bytes arrive`(
         output: (text: String, reports: [ProgressReport], result: String), size: Int
     ) {
         let reports = Reports()
@@ -51,7 +51,7 @@ import Testing
         #expect(String(decoding: reporting.result.bytes, as: UTF8.self) == output.result)
     }
 
-    @Test func `a line that is too long for a report is a result, and still bounded`() {
+    @Test func `a line longer than a report begins the result, which is bounded`() {
         var reporting = ReportingOutput(bytesMax: 10_000) { _ in }
         reporting.append([UInt8](repeating: 0x20, count: 9_000)[...])
         #expect(reporting.result.bytes.count == 9_000)
@@ -59,14 +59,14 @@ import Testing
         #expect(reporting.result.isTooLong)
     }
 
-    @Test func `what is stored of a message fits, and ends with a whole character`() {
+    @Test func `a stored message is truncated at a character boundary`() {
         #expect(report(5, String(repeating: "\u{20AC}", count: 400)).message?.utf8.count == 999)
         #expect(report(5, "a\0b").message == "a\u{FFFD}b")
         #expect(report(.nan).percent == 0)
         #expect(report(.infinity).percent == 100)
     }
 
-    @Test func `a program's reports come while it runs, and its result after them`() async throws {
+    @Test func `reports arrive while the program runs, and the result follows`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let reports = Reports()
@@ -77,7 +77,7 @@ import Testing
                 echo '{"files": 3}' >&3
                 """
             let handler = shell(script, environment: ["GO": "\(scratch.path)/go"], on: loop)
-            async let result = handler.run(leasedJob(), stop: Cancellation()) { reports.add($0) }
+            async let result = handler.run(leasedJob(), cancellation: Cancellation()) { reports.add($0) }
             #expect(try await eventually(loop) { reports.list == [report(50)] })
             try scratch.write("go", "")
             #expect(await result.resultText == "{\"files\": 3}")
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func `a program that puts its job off may have said how far it was`() async throws {
+    @Test func `a program may report progress and then snooze`() async throws {
         try await onLoop { loop in
             let script = "printf '{\"progress\": 50}\\n{\"snooze\": 60}' >&3; exit 79"
             #expect(await shell(script, on: loop).run(leasedJob()) == .snoozed(seconds: 60))

@@ -28,9 +28,9 @@ private var peakKibibytes: Int {
     return -1
 }
 
-/// Each in a process of its own, whose descriptors, memory and limits no other test disturbs.
+/// Each test runs in its own process, so that other tests do not change its descriptors, memory and limits.
 @Suite struct ExecResourceTests {
-    @Test func `many runs leave no descriptor and no zombie`() async {
+    @Test func `many runs leave no open descriptor and no zombie`() async {
         await #expect(processExitsWith: .success) {
             try await onLoop { loop in
                 let handler = shell("cat", on: loop)
@@ -52,7 +52,7 @@ private var peakKibibytes: Int {
     }
 
     @Test(arguments: ["yes", "cat /dev/zero"])
-    func `a flood costs no memory, and other work goes on`(source: String) async {
+    func `unlimited output needs bounded memory, and does not block the loop`(source: String) async {
         await #expect(processExitsWith: .success) { [source] in
             try await onLoop { loop in
                 let bytes = 64 * 1_048_576
@@ -74,16 +74,16 @@ private var peakKibibytes: Int {
         }
     }
 
-    @Test func `when descriptors run out the attempt is tried again, and nothing leaks`() async {
+    @Test func `without free descriptors the attempt is a retry, and nothing leaks`() async {
         await #expect(processExitsWith: .success) {
             try await onLoop { loop in
                 let handler = shell("echo 1", on: loop)
                 #expect(await handler.run(leasedJob()).resultText == "1")
-                // A limit is on numbers: without gaps it is one on the count.
+                // The limit applies to descriptor numbers: without gaps it limits their count.
                 let highest = (0..<1_024).last { fcntl($0, F_GETFD) >= 0 } ?? 2
                 while open("/dev/null", O_RDONLY | O_CLOEXEC) < highest {}
                 let before = openDescriptors
-                // From none to all of the descriptors that a start takes, one by one: each way to fail is met.
+                // From none to all of the descriptors that a start needs, so that each step of it fails once.
                 let inUse = (0..<1_024).count { fcntl($0, F_GETFD) >= 0 }
                 var failures = 0
                 for spare in 0..<24 {

@@ -6,23 +6,23 @@ import Values
 
 @testable import Worker
 
-/// Scripts say that they are ready by making the file `ready`.
+/// A script creates the file `ready` when it is ready.
 @Suite struct ExecStopTests {
-    /// Runs a script and stops it when it is ready.
+    /// Runs a script and cancels it when it is ready.
     private func runAndStop(
         _ script: String, killGrace: Duration = .seconds(20), by reasons: [Cancellation.Reason] = [.shutdown],
         on loop: Loop
     ) async throws -> AttemptResult {
         let scratch = try ScratchDirectory()
-        let stop = Cancellation()
+        let cancellation = Cancellation()
         let handler = shell(script, environment: ["READY": "\(scratch.path)/ready"], killGrace: killGrace, on: loop)
-        async let result = handler.run(leasedJob(), stop: stop)
+        async let result = handler.run(leasedJob(), cancellation: cancellation)
         #expect(try await eventually(loop) { FilePath.kind(of: "\(scratch.path)/ready") == .file })
-        for reason in reasons { stop.request(reason) }
+        for reason in reasons { cancellation.request(reason) }
         return await result
     }
 
-    @Test func `a stop sends SIGTERM to the whole group`() async throws {
+    @Test func `a cancellation sends SIGTERM to the whole process group`() async throws {
         try await onLoop { loop in
             let script = "sh -c 'echo $$ >&2; >$READY; exec sleep 3600'"
             let result = try await runAndStop(script, on: loop)
@@ -33,7 +33,7 @@ import Values
         }
     }
 
-    @Test func `SIGKILL follows when the grace is over`() async throws {
+    @Test func `SIGKILL follows after the grace`() async throws {
         try await onLoop { loop in
             let start = MonotonicInstant.now()
             let script = "trap '' TERM; >$READY; while :; do sleep 0.01; done"
@@ -47,7 +47,7 @@ import Values
         [Cancellation.Reason.cancelled(grace: .milliseconds(100))], [.cancelled(grace: .seconds(3_600)), .shutdown],
         [.shutdown, .cancelled(grace: .seconds(3_600))],
     ])
-    func `a cancelled job has its own grace, unless something more urgent leaves it less`(
+    func `a cancelled job has its own grace, unless another reason has a shorter one`(
         reasons: [Cancellation.Reason]
     ) async throws {
         try await onLoop { loop in
@@ -58,7 +58,7 @@ import Values
         }
     }
 
-    @Test func `work that is done after all counts`() async throws {
+    @Test func `work that finishes after the cancellation counts`() async throws {
         try await onLoop { loop in
             let script = "trap 'echo 42; exit 0' TERM; >$READY; while :; do sleep 0.01; done"
             let result = try await runAndStop(script, on: loop)
@@ -66,16 +66,16 @@ import Values
         }
     }
 
-    @Test func `an attempt that is to stop before it starts is stopped`() async throws {
+    @Test func `an attempt that is cancelled before its start is stopped`() async throws {
         try await onLoop { loop in
-            let stop = Cancellation()
-            stop.request(.leaseLost)
-            let result = await shell("exec sleep 3600", on: loop).run(leasedJob(), stop: stop)
+            let cancellation = Cancellation()
+            cancellation.request(.leaseLost)
+            let result = await shell("exec sleep 3600", on: loop).run(leasedJob(), cancellation: cancellation)
             #expect(result == .retry(error: "signal 15 (Terminated)", afterSeconds: nil))
         }
     }
 
-    @Test func `the handler's own timeout stops an attempt, and says so`() async throws {
+    @Test func `the timeout of the handler stops an attempt, and the error names it`() async throws {
         try await onLoop { loop in
             let handler = shell("echo working >&2; exec sleep 3600", timeout: .milliseconds(100), on: loop)
             let error = await handler.run(leasedJob()).retryError

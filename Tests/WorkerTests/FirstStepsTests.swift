@@ -6,7 +6,7 @@ import Values
 
 @testable import Worker
 
-/// The handlers of `examples/first-steps`, as they stand there.
+/// The handlers of `examples/first-steps`, unchanged.
 @Suite struct FirstStepsTests {
     private static let folder: String = {
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
@@ -30,7 +30,7 @@ import Values
     @Test(arguments: [
         #"{"path":"dir/file"}"#, #"{"path": "dir/file"}"#, #"{"path":"inner"}"#, #"{"path":"dir/../file é"}"#,
     ])
-    func `files sha256 gives what sha256sum gives`(payload: String) async throws {
+    func `files sha256 equals the output of sha256sum`(payload: String) async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             _ = await shell(
@@ -49,7 +49,7 @@ import Values
         "/etc/passwd", "../secret", "dir/../../secret", "outside", "outside/passwd", "loop", "dir", "fifo", "", ".",
         "none", "$(cat ../secret)", "-", #"a\"b"#, #"\u002e\u002e/secret"#, #"x","path":"y"#,
     ])
-    func `files sha256 refuses for good what is not a file below its root`(path: String) async throws {
+    func `files sha256 fails permanently for a path that is not a file below its root`(path: String) async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             _ = await shell(
@@ -66,14 +66,14 @@ import Values
     }
 
     @Test(arguments: ["null", "[]", #"{"file":"x"}"#, #"{"path":1}"#])
-    func `files sha256 refuses for good a payload that it does not understand`(payload: String) async throws {
+    func `files sha256 fails permanently for an invalid payload`(payload: String) async throws {
         try await onLoop { loop in
             let result = try await hashing(below: "/usr", on: loop).run(leasedJob(payload))
             #expect(result.finalError?.hasPrefix("exit code 65: the payload must be") == true)
         }
     }
 
-    @Test func `text gzip can be unpacked to the payload`() async throws {
+    @Test func `the output of text gzip decompresses to the payload`() async throws {
         try await onLoop { loop in
             let handler = try #require(try table(on: loop).handler(for: "text.gzip"))
             let payload = #""\#(String(repeating: "all work and no play ", count: 100))""#
@@ -85,7 +85,7 @@ import Values
     }
 
     @Test(.enabled(if: ProcessSpec.findExecutable("python3", searchPath: ExecCommand.searchPath) != nil))
-    func `the receiver believes only who knows the secret, and does a job once`() async throws {
+    func `the receiver accepts only signed requests, and runs each job once`() async throws {
         try await onLoop { loop in
             let python = try #require(ProcessSpec.findExecutable("python3", searchPath: ExecCommand.searchPath))
             let spec = ProcessSpec(
@@ -110,9 +110,9 @@ import Values
             #expect(await handler.run(leasedJob("{\"a\": 2}", attempt: 2)).resultText == first)
 
             let stranger = try webhook(url, secret: "some other secret of 32 characters", on: loop)
-            #expect(await stranger.run(leasedJob()) == .failed(error: "the receiver answered 401 Unauthorized"))
-            let nobody = try webhook(url, on: loop)
-            #expect(await nobody.run(leasedJob()) == .failed(error: "the receiver answered 401 Unauthorized"))
+            #expect(await stranger.run(leasedJob()) == .failed(error: "the receiver responded with 401 Unauthorized"))
+            let unsigned = try webhook(url, on: loop)
+            #expect(await unsigned.run(leasedJob()) == .failed(error: "the receiver responded with 401 Unauthorized"))
             receiver.signalGroup(Signals.kill)
             _ = await receiver.waitForExit()
             receiver.closeDescriptors()

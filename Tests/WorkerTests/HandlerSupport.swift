@@ -16,7 +16,7 @@ func onLoop<Value: Sendable>(
     return try await Task(executorPreference: loop) { try await body(loop) }.value
 }
 
-/// An attempt with nothing special about it.
+/// An ordinary attempt.
 func leasedJob(type: String = "test", _ payload: String = "null", attempt: Int16 = 1) -> LeasedJob {
     LeasedJob(
         id: UUID(high: 0x0190_163D_8694_739B, low: 0xAEA5_966C_26F8_AD91), type: type, typeID: 1, queue: "default",
@@ -36,19 +36,19 @@ func shell(
 }
 
 extension Handler {
-    /// One attempt that nobody stops.
+    /// One attempt without a cancellation.
     func run(_ job: LeasedJob) async -> AttemptResult {
-        await run(job, stop: Cancellation())
+        await run(job, cancellation: Cancellation())
     }
 
-    /// One attempt of which nobody asks how far it is.
-    func run(_ job: LeasedJob, stop: Cancellation) async -> AttemptResult {
-        await run(job, stop: stop) { _ in }
+    /// One attempt without progress reports.
+    func run(_ job: LeasedJob, cancellation: Cancellation) async -> AttemptResult {
+        await run(job, cancellation: cancellation) { _ in }
     }
 }
 
 extension AttemptResult {
-    /// The result of a success as text; nil for every other outcome, and without a result.
+    /// The result of a success as text; nil for every other outcome, and for a success without a result.
     var resultText: String? {
         guard case .succeeded(let result?) = self else { return nil }
         return String(decoding: result, as: UTF8.self)
@@ -60,26 +60,26 @@ extension AttemptResult {
         return error
     }
 
-    /// The message of a failure for good.
+    /// The message of a permanent failure.
     var finalError: String? {
         guard case .failed(let error) = self else { return nil }
         return error
     }
 }
 
-/// Whether a process runs. One that has ended and was not yet reaped by its parent does not.
+/// Whether a process runs; false for a zombie.
 func isAlive(_ pid: Int32) -> Bool {
     guard let file = fopen("/proc/\(pid)/stat", "re") else { return false }
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 512)
     guard fgets(&line, 512, file) != nil else { return false }
     let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    // pid (name) state: the name may hold anything, also parentheses.
+    // pid (name) state: the name may contain anything, also parentheses.
     guard let end = text.lastIndex(of: ")") else { return false }
     return !text[end...].dropFirst(2).hasPrefix("Z")
 }
 
-/// Waits until `condition` holds, for a minute at most: for what the kernel does on its own time.
+/// Waits until `condition` holds, for at most a minute: for effects of the kernel that have no signal.
 func eventually(_ loop: Loop, _ condition: () -> Bool) async throws -> Bool {
     for _ in 0..<6_000 {
         if condition() { return true }
@@ -88,9 +88,9 @@ func eventually(_ loop: Loop, _ condition: () -> Bool) async throws -> Bool {
     return false
 }
 
-/// A directory of one test, removed when the test is over.
+/// A directory of one test, removed after it.
 final class ScratchDirectory: Sendable {
-    /// Stands for the path in the arguments of a test, where it is not known yet.
+    /// Placeholder for the path in the arguments of a test.
     static let placeholder = "SCRATCH"
 
     let path: String
@@ -116,8 +116,8 @@ final class ScratchDirectory: Sendable {
         rmdir(path)
     }
 
-    /// Writes a program, and gives back its path. Another process writes it: while this one had it open for writing,
-    /// a child started by another test would inherit that until its `exec`, and the program would be busy.
+    /// Writes a program, and returns its path. Another process writes it: a child that another test starts at the same
+    /// time would inherit this process's descriptor until its `exec`, and the program would be busy (ETXTBSY).
     @discardableResult
     func writeProgram(_ name: String, _ text: String, on loop: Loop) async -> String {
         let file = "\(path)/\(name)"
@@ -126,7 +126,7 @@ final class ScratchDirectory: Sendable {
         return file
     }
 
-    /// Writes a file, and gives back its path.
+    /// Writes a file, and returns its path.
     @discardableResult
     func write(_ name: String, _ text: String) throws -> String {
         let file = "\(path)/\(name)"
@@ -139,7 +139,7 @@ final class ScratchDirectory: Sendable {
 }
 
 enum TextOf {
-    /// nil when it cannot be opened.
+    /// nil if it cannot be opened.
     static func file(_ path: String) -> String? {
         guard let handle = fopen(path, "re") else { return nil }
         defer { fclose(handle) }

@@ -15,7 +15,7 @@ import Testing
         return try HandlersFile.load(path: path, for: worker)
     }
 
-    /// What is wrong with a file, without its directory.
+    /// The errors of a file, without its directory.
     private func problems(_ text: String, in scratch: ScratchDirectory, on loop: Loop) throws -> [String] {
         do {
             _ = try load(text, in: scratch, on: loop)
@@ -26,9 +26,9 @@ import Testing
         }
     }
 
-    // MARK: Which handler runs which type
+    // MARK: Selection by type
 
-    @Test func `the exact name goes before the longest pattern`() async throws {
+    @Test func `the exact name precedes the longest pattern`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let table = try load(
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func `built-in types need no file, go before patterns, and can be overridden`() async throws {
+    @Test func `built-in types need no file, precede patterns, and can be overridden`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let none = HandlerTable([:], builtIn: HandlerTable.builtIn(on: loop))
@@ -67,9 +67,9 @@ import Testing
         }
     }
 
-    // MARK: What a file says
+    // MARK: Settings of a handler
 
-    @Test func `relative paths begin at the directory of the file`() async throws {
+    @Test func `relative paths start at the directory of the file`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             await scratch.writeProgram("script.sh", "#!/bin/sh\npwd\n", on: loop)
@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test func `a handler's settings reach its command`() async throws {
+    @Test func `the settings of a handler are those of its command`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let table = try load(
@@ -109,43 +109,47 @@ import Testing
         }
     }
 
-    // MARK: What is wrong with a file
+    // MARK: Errors
 
     @Test(arguments: [
         ("", "1:1: unexpected end of input: expected a value"),
         ("{\"handlers\": {\n  \"a\": {\"exec\": [\"sh\"],}}}", "2:24: expected a member name after ',', found '}'"),
         ("[]", "1:1: expected an object, found an array"),
         ("{}", "1:1: the member \"handlers\" is missing"),
-        (#"{"handlers": {}, "more": 1}"#, #"1:18: "more" is not known here; known are handlers"#),
+        (#"{"handlers": {}, "more": 1}"#, #"1:18: "more" is not a known member; known are handlers"#),
         (#"{"handlers": 3}"#, "1:14: expected an object, found a number"),
         (#"{"handlers": {"a": "sh"}}"#, "1:20: expected an object, found a string"),
-        (#"{"handlers": {"a": {}}}"#, #"1:20: a handler has either "exec" or "http""#),
+        (#"{"handlers": {"a": {}}}"#, #"1:20: a handler must have either "exec" or "http""#),
         (
-            #"{"handlers": {"a": {"exec": ["sh"], "http": "x"}}}"#, #"1:20: a handler has either "exec" or "http""#
+            #"{"handlers": {"a": {"exec": ["sh"], "http": "x"}}}"#,
+            #"1:20: a handler must have either "exec" or "http""#
         ),
-        (#"{"handlers": {"a": {"exec": ["sh"]}, "a": {"exec": ["sh"]}}}"#, #"1:38: "a" has a handler already"#),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"]}, "a": {"exec": ["sh"]}}}"#,
+            #"1:38: "a" is a duplicate: the name already has a handler"#
+        ),
         (#"{"handlers": {"a": {"exec": "sh"}}}"#, "1:29: expected an array, found a string"),
         (
             #"{"handlers": {"a": {"exec": []}}}"#,
-            #"1:29: must name a program and its arguments, as in ["python3", "send.py"]"#
+            #"1:29: must be a program and its arguments, such as ["python3", "send.py"]"#
         ),
-        (#"{"handlers": {"a": {"exec": [""]}}}"#, "1:30: the program has no name"),
+        (#"{"handlers": {"a": {"exec": [""]}}}"#, "1:30: the name of the program is empty"),
         (#"{"handlers": {"a": {"exec": ["sh", 3]}}}"#, "1:36: expected a string, found a number"),
-        (#"{"handlers": {"a": {"exec": ["sh", "a\u0000b"]}}}"#, "1:36: holds a NUL character"),
+        (#"{"handlers": {"a": {"exec": ["sh", "a\u0000b"]}}}"#, "1:36: must not contain a NUL character"),
         (
             #"{"handlers": {"a": {"exec": ["no-such-program"]}}}"#,
             #"1:30: program "no-such-program" was not found in "#
                 + "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         ),
         (#"{"handlers": {"a": {"exec": ["/no/such"]}}}"#, "1:30: program /no/such was not found"),
-        (#"{"handlers": {"a": {"exec": ["/usr"]}}}"#, "1:30: program /usr is no file"),
+        (#"{"handlers": {"a": {"exec": ["/usr"]}}}"#, "1:30: program /usr is not a regular file"),
         (
             #"{"handlers": {"a": {"exec": ["/etc/passwd"]}}}"#,
-            "1:30: program /etc/passwd is not executable by the user that runs the worker"
+            "1:30: program /etc/passwd is not executable by the user of the worker"
         ),
         (
             #"{"handlers": {"a": {"exec": ["sh"], "timeout": 1}}}"#,
-            #"1:37: "timeout" is not known here; known are exec, timeout_seconds, kill_grace_seconds, "#
+            #"1:37: "timeout" is not a known member; known are exec, timeout_seconds, kill_grace_seconds, "#
                 + "environment, working_directory"
         ),
         (
@@ -178,40 +182,40 @@ import Testing
         ),
         (
             #"{"handlers": {"a": {"exec": ["sh"], "environment": {"A=B": "x"}}}}"#,
-            #"1:53: "A=B" is no name of a variable: letters, digits and _, no digit first"#
+            #"1:53: "A=B" is not a variable name: must be letters, digits and _, without a digit first"#
         ),
         (
             #"{"handlers": {"a": {"exec": ["sh"], "environment": {"A": "x", "A": "y"}}}}"#,
-            #"1:63: "A" is written twice"#
+            #"1:63: "A" is a duplicate member"#
         ),
         (
             #"{"handlers": {"a": {"exec": ["sh"], "working_directory": "/etc/passwd"}}}"#,
-            "1:58: /etc/passwd is no directory"
+            "1:58: /etc/passwd is not a directory"
         ),
         (#"{"handlers": {"a": {"http": 1}}}"#, "1:29: expected a string, found a number"),
         (
             #"{"handlers": {"a": {"http": "https://example.com/", "environment": {}}}}"#,
-            #"1:53: "environment" is not known here; known are http, timeout_seconds, secret_file, secret_env"#
+            #"1:53: "environment" is not a known member; known are http, timeout_seconds, secret_file, secret_env"#
         ),
         (
             #"{"handlers": {"a": {"http": "http://example.com/"}}}"#,
-            "1:29: without TLS only hosts and addresses of WEBHOOK_ALLOW may be called"
+            "1:29: plain http is allowed only to hosts and addresses in WEBHOOK_ALLOW"
         ),
         (
             #"{"handlers": {"a": {"http": "https://169.254.169.254/"}}}"#,
-            "1:29: 169.254.169.254 is no address of the public internet, and WEBHOOK_ALLOW does not allow it"
+            "1:29: 169.254.169.254 is not a public address, and WEBHOOK_ALLOW does not list it"
         ),
         (
             #"{"handlers": {"a": {"http": "https://[::1]/"}}}"#,
-            "1:29: ::1 is no address of the public internet, and WEBHOOK_ALLOW does not allow it"
+            "1:29: ::1 is not a public address, and WEBHOOK_ALLOW does not list it"
         ),
         (
             #"{"handlers": {"a": {"http": "https://example.com/", "secret_env": "NONE"}}}"#,
-            #"1:67: the worker has no environment variable "NONE""#
+            #"1:67: the environment of the worker has no variable "NONE", or it is empty"#
         ),
         (
             #"{"handlers": {"a": {"http": "https://example.com/", "secret_env": "SHORT"}}}"#,
-            "1:67: SHORT holds a secret of less than 32 characters"
+            "1:67: the secret in SHORT is too short: must be at least 32 characters"
         ),
         (
             #"{"handlers": {"a": {"http": "https://example.com/", "secret_file": "no"}}}"#,
@@ -219,10 +223,10 @@ import Testing
         ),
         (
             #"{"handlers": {"a": {"http": "https://a.b/", "secret_env": "SIGNING", "secret_file": "/proc/version"}}}"#,
-            #"1:20: a handler has either "secret_file" or "secret_env""#
+            #"1:20: a handler must not have both "secret_file" and "secret_env""#
         ),
     ])
-    func `a mistake is told with its line and column`(text: String, problem: String) async throws {
+    func `an error has a line and a column`(text: String, problem: String) async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let expected = problem.replacing(ScratchDirectory.placeholder, with: scratch.path)
@@ -236,16 +240,16 @@ import Testing
         "https://example.com:65536/", "https://example.com/a b", "https://exa\u{301}mple.com/",
         "https://example.com/%zz",
     ])
-    func `what is no plain http or https URL is refused`(url: String) async throws {
+    func `a value that is not an http or https URL is an error`(url: String) async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let found = try problems(#"{"handlers": {"a": {"http": "\#(url)"}}}"#, in: scratch, on: loop)
-            let rule = "must be an http or https URL, without user name, password and fragment"
+            let rule = "must be an http or https URL without user name, password and fragment"
             #expect(found == ["handlers.json:1:29: \(rule)"])
         }
     }
 
-    @Test func `a webhook's settings reach its handler`() async throws {
+    @Test func `the settings of a webhook are those of its handler`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             try scratch.write("secret", "a secret from a file, 32 characters\n")
@@ -270,16 +274,16 @@ import Testing
     }
 
     @Test(arguments: ["a*b", "*a", "a b", "", "é", "a**", String(repeating: "x", count: 129)])
-    func `a name outside the alphabet of types is refused`(name: String) async throws {
+    func `a name that is not a job type is an error`(name: String) async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let found = try problems(#"{"handlers": {"\#(name)": {"exec": ["true"]}}}"#, in: scratch, on: loop)
-            let rule = "1 to 128 characters of A-Z a-z 0-9 . _ : / -, and a * only at the end"
-            #expect(found == ["handlers.json:1:15: \"\(name)\" is no name of a type: \(rule)"])
+            let rule = "must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -, with * only at the end"
+            #expect(found == ["handlers.json:1:15: \"\(name)\" is not a job type: \(rule)"])
         }
     }
 
-    @Test func `all mistakes are told at once, in their order`() async throws {
+    @Test func `all errors are reported at once, in the order of the file`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let found = try problems(
@@ -297,7 +301,7 @@ import Testing
         }
     }
 
-    @Test func `a file that cannot be read says why`() async throws {
+    @Test func `a file that cannot be read is an error with the reason`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             for (path, reason) in [

@@ -20,11 +20,11 @@ import Testing
             ("a-1000", nil), ("worker", nil), ("a-", nil), ("a-7b", nil), ("a--1", 1), ("worker-5d4f7c-24567", nil),
             ("a-+5", nil),
         ] as [(String, Int32?)])
-    func `the ordinal stands at the end of the host's name`(host: String, ordinal: Int32?) {
+    func `the ordinal is the number at the end of the host name`(host: String, ordinal: Int32?) {
         #expect(PoolSettings.ordinal(ofHost: host) == ordinal)
     }
 
-    @Test func `a worker is a member where it is told of a pool`() throws {
+    @Test func `a worker with POOL_NAME is a member`() throws {
         #expect(read([:]).0 == nil && read([:]).1.isEmpty)
         let (settings, problems) = read(["POOL_NAME": "swarm"])
         #expect(problems.isEmpty)
@@ -33,7 +33,7 @@ import Testing
         #expect(member.leaseDuration == .seconds(30) && member.pollInterval == .seconds(5) && member.configPath == nil)
     }
 
-    @Test func `an ordinal that is given goes before the host's, and gives the member its name`() throws {
+    @Test func `POOL_ORDINAL overrides the host name, and names the member`() throws {
         let member = try #require(read(["POOL_NAME": "swarm", "POOL_ORDINAL": "5"]).0)
         #expect(member.ordinal == 5 && member.memberName == "swarm-5")
         let other = try #require(read(["POOL_NAME": "swarm", "POOL_ORDINAL": "3"], host: "box-3.example").0)
@@ -46,16 +46,16 @@ import Testing
         (["POOL_CONFIG_PATH": "/tmp/config.yml"], "POOL_CONFIG_PATH"),
         (["POOL_NAME": "swarm", "POOL_LEASE_DURATION_SECONDS": "1"], "POOL_LEASE_DURATION_SECONDS"),
     ])
-    func `what cannot work is refused with its name`(variables: [String: String], name: String) {
+    func `an invalid setting is a problem that names the variable`(variables: [String: String], name: String) {
         let problems = read(variables, host: "swarm-worker-3").1
         #expect(problems.map(\.setting) == [name])
     }
 
-    @Test func `without an ordinal there is no member`() {
+    @Test func `a member without an ordinal is a problem`() {
         #expect(read(["POOL_NAME": "swarm"], host: "laptop").1.map(\.setting) == ["POOL_ORDINAL"])
     }
 
-    @Test func `a pool needs a handlers file, and leaves jobs alone unless queues are named`() throws {
+    @Test func `a member needs a handlers file, and runs jobs only with WORKER_QUEUES`() throws {
         func settings(_ changes: [String: String]) throws -> (WorkerSettings, [ConfigurationProblem]) {
             let environment = ProcessEnvironment(["DATABASE_URL": "postgresql://db/jobs"].merging(changes) { $1 })
             var reader = SettingsReader(environment: environment)

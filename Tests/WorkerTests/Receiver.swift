@@ -4,43 +4,43 @@ import Synchronization
 import TLS
 import Testing
 
-/// A receiver of webhooks on the loopback address, which keeps what it got byte for byte and answers as it is told.
-/// It shares no code with the client under test.
+/// A webhook receiver on the loopback address. It records requests byte for byte, and sends the given responses. It
+/// shares no code with the client under test.
 final class Receiver: Sendable {
-    enum Answer: Sendable {
-        /// A whole answer with this status, further header lines, and body.
+    enum Response: Sendable {
+        /// A complete response with this status, further header lines, and body.
         case status(Int, headers: String = "", body: String = "")
-        /// These bytes, as they are.
+        /// These bytes, unchanged.
         case bytes(String)
-        /// Nothing: the connection is closed.
+        /// No response: the connection is closed.
         case close
-        /// Nothing, ever.
+        /// No response: the connection stays open.
         case silence
     }
 
     private struct State {
         var requests: [String] = []
         var connections = 0
-        /// Connections that the client has closed.
+        /// The number of connections that the client has closed.
         var ended = 0
     }
 
     let port: UInt16
     private let listener: Listener
     private let tls: TLSServerContext?
-    private let answer: @Sendable (_ number: Int) -> Answer
+    private let response: @Sendable (_ number: Int) -> Response
     private let state = Mutex(State())
 
-    /// - Parameter answer: to the request of this number, from 0.
-    init(on loop: Loop, tls: TLSServerContext? = nil, answer: @escaping @Sendable (Int) -> Answer) throws {
+    /// - Parameter response: the response to the request with this number, from 0.
+    init(on loop: Loop, tls: TLSServerContext? = nil, response: @escaping @Sendable (Int) -> Response) throws {
         listener = try Listener(address: .loopback(port: 0))
         port = listener.address.port ?? 0
         self.tls = tls
-        self.answer = answer
+        self.response = response
         loop.spawn { [self] in await accept(on: loop) }
     }
 
-    /// Heads and bodies, as they came.
+    /// Heads and bodies as received.
     var requests: [String] { state.withLock { $0.requests } }
     var connections: Int { state.withLock { $0.connections } }
     var ended: Int { state.withLock { $0.ended } }
@@ -68,7 +68,7 @@ final class Receiver: Sendable {
                 state.requests.append(request)
                 return state.requests.count - 1
             }
-            switch answer(number) {
+            switch response(number) {
             case .status(let code, let headers, let body):
                 let head = "HTTP/1.1 \(code) X\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n"
                 try? await stream.write(Array((head + body).utf8), deadline: nil)
@@ -87,7 +87,7 @@ final class Receiver: Sendable {
         stream.close()
     }
 
-    /// The next whole request; nil when the client has closed.
+    /// The next complete request; nil after the client has closed.
     private func nextRequest(_ stream: any ByteStream, _ received: inout [UInt8]) async -> String? {
         while true {
             let text = String(decoding: received, as: UTF8.self)

@@ -22,9 +22,9 @@ func webhook(
 }
 
 @Suite struct WebhookHandlerTests {
-    /// One attempt against a receiver that gives one answer.
-    private func attempt(_ answer: Receiver.Answer, on loop: Loop) async throws -> AttemptResult {
-        let receiver = try Receiver(on: loop) { _ in answer }
+    /// One attempt against a receiver that sends one response.
+    private func attempt(_ response: Receiver.Response, on loop: Loop) async throws -> AttemptResult {
+        let receiver = try Receiver(on: loop) { _ in response }
         let result = await (try webhook("http://127.0.0.1:\(receiver.port)/", on: loop)).run(leasedJob())
         #expect(receiver.requests.count == 1)
         receiver.close()
@@ -33,7 +33,7 @@ func webhook(
 
     // MARK: The request
 
-    @Test func `a receiver gets the job, and what identifies and signs it`() async throws {
+    @Test func `a request has the job, its id and the signature`() async throws {
         try await onLoop { loop in
             let receiver = try Receiver(on: loop) { _ in .status(204) }
             let secret = "an example of a secret of 32 chars"
@@ -52,7 +52,7 @@ func webhook(
             let prefix = "Jobqueue-Timestamp: "
             let timestamp = try #require(lines.first { $0.hasPrefix(prefix) }).dropFirst(prefix.count)
             #expect((before...before + 60).contains(try #require(Int64(timestamp))))
-            // Computed by another program.
+            // Computed by an independent program.
             let digest = await shell(
                 "openssl dgst -sha256 -hmac '\(secret)' -r | cut -c 1-64 | tr -d '\\n'", on: loop
             ).run(leasedJob("\(timestamp).\(body)")).resultText
@@ -72,7 +72,7 @@ func webhook(
     @Test(arguments: [
         "x\r\nInjected: yes", "nonsense", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nA: b",
     ])
-    func `nothing that a job says can become a header`(traceParent: String) async throws {
+    func `the content of a job cannot add a header`(traceParent: String) async throws {
         try await onLoop { loop in
             let receiver = try Receiver(on: loop) { _ in .status(200) }
             var job = leasedJob("\"x\\r\\nInjected: yes\"")
@@ -86,11 +86,11 @@ func webhook(
         }
     }
 
-    // MARK: What the answer means
+    // MARK: The response
 
     @Test(arguments: [
         (
-            Receiver.Answer.status(200, body: #"{"n": 1.10}"#),
+            Receiver.Response.status(200, body: #"{"n": 1.10}"#),
             AttemptResult.succeeded(result: Array(#"{"n": 1.10}"#.utf8))
         ),
         (.status(201, body: " 7\n"), .succeeded(result: Array("7".utf8))),
@@ -99,25 +99,25 @@ func webhook(
         (
             .status(302, headers: "Location: /other\r\n"),
             .failed(
-                error: "the receiver answered 302 Found: redirections are not followed, "
-                    + "so the handler must name the final URL")
+                error: "the receiver responded with 302 Found: redirections are not followed; "
+                    + "the handler must name the final URL")
         ),
-        (.status(400, body: "secret"), .failed(error: "the receiver answered 400 Bad Request")),
-        (.status(404), .failed(error: "the receiver answered 404 Not Found")),
-        (.status(408), .retry(error: "the receiver answered 408 Request Timeout", afterSeconds: nil)),
-        (.status(409), .retry(error: "the receiver answered 409 Conflict", afterSeconds: nil)),
-        (.status(425), .retry(error: "the receiver answered 425 Client Error", afterSeconds: nil)),
+        (.status(400, body: "secret"), .failed(error: "the receiver responded with 400 Bad Request")),
+        (.status(404), .failed(error: "the receiver responded with 404 Not Found")),
+        (.status(408), .retry(error: "the receiver responded with 408 Request Timeout", afterSeconds: nil)),
+        (.status(409), .retry(error: "the receiver responded with 409 Conflict", afterSeconds: nil)),
+        (.status(425), .retry(error: "the receiver responded with 425 Client Error", afterSeconds: nil)),
         (
             .status(429, headers: "Retry-After: 120\r\n"),
-            .retry(error: "the receiver answered 429 Too Many Requests", afterSeconds: 120)
+            .retry(error: "the receiver responded with 429 Too Many Requests", afterSeconds: 120)
         ),
         (
             .status(503, headers: "retry-after: 999999999999999999999999\r\n"),
-            .retry(error: "the receiver answered 503 Service Unavailable", afterSeconds: 86_400)
+            .retry(error: "the receiver responded with 503 Service Unavailable", afterSeconds: 86_400)
         ),
         (
             .status(500, headers: "Retry-After: soon\r\n", body: "a stack trace"),
-            .retry(error: "the receiver answered 500 Internal Server Error", afterSeconds: nil)
+            .retry(error: "the receiver responded with 500 Internal Server Error", afterSeconds: nil)
         ),
         (
             .close,
@@ -131,17 +131,19 @@ func webhook(
         ),
         (
             .status(200, body: String(repeating: "1", count: 1_048_577)),
-            .failed(error: "the answer's body is longer than 1048576 bytes")
+            .failed(error: "the response body is longer than 1048576 bytes")
         ),
     ])
-    func `the answer decides`(answer: Receiver.Answer, expected: AttemptResult) async throws {
+    func `the response determines the result of the attempt`(response: Receiver.Response, expected: AttemptResult)
+        async throws
+    {
         try await onLoop { loop in
-            let result = try await attempt(answer, on: loop)
+            let result = try await attempt(response, on: loop)
             #expect(result == expected)
         }
     }
 
-    @Test func `an answer that is no HTTP is tried again`() async throws {
+    @Test func `a response that is not HTTP is a retry`() async throws {
         try await onLoop { loop in
             let error = try await attempt(.bytes("220 mail.example ESMTP\r\n\r\n"), on: loop).retryError
             #expect(error?.hasPrefix("the response is not valid HTTP/1.1: ") == true)
@@ -162,14 +164,14 @@ func webhook(
 
     // MARK: Connections
 
-    @Test func `connections are used again, and one that the receiver has closed is replaced`() async throws {
+    @Test func `connections are reused, and a closed one is replaced`() async throws {
         try await onLoop { loop in
             let receiver = try Receiver(on: loop) { number in
                 number == 1 ? .close : .status(200, body: "\(number)")
             }
             let handler = try webhook("http://127.0.0.1:\(receiver.port)/", on: loop)
             #expect(await handler.run(leasedJob()).resultText == "0")
-            // The second request meets a connection that ends without an answer, and is sent again as the third.
+            // The connection ends without a response to the second request, which is sent again as the third.
             #expect(await handler.run(leasedJob()).resultText == "2")
             #expect(await handler.run(leasedJob()).resultText == "3")
             #expect(receiver.connections == 2)
@@ -177,7 +179,7 @@ func webhook(
         }
     }
 
-    @Test func `nobody listening is tried again, and the error keeps the URL's path to itself`() async throws {
+    @Test func `a refused connection is a retry, and the error does not contain the URL path`() async throws {
         try await onLoop { loop in
             let receiver = try Receiver(on: loop) { _ in .silence }
             receiver.close()
@@ -188,7 +190,7 @@ func webhook(
     }
 
     @Test(arguments: [(Int32(1), Duration.seconds(20), "1.0 seconds"), (300, .milliseconds(100), "0.1 seconds")])
-    func `the shorter deadline of job and handler ends the wait`(
+    func `the shorter timeout of job and handler applies`(
         seconds: Int32, timeout: Duration, limit: String
     ) async throws {
         try await onLoop { loop in
@@ -196,22 +198,22 @@ func webhook(
             var job = leasedJob()
             job.timeoutSeconds = seconds
             let handler = try webhook("http://127.0.0.1:\(receiver.port)/", timeout: timeout, on: loop)
-            #expect(await handler.run(job) == .retry(error: "no answer within \(limit)", afterSeconds: nil))
+            #expect(await handler.run(job) == .retry(error: "no response within \(limit)", afterSeconds: nil))
             receiver.close()
         }
     }
 
-    @Test func `a stop ends the attempt at once and closes its connection`() async throws {
+    @Test func `a cancellation ends the attempt at once and closes its connection`() async throws {
         try await onLoop { loop in
             let receiver = try Receiver(on: loop) { _ in .silence }
             // Long enough that no timeout closes the connection.
             let handler = try webhook("http://127.0.0.1:\(receiver.port)/", timeout: .seconds(600), on: loop)
-            let stop = Cancellation()
+            let cancellation = Cancellation()
             var job = leasedJob()
             job.timeoutSeconds = 0
-            async let result = handler.run(job, stop: stop)
+            async let result = handler.run(job, cancellation: cancellation)
             #expect(try await eventually(loop) { receiver.requests.count == 1 })
-            stop.request(.shutdown)
+            cancellation.request(.shutdown)
             #expect(await result == .released)
             #expect(try await eventually(loop) { receiver.ended == 1 })
             receiver.close()
@@ -220,7 +222,7 @@ func webhook(
 
     // MARK: TLS
 
-    @Test func `the receiver proves its name by a trusted certificate`() async throws {
+    @Test func `the receiver needs a trusted certificate for its name`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let made = await shell(

@@ -16,7 +16,7 @@ import Values
         return (settings, reader)
     }
 
-    @Test func `the defaults are those of the contract`() throws {
+    @Test func `the defaults are the documented ones`() throws {
         let settings = try read().0
         #expect(settings.concurrency == 10 && settings.batchSize == 10 && settings.batchMax == 1_000)
         #expect(settings.pollInterval == .seconds(1) && settings.leaseDuration == .seconds(300))
@@ -24,7 +24,7 @@ import Values
         #expect(settings.queues == nil)
     }
 
-    @Test func `everything that is wrong is told at once`() throws {
+    @Test func `all problems are reported at once`() throws {
         let reader = try read([
             "WORKER_CONCURRENCY": "0", "WORKER_QUEUES": "mail,b ad", "WORKER_BATCH_SIZE": "50",
             "WORKER_BATCH_MAX": "20",
@@ -40,7 +40,7 @@ import Values
         }
     }
 
-    @Test func `a handlers file that is wrong is a problem of the configuration, with line and column`() throws {
+    @Test func `an error in the handlers file is a configuration problem with line and column`() throws {
         let path = NSTemporaryDirectory() + "handlers-\(UUID().uuidString).json"
         try #"{"handlers": {"a": {"exec": ["no-such-program-anywhere"]}}}"#.write(
             toFile: path, atomically: true, encoding: .utf8)
@@ -50,7 +50,7 @@ import Values
         #expect("\(try #require(failure))".contains("\(path):1:"))
     }
 
-    @Test func `the table of the documentation has every variable of the worker with its default and range`() throws {
+    @Test func `the documentation has every variable of the worker with default and range`() throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let rows = try String(contentsOf: root.appending(path: "docs/configuration.md"), encoding: .utf8)

@@ -6,7 +6,7 @@ import Values
 
 @testable import Worker
 
-/// A workload's process, without a pool.
+/// The process of a workload, without a pool.
 @Suite struct WorkloadRunTests {
     private final class Reports: Sendable {
         private let reports = Mutex<[WorkloadReport]>([])
@@ -15,17 +15,17 @@ import Values
     }
 
     private func run(
-        _ script: String, _ reports: Reports, hear: @escaping @Sendable (String) -> Void = { _ in },
+        _ script: String, _ reports: Reports, errorLine: @escaping @Sendable (String) -> Void = { _ in },
         mayStart: @escaping @Sendable () -> Bool = { true }, on loop: Loop
     ) -> WorkloadRun {
         let command = shell(script, killGrace: .milliseconds(200), on: loop).command
         let dependencies = WorkloadRun.Dependencies(
-            command: { .success(command) }, mayStart: mayStart, report: { reports.add($0) }, hear: hear,
+            command: { .success(command) }, mayStart: mayStart, report: { reports.add($0) }, errorLine: errorLine,
             variables: ["JOBQUEUE_WORKLOAD": "camera"])
         return WorkloadRun(dependencies, on: loop)
     }
 
-    @Test func `what ends by itself is reported with its reason, and a stop ends the pause`() async throws {
+    @Test func `an ended process is reported with its error, and a stop ends the restart pause`() async throws {
         try await onLoop { loop in
             let reports = Reports()
             let run = run("echo \"$JOBQUEUE_WORKLOAD $JOBQUEUE_RESTARTS\" >&2; exit 4", reports, on: loop)
@@ -42,12 +42,12 @@ import Values
         }
     }
 
-    @Test func `what it says on standard error is heard line by line`() async throws {
+    @Test func `standard error is passed on line by line`() async throws {
         try await onLoop { loop in
             let reports = Reports()
             let lines = Mutex<[String]>([])
-            let script = "printf 'one\\n\\n  \\ntwo' >&2; sleep 0.1; printf ' three\\nlast' >&2; echo unheard"
-            let run = run(script, reports, hear: { line in lines.withLock { $0.append(line) } }, on: loop)
+            let script = "printf 'one\\n\\n  \\ntwo' >&2; sleep 0.1; printf ' three\\nlast' >&2; echo ignored"
+            let run = run(script, reports, errorLine: { line in lines.withLock { $0.append(line) } }, on: loop)
             let task = loop.spawn { await run.run() }
             let isSeen = try await eventually(loop) { reports.all.count == 2 }
             #expect(isSeen)
@@ -57,7 +57,7 @@ import Values
         }
     }
 
-    @Test func `lines that are too long are heard in pieces, and the end of all is kept`() {
+    @Test func `long lines are split, and the end of the output is kept`() {
         let lines = Mutex<[String]>([])
         var output = ReportedOutput(bytesMax: 8) { line in lines.withLock { $0.append(line) } }
         output.append(Array((String(repeating: "a", count: 5_000) + "\nb\n").utf8)[...])
@@ -65,7 +65,7 @@ import Values
         #expect(output.tail.text.hasSuffix("aaaaa\nb"))
     }
 
-    @Test func `a stop ends the process, by force if need be, and it is no failure`() async throws {
+    @Test func `a stop ends the process, with SIGKILL if necessary, and is not reported as a failure`() async throws {
         try await onLoop { loop in
             let reports = Reports()
             let run = run("trap '' TERM; while :; do sleep 0.01; done", reports, on: loop)
@@ -81,18 +81,18 @@ import Values
         }
     }
 
-    @Test func `one that is renewed begins anew at once`() async throws {
+    @Test func `a requested restart happens at once`() async throws {
         try await onLoop { loop in
             let reports = Reports()
             let run = run("exec sleep 1000", reports, on: loop)
             let task = loop.spawn { await run.run() }
             let isSeen = try await eventually(loop) { reports.all.count == 1 }
             #expect(isSeen)
-            run.renew(within: .seconds(1))
-            let isAnew = try await eventually(loop) { reports.all.count == 2 }
-            #expect(isAnew)
+            run.restart(within: .seconds(1))
+            let isRestarted = try await eventually(loop) { reports.all.count == 2 }
+            #expect(isRestarted)
             run.stop(within: .seconds(1))
-            run.renew(within: .seconds(1))
+            run.restart(within: .seconds(1))
             await task.value
             #expect(
                 reports.all == [
@@ -101,7 +101,7 @@ import Values
         }
     }
 
-    @Test func `nothing is started under a lease that is about to end, or after a stop`() async throws {
+    @Test func `nothing starts under a lease that is about to end, or after a stop`() async throws {
         try await onLoop { loop in
             let reports = Reports()
             await run("exit 0", reports, mayStart: { false }, on: loop).run()

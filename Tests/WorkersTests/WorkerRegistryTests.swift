@@ -54,7 +54,7 @@ import Workers
             #expect(worker.heartbeatAt > worker.startedAt)
             let left = try await fixture.sql(
                 "SELECT extract(epoch FROM expires_at - clock_timestamp())::float8 FROM worker"
-            ).onlyRow().float8(0)
+            ).decodeOnly(as: Double.self)
             #expect(left > WorkerRegistry.aliveSeconds - 10 && left <= WorkerRegistry.aliveSeconds)
             #expect(try await !fixture.workers.heartbeat(id: id + 1, running: 0, counters: counters("{}")))
         }

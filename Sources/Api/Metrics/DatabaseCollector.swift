@@ -42,11 +42,11 @@ enum DatabaseCollector {
 
     static func read(_ pool: ConnectionPool, timeout: Duration) async throws(PostgresError) -> [MetricFamily] {
         var dead = MetricFamily(deadTuples)
-        for row in try await pool.execute(deadTupleStatement, timeout: timeout) {
-            dead.add(Double(try row.int8(1)), try row.text(0))
-        }
+        let counts = try await pool.execute(deadTupleStatement(), timeout: timeout)
+        for (table, count) in try counts.decode((String, Int64).self) { dead.add(Double(count), table) }
         var oldest = MetricFamily(oldestTransaction)
-        oldest.add(max(0, try await pool.execute(oldestTransactionStatement, timeout: timeout).onlyRow().float8(0)))
+        let seconds: Double = try await pool.execute(oldestTransactionStatement(), timeout: timeout).decodeOnly()
+        oldest.add(max(0, seconds))
         return [dead, oldest]
     }
 

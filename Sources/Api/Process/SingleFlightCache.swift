@@ -2,20 +2,19 @@ internal import EventLoop
 internal import Synchronization
 internal import Values
 
-/// An answer that is worth as much to many who ask at about the same time: it is looked for once, kept for a moment, and
-/// waited for no longer than a limit. So an endpoint that is open to everybody costs PostgreSQL no more than one question
-/// in each such moment.
+/// A value that concurrent callers share: it is read once, cached for a short time, and waited for no longer than a
+/// limit. So an endpoint without a key costs PostgreSQL at most one read in that time.
 final class SingleFlightCache<Value: Sendable>: Sendable {
     private struct State {
         var kept: (value: Value, until: MonotonicInstant)?
         var waiting: [CheckedContinuation<Value, Never>] = []
-        /// Tells the search that is waited for from one that was given up.
-        var search = 0
+        /// The number of the read that is waited for. A read that was given up has a lower one.
+        var read = 0
     }
 
     private enum Step {
         case answer(Value)
-        /// Nobody else is looking for it.
+        /// No read is under way.
         case start(Int)
         case wait
     }
@@ -29,8 +28,8 @@ final class SingleFlightCache<Value: Sendable>: Sendable {
 
     /// - Parameters:
     ///   - loop: where `find` runs.
-    ///   - keptFor: how old an answer may be.
-    ///   - limit: how long to wait; then `whenLate` gives the answer. `find` should end by itself not much later.
+    ///   - keptFor: how long a value is cached.
+    ///   - limit: the longest wait; then `whenLate` gives the value. `find` should end by itself not much later.
     init(
         on loop: Loop, keptFor: Duration, limit: Duration, whenLate: @escaping @Sendable () -> Value,
         find: @escaping @Sendable () async -> Value
@@ -42,7 +41,7 @@ final class SingleFlightCache<Value: Sendable>: Sendable {
         self.find = find
     }
 
-    /// May be called on any thread.
+    /// Any thread may call it.
     func value() async -> Value {
         await withCheckedContinuation { continuation in
             let now = MonotonicInstant.now()
@@ -50,28 +49,28 @@ final class SingleFlightCache<Value: Sendable>: Sendable {
                 if let kept = state.kept, now < kept.until { return .answer(kept.value) }
                 state.waiting.append(continuation)
                 guard state.waiting.count == 1 else { return .wait }
-                state.search += 1
-                return .start(state.search)
+                state.read += 1
+                return .start(state.read)
             }
             switch step {
             case .answer(let value): continuation.resume(returning: value)
-            case .start(let search): start(search)
+            case .start(let read): start(read)
             case .wait: break
             }
         }
     }
 
-    private func start(_ search: Int) {
+    private func start(_ read: Int) {
         loop.execute { [self] in
-            // When it fires after the answer, it finds nobody waiting for this search.
-            loop.schedule(at: .now() + limit) { self.finish(search, self.whenLate()) }
-            loop.spawn { self.finish(search, await self.find()) }
+            // When it fires after the value is read, no caller waits for this read.
+            loop.schedule(at: .now() + limit) { self.finish(read, self.whenLate()) }
+            loop.spawn { self.finish(read, await self.find()) }
         }
     }
 
-    private func finish(_ search: Int, _ value: Value) {
+    private func finish(_ read: Int, _ value: Value) {
         let waiting = state.withLock { state -> [CheckedContinuation<Value, Never>] in
-            guard search == state.search, !state.waiting.isEmpty else { return [] }
+            guard read == state.read, !state.waiting.isEmpty else { return [] }
             state.kept = (value, .now() + keptFor)
             defer { state.waiting = [] }
             return state.waiting

@@ -1,4 +1,5 @@
 public import Postgres
+public import Values
 
 /// The result of a change.
 public enum PauseAnswer: Hashable, Sendable {
@@ -10,29 +11,18 @@ public enum PauseAnswer: Hashable, Sendable {
 
 extension PauseStore {
     /// The function (`0010_pauses.sql`) changes the state under a lock that excludes every lease.
-    private static let change = Statement(
+    private static let change = Statement<PauseChange>(
         "change_pause_state",
         """
         SELECT a.changed, \(sql: PauseState.columns)
         FROM (SELECT changed, (state).* FROM change_pause_state($1, $2, $3, $4, $5, $6, $7, $8, $9)) a
         CROSS JOIN LATERAL (SELECT a.scope, a.version, a.paused, a.reason, a.updated_by, a.updated_at, a.resume_at) c
-        """, [.text, .bool, .text, .text, .int8, .timestamptz, .bool, .text, .text])
+        """)
 
     /// Returns when the change is committed. From then on no lease of a paused scope commits.
     public func change(_ change: PauseChange) async throws(PostgresError) -> PauseAnswer {
-        var parameters = Parameters()
-        parameters.append(text: change.scope.text)
-        parameters.append(change.action == .pause)
-        parameters.append(text: change.reason)
-        parameters.append(text: change.updatedBy)
-        parameters.append(change.expectedVersion)
-        parameters.append(change.resumeAt)
-        parameters.append(change.cancelsRunning)
-        parameters.append(text: change.clientAddress)
-        parameters.append(text: change.requestID)
-        let row = try await pool.execute(Self.change, parameters).onlyRow()
-        let isChanged = try row.bool(0)
-        let state = try row.isNull(1) ? PauseState(unchanged: change.scope) : PauseState(row, from: 1)
+        let (isChanged, found) = try await pool.execute(Self.change(change)).decodeOnly((Bool, PauseState?).self)
+        let state = found ?? PauseState(unchanged: change.scope)
         return isChanged ? .changed(state) : .outdated(state)
     }
 
@@ -41,10 +31,16 @@ extension PauseStore {
     /// Records the end of pauses whose `resume_at` has passed. Concurrent callers record each end once.
     /// - Returns: the scopes of these pauses.
     public func resumeDue() async throws(PostgresError) -> [PauseScope] {
-        var scopes: [PauseScope] = []
-        for row in try await pool.execute(Self.resume) {
-            if let scope = PauseScope(try row.text(0)) { scopes.append(scope) }
-        }
-        return scopes
+        try await pool.execute(Self.resume()).decode(as: String.self).compactMap { PauseScope($0) }
+    }
+}
+
+extension PauseChange: StatementInputGroup {
+    public var statementInputs:
+        StatementInputs<String, Bool, String, String, Int64?, WallInstant?, Bool, String?, String?>
+    {
+        StatementInputs(
+            scope.text, action == .pause, reason, updatedBy, expectedVersion, resumeAt, cancelsRunning, clientAddress,
+            requestID)
     }
 }

@@ -1,4 +1,4 @@
-internal import Postgres
+public import Postgres
 internal import TLS
 public import Values
 
@@ -24,21 +24,6 @@ public struct PauseHistoryEntry: Hashable, Sendable {
         previous_hash, hash
         """
 
-    init(_ row: Row) throws(PostgresError) {
-        version = try row.int8(0)
-        scope = try row.text(1)
-        isPause = try row.bool(2)
-        reason = try row.text(3)
-        updatedBy = try row.text(4)
-        at = try row.timestamptz(5)
-        resumeAt = try row.optionalTimestamptz(6)
-        cancelsRunning = try row.bool(7)
-        clientAddress = try row.optionalText(8)
-        requestID = try row.optionalText(9)
-        previousHash = try row.bytes(10)
-        hash = try row.bytes(11)
-    }
-
     /// The hash that the fields give: SHA-256 over the hash of the previous entry and the fields, each preceded by the
     /// length of its text, as `history_hash` computes it in PostgreSQL (`0010_pauses.sql`).
     public var expectedHash: [UInt8] {
@@ -60,6 +45,24 @@ public struct PauseHistoryEntry: Hashable, Sendable {
         let length = field.map { UInt32($0.utf8.count) } ?? .max
         for shift in [24, 16, 8, 0] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: length >> shift)) }
         if let field { bytes.append(contentsOf: field.utf8) }
+    }
+}
+
+extension PauseHistoryEntry: RowDecodable {
+    /// A row of `columns`.
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        version = try columns.next()
+        scope = try columns.next()
+        isPause = try columns.next()
+        reason = try columns.next()
+        updatedBy = try columns.next()
+        at = try columns.next()
+        resumeAt = try columns.next()
+        cancelsRunning = try columns.next()
+        clientAddress = try columns.next()
+        requestID = try columns.next()
+        previousHash = try columns.next()
+        hash = try columns.next()
     }
 }
 

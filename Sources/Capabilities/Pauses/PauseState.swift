@@ -1,4 +1,4 @@
-internal import Postgres
+public import Postgres
 public import Values
 
 /// The state of a scope: its last change.
@@ -24,25 +24,31 @@ public struct PauseState: Hashable, Sendable {
         resumeAt = nil
     }
 
-    /// A row of `columns`, which begin at column `first`.
-    init(_ row: Row, from first: Int = 0) throws(PostgresError) {
-        let text = try row.text(first)
-        guard let scope = PauseScope(text) else {
-            throw .unexpectedValue(column: first, reason: "\(text) is not a scope")
-        }
-        self.scope = scope
-        version = try row.int8(first + 1)
-        isPaused = try row.bool(first + 2)
-        reason = try row.text(first + 3)
-        updatedBy = try row.text(first + 4)
-        updatedAt = try row.timestamptz(first + 5)
-        resumeAt = try row.optionalTimestamptz(first + 6)
-    }
-
     /// The columns for a row `c` of the table `pause_state`. A pause whose `resume_at` has passed has ended, recorded
     /// or not.
     static let columns: SQLFragment = """
-        c.scope, c.version, c.paused AND (c.resume_at IS NULL OR c.resume_at > clock_timestamp()), c.reason, c.updated_by,
-        c.updated_at, c.resume_at
+        c.scope, c.version, c.paused AND (c.resume_at IS NULL OR c.resume_at > clock_timestamp()), c.reason,
+        c.updated_by, c.updated_at, c.resume_at
         """
+}
+
+extension PauseState: OptionalRowDecodable {
+    /// A row of `columns`.
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        scope = try columns.next(parsing: { PauseScope($0) })
+        version = try columns.next()
+        isPaused = try columns.next()
+        reason = try columns.next()
+        updatedBy = try columns.next()
+        updatedAt = try columns.next()
+        resumeAt = try columns.next()
+    }
+
+    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> PauseState? {
+        var ahead = columns
+        let scope: String? = try ahead.next()
+        if scope != nil { return try PauseState(&columns) }
+        columns.skipRest()
+        return nil
+    }
 }

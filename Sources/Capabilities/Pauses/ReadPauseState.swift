@@ -10,51 +10,37 @@ extension PauseStore {
 
     /// Every scope that was ever changed. `all` comes first, also if it was never changed.
     public func states() async throws(PostgresError) -> [PauseState] {
-        var states: [PauseState] = []
-        for row in try await pool.execute(Self.states) { states.append(try PauseState(row)) }
+        var states: [PauseState] = try await pool.execute(Self.states()).decode()
         if states.first?.scope != .all { states.insert(PauseState(unchanged: .all), at: 0) }
         return states
     }
 
-    private static let history = Statement(
+    private static let history = Statement<Int64, String?, Int32>(
         "pause_history",
         """
         SELECT \(sql: PauseHistoryEntry.columns)
         FROM pause_history
         WHERE version < $1 AND ($2::text IS NULL OR scope = $2)
         ORDER BY version DESC LIMIT $3
-        """, [.int8, .text, .int4], isIdempotent: true)
+        """, isIdempotent: true)
 
     /// At most `limit` changes before `version`, the latest first.
     public func history(
         before version: Int64 = .max, of scope: PauseScope? = nil, limit: Int32
     ) async throws(PostgresError) -> [PauseHistoryEntry] {
-        var parameters = Parameters()
-        parameters.append(version)
-        parameters.append(text: scope?.text)
-        parameters.append(limit)
-        var entries: [PauseHistoryEntry] = []
-        for row in try await pool.execute(Self.history, parameters) { entries.append(try PauseHistoryEntry(row)) }
-        return entries
+        try await pool.execute(Self.history(version, scope?.text, limit)).decode()
     }
 
-    private static let historyForward = Statement(
+    private static let historyForward = Statement<Int64, Int32>(
         "pause_history_forward",
         """
         SELECT \(sql: PauseHistoryEntry.columns)
         FROM pause_history WHERE version > $1 ORDER BY version LIMIT $2
-        """, [.int8, .int4], isIdempotent: true)
+        """, isIdempotent: true)
 
     /// At most `limit` changes after `version`, in the order of their versions.
     public func history(after version: Int64, limit: Int32) async throws(PostgresError) -> [PauseHistoryEntry] {
-        var parameters = Parameters()
-        parameters.append(version)
-        parameters.append(limit)
-        var entries: [PauseHistoryEntry] = []
-        for row in try await pool.execute(Self.historyForward, parameters) {
-            entries.append(try PauseHistoryEntry(row))
-        }
-        return entries
+        try await pool.execute(Self.historyForward(version, limit)).decode()
     }
 
     private static let latest = Statement(
@@ -66,14 +52,13 @@ extension PauseStore {
 
     /// The version of the latest change of any scope, and whether the scope `all` is paused.
     public func latest() async throws(PostgresError) -> (version: Int64, allIsPaused: Bool) {
-        let row = try await pool.execute(Self.latest).onlyRow()
-        return (try row.int8(0), try row.bool(1))
+        try await pool.execute(Self.latest()).decodeOnly((Int64, Bool).self)
     }
 
     private static let clock = Statement("pause_clock", "SELECT clock_timestamp()", isIdempotent: true)
 
     /// The time of PostgreSQL's clock, which decides when pauses end.
     public func now() async throws(PostgresError) -> WallInstant {
-        try await pool.execute(Self.clock).onlyRow().timestamptz(0)
+        try await pool.execute(Self.clock()).decodeOnly()
     }
 }

@@ -1,6 +1,6 @@
 public import Postgres
 
-/// A workload and the token of the lease under which a member has it.
+/// The lease of a workload: its name and the token, which increases with each lease.
 public struct WorkloadLease: Hashable, Sendable {
     public let name: String
     public let token: Int64
@@ -12,10 +12,10 @@ public struct WorkloadLease: Hashable, Sendable {
 }
 
 extension PoolStore {
-    /// The only way in which a workload gets a holder. The row is locked before its conditions are looked at for good, so
-    /// of two who ask at once only one finds it free. A lease that this incarnation has already is given anew: then its
-    /// answer was lost, and nothing runs under it.
-    static let acquire = Statement(
+    /// The only statement that gives a workload a holder. PostgreSQL locks the row and then checks the conditions
+    /// again, so of two concurrent members only one finds it free. A workload that this incarnation already holds gets
+    /// a new token: the response to an earlier acquisition was lost, and nothing runs under that lease.
+    static let acquire = Statement<Membership, [String], Double>(
         "acquire_workloads",
         """
         WITH given AS MATERIALIZED (
@@ -31,19 +31,33 @@ extension PoolStore {
                       WHERE m.pool_id = $1 AND m.ordinal = $2 AND m.incarnation = $3 AND NOT m.leaving
                         AND m.expires_at > clock_timestamp())
         RETURNING w.name, w.token
-        """, [.int4, .int4, .uuid, .textArray, .float8])
+        """)
 
-    /// Takes workloads that are assigned to this member and that nobody holds, for `leaseSeconds`. The others are left out.
+    /// Leases the workloads that are assigned to this member and free.
+    /// - Returns: the leases; workloads that are not free, or have another owner, are left out.
     public func acquire(
         _ names: [String], as membership: Membership, leaseSeconds: Double
     ) async throws(PostgresError) -> [WorkloadLease] {
-        var parameters = membership.parameters
-        parameters.append(names)
-        parameters.append(leaseSeconds)
-        var leases: [WorkloadLease] = []
-        for row in try await database.execute(Self.acquire, parameters) {
-            leases.append(WorkloadLease(name: try row.text(0), token: try row.int8(1)))
-        }
-        return leases
+        try await database.execute(Self.acquire(membership, names, leaseSeconds)).decode()
+    }
+}
+
+extension WorkloadLease: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        name = try columns.next()
+        token = try columns.next()
+    }
+}
+
+/// Leases as a batch. In the order of their names, so that two statements on several workloads never wait for each
+/// other in a circle.
+enum WorkloadLeaseColumns: BatchColumns {
+    static let columns = ColumnBatch<WorkloadLease>([
+        .text("name") { $0.name },
+        .int8("token") { $0.token },
+    ])
+
+    static func batch(_ leases: [WorkloadLease]) -> Batch<WorkloadLeaseColumns> {
+        Batch(leases.sorted { $0.name < $1.name })
     }
 }

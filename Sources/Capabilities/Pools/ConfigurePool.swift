@@ -1,9 +1,9 @@
 public import Postgres
 
 extension PoolStore {
-    /// A pool that was to go, and comes back before it has gone, is a new one: it waits for its members. Its workloads keep
-    /// their leases, so that none is begun before it was ended.
-    private static let write = Statement(
+    /// A removed pool that is configured again before its rows are deleted is a new pool: it waits for its members. Its
+    /// workloads keep their leases, so that none starts before its old process has ended.
+    private static let write = Statement<String, Int32?, String, String?, String?>(
         "write_pool",
         """
         INSERT INTO pool AS p (name, size, handler, observed_since, created_at, updated_at, updated_by, reason)
@@ -17,82 +17,69 @@ extension PoolStore {
             created_at = CASE WHEN p.removed_at IS NULL THEN p.created_at ELSE EXCLUDED.created_at END,
             removed_at = NULL
         RETURNING id
-        """, [.text, .int4, .text, .text, .text], isIdempotent: true)
+        """, isIdempotent: true)
 
-    private static let lock = Statement(
+    private static let lock = Statement<Int32>(
         "lock_pool_workloads",
-        "SELECT name FROM pool_workload WHERE pool_id = $1 ORDER BY name FOR NO KEY UPDATE", [.int4],
-        isIdempotent: true)
+        "SELECT name FROM pool_workload WHERE pool_id = $1 ORDER BY name FOR NO KEY UPDATE", isIdempotent: true)
 
-    private static let add = Statement(
+    private static let add = Statement<Int32, [String]>(
         "add_pool_workloads",
         """
         INSERT INTO pool_workload AS w (pool_id, name)
         SELECT $1, g.name FROM unnest($2::text[]) AS g (name) ORDER BY g.name COLLATE "C"
         ON CONFLICT (pool_id, name) DO UPDATE SET removed = false WHERE w.removed
-        """, [.int4, .textArray], isIdempotent: true)
+        """, isIdempotent: true)
 
-    private static let drop = Statement(
+    private static let drop = Statement<Int32, [String]>(
         "drop_pool_workloads",
         "UPDATE pool_workload SET removed = true WHERE pool_id = $1 AND NOT removed AND name <> ALL ($2)",
-        [.int4, .textArray], isIdempotent: true)
+        isIdempotent: true)
 
-    /// Gives a pool this in place of what it was told before; one that does not exist is made. What is new is assigned in
-    /// the same transaction, if the pool has its members, and what is not named any more is nobody's.
+    /// Creates a pool, or replaces its settings. In the same transaction new workloads are assigned, if the pool has
+    /// its members, and workloads that are no longer listed lose their owner.
     public func configure(
         _ spec: PoolSpec, updatedBy: String? = nil, reason: String? = nil
     ) async throws(PostgresError) {
-        var parameters = Parameters()
-        parameters.append(text: spec.name)
-        parameters.append(spec.size)
-        parameters.append(text: spec.handler)
-        parameters.append(text: updatedBy)
-        parameters.append(text: reason)
-        try await transaction { (transaction) throws(PostgresError) in
-            let id = try await transaction.execute(Self.write, parameters).onlyRow().int4(0)
-            var own = Parameters()
-            own.append(id)
-            _ = try await transaction.execute(Self.lock, own)
-            own.append(spec.workloads)
-            _ = try await transaction.execute(Self.add, own)
-            _ = try await transaction.execute(Self.drop, own)
-            try await balance(id, in: transaction)
-            try await tell(spec.name, in: transaction)
+        try await database.transaction { (transaction) async throws(PostgresError) in
+            let written = Self.write(spec.name, spec.size, spec.handler, updatedBy, reason)
+            let id: Int32 = try await transaction.execute(written).decodeOnly()
+            _ = try await transaction.execute(Self.lock(id))
+            _ = try await transaction.execute(Self.add(id, spec.workloads))
+            _ = try await transaction.execute(Self.drop(id, spec.workloads))
+            try await rebalance(id, in: transaction)
+            try await notify(spec.name, in: transaction)
         }
     }
 
-    private static let remove = Statement(
+    private static let remove = Statement<String>(
         "remove_pool",
         """
         UPDATE pool SET removed_at = clock_timestamp(), updated_at = clock_timestamp()
         WHERE name = $1 AND removed_at IS NULL RETURNING id
-        """, [.text])
+        """)
 
-    private static let dropAll = Statement(
+    private static let dropAll = Statement<Int32>(
         "drop_all_pool_workloads",
-        "UPDATE pool_workload SET removed = true WHERE pool_id = $1 AND NOT removed", [.int4], isIdempotent: true)
+        "UPDATE pool_workload SET removed = true WHERE pool_id = $1 AND NOT removed", isIdempotent: true)
 
-    /// Stops everything that a pool runs. The pool is not seen any more, and is gone when its last workload has stopped.
-    /// - Returns: false if there is none.
+    /// Removes a pool: its workloads stop, and it is no longer shown. Its rows are deleted when the last workload has
+    /// stopped.
+    /// - Returns: false if there is no such pool.
     public func remove(_ name: String) async throws(PostgresError) -> Bool {
-        var parameters = Parameters()
-        parameters.append(text: name)
-        return try await transaction { (transaction) throws(PostgresError) in
-            guard let row = try await transaction.execute(Self.remove, parameters).first else { return false }
-            let id = try row.int4(0)
-            var own = Parameters()
-            own.append(id)
-            _ = try await transaction.execute(Self.lock, own)
-            _ = try await transaction.execute(Self.dropAll, own)
-            try await balance(id, in: transaction)
-            try await tell(name, in: transaction)
+        try await database.transaction { (transaction) async throws(PostgresError) in
+            let removed: Int32? = try await transaction.execute(Self.remove(name)).decodeFirst()
+            guard let id = removed else { return false }
+            _ = try await transaction.execute(Self.lock(id))
+            _ = try await transaction.execute(Self.dropAll(id))
+            try await rebalance(id, in: transaction)
+            try await notify(name, in: transaction)
             return true
         }
     }
 
-    func tell(_ name: String, in transaction: Transaction) async throws(PostgresError) {
-        var parameters = Parameters()
-        parameters.append(text: name)
-        _ = try await transaction.execute(Self.notify, parameters)
+    /// Notifies members of a change of this pool.
+    func notify(_ name: String, in transaction: Transaction) async throws(PostgresError) {
+        _ = try await transaction.execute(Self.notify(name))
     }
 }

@@ -1,13 +1,13 @@
 public import Postgres
 public import Values
 
-/// Who wants to be a member of a pool.
+/// A worker that joins a pool.
 public struct PoolCandidate: Hashable, Sendable {
     public var pool: String
     public var ordinal: Int32
-    /// One boot of one process.
+    /// Identifies one start of one process.
     public var incarnation: UUID
-    /// What `config.yml` calls it.
+    /// Its name in `config.yml`.
     public var name: String
     public var host: String
 
@@ -20,33 +20,30 @@ public struct PoolCandidate: Hashable, Sendable {
     }
 }
 
-/// A membership: an ordinal of a pool, and the incarnation that has it.
+/// A membership: an ordinal of a pool and the incarnation that has it.
 public struct Membership: Hashable, Sendable {
     public let poolID: Int32
     public let ordinal: Int32
     public let incarnation: UUID
-
-    /// `$1` to `$3` of the statements that a member makes.
-    var parameters: Parameters {
-        var parameters = Parameters()
-        parameters.append(poolID)
-        parameters.append(ordinal)
-        parameters.append(incarnation)
-        return parameters
-    }
 }
 
-/// What came of asking for an ordinal.
-public enum JoinAnswer: Hashable, Sendable {
+    /// `$1` to `$3` of a member's statements.
+extension Membership: StatementInputGroup {
+    public var statementInputs: StatementInputs<Int32, Int32, UUID> { StatementInputs(poolID, ordinal, incarnation) }
+}
+
+/// The result of an attempt to join.
+public enum JoinResult: Hashable, Sendable {
     case joined(Membership)
-    /// Another incarnation has it, for so long unless it renews its membership.
+    /// Another incarnation has the ordinal. `remaining`: the time until its membership expires without a renewal.
     case taken(by: UUID, host: String, remaining: Duration)
     case noSuchPool
 }
 
 extension PoolStore {
-    /// One row an ordinal: of two who ask at once, one waits for the other's commit and finds the ordinal taken.
-    private static let join = Statement(
+    /// There is one row for each ordinal: of two concurrent candidates, one waits for the other's commit and then finds
+    /// the ordinal taken.
+    private static let join = Statement<String, Int32, UUID, String, String, Double>(
         "join_pool",
         """
         INSERT INTO pool_member AS m (pool_id, ordinal, name, host, incarnation, joined_at, expires_at)
@@ -58,65 +55,62 @@ extension PoolStore {
             joined_at = EXCLUDED.joined_at, expires_at = EXCLUDED.expires_at, leaving = false
         WHERE m.incarnation IS NULL OR m.incarnation = EXCLUDED.incarnation OR m.expires_at < clock_timestamp()
         RETURNING pool_id, pg_notify(current_schema() || '_pool', $1)::text
-        """, [.text, .int4, .uuid, .text, .text, .float8], isIdempotent: true)
+        """, isIdempotent: true)
 
-    private static let holder = Statement(
+    private static let holder = Statement<String, Int32>(
         "find_pool_member",
         """
         SELECT m.incarnation, m.host, extract(epoch FROM m.expires_at - clock_timestamp())::float8
         FROM pool p
         LEFT JOIN pool_member m ON m.pool_id = p.id AND m.ordinal = $2
         WHERE p.name = $1 AND p.removed_at IS NULL
-        """, [.text, .int4], isIdempotent: true)
+        """, isIdempotent: true)
 
     /// Takes the ordinal for `leaseSeconds`, unless another incarnation has it.
-    public func join(_ candidate: PoolCandidate, leaseSeconds: Double) async throws(PostgresError) -> JoinAnswer {
-        var parameters = Parameters()
-        parameters.append(text: candidate.pool)
-        parameters.append(candidate.ordinal)
-        var asking = parameters
-        asking.append(candidate.incarnation)
-        asking.append(text: candidate.name)
-        asking.append(text: candidate.host)
-        asking.append(leaseSeconds)
-        if let row = try await database.execute(Self.join, asking).first {
+    /// - Parameter leaseSeconds: duration of the membership in seconds, without a renewal.
+    public func join(_ candidate: PoolCandidate, leaseSeconds: Double) async throws(PostgresError) -> JoinResult {
+        let joining = Self.join(
+            candidate.pool, candidate.ordinal, candidate.incarnation, candidate.name, candidate.host, leaseSeconds)
+        if let (poolID, _) = try await database.execute(joining).decodeFirst((Int32, String).self) {
             let membership = Membership(
-                poolID: try row.int4(0), ordinal: candidate.ordinal, incarnation: candidate.incarnation)
+                poolID: poolID, ordinal: candidate.ordinal, incarnation: candidate.incarnation)
             return .joined(membership)
         }
-        guard let row = try await database.execute(Self.holder, parameters).first else { return .noSuchPool }
-        // Given up between the two statements: the next attempt finds it free.
-        guard let other = try row.optionalUUID(0) else {
+        let holder = try await database.execute(Self.holder(candidate.pool, candidate.ordinal))
+            .decodeFirst((UUID?, String?, Double?).self)
+        guard let holder else { return .noSuchPool }
+        // The ordinal was released between the two statements: the next attempt finds it free.
+        guard case (let other?, let host?, let seconds?) = holder else {
             return .taken(by: candidate.incarnation, host: candidate.host, remaining: .zero)
         }
-        return .taken(by: other, host: try row.text(1), remaining: .seconds(try row.float8(2)))
+        return .taken(by: other, host: host, remaining: .seconds(seconds))
     }
 
-    private static let leave = Statement(
+    private static let leave = Statement<Membership>(
         "leave_pool",
         """
         WITH leaving AS MATERIALIZED (
             UPDATE pool_member SET leaving = true
             WHERE pool_id = $1 AND ordinal = $2 AND incarnation = $3 AND NOT leaving RETURNING pool_id)
         SELECT pg_notify(current_schema() || '_pool', p.name) FROM leaving JOIN pool p ON p.id = leaving.pool_id
-        """, [.int4, .int4, .uuid], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// Says that a member is about to go: its workloads are given to others, who begin each as soon as it was given back.
+    /// Marks a member as leaving. Its workloads are assigned to the others, which start each when it is released.
     public func leave(_ membership: Membership) async throws(PostgresError) {
-        _ = try await database.execute(Self.leave, membership.parameters)
+        _ = try await database.execute(Self.leave(membership))
     }
 
-    private static let deregister = Statement(
+    private static let deregister = Statement<Membership>(
         "deregister_member",
         """
         WITH deleted AS MATERIALIZED (
             UPDATE pool_member SET incarnation = NULL, joined_at = NULL, expires_at = NULL, leaving = false
             WHERE pool_id = $1 AND ordinal = $2 AND incarnation = $3 RETURNING pool_id)
         SELECT pg_notify(current_schema() || '_pool', p.name) FROM deleted JOIN pool p ON p.id = deleted.pool_id
-        """, [.int4, .int4, .uuid], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// Gives the ordinal back. Whoever waits for it has it at once.
+    /// Releases the ordinal. Another worker that waits for it can join at once.
     public func deregister(_ membership: Membership) async throws(PostgresError) {
-        _ = try await database.execute(Self.deregister, membership.parameters)
+        _ = try await database.execute(Self.deregister(membership))
     }
 }

@@ -1,7 +1,7 @@
-/// What one member has to run.
+/// The workloads that are assigned to one member.
 public struct MemberList: Hashable, Sendable {
     public let member: String
-    /// Of the pool, when this list changed last.
+    /// The version of the pool at the last change of this list.
     public let version: Int64
     public let workloads: [String]
 
@@ -12,14 +12,14 @@ public struct MemberList: Hashable, Sendable {
     }
 }
 
-/// `config.yml`: what every member has to run, for programs that read it from there.
+/// The format of `config.yml`: the workloads of every member, for programs that read them from a file.
 ///
 ///     workloads:
 ///       swarm-worker-0:
 ///         jobs: ["stream:a", "stream:b"]
 ///         version: 3
 public enum PoolConfig {
-    /// YAML 1.2, in the part of it that 1.1 reads in the same way.
+    /// YAML 1.2, restricted to the subset that YAML 1.1 reads alike.
     public static func yaml(_ lists: [MemberList]) -> String {
         guard !lists.isEmpty else { return "workloads: {}\n" }
         var text = "workloads:\n"
@@ -31,7 +31,7 @@ public enum PoolConfig {
         return text
     }
 
-    /// As it is where nobody can take it for anything but a text, else in quotes.
+    /// A plain scalar if every parser reads it as a string, otherwise a quoted one.
     private static func scalar(_ text: String) -> String {
         let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
         let isPlain =

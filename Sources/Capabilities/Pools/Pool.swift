@@ -1,14 +1,14 @@
 internal import Postgres
 public import Values
 
-/// What a pool is told.
+/// The settings of a pool.
 public struct PoolSpec: Hashable, Sendable {
     public var name: String
-    /// nil: `auto`.
+    /// Number of members; nil: `auto`.
     public var size: Int32?
-    /// What is to run; each name once.
+    /// Distinct names.
     public var workloads: [String]
-    /// By whose handler each of them runs.
+    /// The name of the handler whose program runs each workload.
     public var handler: String
 
     public init(name: String, size: Int32?, workloads: [String], handler: String) {
@@ -19,54 +19,57 @@ public struct PoolSpec: Hashable, Sendable {
     }
 }
 
-/// Who has an ordinal of a pool, while its membership lasts.
+/// The worker that has an ordinal of a pool, while its membership lasts.
 public struct PoolMember: Hashable, Sendable {
     public let ordinal: Int32
-    /// What `config.yml` calls it.
+    /// Its name in `config.yml`.
     public let name: String
     public let host: String
+    /// Identifies one start of one process.
     public let incarnation: UUID
     public let joinedAt: WallInstant
     public let expiresAt: WallInstant
-    /// It stops its workloads, and is given no others.
+    /// It stops its workloads, and gets no others.
     public let isLeaving: Bool
 }
 
-/// A pool as it is now.
+/// The current state of a pool.
 public struct Pool: Hashable, Sendable {
     public let spec: PoolSpec
-    /// Of the assignment.
+    /// The version of the assignment.
     public let version: Int64
     public let membership: PoolMembership
     public let createdAt: WallInstant
     public let updatedAt: WallInstant
     public let updatedBy: String?
     public let reason: String?
-    /// In the order of the ordinals.
+    /// Sorted by ordinal.
     public internal(set) var members: [PoolMember] = []
 
     private var alive: Set<Int32> { Set(members.filter { !$0.isLeaving }.map(\.ordinal)) }
 
-    /// Every ordinal of the pool is alive.
+    /// Whether every ordinal of the pool is alive.
     public var isComplete: Bool { membership.isComplete(alive) }
 
-    /// Ordinals below it belong to the pool; 0: it is not known yet.
+    /// Ordinals below it belong to the pool; 0: not known yet.
     public var effectiveSize: Int32 { spec.size ?? membership.completeSize }
 
-    /// Ordinals that nobody has.
+    /// Ordinals of the pool without a member.
     public var missing: [Int32] {
         let taken = Set(members.map(\.ordinal))
         return (0..<effectiveSize).filter { !taken.contains($0) }
     }
 
     public enum MemberState: String, CaseIterable, Sendable {
-        /// It shares the workloads.
+        /// It shares the workloads. Next: `leaving` when it stops (`leave`), `missing` when its membership expires,
+        /// `surplus` when the size is lowered.
         case alive
-        /// It stops, and gives back what it has.
+        /// It stops its workloads and releases them. Next: `missing` when it releases the ordinal (`deregister`).
         case leaving
-        /// Its ordinal is not below the size: it waits.
+        /// Its ordinal is not below the size: it gets no workloads. Next: `alive` when the size is raised, `leaving`
+        /// when it stops.
         case surplus
-        /// Nobody has the ordinal.
+        /// The ordinal has no member. Next: `alive` when a worker joins with it.
         case missing
     }
 
@@ -76,38 +79,41 @@ public struct Pool: Hashable, Sendable {
     }
 }
 
-/// A workload, whose it is, and what its holder says of it.
+/// A workload with its owner, its lease, and the latest report of its holder.
 public struct Workload: Hashable, Sendable {
     public enum State: String, CaseIterable, Sendable {
-        /// Nobody's: the pool gathers its members.
+        /// No owner: the pool waits for its members. Next: `waiting` with the first assignment.
         case unassigned
-        /// Its owner has not taken it yet.
+        /// The owner has not acquired it yet, or the lease has expired. Next: `starting` when the owner acquires it.
         case waiting
-        /// Somebody else holds it still, and the owner waits until he has stopped it, or his lease has expired.
+        /// Another member still holds it: the owner waits until that one releases it or the lease expires. Next:
+        /// `waiting`.
         case moving
-        /// Taken; its process is about to start.
+        /// Acquired; the process is about to start. Next: `running` or `backoff`, by the report of the holder.
         case starting
+        /// The process runs. Next: `backoff` when it ends, `moving` when the owner changes, `waiting` when it is
+        /// released or its lease expires.
         case running
-        /// Its process has ended, and is started again after a pause.
+        /// The process has ended, and restarts after a pause. Next: `running` when it starts, otherwise as `running`.
         case backoff
     }
 
     public let name: String
     public let state: State
-    /// An ordinal.
+    /// The ordinal that the workload is assigned to; nil: unassigned.
     public let owner: Int32?
-    /// What `config.yml` calls the owner.
+    /// The owner's name in `config.yml`.
     public let member: String?
-    /// The ordinal that holds it; nil: nobody does.
+    /// The ordinal that holds the lease; nil: none.
     public let holder: Int32?
-    /// Of the latest lease; 0: there was none.
+    /// The token of the latest lease; 0: there was none.
     public let token: Int64
     public let acquiredAt: WallInstant?
-    /// When the lease ends unless it is renewed; nil: nobody holds it.
+    /// The end of the lease without a renewal; nil: there is no holder.
     public let expiresAt: WallInstant?
-    /// The process; nil: there is none.
+    /// The start of the process; nil: it does not run.
     public let startedAt: WallInstant?
-    /// How often its process has been started again under this lease.
+    /// Number of restarts of the process under this lease.
     public let restarts: Int32
     public let lastError: String?
     public let lastErrorAt: WallInstant?

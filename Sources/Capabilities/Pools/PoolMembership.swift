@@ -1,23 +1,27 @@
 public import Values
 
-/// Whether a pool has the members that it needs, and who of them are given workloads: pure, so that every instant comes
-/// from outside. Instants are PostgreSQL's.
+/// Whether a pool has the members that it needs, and which of them get workloads. Pure: every instant is an argument,
+/// and comes from PostgreSQL's clock, so that all reapers decide alike.
 ///
-/// A pool *gathers* until it is complete for the first time: nothing is assigned meanwhile, since the first member to
-/// start would be given everything, only to lose most of it to the others at once. From then on whoever lives shares
-/// the work: a member that dies or leaves is done without.
-///
-/// When nobody is left (an outage, a restart of everything) the pool gathers again. Assignments stay as they are, so
-/// that each member that comes back goes on with what it had, and nothing moves. What belongs to those that do not
-/// come back is shared out when the pool has not changed for `PoolLimits.memberReturnTime`.
+/// The states of a pool:
+/// - *Waiting for members, never complete* (`isWaitingForMembers`, `completeSize` 0). Nothing is assigned: otherwise
+///   the first member to start would get all workloads, and lose most of them again. Next: *sharing*, when the pool is
+///   complete: all ordinals below a fixed size are alive; with the size `auto`, the number of ordinals that are alive
+///   and contiguous from 0 has not changed for `PoolLimits.sizeStableTime`.
+/// - *Sharing* (not `isWaitingForMembers`). The live members below `completeSize` share the workloads; a member that
+///   dies or leaves is not waited for. Next: *waiting for members*, when no member is left (an outage, a restart of
+///   all).
+/// - *Waiting for members, complete before* (`completeSize` above 0). The assignment stays as it is, so that each
+///   returning member continues with its workloads, and nothing moves. Next: *sharing*, when the pool is complete, or
+///   when its members have not changed for `PoolLimits.memberReturnTime`: the workloads of missing members move then.
 public struct PoolMembership: Hashable, Sendable {
-    /// What the pool was told; nil: `auto`.
+    /// The configured size; nil: `auto`.
     public var size: Int32?
-    /// The size that it had when it was complete; 0: it never was. Ordinals below it belong to the pool.
+    /// The size when the pool was last complete; 0: it never was. Ordinals below it belong to the pool.
     public var completeSize: Int32 = 0
-    /// Next: false when it is complete, or has waited for long enough; true again when nobody is left.
+    /// Whether the assignment is frozen until enough members are alive. `update` sets and clears it.
     public var isWaitingForMembers = true
-    /// How many members it seems to have, and since when that many.
+    /// The number of members at the last change of it, and the instant of that change.
     public var observed: Int32 = 0
     public var observedSince: WallInstant
 
@@ -26,15 +30,15 @@ public struct PoolMembership: Hashable, Sendable {
         observedSince = since
     }
 
-    /// Looks at the ordinals that are alive. Returns, in order, those that share the workloads from now on; nil: everything
-    /// stays assigned as it is.
-    public mutating func look(_ alive: Set<Int32>, at now: WallInstant) -> [Int32]? {
-        let seen = size.map { size in Int32(alive.count { $0 < size }) } ?? seemingSize(alive)
-        if seen != observed {
-            observed = seen
+    /// Applies the set of live ordinals at `now`.
+    /// - Returns: the sorted ordinals that share the workloads; nil: the assignment stays as it is.
+    public mutating func update(alive: Set<Int32>, at now: WallInstant) -> [Int32]? {
+        let count = size.map { size in Int32(alive.count { $0 < size }) } ?? automaticSize(alive)
+        if count != observed {
+            observed = count
             observedSince = now
         }
-        if let size { settle(size, isComplete: seen == size, at: now) } else { settle(alive, at: now) }
+        if let size { updateFixed(size, isComplete: count == size, at: now) } else { updateAutomatic(alive, at: now) }
         let sharing = alive.filter { $0 < completeSize }.sorted()
         if sharing.isEmpty { isWaitingForMembers = true }
         return isWaitingForMembers ? nil : sharing
@@ -46,30 +50,31 @@ public struct PoolMembership: Hashable, Sendable {
         return size > 0 && Self.contiguous(alive) >= size
     }
 
-    private func hasRested(for duration: Duration, at now: WallInstant) -> Bool {
+    private func isUnchanged(for duration: Duration, at now: WallInstant) -> Bool {
         now - observedSince >= duration
     }
 
-    private mutating func settle(_ size: Int32, isComplete: Bool, at now: WallInstant) {
-        let mayDoWithout = completeSize > 0 && observed > 0 && hasRested(for: PoolLimits.memberReturnTime, at: now)
-        if isComplete || mayDoWithout { isWaitingForMembers = false }
-        // A size that was changed counts at once for a pool that was complete before.
+    private mutating func updateFixed(_ size: Int32, isComplete: Bool, at now: WallInstant) {
+        let hasWaitedLongEnough =
+            completeSize > 0 && observed > 0 && isUnchanged(for: PoolLimits.memberReturnTime, at: now)
+        if isComplete || hasWaitedLongEnough { isWaitingForMembers = false }
+        // A changed size applies at once to a pool that was complete before.
         if isComplete || completeSize > 0 { completeSize = size }
     }
 
-    /// Of the size `auto`: as many as are alive and contiguous from 0, for long enough.
-    private mutating func settle(_ alive: Set<Int32>, at now: WallInstant) {
-        // Members come back one after the other: one that is missed may be on its way.
+    /// The size `auto`: the number of live ordinals contiguous from 0, when it has not changed for a time.
+    private mutating func updateAutomatic(_ alive: Set<Int32>, at now: WallInstant) {
+        // After an outage members return one after the other: a missing one may be on its way.
         let isAwaitingReturn = isWaitingForMembers && observed < completeSize
         let time = isAwaitingReturn ? PoolLimits.memberReturnTime : PoolLimits.sizeStableTime
-        guard observed > 0, hasRested(for: time, at: now) else { return }
+        guard observed > 0, isUnchanged(for: time, at: now) else { return }
         if observed <= Self.contiguous(alive) || observed < completeSize { completeSize = observed }
         isWaitingForMembers = false
     }
 
-    /// A gap does not make the pool smaller: who is above it keeps his work. Only when the highest ordinals are gone it
-    /// does.
-    private func seemingSize(_ alive: Set<Int32>) -> Int32 {
+    /// A gap does not make the pool smaller: the members above it keep their workloads. The pool shrinks only from its
+    /// end.
+    private func automaticSize(_ alive: Set<Int32>) -> Int32 {
         let contiguous = Self.contiguous(alive)
         guard contiguous < completeSize else { return contiguous }
         return min(completeSize, (alive.max() ?? -1) + 1)

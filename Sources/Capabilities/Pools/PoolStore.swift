@@ -1,42 +1,36 @@
 public import Postgres
 
-/// Pools: long-lived workloads, shared out among an ordered set of workers. Every statement on them, one file a verb.
+/// The statements on pools, one file for each verb. A pool assigns long-lived workloads to an ordered set of workers.
 ///
-/// Three parties meet in the tables, and nowhere else. People say what there is to run (`ConfigurePool`). Whoever balances
-/// says whose it is: a workload belongs to an ordinal (`RebalancePools`). And members say what they have (`JoinPool`,
-/// `AcquireWorkloads`): a workload is held by one incarnation of a worker, under a lease with a token that only grows.
+/// Three parties use the tables, and communicate only through them:
+/// - People configure the workloads of a pool (`ConfigurePool`).
+/// - A rebalancing process, normally the reaper, assigns each workload to an ordinal, its *owner* (`RebalancePools`).
+/// - Members join with an ordinal (`JoinPool`) and acquire leases (`AcquireWorkloads`): each workload has at most one
+///   *holder*, one incarnation of a worker, under a token that only increases.
 ///
-/// **Never two at once.** Only its holder runs a workload. A lease is given to the owner alone, and only while nobody
-/// else holds one: the holder has given it back after the processes were gone (`ReleaseWorkloads`), or it has expired
-/// by PostgreSQL's clock, before which the holder has killed them by its own. Everything that a holder writes carries the
-/// token inside the statement; who has lost his lease changes nothing.
+/// **One holder at a time.** Only the holder runs a workload. A lease is granted to the owner alone, and only while
+/// there is no other holder: it has released the lease after its processes were gone (`ReleaseWorkloads`), or the lease
+/// has expired. Each write of a holder compares the token in the statement, so a holder that lost its lease changes
+/// nothing.
 ///
-/// **Nothing waits for anybody.** Any number of processes balance at once, under the lock of the pool's row. A member that
-/// dies is found by the end of its lease. NOTIFY tells of changes, and looking now and then finds those that it missed.
+/// **Clocks.** Every instant in the tables is PostgreSQL's `clock_timestamp()`, and only PostgreSQL decides whether a
+/// lease or a membership has expired. A holder kills its processes by its own monotonic clock, before PostgreSQL's can
+/// have reached the end of the lease (`LeaseClock` of the worker).
+///
+/// **Failures.** A dead member is found by the end of its membership. A dead rebalancing process leaves the assignment
+/// as it is, and any other one continues: each locks the row of the pool. A lost notification delays a change until the
+/// next poll. A lost response to an acquisition is found by the next renewal (`MembershipRenewal.Entry.heldToken`).
 public struct PoolStore: Sendable {
     let database: ConnectionPool
 
-    /// - Parameter pool: for members with the profile `.hot`, else `.general`.
+    /// - Parameter pool: connections with the profile `.hot` for members, otherwise `.general`.
     public init(pool: ConnectionPool) {
         database = pool
     }
 
-    /// What is told when something was changed. The payload is the name of the pool. Pools change rarely, so the lock that
-    /// NOTIFY takes until the commit harms nobody, and it goes with the change.
+    /// The notification channel for changes; the payload is the name of the pool. Notifications are part of the
+    /// transaction of the change. Pools change rarely, so the lock that NOTIFY holds until the commit does not matter.
     public static func channel(schema: String) -> String { "\(schema)_pool" }
 
-    static let notify = Statement("notify_pool", "SELECT pg_notify(current_schema() || '_pool', $1)", [.text])
-
-    /// `body` in a transaction, with its errors as they are.
-    func transaction<Value>(
-        _ body: (Transaction) async throws(PostgresError) -> Value
-    ) async throws(PostgresError) -> Value {
-        do {
-            return try await database.transaction { transaction in try await body(transaction) }
-        } catch let error as PostgresError {
-            throw error
-        } catch {
-            throw .misuse("\(error)")
-        }
-    }
+    static let notify = Statement<String>("notify_pool", "SELECT pg_notify(current_schema() || '_pool', $1)")
 }

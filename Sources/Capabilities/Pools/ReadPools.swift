@@ -1,18 +1,19 @@
 public import Postgres
+internal import Values
 
 extension PoolStore {
-    private static let pools = Statement(
+    private static let pools = Statement<String?>(
         "read_pools",
         """
-        SELECT p.id, p.name, p.size, p.handler, p.version, p.complete_size, p.waiting_for_members, p.observed, p.observed_since,
-               p.created_at, p.updated_at, p.updated_by, p.reason,
+        SELECT p.id, p.name, p.handler, \(sql: PoolMembership.columns), p.version, p.created_at, p.updated_at,
+               p.updated_by, p.reason,
                ARRAY(SELECT w.name FROM pool_workload w WHERE w.pool_id = p.id AND NOT w.removed ORDER BY w.name)
         FROM pool p
         WHERE p.removed_at IS NULL AND ($1::text IS NULL OR p.name = $1)
         ORDER BY p.name
-        """, [.text], isIdempotent: true)
+        """, isIdempotent: true)
 
-    private static let members = Statement(
+    private static let members = Statement<String?>(
         "read_pool_members",
         """
         SELECT m.pool_id, m.ordinal, m.name, m.host, m.incarnation, m.joined_at, m.expires_at, m.leaving
@@ -21,34 +22,30 @@ extension PoolStore {
         WHERE p.removed_at IS NULL AND ($1::text IS NULL OR p.name = $1)
           AND m.incarnation IS NOT NULL AND m.expires_at > clock_timestamp()
         ORDER BY m.pool_id, m.ordinal
-        """, [.text], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// Every pool, by name.
+    /// All pools, sorted by name.
     public func all() async throws(PostgresError) -> [Pool] {
         try await read(nil)
     }
 
-    /// nil: there is none of this name.
+    /// The pool with this name; nil: it does not exist.
     public func find(_ name: String) async throws(PostgresError) -> Pool? {
         try await read(name).first
     }
 
     private func read(_ name: String?) async throws(PostgresError) -> [Pool] {
-        var parameters = Parameters()
-        parameters.append(text: name)
-        let rows = try await database.executeGroup([(Self.pools, parameters), (Self.members, parameters)])
-        var members: [Int32: [PoolMember]] = [:]
-        for row in rows[1] { members[try row.int4(0), default: []].append(try PoolMember(row)) }
+        let rows = try await database.executeGroup([Self.pools(name), Self.members(name)])
+        let members = Dictionary(grouping: try rows[1].decode((Int32, PoolMember).self)) { $0.0 }
         var pools: [Pool] = []
-        for row in rows[0] {
-            var pool = try Pool(row)
-            pool.members = members[try row.int4(0)] ?? []
+        for (id, pool) in try rows[0].decode((Int32, Pool).self) {
             pools.append(pool)
+            pools[pools.count - 1].members = members[id]?.map { $0.1 } ?? []
         }
         return pools
     }
 
-    /// What is to be thought of a workload `w`. What a holder says counts while its lease lasts.
+    /// The state of a workload `w` (`Workload.State`). The report of a holder applies while its lease lasts.
     private static let state: SQLFragment = """
         CASE WHEN w.owner IS NULL THEN 'unassigned'
              WHEN w.holder IS NULL OR w.expires_at <= clock_timestamp() THEN 'waiting'
@@ -56,7 +53,7 @@ extension PoolStore {
              ELSE w.state END
         """
 
-    private static let workloads = Statement(
+    private static let workloads = Statement<String>(
         "read_pool_workloads",
         """
         SELECT w.name, \(sql: state), w.owner, m.name,
@@ -68,15 +65,11 @@ extension PoolStore {
         LEFT JOIN pool_member m ON m.pool_id = p.id AND m.ordinal = w.owner
         WHERE p.name = $1 AND p.removed_at IS NULL AND NOT w.removed
         ORDER BY w.name
-        """, [.text], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// By name. Those of a pool that does not exist are none.
+    /// The workloads of a pool, sorted by name; empty if the pool does not exist.
     public func workloads(of name: String) async throws(PostgresError) -> [Workload] {
-        var parameters = Parameters()
-        parameters.append(text: name)
-        var workloads: [Workload] = []
-        for row in try await database.execute(Self.workloads, parameters) { workloads.append(try Workload(row)) }
-        return workloads
+        try await database.execute(Self.workloads(name)).decode()
     }
 
     private static let counts = Statement(
@@ -89,16 +82,13 @@ extension PoolStore {
         GROUP BY 1, 2
         """, isIdempotent: true)
 
-    /// How many workloads of each pool are in which state. They are at most a thousand a pool.
+    /// The number of workloads by pool and state, counted from the rows: at most 1,000 for each pool.
     public func workloadCounts() async throws(PostgresError) -> [(pool: String, state: Workload.State, count: Int64)] {
-        var counts: [(pool: String, state: Workload.State, count: Int64)] = []
-        for row in try await database.execute(Self.counts) {
-            counts.append((try row.text(0), try Workload.State(row, 1), try row.int8(2)))
-        }
-        return counts
+        try await database.execute(Self.counts()).decode((String, Workload.State, Int64).self)
+            .map { (pool: $0.0, state: $0.1, count: $0.2) }
     }
 
-    private static let lists = Statement(
+    private static let lists = Statement<String>(
         "read_pool_lists",
         """
         SELECT m.name, m.version,
@@ -111,83 +101,81 @@ extension PoolStore {
                OR EXISTS (SELECT FROM pool_workload w
                           WHERE w.pool_id = p.id AND w.owner = m.ordinal AND NOT w.removed))
         ORDER BY m.ordinal
-        """, [.text], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// What each member of a pool has to run, in the order of the ordinals: all that live, and those to which something
-    /// is assigned.
+    /// The workloads of each member of a pool, in the order of the ordinals: of the live members, and of those to which
+    /// workloads are assigned.
     public func lists(of name: String) async throws(PostgresError) -> [MemberList] {
-        var parameters = Parameters()
-        parameters.append(text: name)
-        var lists: [MemberList] = []
-        for row in try await database.execute(Self.lists, parameters) {
-            lists.append(
-                MemberList(
-                    member: try row.text(0), version: try row.int8(1),
-                    workloads: try row.textArray(2).compactMap { $0 }))
-        }
-        return lists
+        try await database.execute(Self.lists(name)).decode()
     }
 }
 
-extension Pool {
-    fileprivate init(_ row: Row) throws(PostgresError) {
-        spec = PoolSpec(
-            name: try row.text(1), size: try row.optionalInt4(2), workloads: try row.textArray(13).compactMap { $0 },
-            handler: try row.text(3))
-        version = try row.int8(4)
-        membership = try PoolMembership(row, size: 2, from: 5)
-        createdAt = try row.timestamptz(9)
-        updatedAt = try row.timestamptz(10)
-        updatedBy = try row.optionalText(11)
-        reason = try row.optionalText(12)
+extension Pool: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        let name: String = try columns.next()
+        let handler: String = try columns.next()
+        membership = try PoolMembership(&columns)
+        version = try columns.next()
+        createdAt = try columns.next()
+        updatedAt = try columns.next()
+        updatedBy = try columns.next()
+        reason = try columns.next()
+        spec = PoolSpec(name: name, size: membership.size, workloads: try columns.next(), handler: handler)
     }
 }
 
-extension PoolMembership {
-    /// The size stands in column `size`; `complete size`, `waiting for members`, `observed` and `observed_since` from `first` on.
-    init(_ row: Row, size: Int, from first: Int) throws(PostgresError) {
-        self.init(size: try row.optionalInt4(size), since: try row.timestamptz(first + 3))
-        completeSize = try row.int4(first)
-        isWaitingForMembers = try row.bool(first + 1)
-        observed = try row.int4(first + 2)
+extension PoolMembership: RowDecodable {
+    /// Of the row `p` of `pool`.
+    static let columns: SQLFragment = "p.size, p.complete_size, p.waiting_for_members, p.observed, p.observed_since"
+
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        size = try columns.next()
+        completeSize = try columns.next()
+        isWaitingForMembers = try columns.next()
+        observed = try columns.next()
+        observedSince = try columns.next()
     }
 }
 
-extension PoolMember {
-    fileprivate init(_ row: Row) throws(PostgresError) {
-        ordinal = try row.int4(1)
-        name = try row.text(2)
-        host = try row.text(3)
-        incarnation = try row.uuid(4)
-        joinedAt = try row.timestamptz(5)
-        expiresAt = try row.timestamptz(6)
-        isLeaving = try row.bool(7)
+extension PoolMember: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        ordinal = try columns.next()
+        name = try columns.next()
+        host = try columns.next()
+        incarnation = try columns.next()
+        joinedAt = try columns.next()
+        expiresAt = try columns.next()
+        isLeaving = try columns.next()
     }
 }
 
-extension Workload.State {
-    fileprivate init(_ row: Row, _ column: Int) throws(PostgresError) {
-        let text = try row.text(column)
-        guard let state = Self(rawValue: text) else {
-            throw .unexpectedValue(column: column, reason: "a workload is said to be \(text)")
-        }
-        self = state
+extension MemberList: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        member = try columns.next()
+        version = try columns.next()
+        workloads = try columns.next()
     }
 }
 
-extension Workload {
-    fileprivate init(_ row: Row) throws(PostgresError) {
-        name = try row.text(0)
-        state = try State(row, 1)
-        owner = try row.optionalInt4(2)
-        member = try row.optionalText(3)
-        holder = try row.optionalInt4(4)
-        token = try row.int8(5)
-        acquiredAt = try row.optionalTimestamptz(6)
-        expiresAt = try row.optionalTimestamptz(7)
-        startedAt = try row.optionalTimestamptz(8)
-        restarts = try row.int4(9)
-        lastError = try row.optionalText(10)
-        lastErrorAt = try row.optionalTimestamptz(11)
+extension Workload.State: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        self = try columns.next(parsing: Self.init(rawValue:))
+    }
+}
+
+extension Workload: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        name = try columns.next()
+        state = try State(&columns)
+        owner = try columns.next()
+        member = try columns.next()
+        holder = try columns.next()
+        token = try columns.next()
+        acquiredAt = try columns.next()
+        expiresAt = try columns.next()
+        startedAt = try columns.next()
+        restarts = try columns.next()
+        lastError = try columns.next()
+        lastErrorAt = try columns.next()
     }
 }

@@ -1,12 +1,13 @@
 public import Postgres
 
 extension PoolStore {
-    /// The token stays in the row, so that it grows with the next lease. What was to stop for good goes with its lease.
-    static let release = Statement(
+    /// The token stays in the row, so that the next lease has a higher one. A removed workload is deleted by the next
+    /// rebalancing.
+    static let release = Statement<Int32, Batch<WorkloadLeaseColumns>>(
         "release_workloads",
         """
         WITH given AS MATERIALIZED (
-            SELECT name, token FROM unnest($2::text[], $3::bigint[]) AS g (name, token) ORDER BY name COLLATE "C"),
+            SELECT name, token FROM \(sql: WorkloadLeaseColumns.columns.unnest(from: 2)) ORDER BY name COLLATE "C"),
         freed AS MATERIALIZED (
             UPDATE pool_workload w
             SET holder = NULL, holder_ordinal = NULL, acquired_at = NULL, expires_at = NULL, state = NULL,
@@ -17,17 +18,13 @@ extension PoolStore {
         SELECT f.n, CASE WHEN f.n > 0 THEN
                         (SELECT pg_notify(current_schema() || '_pool', p.name)::text FROM pool p WHERE p.id = $1) END
         FROM (SELECT count(*) AS n FROM freed) f
-        """, [.int4, .textArray, .int8Array], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// Confirms that nothing runs any more under these leases: whoever owns the workloads may begin.
-    /// - Returns: how many of them were still held.
+    /// Releases leases. The caller confirms that no process runs under them: the owners may start the workloads.
+    /// - Returns: the number of leases that were still held.
     @discardableResult
     public func release(_ leases: [WorkloadLease], ofPool id: Int32) async throws(PostgresError) -> Int {
-        let sorted = leases.sorted { $0.name < $1.name }
-        var parameters = Parameters()
-        parameters.append(id)
-        parameters.append(sorted.map(\.name))
-        parameters.append(sorted.map(\.token))
-        return Int(try await database.execute(Self.release, parameters).onlyRow().int8(0))
+        let rows = try await database.execute(Self.release(id, WorkloadLeaseColumns.batch(leases)))
+        return Int(try rows.decodeOnly((Int64, String?).self).0)
     }
 }

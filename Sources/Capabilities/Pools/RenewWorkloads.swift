@@ -1,15 +1,15 @@
 public import Postgres
 
-/// What a renewal tells a member.
-public struct PoolView: Sendable {
-    /// A workload that is this member's, or that it holds.
+/// The result of a renewal: the state of the pool as far as it concerns one member.
+public struct MembershipRenewal: Sendable {
+    /// A workload that is assigned to this member, or that this incarnation holds.
     public struct Entry: Hashable, Sendable {
         public let name: String
-        /// It is assigned to this member, and is to run.
+        /// Whether it is assigned to this member, and not removed.
         public let isOwn: Bool
-        /// Its lease is this incarnation's: the token.
+        /// The token of the lease, if this incarnation holds it.
         public let heldToken: Int64?
-        /// How long somebody else holds it still, unless he renews his lease.
+        /// The remaining time of another holder's lease, without a renewal; nil: no other incarnation holds it.
         public let othersRemaining: Duration?
 
         public init(name: String, isOwn: Bool, heldToken: Int64? = nil, othersRemaining: Duration? = nil) {
@@ -20,15 +20,15 @@ public struct PoolView: Sendable {
         }
     }
 
-    /// False: another incarnation has the ordinal, or the pool has gone.
+    /// False: another incarnation has the ordinal, or the pool is removed.
     public var isMember: Bool
-    /// By whose handler the workloads run.
+    /// The name of the handler whose program runs the workloads.
     public var handler: String
-    /// Of the assignment.
+    /// The version of the assignment.
     public var version: Int64
-    /// In the order of the names.
+    /// Sorted by name.
     public var entries: [Entry]
-    /// Of those that were renewed: which are still held.
+    /// The renewed leases. The others of the request are lost.
     public var renewed: [WorkloadLease]
 
     public init(
@@ -43,27 +43,27 @@ public struct PoolView: Sendable {
 }
 
 extension PoolStore {
-    /// In the order of the names, and before the member's own row: as everywhere, so that nobody waits in a circle.
-    static let renewWorkloads = Statement(
+    /// Rows are locked in the order of the names, and before the member's own row, as everywhere: no deadlocks.
+    static let renewWorkloads = Statement<Int32, Batch<WorkloadLeaseColumns>, Double>(
         "renew_workloads",
         """
         WITH given AS MATERIALIZED (
-            SELECT name, token FROM unnest($2::text[], $3::bigint[]) AS g (name, token) ORDER BY name COLLATE "C")
+            SELECT name, token FROM \(sql: WorkloadLeaseColumns.columns.unnest(from: 2)) ORDER BY name COLLATE "C")
         UPDATE pool_workload w SET expires_at = clock_timestamp() + make_interval(secs => $4)
         FROM given g
         WHERE w.pool_id = $1 AND w.name = g.name AND w.token = g.token AND w.holder IS NOT NULL
         RETURNING w.name, w.token
-        """, [.int4, .textArray, .int8Array, .float8], isIdempotent: true)
+        """, isIdempotent: true)
 
-    static let renewMember = Statement(
+    static let renewMember = Statement<Membership, Double>(
         "renew_pool_member",
         """
         UPDATE pool_member SET expires_at = clock_timestamp() + make_interval(secs => $4)
         WHERE pool_id = $1 AND ordinal = $2 AND incarnation = $3
         RETURNING leaving
-        """, [.int4, .int4, .uuid, .float8], isIdempotent: true)
+        """, isIdempotent: true)
 
-    static let view = Statement(
+    static let view = Statement<Membership>(
         "view_pool",
         """
         SELECT p.handler, p.version, e.*
@@ -77,41 +77,53 @@ extension PoolStore {
             SELECT w.name, false, w.token, NULL
             FROM pool_workload w WHERE w.pool_id = p.id AND w.holder = $3 AND w.owner IS DISTINCT FROM $2) e ON true
         WHERE p.id = $1 AND p.removed_at IS NULL
-        """, [.int4, .int4, .uuid], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// Renews a membership and what is held under it, by PostgreSQL's clock, and tells what the member has to do now: all
-    /// in one round trip. A lease is renewed if its token is still that of the workload, also if it had expired meanwhile:
-    /// then nobody has taken it.
-    /// - Parameter timeout: for the answer. A connection that has gone silent must not use up the whole lease.
+    /// Renews a membership and its leases by PostgreSQL's clock, and reads the assignment, in one round trip. A lease
+    /// is renewed if its token is still the workload's current one, also after its expiry: then no other member has
+    /// acquired the workload.
+    /// - Parameter timeout: of the response; a dead connection must not use up the whole lease.
     public func renew(
         _ membership: Membership, _ leases: [WorkloadLease], leaseSeconds: Double, timeout: Duration? = nil
-    ) async throws(PostgresError) -> PoolView {
-        let sorted = leases.sorted { $0.name < $1.name }
-        var workloads = Parameters()
-        workloads.append(membership.poolID)
-        workloads.append(sorted.map(\.name))
-        workloads.append(sorted.map(\.token))
-        workloads.append(leaseSeconds)
-        var member = membership.parameters
-        member.append(leaseSeconds)
+    ) async throws(PostgresError) -> MembershipRenewal {
         let rows = try await database.executeGroup(
-            [(Self.renewWorkloads, workloads), (Self.renewMember, member), (Self.view, membership.parameters)],
+            [
+                Self.renewWorkloads(membership.poolID, WorkloadLeaseColumns.batch(leases), leaseSeconds),
+                Self.renewMember(membership, leaseSeconds), Self.view(membership),
+            ],
             timeout: timeout)
-        var view = PoolView(
-            isMember: !rows[1].isEmpty && !rows[2].isEmpty, handler: "", version: 0, entries: [], renewed: [])
-        for row in rows[0] {
-            view.renewed.append(WorkloadLease(name: try row.text(0), token: try row.int8(1)))
-        }
-        for row in rows[2] {
-            view.handler = try row.text(0)
-            view.version = try row.int8(1)
-            guard let name = try row.optionalText(2) else { continue }
-            view.entries.append(
-                PoolView.Entry(
-                    name: name, isOwn: try row.bool(3), heldToken: try row.optionalInt8(4),
-                    othersRemaining: try row.optionalFloat8(5).map { .seconds($0) }))
+        var view = MembershipRenewal(
+            isMember: !rows[1].isEmpty && !rows[2].isEmpty, handler: "", version: 0, entries: [],
+            renewed: try rows[0].decode())
+        for row in try rows[2].decode(as: RenewalRow.self) {
+            view.handler = row.handler
+            view.version = row.version
+            if let entry = row.entry { view.entries.append(entry) }
         }
         view.entries.sort { $0.name < $1.name }
         return view
+    }
+}
+
+private struct RenewalRow: RowDecodable {
+    let handler: String
+    let version: Int64
+    /// nil: the member has no workload.
+    let entry: MembershipRenewal.Entry?
+
+    init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        handler = try columns.next()
+        version = try columns.next()
+        let name: String? = try columns.next()
+        guard let name else {
+            columns.skipRest()
+            entry = nil
+            return
+        }
+        let isOwn: Bool = try columns.next()
+        let heldToken: Int64? = try columns.next()
+        let othersRemaining: Double? = try columns.next()
+        entry = MembershipRenewal.Entry(
+            name: name, isOwn: isOwn, heldToken: heldToken, othersRemaining: othersRemaining.map { .seconds($0) })
     }
 }

@@ -1,12 +1,12 @@
 public import Postgres
 
-/// What a holder says of a workload.
+/// A holder's report on the process of a workload.
 public struct WorkloadReport: Hashable, Sendable {
-    /// The process runs; else it is about to be started again.
+    /// Whether the process runs; false: it restarts after a pause.
     public var isRunning: Bool
-    /// How often it has been started again under this lease.
+    /// Number of restarts under this lease.
     public var restarts: Int32
-    /// Why it ended last, since it was reported last; nil: as before.
+    /// The reason for the end of the last process; nil: the stored one stays.
     public var error: String?
 
     public init(isRunning: Bool, restarts: Int32, error: String? = nil) {
@@ -17,12 +17,11 @@ public struct WorkloadReport: Hashable, Sendable {
 }
 
 extension PoolStore {
-    static let report = Statement(
+    static let report = Statement<Int32, Batch<WorkloadReportColumns>>(
         "report_workloads",
         """
         WITH given AS MATERIALIZED (
-            SELECT * FROM unnest($2::text[], $3::bigint[], $4::bool[], $5::int[], $6::text[])
-                AS g (name, token, running, restarts, error)
+            SELECT * FROM \(sql: WorkloadReportColumns.columns.unnest(from: 2))
             ORDER BY name COLLATE "C")
         UPDATE pool_workload w
         SET state = CASE WHEN g.running THEN 'running' ELSE 'backoff' END,
@@ -33,22 +32,25 @@ extension PoolStore {
             last_error_at = CASE WHEN g.error IS NULL THEN w.last_error_at ELSE clock_timestamp() END
         FROM given g
         WHERE w.pool_id = $1 AND w.name = g.name AND w.token = g.token AND w.holder IS NOT NULL
-        """, [.int4, .textArray, .int8Array, .boolArray, .int4Array, .textArray], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// Stores what a member says of its workloads. Nothing is written for a lease that is not the workload's current one.
-    /// - Returns: how many were stored.
+    /// Stores reports. A report under a token that is not the workload's current one changes nothing.
+    /// - Returns: the number of stored reports.
     @discardableResult
     public func report(
         _ reports: [WorkloadLease: WorkloadReport], ofPool id: Int32
     ) async throws(PostgresError) -> Int {
         let sorted = reports.sorted { $0.key.name < $1.key.name }
-        var parameters = Parameters()
-        parameters.append(id)
-        parameters.append(sorted.map(\.key.name))
-        parameters.append(sorted.map(\.key.token))
-        parameters.append(sorted.map(\.value.isRunning))
-        parameters.append(sorted.map(\.value.restarts))
-        parameters.appendArray(of: .text) { for entry in sorted { $0.append(text: entry.value.error) } }
-        return try await database.execute(Self.report, parameters).affectedRowCount
+        return try await database.execute(Self.report(id, Batch(sorted))).affectedRowCount
     }
+}
+
+enum WorkloadReportColumns: BatchColumns {
+    static let columns = ColumnBatch<(key: WorkloadLease, value: WorkloadReport)>([
+        .text("name") { $0.key.name },
+        .int8("token") { $0.key.token },
+        .bool("running") { $0.value.isRunning },
+        .int4("restarts") { $0.value.restarts },
+        .text("error") { $0.value.error },
+    ])
 }

@@ -1,6 +1,6 @@
 public import Telemetry
 
-/// What members of pools count. It reaches PostgreSQL with the heartbeats of their workers.
+/// The metrics of pool members. They reach PostgreSQL with the heartbeats of the workers.
 public enum WorkloadMetrics {
     public static let restarts = MetricDeclaration(
         .counter, "pool_workload_restarts_total",

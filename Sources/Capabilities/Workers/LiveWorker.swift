@@ -1,19 +1,19 @@
-internal import Postgres
+public import Postgres
 public import Values
 
-/// What a worker says of itself when it joins.
+/// A worker's description of itself when it joins.
 public struct WorkerDescription: Hashable, Sendable {
     /// One boot of one process. Names recur (in a StatefulSet, say), incarnations never.
     public var incarnation: UUID
-    /// What people call it; the host's name unless configured.
+    /// Its name for people; the host's name unless configured.
     public var name: String
     public var host: String
     public var version: String
     /// nil: all.
     public var queues: [String]?
-    /// That it has handlers for, `hook.*` for all that begin so; nil: not said.
+    /// The types that it has handlers for, `hook.*` for all that begin so; nil: unknown.
     public var types: [String]?
-    /// Jobs that it runs at once.
+    /// Maximum number of jobs that it runs at once.
     public var concurrency: Int32
 
     public init(
@@ -30,17 +30,47 @@ public struct WorkerDescription: Hashable, Sendable {
     }
 }
 
-/// A worker whose heartbeat has not run out.
+/// A worker whose heartbeat has not expired.
 public struct LiveWorker: Sendable {
-    /// The short form of the incarnation that leases carry.
+    /// The short form of the incarnation, which leases carry.
     public let id: Int64
     public let description: WorkerDescription
-    /// Jobs that it ran at the last heartbeat.
+    /// Number of jobs that it ran at the last heartbeat.
     public let running: Int32
     /// It may sleep until it is notified.
     public let isWaiting: Bool
     public let startedAt: WallInstant
     public let heartbeatAt: WallInstant
-    /// The latest change of control that it has obeyed.
+    /// The latest version of the pause state that it has applied.
     public let pauseVersion: Int64
+}
+
+extension WorkerDescription: StatementInputGroup {
+    public var statementInputs: StatementInputs<UUID, String, String, String, [String]?, [String]?, Int32> {
+        StatementInputs(incarnation, name, host, version, queues, types, concurrency)
+    }
+}
+
+extension WorkerDescription: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        incarnation = try columns.next()
+        name = try columns.next()
+        host = try columns.next()
+        version = try columns.next()
+        queues = try columns.next()
+        types = try columns.next()
+        concurrency = try columns.next()
+    }
+}
+
+extension LiveWorker: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        id = try columns.next()
+        description = try WorkerDescription(&columns)
+        running = try columns.next()
+        isWaiting = try columns.next()
+        startedAt = try columns.next()
+        heartbeatAt = try columns.next()
+        pauseVersion = try columns.next()
+    }
 }

@@ -5,33 +5,27 @@ extension WorkerRegistry {
     /// The channel that an acknowledgement notifies. The payload is the version.
     public static func acknowledgementChannel(schema: String) -> String { "\(schema)_pause_ack" }
 
-    private static let acknowledgeStatement = Statement(
+    private static let acknowledgeStatement = Statement<Int64, Int64, Int32>(
         "acknowledge_pause_state",
         """
         UPDATE worker SET pause_version = $2, running = $3
         WHERE id = $1 AND pause_version < $2 AND deregistered_at IS NULL
         RETURNING id
-        """, [.int8, .int8, .int4], isIdempotent: true)
+        """, isIdempotent: true)
 
     /// Sent after the acknowledgement, in a commit that does not wait for the disk: NOTIFY holds a cluster-wide lock
     /// until its commit ends, and all workers acknowledge a change at the same time.
-    private static let notifyStatement = Statement(
+    private static let notifyStatement = Statement<String>(
         "notify_pause_acknowledged",
         """
         SELECT set_config('synchronous_commit', 'off', true), pg_notify(current_schema() || '_pause_ack', $1)
-        """, [.text], isIdempotent: true)
+        """, isIdempotent: true)
 
     /// Records that the worker has applied every change of the pause state up to `version`, and how many jobs it still
     /// runs; then notifies the processes that wait for it. A lost notification only makes them wait longer.
     public func acknowledge(id: Int64, pauseVersion version: Int64, running: Int32) async throws(PostgresError) {
-        var parameters = Parameters()
-        parameters.append(id)
-        parameters.append(version)
-        parameters.append(running)
-        guard try await !pool.execute(Self.acknowledgeStatement, parameters).isEmpty else { return }
-        var payload = Parameters()
-        payload.append(text: String(version))
-        _ = try await pool.execute(Self.notifyStatement, payload)
+        guard try await !pool.execute(Self.acknowledgeStatement(id, version, running)).isEmpty else { return }
+        _ = try await pool.execute(Self.notifyStatement(String(version)))
     }
 
     private static let lowestStatement = Statement(
@@ -43,6 +37,6 @@ extension WorkerRegistry {
 
     /// The version that every live worker has acknowledged; `Int64.max` if there is no live worker.
     public func lowestAcknowledgedVersion() async throws(PostgresError) -> Int64 {
-        try await pool.execute(Self.lowestStatement).onlyRow().int8(0)
+        try await pool.execute(Self.lowestStatement()).decodeOnly()
     }
 }

@@ -1,6 +1,6 @@
 public import Telemetry
 
-/// What the watchdog counts. It has no heartbeat: each of its runs adds to the sums in PostgreSQL with what it does.
+/// The counters of the watchdog. It has no heartbeat: each of its statements adds to the sums in PostgreSQL.
 public enum WatchdogMetrics {
     public static let jobs = MetricDeclaration(
         .counter, "watchdog_jobs_total",

@@ -1,6 +1,6 @@
 public import Telemetry
 
-/// What workers count. It reaches PostgreSQL with their heartbeats, and from there the metrics page of every api.
+/// The metrics of workers. Heartbeats carry them to PostgreSQL, from which every api reads them for its metrics page.
 public enum WorkerMetrics {
     public static let wait = MetricDeclaration(
         .histogram, "job_wait_seconds", help: "Time in seconds from the moment a job is ready to its lease.",

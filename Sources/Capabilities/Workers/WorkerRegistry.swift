@@ -1,12 +1,12 @@
 public import Postgres
-internal import Telemetry
 
-/// Which workers are alive, and what they have counted: the statements on the table `worker`.
+/// The live workers and their counters: the statements on the table `worker`.
 ///
-/// A worker is alive while its heartbeats come, by PostgreSQL's clock. It says goodbye when it stops; the reaper says it
-/// for those that cannot. Either moves its counters to `deregistered_counter`, so that the sums over all workers never fall.
+/// A worker is alive while its heartbeats arrive, by PostgreSQL's clock. It deregisters when it stops; the reaper does
+/// it for workers that are considered dead. Both move its counters to `deregistered_counter`, so that the sums over all
+/// workers never fall.
 public struct WorkerRegistry: Sendable {
-    /// For how long a worker counts as alive after a heartbeat.
+    /// How long a worker counts as alive after a heartbeat.
     public static let aliveSeconds = 30.0
     /// Between two heartbeats.
     public static let heartbeatSeconds = 5.0
@@ -20,7 +20,7 @@ public struct WorkerRegistry: Sendable {
 
     // MARK: The worker itself
 
-    private static let joinStatement = Statement(
+    private static let joinStatement = Statement<WorkerDescription, Double>(
         "join_worker",
         """
         INSERT INTO worker (incarnation, name, host, version, queues, types, concurrency, started_at, heartbeat_at,
@@ -30,24 +30,14 @@ public struct WorkerRegistry: Sendable {
         ON CONFLICT (incarnation) DO UPDATE
         SET heartbeat_at = EXCLUDED.heartbeat_at, expires_at = EXCLUDED.expires_at
         RETURNING id
-        """, [.uuid, .text, .text, .text, .textArray, .textArray, .int4, .float8], isIdempotent: true)
+        """, isIdempotent: true)
 
     /// Registers an incarnation, and returns the id that its leases carry.
     public func join(_ worker: WorkerDescription) async throws(PostgresError) -> Int64 {
-        var parameters = Parameters()
-        parameters.append(worker.incarnation)
-        parameters.append(text: worker.name)
-        parameters.append(text: worker.host)
-        parameters.append(text: worker.version)
-        for names in [worker.queues, worker.types] {
-            if let names { parameters.append(names) } else { parameters.appendNull(.textArray) }
-        }
-        parameters.append(worker.concurrency)
-        parameters.append(Self.aliveSeconds)
-        return try await pool.execute(Self.joinStatement, parameters).onlyRow().int8(0)
+        try await pool.execute(Self.joinStatement(worker, Self.aliveSeconds)).decodeOnly()
     }
 
-    private static let heartbeatStatement = Statement(
+    private static let heartbeatStatement = Statement<Int64, Double, Int32, TextBytes, [String]?>(
         "record_worker_heartbeat",
         """
         UPDATE worker
@@ -56,36 +46,33 @@ public struct WorkerRegistry: Sendable {
         FROM (SELECT clock_timestamp() AS at OFFSET 0) m
         WHERE id = $1 AND deregistered_at IS NULL
         RETURNING id
-        """, [.int8, .float8, .int4, .text, .textArray], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// Tells that the worker lives, how many jobs it runs, what it has counted since it joined (one JSON object of
-    /// numbers) and which types it has handlers for (nil: as before). False: it was taken for dead meanwhile, and must join as a new incarnation that counts from zero.
+    /// Records that the worker is alive.
+    /// - Parameters:
+    ///   - running: number of jobs that it runs.
+    ///   - counters: what it has counted since it joined: one JSON object of numbers.
+    ///   - types: the types that it has handlers for; nil: unchanged.
+    /// - Returns: false if it was considered dead meanwhile. Then it must join as a new incarnation that counts from
+    ///   zero.
     public func heartbeat(
         id: Int64, running: Int32, counters: [UInt8], types: [String]? = nil
     ) async throws(PostgresError) -> Bool {
-        var parameters = Parameters()
-        parameters.append(id)
-        parameters.append(Self.aliveSeconds)
-        parameters.append(running)
-        parameters.append(textBytes: counters)
-        if let types { parameters.append(types) } else { parameters.appendNull(.textArray) }
-        return try await !pool.execute(Self.heartbeatStatement, parameters).isEmpty
+        let statement = Self.heartbeatStatement(id, Self.aliveSeconds, running, TextBytes(counters), types)
+        return try await !pool.execute(statement).isEmpty
     }
 
-    private static let waitingStatement = Statement(
+    private static let waitingStatement = Statement<Int64, Bool>(
         "set_worker_waiting",
         "UPDATE worker SET waiting = $2 WHERE id = $1 AND waiting <> $2 AND deregistered_at IS NULL",
-        [.int8, .bool], isIdempotent: true)
+        isIdempotent: true)
 
-    /// Tells whether the worker may sleep until it is notified. A hint: who polls as well loses nothing by it.
+    /// Records whether the worker may sleep until it is notified. A hint: workers also poll.
     public func setWaiting(id: Int64, _ isWaiting: Bool) async throws(PostgresError) {
-        var parameters = Parameters()
-        parameters.append(id)
-        parameters.append(isWaiting)
-        _ = try await pool.execute(Self.waitingStatement, parameters)
+        _ = try await pool.execute(Self.waitingStatement(id, isWaiting))
     }
 
-    private static let deregisterStatement = Statement(
+    private static let deregisterStatement = Statement<Int64, TextBytes>(
         "deregister_worker",
         """
         WITH deleted AS MATERIALIZED (
@@ -98,17 +85,14 @@ public struct WorkerRegistry: Sendable {
             SELECT e.key, e.value::float8 FROM deleted, jsonb_each_text($2::jsonb) e ORDER BY e.key
             ON CONFLICT (series) DO UPDATE SET value = d.value + EXCLUDED.value)
         SELECT id FROM deleted
-        """, [.int8, .text], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// Says goodbye, with the last counters.
+    /// Deregisters the worker, with its last counters.
     public func deregister(id: Int64, counters: [UInt8]) async throws(PostgresError) {
-        var parameters = Parameters()
-        parameters.append(id)
-        parameters.append(textBytes: counters)
-        _ = try await pool.execute(Self.deregisterStatement, parameters)
+        _ = try await pool.execute(Self.deregisterStatement(id, TextBytes(counters)))
     }
 
-    // MARK: Whoever asks
+    // MARK: Other programs
 
     private static let aliveStatement = Statement(
         "list_live_workers",
@@ -118,21 +102,9 @@ public struct WorkerRegistry: Sendable {
         FROM worker WHERE deregistered_at IS NULL AND expires_at > clock_timestamp() ORDER BY id
         """, isIdempotent: true)
 
-    /// In the order in which they joined.
+    /// The live workers, in the order in which they joined.
     public func alive() async throws(PostgresError) -> [LiveWorker] {
-        var workers: [LiveWorker] = []
-        for row in try await pool.execute(Self.aliveStatement) {
-            let description = WorkerDescription(
-                incarnation: try row.uuid(1), name: try row.text(2), host: try row.text(3), version: try row.text(4),
-                queues: try row.isNull(5) ? nil : row.textArray(5).compactMap { $0 },
-                types: try row.isNull(6) ? nil : row.textArray(6).compactMap { $0 }, concurrency: try row.int4(7))
-            workers.append(
-                LiveWorker(
-                    id: try row.int8(0), description: description, running: try row.int4(8),
-                    isWaiting: try row.bool(9), startedAt: try row.timestamptz(10),
-                    heartbeatAt: try row.timestamptz(11), pauseVersion: try row.int8(12)))
-        }
-        return workers
+        try await pool.execute(Self.aliveStatement()).decode()
     }
 
     private static let seriesStatement = Statement(
@@ -145,12 +117,9 @@ public struct WorkerRegistry: Sendable {
         GROUP BY series
         """, isIdempotent: true)
 
-    /// What all workers, living and departed, have counted, by series (`name{label="value"}`).
+    /// The sums of the counters of all workers, live and deregistered, by series (`name{label="value"}`).
     public func series() async throws(PostgresError) -> [(series: String, value: Double)] {
-        var sums: [(series: String, value: Double)] = []
-        for row in try await pool.execute(Self.seriesStatement) {
-            sums.append((try row.text(0), try row.float8(1)))
-        }
-        return sums
+        try await pool.execute(Self.seriesStatement()).decode((String, Double).self)
+            .map { (series: $0.0, value: $0.1) }
     }
 }

@@ -26,7 +26,7 @@ public enum PostgresError: Error, Sendable {
     case closed
 
     /// A column of a result has another type than requested, is NULL, or does not exist.
-    case unexpectedValue(column: Int, reason: String)
+    case unexpectedValue(column: String, reason: String)
 
     /// A programming error in the use of this module, reported without damage.
     case misuse(String)
@@ -54,6 +54,15 @@ public enum PostgresError: Error, Sendable {
     }
 }
 
+/// An error that can stand for one of PostgreSQL: what the body of a transaction may throw.
+public protocol PostgresErrorConvertible: Error {
+    init(_ error: PostgresError)
+}
+
+extension PostgresError: PostgresErrorConvertible {
+    public init(_ error: PostgresError) { self = error }
+}
+
 extension PostgresError: CustomStringConvertible {
     public var description: String {
         switch self {
@@ -72,7 +81,7 @@ extension PostgresError: CustomStringConvertible {
         case .closed:
             "the connection to PostgreSQL was closed by this process"
         case .unexpectedValue(let column, let reason):
-            "column \(column) of a result: \(reason)"
+            "column \(column) of a result \(reason)"
         case .misuse(let what):
             what
         }

@@ -28,11 +28,11 @@ struct PoolRebalancer: PeriodicTask {
     }
 
     func runOnce() async throws(PostgresError) -> Report {
-        let (changes, count) = try await pools.balance()
+        let (changes, count) = try await pools.rebalance()
         var report = Report(dueIn: count > 0 ? Self.busyInterval : nil)
         for change in changes {
             report.moved += change.moved
-            report.removed += change.isGone ? 1 : 0
+            report.removed += change.isDeleted ? 1 : 0
             if change.moved > 0 { log(change) }
         }
         return report

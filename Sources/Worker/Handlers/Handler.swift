@@ -1,16 +1,17 @@
 internal import Jobs
 
-/// Where a handler says how far it is, as often as it likes; call it on the worker's loop.
+/// Accepts the progress reports of a handler, at any rate; called on the worker's loop.
 typealias ProgressSink = @Sendable (ProgressReport) -> Void
 
 /// Runs the attempts of one kind of job.
 ///
-/// A handler says how work is done, and how it ended. When it may run, for how long, and what is written about it is
-/// the runtime's business.
+/// A handler defines how the work is done and how it ended. The runtime defines when an attempt runs, for how long, and
+/// what is written about it.
 protocol Handler: Sendable {
-    /// Runs one attempt on the worker's loop until it has ended, however it ends; nothing of it goes on afterwards.
+    /// Runs one attempt on the worker's loop. Returns when the attempt has ended, for whatever reason; nothing of it
+    /// runs afterwards.
     ///
-    /// Once `stop` is requested it ends the work and returns soon. What it returns then counts only if it is a
+    /// After a request on `cancellation` it ends the work and returns soon. Its result then counts only if it is a
     /// success: the work was done after all.
-    func run(_ job: LeasedJob, stop: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult
+    func run(_ job: LeasedJob, cancellation: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult
 }

@@ -1,14 +1,14 @@
 internal import EventLoop
 internal import TLS
 
-/// What handlers need of the worker that they run in.
+/// The parts of the worker that handlers need.
 struct HandlerDependencies: Sendable {
     /// The loop on which the worker runs its attempts.
     let loop: Loop
     /// `WEBHOOK_ALLOW`.
     var webhookAllow = WebhookAllowList.none
-    /// Whose certificates receivers of webhooks may have.
+    /// The certificate authorities that are trusted for webhook receivers.
     var webhookTrust = TLSClientContext.Trust.system
-    /// Where `secret_env` is looked up.
+    /// The environment variables that `secret_env` can name.
     var environment: [String: String] = [:]
 }

@@ -1,7 +1,7 @@
-/// Which handler runs which type of job. Immutable: a changed handlers file makes a new table, and attempts under way
-/// keep the handlers that they began with.
+/// The handlers by job type. Immutable: a changed handlers file gives a new table, and running attempts keep the
+/// handler that they started with.
 struct HandlerTable: Sendable {
-    /// The handler of one exact type, or of all types that begin alike.
+    /// A name in the handlers file: an exact type, or the common prefix of types.
     enum Name: Hashable, Sendable, CustomStringConvertible {
         case type(String)
         /// Written `prefix*`; an empty prefix matches every type.
@@ -16,10 +16,10 @@ struct HandlerTable: Sendable {
     }
 
     private let exact: [String: any Handler]
-    /// The longest prefix first, so that the first match is the closest one.
+    /// Sorted by length, longest first, so that the first match is the longest.
     private let prefixes: [(prefix: String, handler: any Handler)]
 
-    /// The built-in handlers, and over them those of `handlers`.
+    /// The built-in handlers, overridden by `handlers`.
     init(_ handlers: [Name: any Handler], builtIn: [String: any Handler]) {
         var exact = builtIn
         var prefixes: [(prefix: String, handler: any Handler)] = []
@@ -33,25 +33,24 @@ struct HandlerTable: Sendable {
         self.prefixes = prefixes.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }
     }
 
-    /// The handler with exactly this name; else the one with the longest prefix of it. nil when this worker cannot
-    /// run the type.
+    /// The handler of exactly this type; otherwise the one with the longest matching prefix. nil: this worker has no
+    /// handler for the type.
     func handler(for type: String) -> (any Handler)? {
         if let handler = exact[type] { return handler }
         return prefixes.first { type.utf8.starts(with: $0.prefix.utf8) }?.handler
     }
 
-    /// The program of the handler with exactly this name, or with the longest prefix of it; nil if there is none, or it
-    /// is no program.
+    /// The command of the handler that `handler(for:)` finds; nil if there is none, or if it is not a program.
     func command(for name: String) -> ExecCommand? {
         (handler(for: name) as? ExecHandler)?.command
     }
 
-    /// Everything that it has a handler for: `types` and `patterns`.
+    /// `types` and `patterns`.
     var names: [String] { types + patterns }
 
-    /// The types with a handler of their own, in order.
+    /// The exact types, sorted.
     var types: [String] { exact.keys.sorted() }
 
-    /// The patterns, such as `hook.*`, in the order in which they are tried.
+    /// The patterns, such as `hook.*`, in the order in which they are matched.
     var patterns: [String] { prefixes.map { "\(HandlerTable.Name.prefix($0.prefix))" } }
 }

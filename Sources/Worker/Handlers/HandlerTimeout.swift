@@ -1,13 +1,13 @@
 internal import EventLoop
 internal import Values
 
-/// The `timeout_seconds` of a handler, over one attempt. Used by one task of the loop.
+/// The timer for the `timeout_seconds` of a handler, for one attempt. Used by one task of the loop.
 final class HandlerTimeout {
-    /// Whether it has stopped the attempt.
+    /// Whether the timer has stopped the attempt.
     private(set) var hasPassed = false
     private var timer: LoopTimer?
 
-    /// Calls `stop` after `duration`; never when that is nil.
+    /// Calls `stop` after `duration`; nil: never.
     init(_ duration: Duration?, on loop: Loop, stop: @escaping () -> Void) {
         guard let duration else { return }
         timer = loop.schedule(at: .now() + duration) { [weak self] in
@@ -16,7 +16,7 @@ final class HandlerTimeout {
         }
     }
 
-    /// The attempt is over.
+    /// Cancels the timer, at the end of the attempt.
     func cancel() {
         timer?.cancel()
         timer = nil

@@ -1,20 +1,20 @@
 internal import JSON
 internal import Jobs
 
-/// How the text that a handler gave becomes the result of a job, which is JSON: as it is, without the white space
-/// around it, if it is JSON; else as a JSON string, in which bytes that are not UTF-8 are U+FFFD.
+/// The conversion of a handler's output to the result of a job, which is JSON. JSON output is stored unchanged, without
+/// the white space around it. Other output is stored as a JSON string, with U+FFFD for bytes that are not UTF-8.
 enum StoredResult {
-    /// A success with this result, or without one when there is only white space. A result that is too long fails for
-    /// good: the work is done, and doing it again would give the same.
+    /// A success with this result; without a result if there is only white space. A result longer than
+    /// `JobLimits.resultBytesMax` is a permanent failure: the work is done, and a retry would give the same result.
     ///
-    /// - Parameter name: where the text came from, for the error.
+    /// - Parameter name: the source of the output, for the error.
     static func success(from bytes: [UInt8], named name: String) -> AttemptResult {
         guard !bytes.allSatisfy(\.isJSONWhiteSpace) else { return .succeeded(result: nil) }
         let range = jsonRange(in: bytes)
         let result = range.map { $0.count == bytes.count ? bytes : Array(bytes[$0]) } ?? string(of: bytes)
         guard result.count > JobLimits.resultBytesMax else { return .succeeded(result: result) }
-        let most = "\(result.count) bytes; at most \(JobLimits.resultBytesMax) are stored"
-        return .failed(error: range == nil ? "\(name), as a JSON string, has \(most)" : "\(name) has \(most)")
+        let sizes = "\(result.count) bytes; the maximum is \(JobLimits.resultBytesMax)"
+        return .failed(error: range == nil ? "\(name), as a JSON string, has \(sizes)" : "\(name) has \(sizes)")
     }
 
     private static func jsonRange(in bytes: [UInt8]) -> Range<Int>? {

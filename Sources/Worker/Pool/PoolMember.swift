@@ -6,29 +6,42 @@ internal import Synchronization
 internal import Telemetry
 internal import Values
 
-/// The part of a worker that is a member of a pool: it takes the ordinal, runs what is assigned to it and nobody else
-/// holds, gives back what is another's as soon as it has stopped, and leaves.
+/// The member of a pool in a worker: it joins with its ordinal, runs the workloads that are assigned to it and free,
+/// releases those of other members when they have stopped, and leaves.
 ///
-/// One task (`run`) talks to PostgreSQL, one statement after the other, when it is notified and as often as leases must be
-/// renewed. Another (`checkClocks`) looks at the clocks ten times a second, also while a statement does not return: a
-/// workload whose lease could not be renewed is stopped before another member may run it.
+/// The states of a membership:
+/// - *joining*: no membership. Another incarnation has the ordinal, or the pool does not exist. It retries at the poll
+///   interval, and when the membership of the other ends. Next: *member*, or the end after `leave`.
+/// - *member*: each cycle renews the membership and the leases in one round trip, and performs the actions of
+///   `WorkloadTracker`. Next: *leaving* after `leave`; *lost* when the renewal finds another incarnation or no pool.
+/// - *lost*: it acquires nothing, and its workloads stop. Next: *joining* when none runs any more.
+/// - *leaving*: it acquires nothing, and its workloads stop. Next: the end, when all leases are released and the
+///   ordinal is free, or at `giveUpAt`: the remaining leases then expire.
+///
+/// One task (`run`) sends all statements, one after the other: after a notification, and as often as leases must be
+/// renewed. Another (`checkClocks`) checks the clocks ten times a second, also while a statement does not return.
+/// PostgreSQL's clock decides when a lease expires; `WorkloadTracker` describes how this machine's clock stays ahead of
+/// it. After a failed statement the next cycle starts in a second, and a lease allows for several of them.
 final class PoolMember: Sendable {
-    /// Between two checks of the clocks.
+    /// Interval of `checkClocks`: the resolution of lease ends.
     static let clockInterval = Duration.milliseconds(100)
-    /// After an error; a lease allows for some of them.
+    /// Pause after a failed statement.
     private static let retryPause = Duration.seconds(1)
-    /// For what the member leaves behind: a process that even SIGKILL does not end, a PostgreSQL that does not answer.
-    private static let settlingTime = Duration.seconds(5)
-    /// Beside the instant at which somebody's lease ends, so that it has ended.
+    /// Time to release the remaining leases after the longest grace: for a process that SIGKILL does not end, and for a
+    /// PostgreSQL that does not answer.
+    private static let releaseTimeout = Duration.seconds(5)
+    /// Added to the remaining time of another holder's lease, so that the lease is over at the next attempt.
     private static let expiryMargin = Duration.milliseconds(10)
 
     fileprivate struct State {
         var tracker = WorkloadTracker()
         var runs: [WorkloadLease: WorkloadRun] = [:]
+        /// nil while joining.
         var membership: Membership?
+        /// The name of the pool's handler, as of the last renewal.
         var handler = ""
         var isLeaving = false
-        /// When it leaves whatever is left: that is free when its leases have expired.
+        /// The instant at which a leaving member ends, with or without having released everything.
         var giveUpAt = MonotonicInstant.distantFuture
     }
 
@@ -38,16 +51,16 @@ final class PoolMember: Sendable {
     private let handlers: @Sendable () -> HandlerTable
     private let reporter: WorkloadReporter
     private let restarts: Counter
-    /// No workload has longer to stop when the worker does.
+    /// The longest grace of a workload when the worker stops.
     private let shutdownGrace: Duration
     private let loop: Loop
     private let logger: Logger
     private let wakeSignal: WakeSignal
     private let state = Mutex(State())
-    /// Whom it waits for, and why it does not: told when it changes.
-    private let told = Mutex<String?>(nil)
-    /// What the copy of `config.yml` holds; and whether the last attempt to write it has failed.
-    private let copied = Mutex<(lists: [MemberList]?, hasFailed: Bool)>((nil, false))
+    /// The last message of `logOnChange`; nil since the member works.
+    private let lastMessage = Mutex<String?>(nil)
+    /// The content of the copy of `config.yml`, and whether the last attempt to write it failed.
+    private let configCopy = Mutex<(lists: [MemberList]?, hasFailed: Bool)>((nil, false))
 
     init(
         _ settings: PoolSettings, incarnation: UUID, store: PoolStore, handlers: @escaping @Sendable () -> HandlerTable,
@@ -67,41 +80,42 @@ final class PoolMember: Sendable {
         wakeSignal = WakeSignal(on: loop)
     }
 
-    /// Pools of these names were changed. Call it on the loop.
+    /// The pools with these names have changed. Call it on the loop.
     func notified(of pools: some Sequence<Substring>) {
-        if pools.contains(where: { $0 == settings.pool }) { lookAgain() }
+        if pools.contains(where: { $0 == settings.pool }) { renewNow() }
     }
 
-    /// Notifications may have been missed. Call it on the loop.
-    func lookAgain() {
+    /// Starts the next cycle at once: notifications may have been missed. Call it on the loop.
+    func renewNow() {
         wakeSignal.wake()
     }
 
-    /// Stops the workloads, gives each back as soon as it has stopped, and gives the ordinal back: `run` returns then.
+    /// Leaves the pool: stops the workloads, releases each when it has stopped, then releases the ordinal. `run`
+    /// returns after that.
     func leave() {
         let runs = state.withLock { state in
             state.isLeaving = true
-            return state.stopping(state.tracker.leave())
+            return state.runs(of: state.tracker.leave())
         }
         let graces = runs.map { min($0.grace, shutdownGrace) }
         for (run, grace) in zip(runs.map(\.run), graces) { run.stop(within: grace) }
-        state.withLock { $0.giveUpAt = .now() + (graces.max() ?? .zero) + Self.settlingTime }
+        state.withLock { $0.giveUpAt = .now() + (graces.max() ?? .zero) + Self.releaseTimeout }
         wakeSignal.wake()
     }
 
-    // MARK: Life
+    // MARK: Membership
 
-    /// Until it has left.
+    /// Runs until the member has left the pool.
     func run() async {
-        var hasSaidSo = false
+        var isMarkedLeaving = false
         while true {
             let (membership, isLeaving, giveUpAt) = state.withLock { ($0.membership, $0.isLeaving, $0.giveUpAt) }
             var pause: Duration
             do throws(PostgresError) {
                 if let membership {
-                    if isLeaving, !hasSaidSo {
+                    if isLeaving, !isMarkedLeaving {
                         try await store.leave(membership)
-                        hasSaidSo = true
+                        isMarkedLeaving = true
                     }
                     try await release(membership)
                     if isLeaving, state.withLock({ $0.tracker.isEmpty }) {
@@ -109,81 +123,84 @@ final class PoolMember: Sendable {
                         logger.info("left the pool")
                         break
                     }
-                    pause = try await look(membership)
+                    pause = try await renew(membership)
                 } else {
                     if isLeaving { break }
                     pause = try await join()
                 }
             } catch {
-                tell(.warning, "the pool cannot be reached", ["error": .error(error)])
+                logOnChange(.warning, "cannot reach PostgreSQL for the pool; retrying", ["error": .error(error)])
                 pause = Self.retryPause
             }
             guard .now() < giveUpAt else {
-                logger.error("left the pool without giving everything back: the leases will expire")
+                logger.error("left the pool before every lease was released; the remaining leases will expire")
                 break
             }
             await wakeSignal.wait(until: min(giveUpAt, .now() + pause))
         }
     }
 
-    /// The pause before the next attempt; zero when it is a member.
+    /// Tries to join.
+    /// - Returns: the pause before the next cycle; zero after joining.
     private func join() async throws(PostgresError) -> Duration {
-        let usual = settings.pollInterval * Double.random(in: 0.9...1.1)
+        let pollPause = settings.pollInterval * Double.random(in: 0.9...1.1)
         switch try await store.join(candidate, leaseSeconds: settings.leaseDuration.inSeconds) {
         case .joined(let membership):
             state.withLock { $0.membership = membership }
-            told.withLock { $0 = nil }
+            lastMessage.withLock { $0 = nil }
             logger.info("joined the pool", ["member": .string(candidate.name)])
             return .zero
         case .taken(let other, let host, let remaining):
-            // Its lease may be renewed. If it is not, the ordinal is free right then.
-            tell(
-                .warning, "another worker has this ordinal: waiting for it to leave",
+            // Without a renewal the ordinal is free when the remaining time is over.
+            logOnChange(
+                .warning, "another worker has this ordinal; waiting for it to leave",
                 ["incarnation": .text(other), "host": .string(host)])
-            return max(.zero, min(usual, remaining + Self.expiryMargin))
+            return max(.zero, min(pollPause, remaining + Self.expiryMargin))
         case .noSuchPool:
-            tell(.warning, "there is no such pool: waiting for it to be made")
-            return usual
+            logOnChange(.warning, "the pool does not exist; waiting for it to be created")
+            return pollPause
         }
     }
 
-    /// Renews, and does what is to be done. The pause before the next look.
-    private func look(_ membership: Membership) async throws(PostgresError) -> Duration {
-        let asked = state.withLock { $0.tracker.leases }
+    /// Renews the membership and the leases, and performs the actions that follow.
+    /// - Returns: the pause before the next cycle.
+    private func renew(_ membership: Membership) async throws(PostgresError) -> Duration {
+        let requested = state.withLock { $0.tracker.activeLeases }
         let sentAt = MonotonicInstant.now()
-        let view = try await store.renew(
-            membership, asked, leaseSeconds: settings.leaseDuration.inSeconds,
+        let renewal = try await store.renew(
+            membership, requested, leaseSeconds: settings.leaseDuration.inSeconds,
             timeout: settings.leaseDuration / LeaseClock.renewalPart)
-        let (steps, mustRenew) = state.withLock { state in
+        let (actions, hasNewHandler) = state.withLock { state in
             let before = state.handler
-            state.handler = view.handler
+            state.handler = renewal.handler
             return (
-                state.tracker.see(view, asked: asked, sentAt: sentAt),
-                view.isMember && !before.isEmpty && before != view.handler
+                state.tracker.apply(renewal: renewal, of: requested, sentAt: sentAt),
+                renewal.isMember && !before.isEmpty && before != renewal.handler
             )
         }
-        perform(steps)
+        perform(actions)
         limitRuns()
-        if mustRenew { renewAll() }
-        if !steps.strays.isEmpty { try await store.release(steps.strays, ofPool: membership.poolID) }
-        guard view.isMember else { return lost(membership) }
-        told.withLock { $0 = nil }
-        if !steps.acquire.isEmpty { try await acquire(steps.acquire, membership) }
+        if hasNewHandler { restartAll() }
+        if !actions.release.isEmpty { try await store.release(actions.release, ofPool: membership.poolID) }
+        guard renewal.isMember else { return membershipLost() }
+        lastMessage.withLock { $0 = nil }
+        if !actions.acquire.isEmpty { try await acquire(actions.acquire, membership) }
         try await writeConfig()
         let regular = min(settings.pollInterval, settings.leaseDuration / LeaseClock.renewalPart)
-        return min(regular * Double.random(in: 0.9...1), (steps.nextFree ?? regular) + Self.expiryMargin)
+        return min(regular * Double.random(in: 0.9...1), (actions.nextFree ?? regular) + Self.expiryMargin)
     }
 
-    /// The ordinal is another's, or the pool is gone: it joins again when nothing runs any more.
-    private func lost(_ membership: Membership) -> Duration {
-        let isOver = state.withLock { state in
+    /// Another incarnation has the ordinal, or the pool is removed. The member joins again when nothing runs any more.
+    /// - Returns: the pause before the next cycle.
+    private func membershipLost() -> Duration {
+        let canJoin = state.withLock { state in
             guard state.tracker.isEmpty, !state.isLeaving else { return false }
             state.membership = nil
             state.handler = ""
             return true
         }
-        tell(.warning, "no member of the pool any more: its workloads stop")
-        return isOver ? .zero : Self.retryPause
+        logOnChange(.warning, "lost the membership of the pool; stopping its workloads")
+        return canJoin ? .zero : Self.retryPause
     }
 
     // MARK: Workloads
@@ -194,7 +211,7 @@ final class PoolMember: Sendable {
             names, as: membership, leaseSeconds: settings.leaseDuration.inSeconds)
         let grace = command()?.killGrace ?? ExecLimits.killGraceStandard
         let started = state.withLock { state in
-            let granted = state.tracker.granted(
+            let granted = state.tracker.add(
                 leases, sentAt: sentAt, duration: settings.leaseDuration, grace: grace)
             return granted.map { lease in
                 let run = WorkloadRun(dependencies(of: lease, membership), on: loop)
@@ -204,14 +221,14 @@ final class PoolMember: Sendable {
         }
         limitRuns()
         for (lease, run) in started {
-            logger.info("a workload begins here", fields(of: lease))
+            logger.info("workload starting", fields(of: lease))
             loop.spawn { [self] in
                 await run.run()
                 ended(lease)
             }
         }
-        // One that was asked for and not given is another's by now, or held: the next look tells.
-        if leases.count < names.count { logger.debug("some workloads are not free yet") }
+        // The others have a new owner, or are still held: the next renewal has the reason.
+        if leases.count < names.count { logger.debug("some assigned workloads are not free yet; retrying") }
     }
 
     private func command() -> ExecCommand? {
@@ -223,20 +240,20 @@ final class PoolMember: Sendable {
             command: { [self] in
                 if let command = command() { return .success(command) }
                 let name = state.withLock { $0.handler }
-                return .failure(.init(reason: "this worker's handlers file has no program with the name \(name)"))
+                return .failure(.init(reason: "the handlers file of this worker has no program named \(name)"))
             },
             mayStart: { [self] in state.withLock { $0.tracker.mayStart(lease, at: .now()) } },
             report: { [self] report in
                 if report.isRunning, report.restarts > 0 { restarts.add(1) }
                 if let error = report.error {
                     logger.warning(
-                        "a workload has ended, and is started again",
+                        "workload process ended; restarting it after a pause",
                         fields(of: lease).merged(with: ["error": .string(error)]))
                 }
                 reporter.report(report, of: lease, inPool: membership.poolID)
             },
-            hear: { [self] line in
-                logger.info("a workload says", fields(of: lease).merged(with: ["line": .string(line)]))
+            errorLine: { [self] line in
+                logger.info("workload output", fields(of: lease).merged(with: ["line": .string(line)]))
             },
             variables: [
                 "JOBQUEUE_POOL": settings.pool, "JOBQUEUE_WORKLOAD": lease.name,
@@ -248,88 +265,90 @@ final class PoolMember: Sendable {
     private func ended(_ lease: WorkloadLease) {
         state.withLock { state in
             state.runs[lease] = nil
-            state.tracker.ended(lease)
+            state.tracker.processEnded(lease)
         }
-        logger.info("a workload has stopped here", fields(of: lease))
+        logger.info("workload stopped", fields(of: lease))
         wakeSignal.wake()
     }
 
     private func release(_ membership: Membership) async throws(PostgresError) {
-        let leases = state.withLock { $0.tracker.ended }
+        let leases = state.withLock { $0.tracker.endedLeases }
         guard !leases.isEmpty else { return }
-        reporter.forget(leases)
+        reporter.drop(leases)
         try await store.release(leases, ofPool: membership.poolID)
-        state.withLock { $0.tracker.released(leases) }
+        state.withLock { $0.tracker.remove(leases) }
     }
 
-    private func perform(_ steps: WorkloadTracker.Steps) {
-        let (stops, kills) = state.withLock { ($0.stopping(steps.stop), $0.stopping(steps.kill)) }
+    /// Performs the actions `stop` and `kill`.
+    private func perform(_ actions: WorkloadTracker.Actions) {
+        let (stops, kills) = state.withLock { ($0.runs(of: actions.stop), $0.runs(of: actions.kill)) }
         for (run, grace) in stops { run.stop(within: grace) }
         for (run, _) in kills { run.stop(within: .zero) }
         if !kills.isEmpty {
             logger.warning(
-                "the leases of workloads are over: they were killed",
-                ["workloads": .string(steps.kill.joined(separator: " "))])
+                "workload leases lost; killed the processes",
+                ["workloads": .string(actions.kill.joined(separator: " "))])
         }
     }
 
-    /// Another handler runs them from now on.
-    private func renewAll() {
-        let runs = state.withLock { state in state.stopping(Array(state.tracker.held.keys)) }
-        for (run, grace) in runs { run.renew(within: grace) }
+    /// Restarts every process with the new handler of the pool.
+    private func restartAll() {
+        let runs = state.withLock { state in state.runs(of: Array(state.tracker.held.keys)) }
+        for (run, grace) in runs { run.restart(within: grace) }
     }
 
-    /// Tells the guard how long each may go on without this worker.
+    /// Gives the process guard the instant at which it kills each process without this worker.
     private func limitRuns() {
         let limits = state.withLock { state in
             state.tracker.held.values.compactMap { workload in
-                state.runs[workload.lease].map { (run: $0, guardAt: workload.guardAt) }
+                state.runs[workload.lease].map { (run: $0, guardKillAt: workload.guardKillAt) }
             }
         }
-        for limit in limits { limit.run.limit(to: limit.guardAt) }
+        for limit in limits { limit.run.limit(to: limit.guardKillAt) }
     }
 
     /// Stops the workloads whose leases could not be renewed in time. Call it every `clockInterval`.
     func checkClocks() {
-        let steps = state.withLock { $0.tracker.due(at: .now()) }
-        if steps != WorkloadTracker.Steps() { perform(steps) }
+        let actions = state.withLock { $0.tracker.due(at: .now()) }
+        if actions != WorkloadTracker.Actions() { perform(actions) }
     }
 
     private func fields(of lease: WorkloadLease) -> LogFields {
         ["workload": .string(lease.name), "lease_token": .integer(lease.token)]
     }
 
-    // MARK: What others see
+    // MARK: Config file and log
 
-    /// What could not be written is tried again with the next look, and told once.
+    /// Writes the copy of `config.yml` if it has changed. A failure is logged once, and retried with the next renewal.
     private func writeConfig() async throws(PostgresError) {
         guard let path = settings.configPath else { return }
         let lists = try await store.lists(of: settings.pool)
-        let before = copied.withLock { $0 }
+        let before = configCopy.withLock { $0 }
         guard lists != before.lists else { return }
         do throws(SmallFileError) {
             try SmallFile.replace(path, with: Array(PoolConfig.yaml(lists).utf8), isDurable: true)
-            copied.withLock { $0 = (lists, false) }
+            configCopy.withLock { $0 = (lists, false) }
         } catch {
             logger.log(
-                before.hasFailed ? .debug : .error, "the copy of config.yml cannot be written",
+                before.hasFailed ? .debug : .error, "cannot write the copy of config.yml; retrying",
                 ["error": .error(error)])
-            copied.withLock { $0.hasFailed = true }
+            configCopy.withLock { $0.hasFailed = true }
         }
     }
 
-    /// What lasts is told once.
-    private func tell(_ level: LogLevel, _ message: String, _ fields: LogFields = LogFields()) {
-        let isNew = told.withLock { told in
-            defer { told = message }
-            return told != message
+    /// Logs a message that repeats with each cycle: at `level` when it is new, then at debug level.
+    private func logOnChange(_ level: LogLevel, _ message: String, _ fields: LogFields = LogFields()) {
+        let isNew = lastMessage.withLock { last in
+            defer { last = message }
+            return last != message
         }
         logger.log(isNew ? level : .debug, message, fields)
     }
 }
 
 extension PoolMember.State {
-    fileprivate func stopping(_ names: [String]) -> [(run: WorkloadRun, grace: Duration)] {
+    /// The runs of these workloads, with the grace of each.
+    fileprivate func runs(of names: [String]) -> [(run: WorkloadRun, grace: Duration)] {
         names.compactMap { name in
             guard let workload = tracker.held[name], let run = runs[workload.lease] else { return nil }
             return (run, workload.grace)

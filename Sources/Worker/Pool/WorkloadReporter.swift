@@ -4,10 +4,10 @@ internal import Postgres
 internal import Synchronization
 internal import Telemetry
 
-/// Stores what the workloads of this member are doing: all together, at most once a second, the last word of each. What
-/// could not be stored is tried again, while nothing newer takes its place.
+/// Stores the reports of this member's workloads: the latest report of each, all in one statement, at most once a
+/// second. A report that could not be stored is retried until a newer one replaces it.
 final class WorkloadReporter: Sendable {
-    /// Between two statements.
+    /// Pause between two statements.
     private static let pause = Duration.seconds(1)
 
     fileprivate struct State {
@@ -27,7 +27,7 @@ final class WorkloadReporter: Sendable {
         self.logger = logger
     }
 
-    /// Returns at once.
+    /// Queues a report and returns at once.
     func report(_ report: WorkloadReport, of lease: WorkloadLease, inPool id: Int32) {
         let mustStart = state.withLock { state in
             state.poolID = id
@@ -38,20 +38,21 @@ final class WorkloadReporter: Sendable {
         if mustStart { loop.spawn { await self.run() } }
     }
 
-    /// The lease is gone, and nothing about it would be stored.
-    func forget(_ leases: [WorkloadLease]) {
+    /// Drops the reports of leases that are released: PostgreSQL stores none without a lease.
+    func drop(_ leases: [WorkloadLease]) {
         state.withLock { state in for lease in leases { state.unwritten[lease] = nil } }
     }
 
-    /// Until there is nothing left to store.
+    /// Runs until no report waits.
     private func run() async {
         while let (id, reports) = take() {
             do throws(PostgresError) {
                 try await store.report(reports, ofPool: id)
             } catch {
                 logger.warning(
-                    "what workloads do is not stored yet", ["count": .integer(reports.count), "error": .error(error)])
-                state.withLock { $0.putBack(reports) }
+                    "cannot store workload reports; retrying",
+                    ["count": .integer(reports.count), "error": .error(error)])
+                state.withLock { $0.restore(reports) }
             }
             try? await loop.sleep(for: Self.pause)
         }
@@ -68,14 +69,15 @@ final class WorkloadReporter: Sendable {
 }
 
 extension WorkloadReporter.State {
-    /// An error that was not stored yet is not lost by what follows it.
+    /// Queues a report. It keeps the error of the report that it replaces, unless it has an error itself.
     fileprivate mutating func add(_ report: WorkloadReport, of lease: WorkloadLease) {
         var report = report
         if report.error == nil { report.error = unwritten[lease]?.error }
         unwritten[lease] = report
     }
 
-    fileprivate mutating func putBack(_ reports: [WorkloadLease: WorkloadReport]) {
+    /// Queues reports again that could not be stored, behind newer ones.
+    fileprivate mutating func restore(_ reports: [WorkloadLease: WorkloadReport]) {
         for (lease, report) in reports {
             guard let newer = unwritten[lease] else {
                 unwritten[lease] = report

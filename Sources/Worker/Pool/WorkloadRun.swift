@@ -3,48 +3,49 @@ internal import Pools
 internal import Synchronization
 internal import Values
 
-/// One workload under one lease: its process, started again whenever it ends, until the lease is to be given back.
+/// The process of one workload under one lease. It is restarted whenever it ends, until the lease is to be released.
 /// Used on the worker's loop.
 final class WorkloadRun: Sendable {
-    /// What the run needs of the member that it belongs to.
+    /// The functions and values that the run needs from its member.
     struct Dependencies: Sendable {
-        /// What is started; asked each time, since handlers change. Or why nothing can be.
-        var command: @Sendable () -> Result<ExecCommand, Refusal>
-        /// Whether the lease is good for another start.
+        /// The command to start, or the reason why there is none. Called before each start, because handlers change.
+        var command: @Sendable () -> Result<ExecCommand, CommandUnavailable>
+        /// Whether the lease allows another start.
         var mayStart: @Sendable () -> Bool
-        /// Told on the loop.
+        /// Called on the loop with each change of the process.
         var report: @Sendable (WorkloadReport) -> Void
-        /// A line of the process's standard error.
-        var hear: @Sendable (String) -> Void
-        /// Of the process, besides those of the handler and the number of restarts.
+        /// Called with each line of the process's standard error.
+        var errorLine: @Sendable (String) -> Void
+        /// Environment variables of the process, added to those of the handler and `JOBQUEUE_RESTARTS`.
         var variables: [String: String]
     }
 
-    struct Refusal: Error {
+    /// There is no command to start.
+    struct CommandUnavailable: Error {
         let reason: String
     }
 
-    private enum Goal {
-        /// Start it again when it ends.
-        case run
-        /// The same, at once: it was asked to end, so that it begins anew.
-        case renew
-        /// Nothing is started any more.
-        case stop
+    private enum DesiredState {
+        /// The process is started again when it ends. Next: `restarting`, `stopped`.
+        case running
+        /// The process was asked to end, and another starts at once. Next: `running` with that start, or `stopped`.
+        case restarting
+        /// No process is started any more. Final.
+        case stopped
     }
 
     private struct State {
-        var goal = Goal.run
+        var desired = DesiredState.running
         var attempt: ExecAttempt?
-        var limit = MonotonicInstant.distantFuture
+        var killAt = MonotonicInstant.distantFuture
     }
 
-    /// What is kept of the outputs: nobody waits for a result.
+    /// Bytes kept of standard output and of descriptor 3: a workload has no result.
     private static let resultBytesMax = 1_024
 
     private let dependencies: Dependencies
     private let loop: Loop
-    /// Ends a pause.
+    /// Ends a pause between two starts.
     private let wakeSignal: WakeSignal
     private let state = Mutex(State())
 
@@ -54,85 +55,88 @@ final class WorkloadRun: Sendable {
         wakeSignal = WakeSignal(on: loop)
     }
 
-    /// Its process is killed at `instant`, even if this worker is frozen, unless that is put off before.
+    /// The process guard kills the process at `instant`, also if this worker is suspended, unless a later call moves
+    /// the instant.
     func limit(to instant: MonotonicInstant) {
         let attempt = state.withLock { state in
-            state.limit = instant
+            state.killAt = instant
             return state.attempt
         }
         attempt?.limit(to: instant)
     }
 
-    /// Nothing is started any more; the whole process group is asked to end, and killed when the grace is over.
+    /// Stops for good: SIGTERM to the process group, and SIGKILL after `grace`.
     func stop(within grace: Duration) {
-        goal(.stop, within: grace)
+        request(.stopped, within: grace)
     }
 
-    /// The process ends, and another takes its place under the same lease.
-    func renew(within grace: Duration) {
-        if state.withLock({ $0.goal }) == .run { goal(.renew, within: grace) }
+    /// Stops the process in the same way, and starts another under the same lease. Without effect after `stop`.
+    func restart(within grace: Duration) {
+        if state.withLock({ $0.desired }) == .running { request(.restarting, within: grace) }
     }
 
-    private func goal(_ goal: Goal, within grace: Duration) {
+    private func request(_ desired: DesiredState, within grace: Duration) {
         let attempt = state.withLock { state in
-            state.goal = goal
+            state.desired = desired
             return state.attempt
         }
         attempt?.stop(within: grace)
         wakeSignal.wake()
     }
 
-    /// Returns when nothing of it runs any more.
+    /// Returns when no process runs and none will be started.
     func run() async {
-        var pace = RestartPace()
+        var backoff = RestartBackoff()
         var restarts: Int32 = 0
-        while beginAnew(), dependencies.mayStart() {
+        while takeRestart(), dependencies.mayStart() {
             let start = MonotonicInstant.now()
             let error = await runProcess(restarts)
-            // What was asked to end has not failed.
-            if state.withLock({ $0.goal }) == .run {
+            // A process that was asked to end has not failed.
+            if state.withLock({ $0.desired }) == .running {
                 dependencies.report(WorkloadReport(isRunning: false, restarts: restarts, error: error))
-                let pause = pace.ended(after: .now() - start, random: .random(in: 0...1))
-                await rest(until: .now() + pause)
+                let pause = backoff.ended(after: .now() - start, random: .random(in: 0...1))
+                await sleep(until: .now() + pause)
             }
             restarts += 1
         }
     }
 
-    /// False when nothing is started any more.
-    private func beginAnew() -> Bool {
+    /// Completes a requested restart.
+    /// - Returns: false after `stop`.
+    private func takeRestart() -> Bool {
         state.withLock { state in
-            if state.goal == .renew { state.goal = .run }
-            return state.goal == .run
+            if state.desired == .restarting { state.desired = .running }
+            return state.desired == .running
         }
     }
 
-    /// A wake-up that was meant for something else does not shorten the pause.
-    private func rest(until end: MonotonicInstant) async {
-        while state.withLock({ $0.goal }) == .run, await wakeSignal.wait(until: end) {}
+    /// Sleeps until `end`, or until another state is desired. Other wake signals do not shorten the pause.
+    private func sleep(until end: MonotonicInstant) async {
+        while state.withLock({ $0.desired }) == .running, await wakeSignal.wait(until: end) {}
     }
 
-    /// Why it has ended.
+    /// Runs one process.
+    /// - Returns: the reason for its end.
     private func runProcess(_ restarts: Int32) async -> String {
         let attempt: ExecAttempt
         do {
             let command = try dependencies.command().get()
             let variables = dependencies.variables.merging(["JOBQUEUE_RESTARTS": "\(restarts)"]) { $1 }
             attempt = try ExecAttempt(command, variables, on: loop)
-        } catch let refusal as Refusal {
-            return refusal.reason
+        } catch let unavailable as CommandUnavailable {
+            return unavailable.reason
         } catch {
-            return "cannot start: \(error)"
+            return "cannot start the program: \(error)"
         }
-        let limit = state.withLock { state in
+        let killAt = state.withLock { state in
             state.attempt = attempt
-            return state.limit
+            return state.killAt
         }
-        attempt.limit(to: limit)
+        attempt.limit(to: killAt)
         dependencies.report(WorkloadReport(isRunning: true, restarts: restarts))
         let outcome = await attempt.run(
             payload: [], resultBytesMax: Self.resultBytesMax, errorTailBytesMax: PoolLimits.errorBytesMax,
-            errorLine: dependencies.hear
+            onErrorLine: dependencies.errorLine
         ) { _ in }
         state.withLock { $0.attempt = nil }
         return outcome.error

@@ -2,66 +2,84 @@ internal import EventLoop
 internal import Pools
 internal import Values
 
-/// One workload that this member holds, from its lease until that is given back.
+/// One workload that this member holds, from its lease until the lease is released.
 struct HeldWorkload {
     enum Phase {
-        /// Its process runs, or waits to be started again. Next: `stopping` when it is another's, when its lease could not
-        /// be renewed in time, and when the member leaves.
+        /// Its process runs, or waits to be restarted. Next: `stopping` when another member becomes its owner
+        /// (`apply(renewal:)`), when its lease is not renewed in time (`due`), and when the member leaves (`leave`).
         case running
-        /// It was asked to stop. Next: `ended` when the process is gone.
+        /// Its process was asked to stop. Next: `ended` when the process is gone (`processEnded`).
         case stopping
-        /// Nothing runs any more: the lease is to be given back. Next: gone.
+        /// No process runs: the lease can be released. Next: removed when it is (`remove`).
         case ended
     }
 
     let lease: WorkloadLease
     var clock: LeaseClock
-    /// Between SIGTERM and SIGKILL.
+    /// Time between SIGTERM and SIGKILL.
     let grace: Duration
     var phase = Phase.running
-    /// The lease is not this member's any more, or soon will not be: force was used.
+    /// SIGKILL was sent, because the lease is lost or about to end. It is sent once.
     var isKilled = false
 
-    /// When it is killed for want of a renewal: before anybody else can have the lease.
+    /// The instant of SIGKILL without a renewal: before another member can get the lease.
     var killAt: MonotonicInstant { clock.stopAt }
 
-    /// When the guard kills it, should this worker be frozen.
-    var guardAt: MonotonicInstant { killAt + clock.duration / (2 * LeaseClock.safetyPart) }
+    /// The instant at which the process guard kills it, if this worker is suspended: between `killAt` and the end of
+    /// the lease.
+    var guardKillAt: MonotonicInstant { killAt + clock.duration / (2 * LeaseClock.safetyPart) }
 
-    /// When it is asked to stop for want of a renewal: early enough for its grace, if that leaves time to renew.
-    var askAt: MonotonicInstant { killAt - min(grace, clock.duration / LeaseClock.renewalPart) }
+    /// The instant of SIGTERM without a renewal: `grace` before `killAt`, but never before the lease had time to be
+    /// renewed.
+    var terminateAt: MonotonicInstant { killAt - min(grace, clock.duration / LeaseClock.renewalPart) }
 }
 
-/// All workloads that this member holds, and what follows from what it sees. Pure: every instant comes from outside.
+/// All workloads that this member holds, and the actions that follow from renewals and from the clock. Pure: every
+/// instant is an argument.
+///
+/// A workload moves from `running` through `stopping` to `ended`, and never back: a workload that is assigned to this
+/// member again while it stops is released first, and then acquired with a new token.
+///
+/// PostgreSQL's clock alone decides when a lease expires. The tracker uses this machine's monotonic clock, and counts
+/// each lease from before its statement was sent (`LeaseClock`). So the process of a lost lease is gone before another
+/// member can start it. On a failure:
+/// - No renewal comes through: SIGTERM at `terminateAt`, SIGKILL at `killAt`.
+/// - The worker is suspended: the process guard kills the process at `guardKillAt`; after the wake-up `mayStart`
+///   rejects every start under an old lease.
+/// - A renewal does not confirm a lease: its process is killed at once.
+/// - The response to an acquisition is lost: the next renewal lists the lease as held without a process. It is acquired
+///   again, or released if the workload belongs to another member.
 struct WorkloadTracker {
-    /// What is to be done after a look at the pool.
-    struct Steps: Equatable {
-        /// To be taken: assigned to this member, and free.
+    /// The actions to perform, by workload name.
+    struct Actions: Equatable {
+        /// Workloads to acquire: assigned to this member, and free.
         var acquire: [String] = []
-        /// Asked to stop; SIGKILL follows after the grace.
+        /// Workloads to stop: SIGTERM, and SIGKILL after the grace.
         var stop: [String] = []
-        /// Killed at once: somebody else may run them.
+        /// Workloads to kill at once: another member may run them soon.
         var kill: [String] = []
-        /// Leases of this member under which nothing runs: their answers were lost.
-        var strays: [WorkloadLease] = []
-        /// When the first workload that others hold may be free.
+        /// Leases to release: held by this member without a process, and assigned to another.
+        var release: [WorkloadLease] = []
+        /// Time until the first assigned workload of another holder may be free; nil: there is none.
         var nextFree: Duration?
     }
 
+    /// By workload name.
     private(set) var held: [String: HeldWorkload] = [:]
-    /// It takes no more.
+    /// The member leaves: it acquires nothing more.
     private(set) var isLeaving = false
 
     var isEmpty: Bool { held.isEmpty }
 
-    /// Leases of what has not ended.
-    var leases: [WorkloadLease] { held.values.filter { $0.phase != .ended }.map(\.lease) }
+    /// The leases to renew: all whose process has not ended.
+    var activeLeases: [WorkloadLease] { held.values.filter { $0.phase != .ended }.map(\.lease) }
 
-    /// Leases to be given back.
-    var ended: [WorkloadLease] { held.values.filter { $0.phase == .ended }.map(\.lease) }
+    /// The leases to release: their process has ended.
+    var endedLeases: [WorkloadLease] { held.values.filter { $0.phase == .ended }.map(\.lease) }
 
-    /// Leases were given by a statement that was sent at `sentAt`. Returns those under which something may be started.
-    mutating func granted(
+    /// Adds leases that a statement sent at `sentAt` has granted.
+    /// - Returns: those under which a process may be started: none while the member leaves.
+    mutating func add(
         _ leases: [WorkloadLease], sentAt: MonotonicInstant, duration: Duration, grace: Duration
     ) -> [WorkloadLease] {
         for lease in leases {
@@ -72,79 +90,86 @@ struct WorkloadTracker {
         return isLeaving ? [] : leases
     }
 
-    /// Whether a process may be started under this lease now. A worker that was frozen asks this before its clocks have
-    /// told it that its leases are over.
+    /// Whether a process may be started under this lease at `now`. A worker that was suspended asks before its clocks
+    /// have found that its leases are over.
     func mayStart(_ lease: WorkloadLease, at now: MonotonicInstant) -> Bool {
         guard let workload = held[lease.name], workload.lease == lease else { return false }
-        return workload.phase == .running && now < workload.askAt
+        return workload.phase == .running && now < workload.terminateAt
     }
 
-    /// The answer to a renewal of `asked`, sent at `sentAt`.
-    mutating func see(_ view: PoolView, asked: [WorkloadLease], sentAt: MonotonicInstant) -> Steps {
-        var steps = Steps()
-        let renewed = Set(view.renewed)
-        for lease in asked {
+    /// Applies the result of a renewal.
+    /// - Parameters:
+    ///   - requested: the leases that the statement renewed.
+    ///   - sentAt: before the statement was sent.
+    mutating func apply(
+        renewal: MembershipRenewal, of requested: [WorkloadLease], sentAt: MonotonicInstant
+    ) -> Actions {
+        var actions = Actions()
+        let renewed = Set(renewal.renewed)
+        for lease in requested {
             guard let workload = held[lease.name], workload.lease == lease else { continue }
             if renewed.contains(lease) {
                 held[lease.name]?.clock.renewed(at: sentAt)
             } else if workload.phase != .ended {
-                kill(lease.name, &steps)
+                kill(lease.name, &actions)
             }
         }
         var own: Set<String> = []
-        for entry in view.entries {
-            if entry.isOwn, view.isMember, !isLeaving { own.insert(entry.name) }
+        for entry in renewal.entries {
+            if entry.isOwn, renewal.isMember, !isLeaving { own.insert(entry.name) }
             guard held[entry.name] == nil else { continue }
             if own.contains(entry.name) {
                 if let remaining = entry.othersRemaining {
-                    steps.nextFree = min(remaining, steps.nextFree ?? remaining)
+                    actions.nextFree = min(remaining, actions.nextFree ?? remaining)
                 } else {
-                    steps.acquire.append(entry.name)
+                    actions.acquire.append(entry.name)
                 }
             } else if let token = entry.heldToken {
-                steps.strays.append(WorkloadLease(name: entry.name, token: token))
+                actions.release.append(WorkloadLease(name: entry.name, token: token))
             }
         }
         for (name, workload) in held where workload.phase == .running && !own.contains(name) {
             held[name]?.phase = .stopping
-            steps.stop.append(name)
+            actions.stop.append(name)
         }
-        steps.stop.sort()
-        return steps
+        actions.stop.sort()
+        return actions
     }
 
-    private mutating func kill(_ name: String, _ steps: inout Steps) {
+    private mutating func kill(_ name: String, _ actions: inout Actions) {
         held[name]?.phase = .stopping
         guard held[name]?.isKilled == false else { return }
         held[name]?.isKilled = true
-        steps.kill.append(name)
+        actions.kill.append(name)
     }
 
-    /// What the clocks ask for now.
-    mutating func due(at now: MonotonicInstant) -> Steps {
-        var steps = Steps()
+    /// The actions that the clock demands at `now`: only `stop` and `kill`.
+    mutating func due(at now: MonotonicInstant) -> Actions {
+        var actions = Actions()
         for (name, workload) in held where workload.phase != .ended {
             if workload.killAt <= now {
-                kill(name, &steps)
-            } else if workload.askAt <= now, workload.phase == .running {
+                kill(name, &actions)
+            } else if workload.terminateAt <= now, workload.phase == .running {
                 held[name]?.phase = .stopping
-                steps.stop.append(name)
+                actions.stop.append(name)
             }
         }
-        return steps
+        return actions
     }
 
-    /// The process is gone, and is not started again.
-    mutating func ended(_ lease: WorkloadLease) {
+    /// The process is gone, and is not restarted.
+    mutating func processEnded(_ lease: WorkloadLease) {
         if held[lease.name]?.lease == lease { held[lease.name]?.phase = .ended }
     }
 
-    /// The leases were given back, or were lost.
-    mutating func released(_ leases: [WorkloadLease]) {
+    /// Removes leases that are released or lost.
+    mutating func remove(_ leases: [WorkloadLease]) {
         for lease in leases where held[lease.name]?.lease == lease { held[lease.name] = nil }
     }
 
-    /// The member leaves: everything stops, also what was asked to before and has longer, and nothing more is taken.
+    /// The member leaves: nothing more is acquired, and every process stops.
+    /// - Returns: the names of all workloads with a process, also of those that are already stopping, because the grace
+    ///   of the shutdown may be shorter than theirs.
     mutating func leave() -> [String] {
         isLeaving = true
         let names = held.filter { $0.value.phase != .ended }.map(\.key)

@@ -6,12 +6,13 @@ internal import Telemetry
 internal import Values
 internal import Workers
 
-/// Runs leased jobs: gives them slots and handlers, and has their ends written down.
+/// Runs leased jobs: assigns them slots and handlers, and hands their results to the `Finisher`.
 ///
-/// A slot is a task that runs one job after another for as long as jobs wait, so that a job costs no task of its own.
-/// Ends are written in batches, and a slot does not wait for that: the lease is kept until it is done.
+/// A slot is a task that runs one job after another while jobs wait, so a job needs no task of its own. Results are
+/// written in batches, and a slot does not wait for them: the lease is renewed until its result is written.
+/// `AttemptTracker` makes the decisions; this class performs them.
 final class AttemptRunner: Sendable {
-    /// Told on the loop whenever a slot becomes free or the last attempt has been forgotten.
+    /// Sent on the loop when a slot becomes free and when an attempt is removed.
     let progress: WakeSignal
 
     private let loop: Loop
@@ -45,22 +46,25 @@ final class AttemptRunner: Sendable {
 
     // MARK: Leasing
 
-    /// How many jobs to lease now; 0: none before `progress`.
+    /// The number of jobs to lease now; 0: none before the next `progress`.
     var wanted: Int {
-        // Ends that wait to be written down are jobs in hand, too: a slow disk slows the leasing down.
+        // Jobs whose results wait to be written count too: a slow disk slows the leasing down.
         guard finisher.backlog < 2 * JobStore.finishedMax else { return 0 }
         return tracker.withLock { $0.isDraining ? 0 : $0.plan.wanted }
     }
 
-    /// How many jobs run.
+    /// The number of jobs in their handlers.
     var runningCount: Int { tracker.withLock { $0.runningCount } }
 
-    /// Nothing is held any more: all ends have been written down, or are lost.
+    /// Whether no attempt is held: every result is written, or its lease is lost.
     var isIdle: Bool { tracker.withLock { $0.isEmpty } }
 
-    /// Takes jobs that a statement has leased, sent at `sentAt`, which had asked for `asked`. Returns the types that
-    /// no handler here can run; their jobs go back to their queue.
-    func take(_ jobs: [LeasedJob], asked: Int, sentAt: MonotonicInstant) -> Set<Int32> {
+    /// Accepts the jobs that a lease statement returned.
+    /// - Parameters:
+    ///   - requested: the number of jobs that the statement asked for.
+    ///   - sentAt: before the statement was sent.
+    /// - Returns: the types without a handler in this worker; their jobs are released.
+    func accept(_ jobs: [LeasedJob], requested: Int, sentAt: MonotonicInstant) -> Set<Int32> {
         var unknown: Set<Int32> = []
         let table = handlers.withLock { $0 }
         for job in jobs {
@@ -68,56 +72,56 @@ final class AttemptRunner: Sendable {
             if table.handler(for: job.type) == nil { unknown.insert(job.typeID) }
         }
         let slots = tracker.withLock { tracker in
-            tracker.add(jobs, asked: asked, sentAt: sentAt, leaseDuration: leaseDuration, now: .now())
+            tracker.add(jobs, requested: requested, sentAt: sentAt, leaseDuration: leaseDuration, now: .now())
         }
-        // A slot begins in a later turn of the loop.
+        // The task of a slot starts in a later iteration of the loop.
         for _ in 0..<slots { loop.spawn { await self.runSlot() } }
         releasePaused()
         return unknown
     }
 
-    /// Uses another table from the next attempt on.
+    /// Replaces the handlers from the next attempt on. Running attempts keep theirs.
     func use(_ table: HandlerTable) {
         handlers.withLock { $0 = table }
     }
 
-    /// The handlers of the moment.
+    /// The current handlers.
     var table: HandlerTable { handlers.withLock { $0 } }
 
-    /// What it can run, by the names of the handlers.
+    /// The names of the current handlers: types, and patterns such as `hook.*`.
     var typeNames: [String] { handlers.withLock { $0.names } }
 
     // MARK: Running
 
     private func runSlot() async {
-        while let (job, stop) = startNext() {
+        while let (job, cancellation) = startNext() {
             let result: AttemptResult
             if let handler = handlers.withLock({ $0.handler(for: job.type) }) {
-                result = await handler.run(job, stop: stop) { [reporter] progress in
+                result = await handler.run(job, cancellation: cancellation) { [reporter] progress in
                     reporter.report(progress, of: job.lease)
                 }
             } else {
-                logger.warning("no handler here runs this type: the job goes back to its queue", fields(of: job))
+                logger.warning("no handler for this job type; releasing the job", fields(of: job))
                 result = .released
             }
-            end(job, stop, result)
+            end(job, cancellation, result)
         }
         progress.wake()
     }
 
-    private func startNext() -> (job: LeasedJob, stop: Cancellation)? {
+    private func startNext() -> (job: LeasedJob, cancellation: Cancellation)? {
         let (next, lost) = tracker.withLock { ($0.startNext(now: .now()), $0.takeLost()) }
-        for job in lost { forget(job, .leaseLost) }
+        for job in lost { remove(job, .leaseLost) }
         return next
     }
 
-    /// The slot is free; the end is handed to the finisher.
-    private func end(_ job: LeasedJob, _ stop: Cancellation, _ result: AttemptResult) {
-        let duration = tracker.withLock { $0.ended(job.lease, now: .now()) }
+    /// Frees the slot and hands the result to the finisher, after the last progress report.
+    private func end(_ job: LeasedJob, _ cancellation: Cancellation, _ result: AttemptResult) {
+        let duration = tracker.withLock { $0.handlerEnded(job.lease, now: .now()) }
         durations.with(job.queue).observe(duration)
-        let final = Self.final(result, stop.reason, job)
-        logger.debug("an attempt has ended", fields(of: job).merged(with: ["duration_ms": .milliseconds(duration)]))
-        guard let final else { return forget(job, .leaseLost) }
+        let final = Self.final(result, cancellation.reason, job)
+        logger.debug("attempt ended", fields(of: job).merged(with: ["duration_ms": .milliseconds(duration)]))
+        guard let final else { return remove(job, .leaseLost) }
         guard reporter.hasUnwritten(job.lease) else { return write(final, of: job) }
         loop.spawn { [self] in
             await reporter.writeLast(of: job.lease)
@@ -125,7 +129,7 @@ final class AttemptRunner: Sendable {
         }
     }
 
-    /// What is written about an attempt that was asked to stop. nil: nothing may be.
+    /// The result to write, after the reason for a cancellation is applied; nil: nothing may be written.
     private static func final(
         _ result: AttemptResult, _ reason: Cancellation.Reason?, _ job: LeasedJob
     ) -> AttemptResult? {
@@ -139,24 +143,25 @@ final class AttemptRunner: Sendable {
 
     private func write(_ result: AttemptResult, of job: LeasedJob) {
         let attempt = FinishedAttempt(lease: job.lease, result: result)
-        let leaseEnd: @Sendable () -> MonotonicInstant? = { self.tracker.withLock { $0.end(of: job.lease) } }
+        let leaseEnd: @Sendable () -> MonotonicInstant? = { self.tracker.withLock { $0.leaseEnd(of: job.lease) } }
         finisher.finish(attempt, until: leaseEnd) { [self] answer in
             switch (answer, result) {
             case (.failed, .retry(let error, _)), (.failed, .failed(let error)):
-                logger.error("a job has failed", fields(of: job).merged(with: ["error": .string(error)]))
+                logger.error("job failed", fields(of: job).merged(with: ["error": .string(error)]))
             case (.retried, .retry(let error, _)):
-                logger.warning("an attempt has failed", fields(of: job).merged(with: ["error": .string(error)]))
+                logger.warning(
+                    "attempt failed; the job will be retried", fields(of: job).merged(with: ["error": .string(error)]))
             default: break
             }
-            forget(job, answer)
+            remove(job, answer)
         }
     }
 
-    private func forget(_ job: LeasedJob, _ answer: FinishAnswer) {
-        tracker.withLock { $0.forget(job.lease) }
+    private func remove(_ job: LeasedJob, _ answer: FinishAnswer) {
+        tracker.withLock { $0.remove(job.lease) }
         if answer == .leaseLost {
             lost.add(1)
-            logger.warning("a lease was lost: nothing is written about the attempt", fields(of: job))
+            logger.warning("lease lost; discarding the result of the attempt", fields(of: job))
         }
         progress.wake()
     }
@@ -170,18 +175,20 @@ final class AttemptRunner: Sendable {
 
     // MARK: Clocks
 
-    /// Stops what has run out of time, gives back what waits too long, and names the leases to renew.
+    /// Cancels attempts whose deadline or lease is over, and releases jobs that have waited too long for a slot.
+    /// - Returns: the leases to renew.
     func tick(now: MonotonicInstant) -> [HeldLease] {
         let (due, stale) = tracker.withLock { ($0.due(at: now), $0.releaseStale(now: now)) }
-        for (stop, reason) in due.stops { stop.request(reason) }
+        for (cancellation, reason) in due.cancellations { cancellation.request(reason) }
         for job in stale { write(.released, of: job) }
         return due.renewals
     }
 
-    /// The answer to a renewal of `leases`, sent at `sentAt`.
-    func renewed(_ leases: [HeldLease], _ held: [HeldLease: RenewedLease], sentAt: MonotonicInstant) {
-        let lost = tracker.withLock { $0.renewed(leases, held: held.keys, sentAt: sentAt) }
-        for stop in lost { stop.request(.leaseLost) }
+    /// Applies the result of a renewal: `held` of the `requested` leases are still held.
+    /// - Parameter sentAt: before the statement was sent.
+    func applyRenewal(of requested: [HeldLease], held: [HeldLease: RenewedLease], sentAt: MonotonicInstant) {
+        let lost = tracker.withLock { $0.applyRenewal(of: requested, held: held.keys, sentAt: sentAt) }
+        for cancellation in lost { cancellation.request(.leaseLost) }
         cancel(
             held.compactMap { lease, renewed in
                 if case .ending(let seconds) = renewed {
@@ -194,19 +201,19 @@ final class AttemptRunner: Sendable {
 
     // MARK: Stopping
 
-    /// Starts nothing more, and gives back at once what has not begun.
+    /// Starts no further job, and releases the waiting ones.
     func drain() {
         tracker.withLock { $0.beginDraining() }
         releaseUnstarted()
     }
 
-    /// Gives back what has not begun.
+    /// Releases the jobs without a slot.
     func releaseUnstarted() {
         let unstarted = tracker.withLock { $0.release { _ in true } }
         for job in unstarted { write(.released, of: job) }
     }
 
-    /// From now on, what is in one of these scopes and has not begun does not begin here.
+    /// Replaces the paused scopes. Waiting jobs in one of them are released.
     func pause(_ scopes: PausedScopes) {
         paused.withLock { $0 = scopes }
         releasePaused()
@@ -219,17 +226,16 @@ final class AttemptRunner: Sendable {
         for job in unstarted { write(.released, of: job) }
     }
 
-    /// Stops those of these jobs that run here, and gives up at once those that have not begun. To hear of an order again
-    /// changes nothing.
-    func cancel(_ orders: [CancelRequest]) {
-        guard !orders.isEmpty else { return }
-        let (stops, unstarted) = tracker.withLock { $0.cancel(orders) }
-        for (stop, reason) in stops { stop.request(reason) }
+    /// Cancels those of these jobs that run here, and releases those that wait for a slot. Idempotent.
+    func cancel(_ requests: [CancelRequest]) {
+        guard !requests.isEmpty else { return }
+        let (cancellations, unstarted) = tracker.withLock { $0.cancel(requests) }
+        for (cancellation, reason) in cancellations { cancellation.request(reason) }
         for job in unstarted { write(.released, of: job) }
     }
 
-    /// Asks everything that runs to stop.
+    /// Cancels everything that runs, because the worker stops.
     func stopRunning() {
-        for stop in tracker.withLock({ $0.running }) { stop.request(.shutdown) }
+        for cancellation in tracker.withLock({ $0.running }) { cancellation.request(.shutdown) }
     }
 }

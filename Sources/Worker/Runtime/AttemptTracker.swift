@@ -3,47 +3,59 @@ internal import Jobs
 internal import Postgres
 internal import Values
 
-/// One leased job of this worker, from the lease until its end is written down.
+/// One leased job of this worker, from its lease until its result is written.
 struct HeldAttempt {
     enum Phase {
-        /// Leased, without a slot yet.
+        /// Leased, without a slot. Next: `running` when a slot is free (`startNext`), `finishing` when it is released,
+        /// cancelled, or its lease is lost before that.
         case waiting
-        /// In its handler.
+        /// In its handler. Next: `finishing` when the handler returns (`handlerEnded`), for whatever reason.
         case running
-        /// Ended here; the end is not written down yet.
+        /// Ended in this worker; the result is not written yet. Next: removed (`remove`) when it is written, or when
+        /// the lease is lost.
         case finishing
     }
 
     let job: LeasedJob
-    let stop: Cancellation
+    let cancellation: Cancellation
     var lease: LeaseClock
     var phase = Phase.waiting
-    /// When it was leased, then when it got its slot.
+    /// The instant at which `phase` became `waiting` or `running`.
     var since: MonotonicInstant
-    /// The end of its time; nil before it runs, and if it has none.
+    /// The deadline of the handler; nil before it runs, and for a job without a timeout.
     var deadline: MonotonicInstant?
 
-    /// Whether its lease needs the renewal that this worker owes it.
-    func needsRenewal(at now: MonotonicInstant) -> Bool {
-        stop.reason != .leaseLost && lease.renewAt <= now
+    func isRenewalDue(at now: MonotonicInstant) -> Bool {
+        cancellation.reason != .leaseLost && lease.renewAt <= now
     }
 }
 
-/// All attempts that this worker holds, and the queue of those without a slot. Pure: every instant comes from outside.
+/// All attempts that this worker holds, and the queue of those without a slot. Pure: every instant is an argument.
+///
+/// An attempt moves from `waiting` through `running` to `finishing`, and never back. It is removed only when its result
+/// is written or its lease is lost: until then its lease is renewed, also while the result waits for PostgreSQL.
+///
+/// PostgreSQL's clock alone decides when a lease expires. The tracker uses this machine's monotonic clock, and counts
+/// each lease from before its statement was sent (`LeaseClock`), so a lease ends here before it ends in PostgreSQL. On
+/// a failure:
+/// - The lease is not renewed in time, or a renewal finds another token: `Cancellation.Reason.leaseLost`, and nothing
+///   is written about the attempt.
+/// - The process was suspended, and wakes up after the end of a lease: `startNext` checks the lease again, so the job
+///   does not start.
+/// - The handler exceeds its deadline: `Cancellation.Reason.deadline`; the attempt is `running` until it returns.
 struct AttemptTracker {
-    /// A leased job that has waited so long for a slot is given back: the measure that promised it a slot was wrong,
-    /// and another worker may be idle.
+    /// The longest wait of a leased job for a slot. After it the job is released: the estimate that promised it a slot
+    /// was wrong, and another worker may be idle.
     static let waitMax = Duration.seconds(1)
 
     private(set) var plan: LeasePlan
     /// By lease, not by job: this worker may lose a job and lease it again while the lost attempt still ends.
     private var attempts: [HeldLease: HeldAttempt] = [:]
-    private var queue: [HeldLease] = []
-    private var queueHead = 0
+    private var queue = FIFO<HeldLease>()
     private var lost: [LeasedJob] = []
-    /// Slots whose task looks for the next job by itself.
+    /// Slots whose task takes the next waiting job by itself.
     private(set) var activeSlots = 0
-    /// No job is started any more.
+    /// While draining, no job starts.
     private(set) var isDraining = false
 
     init(plan: LeasePlan) {
@@ -54,30 +66,33 @@ struct AttemptTracker {
     var count: Int { attempts.count }
     var runningCount: Int { plan.running }
 
-    /// Adds jobs that a statement has leased, sent at `sentAt`, which had asked for `asked`. Returns how many further
-    /// slots must be started.
+    /// Adds the jobs that a lease statement returned.
+    /// - Parameters:
+    ///   - requested: the number of jobs that the statement asked for.
+    ///   - sentAt: before the statement was sent.
+    /// - Returns: the number of slots to start.
     mutating func add(
-        _ jobs: [LeasedJob], asked: Int, sentAt: MonotonicInstant, leaseDuration: Duration, now: MonotonicInstant
+        _ jobs: [LeasedJob], requested: Int, sentAt: MonotonicInstant, leaseDuration: Duration, now: MonotonicInstant
     ) -> Int {
         for job in jobs {
             let lease = LeaseClock(duration: leaseDuration, grantedAt: sentAt)
-            attempts[job.lease] = HeldAttempt(job: job, stop: Cancellation(), lease: lease, since: now)
+            attempts[job.lease] = HeldAttempt(job: job, cancellation: Cancellation(), lease: lease, since: now)
             queue.append(job.lease)
         }
-        plan.leased(jobs.count, of: asked)
-        let further = min(plan.concurrency - activeSlots, plan.waiting)
-        activeSlots += max(0, further)
-        return max(0, further)
+        plan.leased(jobs.count, of: requested)
+        let further = max(0, min(plan.concurrency - activeSlots, plan.waiting))
+        activeSlots += further
+        return further
     }
 
-    /// The next job for a slot; nil ends the slot. One whose lease is lost is passed over (`takeLost`).
-    mutating func startNext(now: MonotonicInstant) -> (job: LeasedJob, stop: Cancellation)? {
-        while !isDraining, let key = popQueue() {
+    /// The next job for a slot; nil ends the slot. Jobs whose lease is lost are skipped (`takeLost`).
+    mutating func startNext(now: MonotonicInstant) -> (job: LeasedJob, cancellation: Cancellation)? {
+        while !isDraining, let key = queue.popFirst() {
             guard var attempt = attempts[key], attempt.phase == .waiting else { continue }
-            // A worker that was frozen finds jobs here before its clocks have told it that their leases are over.
-            if attempt.stop.reason == .leaseLost || attempt.lease.stopAt <= now {
+            // A worker that was suspended gets here before its clocks have found that the lease is over.
+            if attempt.cancellation.reason == .leaseLost || attempt.lease.stopAt <= now {
                 attempts[key]?.phase = .finishing
-                plan.returned()
+                plan.released()
                 lost.append(attempt.job)
                 continue
             }
@@ -87,31 +102,22 @@ struct AttemptTracker {
             attempt.deadline = seconds > 0 ? now + .seconds(seconds) : nil
             attempts[key] = attempt
             plan.started()
-            return (attempt.job, attempt.stop)
+            return (attempt.job, attempt.cancellation)
         }
         activeSlots -= 1
         return nil
     }
 
-    /// Jobs that have lost their lease before they got a slot: to be forgotten.
+    /// Jobs that lost their lease before they had a slot, once each. The caller removes them.
     mutating func takeLost() -> [LeasedJob] {
         guard !lost.isEmpty else { return [] }
         defer { lost = [] }
         return lost
     }
 
-    private mutating func popQueue() -> HeldLease? {
-        guard queueHead < queue.count else {
-            queue.removeAll(keepingCapacity: true)
-            queueHead = 0
-            return nil
-        }
-        defer { queueHead += 1 }
-        return queue[queueHead]
-    }
-
-    /// A handler has returned: its slot is free. Returns how long it ran.
-    mutating func ended(_ lease: HeldLease, now: MonotonicInstant) -> Duration {
+    /// The handler returned: its slot is free.
+    /// - Returns: the run time of the handler.
+    mutating func handlerEnded(_ lease: HeldLease, now: MonotonicInstant) -> Duration {
         guard let attempt = attempts[lease] else { return .zero }
         let duration = now - attempt.since
         plan.ended(afterSeconds: duration.inSeconds)
@@ -120,26 +126,26 @@ struct AttemptTracker {
         return duration
     }
 
-    /// The end has been written down, or need not be.
-    mutating func forget(_ lease: HeldLease) {
+    /// Removes an attempt whose result is written, or whose lease is lost.
+    mutating func remove(_ lease: HeldLease) {
         attempts[lease] = nil
     }
 
-    /// Takes jobs that have waited for a slot for longer than `waitMax` out of the queue, to be given back.
+    /// Takes the jobs that have waited for a slot for more than `waitMax`. The caller releases them.
     mutating func releaseStale(now: MonotonicInstant) -> [LeasedJob] {
         release { now - $0.since > Self.waitMax }
     }
 
-    /// Takes jobs that wait for a slot out of the queue, to be given back.
-    mutating func release(where isGiven: (HeldAttempt) -> Bool) -> [LeasedJob] {
-        var given: [LeasedJob] = []
+    /// Takes the waiting jobs that match. The caller releases them.
+    mutating func release(where matches: (HeldAttempt) -> Bool) -> [LeasedJob] {
+        var released: [LeasedJob] = []
         for (lease, attempt) in attempts where attempt.phase == .waiting {
-            guard isGiven(attempt) else { continue }
-            given.append(attempt.job)
+            guard matches(attempt) else { continue }
+            released.append(attempt.job)
             attempts[lease]?.phase = .finishing
         }
-        plan.returned(given.count)
-        return given
+        plan.released(released.count)
+        return released
     }
 
     mutating func beginDraining() {
@@ -148,59 +154,68 @@ struct AttemptTracker {
 
     // MARK: Clocks
 
-    /// What the clocks ask for now: whom to stop, and which leases to renew.
-    func due(at now: MonotonicInstant) -> (stops: [(Cancellation, Cancellation.Reason)], renewals: [HeldLease]) {
-        var stops: [(Cancellation, Cancellation.Reason)] = []
+    /// The cancellations to request and the leases to renew at `now`.
+    func due(at now: MonotonicInstant) -> (cancellations: [(Cancellation, Cancellation.Reason)], renewals: [HeldLease])
+    {
+        var cancellations: [(Cancellation, Cancellation.Reason)] = []
         var renewals: [HeldLease] = []
         for attempt in attempts.values {
             if attempt.lease.stopAt <= now {
-                stops.append((attempt.stop, .leaseLost))
-            } else if attempt.needsRenewal(at: now) {
+                cancellations.append((attempt.cancellation, .leaseLost))
+            } else if attempt.isRenewalDue(at: now) {
                 renewals.append(attempt.job.lease)
             }
-            if let deadline = attempt.deadline, deadline <= now { stops.append((attempt.stop, .deadline)) }
+            if let deadline = attempt.deadline, deadline <= now {
+                cancellations.append((attempt.cancellation, .deadline))
+            }
         }
-        return (stops, renewals)
+        return (cancellations, renewals)
     }
 
-    /// The answer to a renewal that was sent at `sentAt`: the leases that are still held. Returns who has lost his. What
-    /// has ended here meanwhile is no loss.
-    mutating func renewed(
-        _ asked: [HeldLease], held: some Collection<HeldLease>, sentAt: MonotonicInstant
+    /// Applies the result of a renewal.
+    /// - Parameters:
+    ///   - requested: the leases that the statement renewed.
+    ///   - held: those of them that PostgreSQL still holds for this worker.
+    ///   - sentAt: before the statement was sent.
+    /// - Returns: the cancellations of the attempts that lost their lease. An attempt that ended in the meantime loses
+    ///   nothing: its result was written, and its lease with it.
+    mutating func applyRenewal(
+        of requested: [HeldLease], held: some Collection<HeldLease>, sentAt: MonotonicInstant
     ) -> [Cancellation] {
         for lease in held { attempts[lease]?.lease.renewed(at: sentAt) }
-        let lost = Set(asked).subtracting(held)
-        return lost.compactMap { attempts[$0] }.filter { $0.phase != .finishing }.map(\.stop)
+        let lost = Set(requested).subtracting(held)
+        return lost.compactMap { attempts[$0] }.filter { $0.phase != .finishing }.map(\.cancellation)
     }
 
-    /// Jobs of this worker that are to end: whom to stop, and those without a slot, which are to be given up. Others,
-    /// and those that have ended here meanwhile, are none of its business.
+    /// Applies cancel requests. Requests for other jobs, and for attempts that have ended here, change nothing.
+    /// - Returns: the cancellations to request, and the jobs without a slot, which the caller releases.
     mutating func cancel(
-        _ orders: [CancelRequest]
-    ) -> (stops: [(Cancellation, Cancellation.Reason)], unstarted: [LeasedJob]) {
-        var stops: [(Cancellation, Cancellation.Reason)] = []
+        _ requests: [CancelRequest]
+    ) -> (cancellations: [(Cancellation, Cancellation.Reason)], unstarted: [LeasedJob]) {
+        var cancellations: [(Cancellation, Cancellation.Reason)] = []
         var unstarted: [LeasedJob] = []
-        for order in orders {
-            guard let attempt = attempts[order.lease] else { continue }
+        for request in requests {
+            guard let attempt = attempts[request.lease] else { continue }
             switch attempt.phase {
             case .waiting:
-                attempts[order.lease]?.phase = .finishing
+                attempts[request.lease]?.phase = .finishing
                 unstarted.append(attempt.job)
-            case .running: stops.append((attempt.stop, .cancelled(grace: .seconds(order.graceSeconds))))
+            case .running:
+                cancellations.append((attempt.cancellation, .cancelled(grace: .seconds(request.graceSeconds))))
             case .finishing: break
             }
         }
-        plan.returned(unstarted.count)
-        return (stops, unstarted)
+        plan.released(unstarted.count)
+        return (cancellations, unstarted)
     }
 
-    /// Everything that runs.
+    /// The cancellations of all running attempts.
     var running: [Cancellation] {
-        attempts.values.filter { $0.phase == .running }.map(\.stop)
+        attempts.values.filter { $0.phase == .running }.map(\.cancellation)
     }
 
-    /// The instant from which on an attempt can no longer be written down.
-    func end(of lease: HeldLease) -> MonotonicInstant? {
+    /// The end of a lease by this machine's clock: after it the result of the attempt can no longer be written.
+    func leaseEnd(of lease: HeldLease) -> MonotonicInstant? {
         attempts[lease].map { $0.lease.grantedAt + $0.lease.duration }
     }
 }

@@ -4,19 +4,19 @@ internal import Postgres
 internal import Telemetry
 internal import Values
 
-/// Has the ends of attempts written down, merged into few statements, and goes on trying while their leases last.
+/// Writes the results of attempts, in batches, and retries while their leases last.
 ///
-/// An end whose commit was not acknowledged is sent again. The fence makes that harmless: if the first try was
+/// A result whose commit was not acknowledged is sent again. The lease token makes that harmless: if the first try was
 /// committed, the second finds no lease and changes nothing.
 final class Finisher: Sendable {
     private struct Item: Sendable {
         let attempt: FinishedAttempt
-        /// When its lease ends, as far as this worker knows.
+        /// The end of its lease by this machine's clock; nil: the lease is no longer held.
         let leaseEnd: @Sendable () -> MonotonicInstant?
     }
 
-    /// Pauses between tries while PostgreSQL is away.
-    private static let pause = Duration.milliseconds(250)
+    /// Pause between tries while PostgreSQL is unavailable.
+    private static let retryPause = Duration.milliseconds(250)
 
     private let store: JobStore
     private let loop: Loop
@@ -32,10 +32,10 @@ final class Finisher: Sendable {
         submitter = batches.submitter(on: loop) { items in await Self.write(items, to: store, on: loop, logger) }
     }
 
-    /// Ends that have not been sent yet.
+    /// The number of results that have not been sent yet.
     var backlog: Int { batches.backlog }
 
-    /// Returns at once; `then` is called on the loop with what became of the job.
+    /// Queues a result and returns at once. Calls `then` on the loop with the outcome for the job.
     func finish(
         _ attempt: FinishedAttempt, until leaseEnd: @escaping @Sendable () -> MonotonicInstant?,
         then: @escaping @Sendable (FinishAnswer) -> Void
@@ -52,7 +52,7 @@ final class Finisher: Sendable {
         while true {
             do throws(PostgresError) {
                 let answers = try await store.finish(items.map(\.attempt))
-                // What an unacknowledged try has committed is not lost.
+                // The lease may be gone because an unacknowledged try was committed.
                 return mayBeCommitted ? answers.map { $0 == .leaseLost ? .succeeded : $0 } : answers
             } catch {
                 if error.isOutcomeUnknown { mayBeCommitted = true }
@@ -60,7 +60,7 @@ final class Finisher: Sendable {
                     return await writeOneByOne(items, to: store, on: loop, error, logger)
                 }
                 logger.warning(
-                    "ends of attempts are not written down yet",
+                    "cannot write attempt results; retrying",
                     [
                         "count": .integer(items.count), "error": .error(error),
                     ])
@@ -68,12 +68,13 @@ final class Finisher: Sendable {
                 if items.allSatisfy({ $0.leaseEnd().map { $0 <= now } ?? true }) {
                     return Array(repeating: .leaseLost, count: items.count)
                 }
-                try? await loop.sleep(for: pause)
+                try? await loop.sleep(for: retryPause)
             }
         }
     }
 
-    /// PostgreSQL has refused the statement: whose result it does not take fails, and only that.
+    /// PostgreSQL rejected the data of the statement. Each result is written alone, and only the job whose result is
+    /// rejected fails.
     private static func writeOneByOne(
         _ items: [Item], to store: JobStore, on loop: Loop, _ error: PostgresError, _ logger: Logger
     ) async -> [FinishAnswer] {
@@ -83,13 +84,13 @@ final class Finisher: Sendable {
             return answers
         }
         logger.error(
-            "PostgreSQL refused the end of an attempt",
+            "PostgreSQL rejected an attempt result; failing the job",
             [
                 "job_id": .text(items[0].attempt.lease.id), "error": .error(error),
             ])
         if case .failed = items[0].attempt.result { return [.leaseLost] }
-        let refused = AttemptResult.failed(error: "PostgreSQL refused the result of the attempt: \(error)")
-        let attempt = FinishedAttempt(lease: items[0].attempt.lease, result: refused)
+        let rejected = AttemptResult.failed(error: "PostgreSQL rejected the result of the attempt: \(error)")
+        let attempt = FinishedAttempt(lease: items[0].attempt.lease, result: rejected)
         return await write([Item(attempt: attempt, leaseEnd: items[0].leaseEnd)], to: store, on: loop, logger)
     }
 }

@@ -1,18 +1,18 @@
 internal import Values
 
-/// When a lease must be renewed and when its job must be stopped, on this machine's monotonic clock.
+/// The instants at which a lease is renewed and its job is stopped, on this machine's monotonic clock.
 ///
-/// PostgreSQL alone decides when a lease has expired, by its own clock; the worker never compares clocks, only
-/// durations. It counts from *before* it sent the statement that gave or renewed the lease, so that it always
-/// believes the lease to end earlier than PostgreSQL does.
+/// PostgreSQL alone decides when a lease expires, by its own clock. The worker compares durations, never clocks. It
+/// counts from *before* it sent the statement that granted or renewed the lease, so the lease always ends earlier for
+/// the worker than for PostgreSQL.
 struct LeaseClock {
-    /// The part of a lease after which it is renewed.
+    /// A lease is renewed after 1/`renewalPart` of its duration.
     static let renewalPart = 3
-    /// The part of a lease that is left when the job is stopped because no renewal has come through.
+    /// Without a renewal, the job is stopped when 1/`safetyPart` of the duration is left.
     static let safetyPart = 10
 
     let duration: Duration
-    /// Before the statement was sent that gave or last renewed the lease.
+    /// Before the statement was sent that granted or last renewed the lease.
     private(set) var grantedAt: MonotonicInstant
 
     init(duration: Duration, grantedAt: MonotonicInstant) {
@@ -26,6 +26,6 @@ struct LeaseClock {
 
     var renewAt: MonotonicInstant { grantedAt + duration / Self.renewalPart }
 
-    /// The instant from which on somebody else might soon run the job.
+    /// From this instant on another worker might soon run the job.
     var stopAt: MonotonicInstant { grantedAt + (duration - duration / Self.safetyPart) }
 }

@@ -5,10 +5,18 @@ internal import Synchronization
 internal import Telemetry
 internal import Values
 
-/// Keeps the leases of this worker: renews them in time, stops jobs that exceed their deadline, and stops jobs whose
-/// lease could not be renewed before another worker may run them.
+/// Renews the leases of this worker, and cancels the attempts whose deadline or lease is over.
+///
+/// Every 100 ms it compares all held leases with this machine's monotonic clock. A lease is renewed after a third of
+/// its duration (`LeaseClock`). One renewal is under way at a time; the clocks are also checked while it is. On a
+/// failure:
+/// - The statement fails or does not return: a later check renews again. When a tenth of a lease is left, its attempt
+///   is cancelled (`leaseLost`), before PostgreSQL can give the job to another worker.
+/// - PostgreSQL no longer has a lease under its token: its attempt is cancelled at once.
+/// - A cancellation of the job was requested: the renewal returns it, and the attempt is cancelled. This finds what a
+///   missed notification has left out.
 final class LeaseKeeper: Sendable {
-    /// Between two checks of the clocks: the precision of deadlines.
+    /// Interval of `checkClocks`: the resolution of deadlines and lease ends.
     static let interval = Duration.milliseconds(100)
 
     private let runner: AttemptRunner
@@ -26,7 +34,7 @@ final class LeaseKeeper: Sendable {
         self.logger = logger
     }
 
-    /// Checks the clocks. Does not wait for the renewal that it begins, so that the next check is not late.
+    /// Checks the clocks. Does not wait for the renewal that it starts, so that the next check is not late.
     func checkClocks() {
         let due = runner.tick(now: .now())
         guard !due.isEmpty, !isRenewing.exchange(true, ordering: .relaxed) else { return }
@@ -40,10 +48,10 @@ final class LeaseKeeper: Sendable {
         let sentAt = MonotonicInstant.now()
         do throws(PostgresError) {
             let held = try await store.renew(leases, leaseSeconds: leaseDuration.inSeconds)
-            runner.renewed(leases, held, sentAt: sentAt)
+            runner.applyRenewal(of: leases, held: held, sentAt: sentAt)
         } catch {
             logger.warning(
-                "leases could not be renewed; retrying", ["count": .integer(leases.count), "error": .error(error)])
+                "cannot renew leases; retrying", ["count": .integer(leases.count), "error": .error(error)])
         }
     }
 }

@@ -1,28 +1,28 @@
 internal import EventLoop
 
-/// Decides how many jobs to ask for next: pure, by the worker's own measure of how long its jobs take.
+/// The number of jobs to lease next, from the measured run time of this worker's jobs. Pure.
 ///
-/// Two wishes pull against each other. A queue of tiny jobs wants large batches, leased while the former ones still
-/// run: each statement costs the same whether it takes one job or a thousand. A queue of long jobs wants none leased
-/// that cannot start at once: another worker may be idle. So jobs are leased ahead of free slots only as far as
-/// they will start within `lookahead`, and a batch grows only while full ones come back.
+/// Two goals conflict. A queue of short jobs needs large batches, leased while the previous ones still run, because a
+/// statement costs the same for one job as for a thousand. Of a queue of long jobs, a worker must lease only those that
+/// can start at once, because another worker may be idle. So jobs are leased ahead of free slots only as far as they
+/// will start within `lookahead`, and a batch grows only while full ones are returned.
 struct LeasePlan {
-    /// A leased job that waits for a slot must start within this time.
+    /// The longest planned wait of a leased job for a slot, in seconds.
     static let lookahead = 0.1
-    /// How much of the running average each further job replaces, per slot that it could have used.
+    /// The weight of the latest run time in the moving average, 0 to 1.
     private static let smoothing = 0.1
 
     let concurrency: Int
     let batchSize: Int
     let batchMax: Int
 
-    /// How many a statement asks for at most, at present.
+    /// The current maximum of one statement, `batchSize` to `batchMax`.
     private(set) var batch: Int
-    /// Jobs leased that have not got a slot.
+    /// Leased jobs without a slot.
     private(set) var waiting = 0
-    /// Jobs that hold a slot.
+    /// Jobs with a slot.
     private(set) var running = 0
-    /// Moving average of how long a job holds its slot, in seconds; nil before the first has ended.
+    /// Moving average of the time that a job holds its slot, in seconds; nil before the first job has ended.
     private(set) var averageSeconds: Double?
 
     /// 1 <= `batchSize` <= `batchMax`, `concurrency` >= 1.
@@ -35,37 +35,37 @@ struct LeasePlan {
 
     var hasFreeSlot: Bool { running < concurrency }
 
-    /// How many jobs beyond the free slots would start within `lookahead`.
+    /// The number of jobs beyond the free slots that would start within `lookahead`.
     private var ahead: Int {
         guard let averageSeconds else { return 0 }
         let perSecond = Double(concurrency) / max(averageSeconds, 1e-6)
         return min(batchMax, Int(perSecond * Self.lookahead))
     }
 
-    /// How many jobs to ask for now; 0: none before a job has ended.
+    /// The number of jobs to request now; 0: none before a job has ended.
     var wanted: Int {
         min(batch, concurrency + ahead - running - waiting).clamped(to: 0...batchMax)
     }
 
-    /// A lease statement that asked for `asked` has given `count` jobs.
-    mutating func leased(_ count: Int, of asked: Int) {
+    /// A lease statement returned `count` of `requested` jobs.
+    mutating func leased(_ count: Int, of requested: Int) {
         waiting += count
-        if count < asked {
+        if count < requested {
             batch = batchSize
-        } else if asked == batch {
+        } else if requested == batch {
             batch = min(batch * 2, batchMax)
         }
     }
 
     /// A waiting job gets a slot.
     mutating func started() {
-        precondition(waiting > 0 && hasFreeSlot, "a job was started that waited for no slot")
+        precondition(waiting > 0 && hasFreeSlot, "a job starts only from waiting, and with a free slot")
         waiting -= 1
         running += 1
     }
 
-    /// A waiting job was given back without being started.
-    mutating func returned(_ count: Int = 1) {
+    /// Waiting jobs were released before they started.
+    mutating func released(_ count: Int = 1) {
         waiting -= count
     }
 

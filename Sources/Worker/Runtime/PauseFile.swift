@@ -2,12 +2,12 @@ internal import Configuration
 internal import JSON
 
 /// A file that can pause one worker, such as a mounted ConfigMap: the word `paused` or `running`, or an object such as
-/// `{"paused": true, "reason": "..."}`. A file that is not there pauses nothing.
+/// `{"paused": true, "reason": "..."}`. A missing file pauses nothing.
 struct PauseFile: Sendable {
     enum Content: Hashable, Sendable {
         case paused(Bool)
-        /// What is wrong with it.
-        case unclear(String)
+        /// Not understood: the reason.
+        case invalid(String)
     }
 
     private static let bytesMax = 64 * 1_024
@@ -19,7 +19,7 @@ struct PauseFile: Sendable {
         do throws(SmallFileError) {
             return Self.parse(try SmallFile.bytes(of: path, bytesMax: Self.bytesMax))
         } catch {
-            return .unclear("\(error)")
+            return .invalid("\(error)")
         }
     }
 
@@ -38,9 +38,10 @@ struct PauseFile: Sendable {
                 if key == "paused" { isPaused = try reader.readBool() } else { _ = try reader.skipValue() }
             }
             try reader.finish()
-            return isPaused.map { .paused($0) } ?? .unclear("it has no member \"paused\"")
+            return isPaused.map { .paused($0) } ?? .invalid("the member \"paused\" is missing")
         } catch {
-            return .unclear("it is neither one of the words paused and running nor a JSON object: \(error)")
+            return .invalid(
+                "must be the word paused, the word running, or a JSON object such as {\"paused\": true}: \(error)")
         }
     }
 }

@@ -98,7 +98,7 @@ struct PauseFileWatcher: PeriodicTask {
         switch content {
         case .paused(true): logger.info("paused by a file", ["file": .string(file.path)])
         case .paused(false): logger.debug("the control file pauses nothing", ["file": .string(file.path)])
-        case .unclear(let problem):
+        case .invalid(let problem):
             logger.warning(
                 "the control file changes nothing", ["file": .string(file.path), "error": .string(problem)])
         }

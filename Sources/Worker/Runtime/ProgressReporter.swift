@@ -4,16 +4,17 @@ internal import Postgres
 internal import Synchronization
 internal import Telemetry
 
-/// Stores what handlers say of how far their jobs are: all jobs together, at most once a second, the last word of each.
+/// Stores the progress reports of handlers: the latest report of each job, all jobs in one statement, at most once a
+/// second.
 ///
-/// It is for people to look at. What cannot be stored is told to the log and forgotten; the next report says more.
+/// Progress is informational. A report that cannot be stored is logged and dropped; the next one replaces it.
 final class ProgressReporter: Sendable {
-    /// Between two statements.
+    /// Pause between two statements.
     private static let pause = Duration.seconds(1)
 
     private struct State {
         var unwritten: [HeldLease: ProgressReport] = [:]
-        /// The statement under way, and whose reports it stores.
+        /// The statement under way, and the leases whose reports it stores.
         var writing: (leases: Set<HeldLease>, task: Task<Void, Never>)?
         var isRunning = false
     }
@@ -29,7 +30,7 @@ final class ProgressReporter: Sendable {
         self.logger = logger
     }
 
-    /// Takes a report, in the place of one that has not been stored yet, and returns at once.
+    /// Queues a report and returns at once. It replaces a report of the same lease that is not stored yet.
     func report(_ progress: ProgressReport, of lease: HeldLease) {
         let mustStart = state.withLock { state in
             state.unwritten[lease] = progress
@@ -39,12 +40,12 @@ final class ProgressReporter: Sendable {
         if mustStart { loop.spawn { await self.run() } }
     }
 
-    /// Whether a report of this lease is not stored yet.
+    /// Whether a report of this lease still waits to be stored.
     func hasUnwritten(_ lease: HeldLease) -> Bool {
         state.withLock { $0.unwritten[lease] != nil || $0.writing?.leases.contains(lease) == true }
     }
 
-    /// Stores the last word of an attempt that has ended, before its lease goes.
+    /// Stores the last report of an ended attempt, while its lease is still held.
     func writeLast(of lease: HeldLease) async {
         let (writing, last) = state.withLock { state in
             (state.writing?.task, state.unwritten.removeValue(forKey: lease))
@@ -53,7 +54,7 @@ final class ProgressReporter: Sendable {
         if let last { await write([lease: last]) }
     }
 
-    /// Until there is nothing left to store.
+    /// Runs until no report waits.
     private func run() async {
         while let task = startWriting() {
             await task.value
@@ -81,7 +82,7 @@ final class ProgressReporter: Sendable {
             try await store.report(reports)
         } catch {
             let fields: LogFields = ["count": .integer(reports.count), "error": .error(error)]
-            logger.warning("the progress of jobs is not stored", fields)
+            logger.warning("cannot store job progress; dropping the reports", fields)
         }
     }
 }

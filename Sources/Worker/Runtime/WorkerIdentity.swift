@@ -1,16 +1,16 @@
 internal import Synchronization
 
-/// Who this worker is for PostgreSQL. The id changes when it was taken for dead and has joined anew.
+/// The ids under which this worker is registered. It gets a new one when it was considered dead and has joined again.
 final class WorkerIdentity: Sendable {
     private let ids = Mutex<[Int64]>([])
 
-    /// 0 before it has joined.
+    /// The current id; 0 before the worker has joined.
     var id: Int64 { ids.withLock { $0.last ?? 0 } }
 
-    /// Those that it had before, too: leases that it was given by them are still its own.
+    /// The current id and all earlier ones: leases granted under an earlier id are still this worker's.
     var all: [Int64] { ids.withLock { $0 } }
 
-    /// It has joined by this id.
+    /// The worker has joined with this id.
     func became(_ id: Int64) {
         ids.withLock { $0.append(id) }
     }

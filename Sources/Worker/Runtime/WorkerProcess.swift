@@ -160,10 +160,10 @@ final class WorkerProcess: Sendable {
                 }
             },
             listening: { [self] in
-                leaseLoop.lookAgain()
+                leaseLoop.pollNow()
                 cancellations.runSoon()
                 pauses?.runSoon()
-                member?.lookAgain()
+                member?.renewNow()
             })
     }
 
@@ -173,7 +173,7 @@ final class WorkerProcess: Sendable {
     func reloadHandlers() {
         do throws(HandlersFileError) {
             runner.use(try settings.handlers.load())
-            leaseLoop.lookAgain()
+            leaseLoop.pollNow()
             process.logger.info("the handlers file was read again")
         } catch {
             process.logger.error(

@@ -3,12 +3,12 @@ import JSON
 import Postgres
 import TestKit
 
-/// A jobqueue of a test's own: a migrated database, and what the test starts on it of api, worker and reaper.
+/// The jobqueue of one test: a migrated database, and the api, worker and reaper processes that the test starts.
 struct Deployment: Sendable {
     let database: TestDatabase
     let services: Services
 
-    /// Runs `body` with a database on the shared server, and ends every process that it has started.
+    /// Runs `body` with a database on the shared server, then ends every process that it started.
     static func use(_ body: (Deployment) async throws -> Void) async throws {
         let database = try await TestDatabase.migrated()
         try await withServices { services in
@@ -18,7 +18,7 @@ struct Deployment: Sendable {
 
     // MARK: Processes
 
-    /// Starts an api, and returns when it takes requests.
+    /// Starts an api, and returns when it accepts requests.
     func startApi(_ environment: [String: String] = [:]) async throws -> RunningApi {
         let api = try await services.startApi(database.url, environment)
         try await api.waitUntilReady(within: .seconds(30))
@@ -35,7 +35,7 @@ struct Deployment: Sendable {
         return worker
     }
 
-    /// Starts a reaper that looks for expired leases at least every second.
+    /// Starts a reaper with an interval of one second for expired leases.
     func startReaper(_ environment: [String: String] = [:]) async throws -> ServiceProcess {
         try await start("jobqueue-reaper", [], ["REAPER_INTERVAL_SECONDS": "1"].merging(environment) { $1 })
     }
@@ -56,7 +56,7 @@ struct Deployment: Sendable {
         try await Fixture.use(database, body)
     }
 
-    /// Runs a statement of the test's own, on a connection of its own: PostgreSQL may have been restarted since the last.
+    /// Runs a statement on a new connection, because PostgreSQL may have been restarted since the last one.
     @discardableResult
     func sql(_ sql: String, _ parameters: Parameters = Parameters()) async throws -> Rows {
         try await database.sql(sql, parameters)

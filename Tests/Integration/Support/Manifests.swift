@@ -5,14 +5,14 @@ import Testing
 
 /// One document of a manifest.
 struct Manifest: Sendable {
-    /// From the root of the repository.
+    /// The path from the root of the repository.
     let file: String
     let value: JSONValue
 
     var kind: String { value["kind"]?.string ?? "" }
     var name: String { value["metadata"]?["name"]?.string ?? "" }
 
-    /// The template of the pods that it makes; nil for what makes none.
+    /// The template of its pods; nil if it has none.
     var podTemplate: JSONValue? {
         switch kind {
         case "Deployment", "StatefulSet", "Job": value["spec"]?["template"]
@@ -21,7 +21,7 @@ struct Manifest: Sendable {
         }
     }
 
-    /// `k8s/api.yaml: Deployment jobqueue-api`
+    /// For example `k8s/api.yaml: Deployment jobqueue-api`.
     var title: String { "\(file): \(kind) \(name)" }
 }
 
@@ -33,7 +33,7 @@ struct ManifestContainer: Sendable {
 
     var title: String { "\(manifest.title), container \(value["name"]?.string ?? "")" }
 
-    /// `jobqueue-api` for the image `jobqueue-api:0.1.0`; nil for images of others.
+    /// `jobqueue-api` for the image `jobqueue-api:0.1.0`; nil for images of other projects.
     var program: String? {
         let image = value["image"]?.string ?? ""
         return image.hasPrefix("jobqueue-") ? String(image.prefix { $0 != ":" }) : nil
@@ -43,16 +43,16 @@ struct ManifestContainer: Sendable {
     var arguments: [String] { value["args"]?.array?.compactMap(\.string) ?? [] }
 }
 
-/// Everything in `k8s` that can be applied as it is, and what applies it.
+/// All files of `k8s` that can be applied unchanged, and the Kustomizations that apply them.
 struct Manifests: Sendable {
     static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
         .joined(separator: "/")
 
-    /// The objects.
+    /// The objects of the manifests.
     let all: [Manifest]
     let kustomizations: [Manifest]
 
-    /// Patches are lists, and left out; the namespace is left out once, because it has two names.
+    /// Leaves out patches, which are lists, and one of the two files of the namespace.
     private static let reader = """
         import glob, json, yaml
         for pattern in ["k8s/*.yaml", "k8s/*/*.yaml", "k8s/Kustomization", "k8s/*/Kustomization"]:
@@ -62,7 +62,7 @@ struct Manifests: Sendable {
                     if isinstance(document, dict): print(json.dumps([path, document]))
         """
 
-    /// Reads them with Debian's python3-yaml: this repository itself reads only JSON.
+    /// Reads them with Debian's python3-yaml: the project itself parses only JSON.
     init(_ services: Services) async throws {
         let reading = try await services.start(
             "/usr/bin/python3", ["-c", Self.reader], workingDirectory: Self.root)
@@ -88,7 +88,7 @@ struct Manifests: Sendable {
         }
     }
 
-    /// The variables of a container, as the kubelet would set them from what is in `k8s`.
+    /// The variables of a container, as the kubelet would set them from the files of `k8s`.
     func environment(_ container: ManifestContainer) throws -> [String: String] {
         var variables: [String: String] = [:]
         for source in container.value["envFrom"]?.array ?? [] {
@@ -104,7 +104,7 @@ struct Manifests: Sendable {
         return variables
     }
 
-    /// What the files of `/etc/jobqueue/secrets` hold in a container while nobody has secrets of his own.
+    /// The files of `/etc/jobqueue/secrets` in a container, with the example secrets.
     func secretFiles(_ container: ManifestContainer) throws -> [String: String] {
         var files: [String: String] = [:]
         for volume in container.pod["volumes"]?.array ?? [] where volume["name"] == "secrets" {

@@ -11,7 +11,7 @@ struct MetricValues {
         }
     }
 
-    /// Of all series of a metric that have this text in their labels; nil when there is none.
+    /// The sum of all series of a metric with this text in their labels; nil if there is none.
     func sum(_ name: String, _ label: String = "") -> Double? {
         let found = samples.filter { sample in
             let end = sample.series.firstIndex(of: "{") ?? sample.series.endIndex

@@ -1,19 +1,19 @@
 import Glibc
 
-/// What `/proc` tells of the processes of this machine.
+/// The processes of this machine, read from `/proc`.
 enum ProcessTable {
-    /// Whether a process runs. One that has ended and was not reaped by its parent does not.
+    /// Whether a process runs; false for a zombie.
     static func isAlive(_ pid: Int32) -> Bool {
         guard let state = Status(pid)?.state else { return false }
         return state != "Z" && state != "X"
     }
 
-    /// Also those that have ended and were not reaped.
+    /// The children of a process, including zombies.
     static func children(of parent: Int32) -> [Int32] {
         names(in: "/proc").compactMap { Int32($0) }.filter { Status($0)?.parent == parent }
     }
 
-    /// How many descriptors of each kind (`pipe`, `socket`, `anon_inode`, a path) a process has open.
+    /// The number of open descriptors of a process by kind (`pipe`, `socket`, `anon_inode`, a path).
     static func descriptors(of pid: Int32) -> [String: Int] {
         var kinds: [String: Int] = [:]
         for name in names(in: "/proc/\(pid)/fd") {
@@ -33,7 +33,7 @@ enum ProcessTable {
             guard let text = TextFile.read("/proc/\(pid)/stat"), let nameEnd = text.lastIndex(of: ")") else {
                 return nil
             }
-            // pid (name) state parent: the name may hold anything, parentheses too.
+            // pid (name) state parent: the name may contain anything, also parentheses.
             let fields = text[nameEnd...].dropFirst().split(separator: " ")
             guard fields.count > 1, let state = fields[0].first, let parent = Int32(fields[1]) else { return nil }
             self.state = state

@@ -1,7 +1,7 @@
 import JSON
 import TestKit
 
-/// Jobs as a program that uses the api sees them.
+/// Jobs, as a client of the api sees them.
 extension RunningApi {
     /// Creates a job, and returns its id.
     @discardableResult
@@ -9,7 +9,7 @@ extension RunningApi {
         try await createJob(job.text)
     }
 
-    /// Creates so many equal jobs, a thousand with each request.
+    /// Creates `count` equal jobs, up to a thousand with each request.
     func post(_ count: Int, of job: JSONValue) async throws {
         var left = count
         while left > 0 {
@@ -30,7 +30,7 @@ extension RunningApi {
         return try JSONValue(parsing: response.body)
     }
 
-    /// The job, once it has this status.
+    /// Waits until the job has this status, and returns it.
     @discardableResult
     func wait(for id: String, toBe status: String, within duration: Duration = .seconds(20)) async throws -> JSONValue {
         try await waitFor("job \(id) is \(status)", within: duration) {
@@ -40,7 +40,7 @@ extension RunningApi {
         }
     }
 
-    /// What the metrics page says now.
+    /// The current metrics page.
     func metrics() async throws -> MetricValues {
         MetricValues(try await client.get("/metrics").text)
     }

@@ -5,7 +5,7 @@ import TestKit
 import Testing
 import Values
 
-/// A running `jobqueue-api`, and a client that has its key.
+/// A running `jobqueue-api`, and a client with its key.
 struct RunningApi: Sendable {
     static let key = "integration-key-0123456789abcdef"
 
@@ -14,7 +14,7 @@ struct RunningApi: Sendable {
 
     var client: HTTPTestClient { HTTPTestClient(port: port, key: Self.key) }
 
-    /// One that presents no key.
+    /// A client without a key.
     var stranger: HTTPTestClient { HTTPTestClient(port: port) }
 
     /// Creates a job, and returns its id.
@@ -22,7 +22,7 @@ struct RunningApi: Sendable {
         try await client.createJob(body)
     }
 
-    /// Waits until `/ready` answers with this status.
+    /// Waits until `/ready` responds with this status.
     func waitUntilReady(_ status: Int = 200, within duration: Duration = .seconds(20)) async throws {
         let deadline = MonotonicInstant.now() + duration
         while true {
@@ -35,7 +35,7 @@ struct RunningApi: Sendable {
 }
 
 extension Services {
-    /// Starts an api on a port of its own, and returns when it listens.
+    /// Starts an api on a free port, and returns when it listens.
     func startApi(_ databaseURL: String, _ settings: [String: String] = [:]) async throws -> RunningApi {
         let environment = [
             "DATABASE_URL": databaseURL, "API_SECRET_KEY": RunningApi.key, "API_HOST": "127.0.0.1", "API_PORT": "0",

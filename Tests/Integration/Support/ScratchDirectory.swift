@@ -2,8 +2,8 @@ import Glibc
 import JSON
 import Testing
 
-/// A directory of one test, removed when the test is over. It is open to every user, since what the tests start may
-/// run as another.
+/// A directory of one test, removed after it. Every user may access it, because programs of a test may run as another
+/// user.
 final class ScratchDirectory: Sendable {
     let path: String
 
@@ -28,13 +28,13 @@ final class ScratchDirectory: Sendable {
 
     func file(_ name: String) -> String { "\(path)/\(name)" }
 
-    /// What a handler has written to a file; nil before its last line is whole.
+    /// The content of a file that a handler writes; nil before its last line is complete.
     func text(_ name: String) -> String? {
         guard let text = TextFile.read(file(name)), text.hasSuffix("\n") else { return nil }
         return text
     }
 
-    /// The numbers that a handler has written to a file, on one line.
+    /// The numbers on the one line of a file that a handler writes.
     func numbers(_ name: String) -> [Int]? {
         text(name)?.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
     }
@@ -49,8 +49,8 @@ final class ScratchDirectory: Sendable {
         return file(name)
     }
 
-    /// Writes a handlers file in which each type runs a text by the shell, and returns its path. The text finds this
-    /// directory in the variable `HERE`.
+    /// Writes a handlers file in which each type runs a shell script, and returns its path. The variable `HERE` of a
+    /// script is this directory.
     func writeHandlers(_ scripts: [String: String], killGraceSeconds: Int = 1) throws -> String {
         let handlers = scripts.map { type, script in
             JSONMember(
@@ -65,7 +65,7 @@ final class ScratchDirectory: Sendable {
 }
 
 enum TextFile {
-    /// nil when it cannot be opened.
+    /// nil if it cannot be opened.
     static func read(_ path: String) -> String? {
         bytes(of: path).map { String(decoding: $0, as: UTF8.self) }
     }

@@ -3,15 +3,15 @@ import JSON
 import TestKit
 import Testing
 
-/// A pool named `swarm` of real workers, whose workloads bear witness: each holds a lock while it runs, tells of its start
-/// and of its end, and complains if another one runs at the same time.
+/// A pool named `swarm` of worker processes. Its workloads are witnesses: each holds a lock while it runs, records its
+/// start and its end, and records a violation if another one runs at the same time.
 struct Swarm: Sendable {
     let deployment: Deployment
     let api: RunningApi
     let scratch: ScratchDirectory
     let handlers: String
 
-    /// Runs for ever; ends at SIGTERM after what `onStop` does.
+    /// Runs until SIGTERM, then executes `onStop` and ends.
     static func script(onStop: String = "") -> String {
         """
         exec 9>>"$HERE/lock.$JOBQUEUE_WORKLOAD"
@@ -23,7 +23,7 @@ struct Swarm: Sendable {
         """
     }
 
-    /// With an api and a reaper, and nothing else yet.
+    /// Runs `body` with an api and a reaper, and without members.
     static func use(
         _ scripts: [String: String] = ["stream": script()], _ body: (Swarm) async throws -> Void
     ) async throws {
@@ -67,7 +67,7 @@ struct Swarm: Sendable {
         try await assignments().first { $0["workload"]?.string == workload }
     }
 
-    /// What runs where by now, as its holders say and the workloads themselves have told: workloads by ordinal.
+    /// The running workloads by ordinal, from the reports of the holders and the records of the workloads.
     func running() async throws -> [Int: [String]] {
         var running: [Int: [String]] = [:]
         for entry in try await assignments() where entry["state"] == "running" {
@@ -79,7 +79,7 @@ struct Swarm: Sendable {
         return running
     }
 
-    /// Waits until members have so many workloads each, all of them running.
+    /// Waits until the members run these numbers of workloads.
     func waitUntilRunning(_ counts: [Int: Int], within duration: Duration = .seconds(30)) async throws {
         try await waitUntil("the members run \(counts)", within: duration) {
             try await running().mapValues(\.count) == counts
@@ -98,7 +98,7 @@ struct Swarm: Sendable {
         return try await deployment.startWorker("member \(ordinal)", own.merging(environment) { $1 })
     }
 
-    /// Three of them, each with two of six workloads.
+    /// Starts three members, each with two of six workloads.
     func startThree(lease seconds: String = "30") async throws -> [ServiceProcess] {
         try await put()
         var members: [ServiceProcess] = []
@@ -116,7 +116,7 @@ struct Swarm: Sendable {
         let pid: Int32
     }
 
-    /// In the order in which they took place.
+    /// In the order of their occurrence.
     func starts(of workload: String? = nil) -> [Start] {
         (scratch.text("starts") ?? "").split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")

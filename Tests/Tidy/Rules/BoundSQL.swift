@@ -5,7 +5,7 @@ enum BoundSQL {
     static func interpolated(_ source: SwiftSource) -> [Finding] {
         source.literals.compactMap { literal in
             guard isSQL(literal.text) else { return nil }
-            let accepted = /[A-Z]\w*(\.\w+)+|sql: .+/
+            let accepted = /[A-Z]\w*(\.\w+)+|sql: [\s\S]+/
             guard let bad = literal.interpolations.first(where: { $0.wholeMatch(of: accepted) == nil }) else {
                 return nil
             }

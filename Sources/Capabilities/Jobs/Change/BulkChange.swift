@@ -1,13 +1,13 @@
 public import Postgres
 public import Values
 
-/// Many jobs that are to be changed alike.
+/// One change of many jobs.
 public struct BulkChange: Sendable {
     public enum Verb: Sendable {
         case cancel
         case retry
 
-        /// The statuses in which a job can be changed so, in the order in which they are gone through.
+        /// The statuses in which a job can be changed so, in the order in which they are processed.
         public var statuses: [JobStatus] {
             switch self {
             case .cancel: [.queued, .scheduled, .running]
@@ -17,13 +17,13 @@ public struct BulkChange: Sendable {
     }
 
     public var verb: Verb
-    /// Its status is one of the verb's, or nil for all of them; no worker.
+    /// The status is one of the verb's, or nil for all of them. A worker is not accepted.
     public var filter = JobFilter()
-    /// At most so many jobs.
+    /// Maximum number of jobs to change.
     public var limit = Self.limitStandard
-    /// Nothing is changed.
+    /// Report only; change nothing.
     public var isDryRun = false
-    /// Of a retry: so many jobs may run in a second, the others wait for their time; nil: all at once.
+    /// Of a retry: the number of jobs that may start in a second; the others are scheduled. nil: all at once.
     public var ratePerSecond: Double?
     public var actor = Actor.unnamed
 
@@ -36,14 +36,14 @@ public struct BulkChange: Sendable {
     }
 }
 
-/// What has become of a bulk change, or would.
+/// The result of a bulk change, or of its dry run.
 public struct BulkReport: Sendable {
-    /// Jobs that it meant.
+    /// The jobs that match.
     public internal(set) var matched: Set<UUID> = []
     public internal(set) var changed = 0
-    /// Further jobs match, beyond the limit.
+    /// More jobs match than the limit allows.
     public internal(set) var isMore = false
-    /// The first of those that were changed, or would be.
+    /// The first jobs that were changed, or would be.
     public internal(set) var ids: [UUID] = []
 
     public static let idsMax = 100
@@ -56,14 +56,15 @@ public struct BulkReport: Sendable {
     }
 }
 
-/// Jobs are found by the sources of a list, the newest first, and changed in batches: each is a statement and a
-/// transaction of its own, which takes some milliseconds. So nobody waits long for a lock, and what was changed before
-/// a failure stays changed. A job that moves meanwhile is met where it is when its batch comes, or not at all.
+/// Jobs are found by the statements of a list, the newest first, and changed in batches: each is a statement and a
+/// transaction of its own, which takes some milliseconds. So no lock is held for long, and the batches before a failure
+/// stay changed. A job that moves meanwhile is changed in the state that it has when its batch is executed, or not at
+/// all.
 extension JobStore {
-    /// Jobs of one statement.
+    /// Number of jobs in one batch.
     private static let bulkBatch = 500
 
-    /// Changes the jobs, and counts in `report`, which tells what was done when an error ends it.
+    /// Changes the jobs, and counts in `report`, which is right also when an error ends it.
     public func change(_ bulk: BulkChange, into report: inout BulkReport) async throws(PostgresError) {
         var pace = bulk.ratePerSecond.map { RedrivePace(secondsApart: 1 / $0) }
         for status in bulk.verb.statuses where bulk.filter.status == nil || bulk.filter.status == status {
@@ -72,7 +73,7 @@ extension JobStore {
             var cursor: UUID?
             while true {
                 let left = Int(bulk.limit) - report.matched.count
-                // One more than the limit tells that there are more.
+                // At the limit, one more job shows that there are more.
                 let found = try await listIDs(filter, before: cursor, limit: max(1, min(left, Self.bulkBatch)))
                 guard let last = found.last else { break }
                 guard left > 0 else {
@@ -91,7 +92,7 @@ extension JobStore {
         }
     }
 
-    /// One batch, of jobs that were in this status. Returns those that it has changed.
+    /// One batch, of jobs that were in this status. Returns the ids of the jobs that were changed.
     private func change(
         _ ids: [UUID], in status: JobStatus, _ actor: Actor, _ pace: inout RedrivePace?
     ) async throws(PostgresError) -> [UUID] {

@@ -2,10 +2,10 @@ internal import Postgres
 internal import Values
 
 extension JobStore {
-    /// Waiting jobs become `cancelled`. `subqueue_id` finds the row in `ready` and spares an index on the id alone. Rows are
-    /// looked up apart from the deletion (`OFFSET 0`), since after a VACUUM of empty tables every index that can answer a
-    /// join seems as good as the right one.
-    private static let cancel = Statement(
+    /// Waiting jobs become `cancelled`. `subqueue_id` finds the row in `ready` and spares an index on the id alone.
+    /// Rows are looked up apart from the deletion (`OFFSET 0`), since after a VACUUM of empty tables every index that
+    /// can answer a join seems as good as the right one.
+    private static let cancelStatement = Statement<[UUID], Actor>(
         "cancel_waiting_jobs",
         """
         WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
@@ -17,7 +17,8 @@ extension JobStore {
         unqueued AS MATERIALIZED (
             DELETE FROM ready WHERE ctid = ANY (ARRAY(
                 SELECT r.at FROM named n
-                CROSS JOIN LATERAL (SELECT ctid AS at FROM ready WHERE subqueue_id = n.subqueue_id AND id = n.id OFFSET 0) r))
+                CROSS JOIN LATERAL (
+                    SELECT ctid AS at FROM ready WHERE subqueue_id = n.subqueue_id AND id = n.id OFFSET 0) r))
             RETURNING id, subqueue_id, attempt),
         unscheduled AS MATERIALIZED (
             DELETE FROM scheduled WHERE ctid = ANY (ARRAY(
@@ -32,28 +33,15 @@ extension JobStore {
             INSERT INTO outcome (id, finished_at, subqueue_id, attempt, status)
             SELECT id, at, subqueue_id, attempt, 'cancelled' FROM deleted, moment),
         event_rows AS (
-            INSERT INTO event (id, at, transition, attempt, actor, reason)
-            SELECT id, at, transition, attempt, $2, $3 FROM deleted, moment),
+            \(sql: JobRows.events(
+                from: "deleted, moment", leasedAt: "NULL", worker: "NULL", actor: "$2", reason: "$3"))),
         delta_rows AS (
-            INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, transition, count(*) FROM deleted GROUP BY 1, 2)
+            \(sql: JobRows.deltas(JobRows.counts(from: "deleted"))))
         SELECT id FROM deleted
-        """, [.uuidArray, .text, .text], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// Cancels those of the jobs that are `queued` or `scheduled`, and returns which they were.
+    /// Cancels the jobs that are `queued` or `scheduled`, and returns their ids.
     func cancelWaiting(_ ids: [UUID], by actor: Actor) async throws(PostgresError) -> [UUID] {
-        var parameters = Parameters()
-        parameters.append(ids)
-        parameters.append(actor)
-        var cancelled: [UUID] = []
-        for row in try await hot.execute(Self.cancel, parameters) { cancelled.append(try row.uuid(0)) }
-        return cancelled
-    }
-}
-
-extension Parameters {
-    /// Who, and why. Whoever does not say comes by the api.
-    mutating func append(_ actor: Actor) {
-        append(text: actor.name ?? "api")
-        append(text: actor.reason)
+        try await hot.execute(Self.cancelStatement(ids, actor)).decode()
     }
 }

@@ -1,19 +1,19 @@
 public import Postgres
 public import Values
 
-/// What became of a person's goal to change one job.
+/// The result of a change of one job.
 public enum ChangeAnswer: Sendable {
-    /// Done; the job as it is now.
+    /// Changed; the job as it is now.
     case done(Job)
-    /// Its state does not allow it; the job as it is.
+    /// The job's state does not allow the change; the job as it is.
     case refused(Job)
-    /// There is no such job.
+    /// No such job exists.
     case unknown
 }
 
-/// One job, by a person; `CancelJobs.swift` and `RetryJobs.swift` have the statements.
+/// Changes of one job. `CancelJobs.swift`, `CancelRunningJobs.swift` and `RetryJobs.swift` have the statements.
 extension JobStore {
-    /// A job that is promoted or leased while it is looked for is looked for again, so often.
+    /// How often a change is tried of a job that is promoted or leased at the same time.
     private static let changeAttemptsMax = 3
 
     /// Cancels a job that waits (`queued` or `scheduled`), and asks one that runs to stop: it is `ending` until its
@@ -25,14 +25,14 @@ extension JobStore {
         }
     }
 
-    /// Sends a job that has failed or was cancelled back to its queue, where it may run at once.
+    /// Sends a job that has failed or was cancelled back to its queue, to run at once.
     public func retry(_ id: UUID, by actor: Actor = .unnamed) async throws(PostgresError) -> ChangeAnswer {
         try await change(id, whileIn: [.failed, .cancelled]) { () async throws(PostgresError) in
             try await !retryEnded([id], by: actor).isEmpty
         }
     }
 
-    /// - Parameter isChanged: does it, and says whether it has found the job in a state that allows it.
+    /// - Parameter isChanged: makes the change; false if it did not find the job in a state that allows it.
     private func change(
         _ id: UUID, whileIn allowed: Set<JobStatus>, _ isChanged: () async throws(PostgresError) -> Bool
     ) async throws(PostgresError) -> ChangeAnswer {

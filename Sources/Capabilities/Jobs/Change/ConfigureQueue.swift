@@ -2,29 +2,19 @@ public import Postgres
 
 extension JobStore {
     /// The limits hold for every lease that begins after the commit, and the jobs that run already count
-    /// (`0008_fairness.sql`). It waits for the leases under way.
-    private static let configure = Statement(
+    /// (`0008_fairness.sql`). It waits for the leases under way (`PauseGate`).
+    private static let configureStatement = Statement<String, QueueSettings>(
         "configure_queue",
         """
         SELECT name FROM configure_queue($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        """, [.text, .int4, .int4, .int4, .float8, .int4, .int4, .int4, .int4], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// Gives a queue these settings in place of those that it had. A queue that does not exist is made.
+    /// Replaces the settings of a queue. A queue that does not exist is created.
     public func configure(queue name: String, _ settings: QueueSettings) async throws(PostgresError) {
-        var parameters = Parameters()
-        parameters.append(text: name)
-        parameters.append(settings.runningMax)
-        parameters.append(settings.runningPerKeyMax)
-        parameters.append(settings.rate?.count)
-        parameters.append(settings.rate?.seconds)
-        parameters.append(settings.rate?.burst)
-        parameters.append(settings.succeededHours)
-        parameters.append(settings.failedHours)
-        parameters.append(settings.cancelledHours)
-        _ = try await general.execute(Self.configure, parameters)
+        _ = try await general.execute(Self.configureStatement(name, settings))
     }
 
-    private static let settings = Statement(
+    private static let settingsStatement = Statement(
         "queue_settings",
         """
         SELECT name, max_running, max_running_per_key, rate_count, rate_seconds, rate_burst, succeeded_hours,
@@ -32,21 +22,45 @@ extension JobStore {
         FROM queue
         """, isIdempotent: true)
 
-    /// The settings of every queue that there is, by name.
+    /// The settings of every queue, by name.
     public func queueSettings() async throws(PostgresError) -> [String: QueueSettings] {
-        var all: [String: QueueSettings] = [:]
-        for row in try await hot.execute(Self.settings) {
-            var settings = QueueSettings()
-            settings.runningMax = try row.optionalInt4(1)
-            settings.runningPerKeyMax = try row.optionalInt4(2)
-            if let count = try row.optionalInt4(3) {
-                settings.rate = StartRate(count: count, seconds: try row.float8(4), burst: try row.int4(5))
-            }
-            settings.succeededHours = try row.optionalInt4(6)
-            settings.failedHours = try row.optionalInt4(7)
-            settings.cancelledHours = try row.optionalInt4(8)
-            all[try row.text(0)] = settings
-        }
-        return all
+        let rows = try await hot.execute(Self.settingsStatement()).decode((String, QueueSettings).self)
+        return Dictionary(uniqueKeysWithValues: rows)
+    }
+}
+
+extension QueueSettings: StatementInputGroup {
+    public var statementInputs: StatementInputs<Int32?, Int32?, StartRate?, Int32?, Int32?, Int32?> {
+        StatementInputs(runningMax, runningPerKeyMax, rate, succeededHours, failedHours, cancelledHours)
+    }
+}
+
+extension QueueSettings: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        runningMax = try columns.next()
+        runningPerKeyMax = try columns.next()
+        rate = try StartRate?(&columns)
+        succeededHours = try columns.next()
+        failedHours = try columns.next()
+        cancelledHours = try columns.next()
+    }
+}
+
+/// Three columns, NULL together where there is no rate.
+extension StartRate: StatementInputGroup {
+    public var statementInputs: StatementInputs<Int32, Double, Int32> { StatementInputs(count, seconds, burst) }
+}
+
+extension StartRate: OptionalRowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        self.init(count: try columns.next(), seconds: try columns.next(), burst: try columns.next() as Int32)
+    }
+
+    public static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> StartRate? {
+        let count: Int32? = try columns.next()
+        let seconds: Double? = try columns.next()
+        let burst: Int32? = try columns.next()
+        guard let count, let seconds else { return nil }
+        return StartRate(count: count, seconds: seconds, burst: burst)
     }
 }

@@ -1,17 +1,17 @@
 internal import Postgres
 internal import Values
 
-/// When jobs that are sent back shall run, if not at once: one after the other.
+/// The pace at which jobs are retried, if not all at once: one after the other.
 struct RedrivePace: Sendable {
     /// Between two jobs.
     let secondsApart: Double
     /// When the first of all may run; nil: now, by PostgreSQL's clock.
     var origin: WallInstant?
-    /// So many come before these.
+    /// Number of jobs before these.
     var position: Int64 = 0
 }
 
-/// Jobs that live again.
+/// Jobs that were sent back to their queues.
 struct RetriedJobs: Sendable {
     var ids: [UUID] = []
     /// PostgreSQL's clock, at the statement.
@@ -23,20 +23,21 @@ struct RetriedJobs: Sendable {
 }
 
 extension JobStore {
-    /// Failed and cancelled jobs become `queued` or, at a pace, `scheduled`. Attempts are not reset: the job gets those
-    /// that are left, and at least one. The key is compared in this form, and the status as text, so that no index but
+    /// Failed and cancelled jobs become `queued` or, at a pace, `scheduled`. Attempts are not reset: the job gets the
+    /// remaining ones, and at least one. The key is compared in this form, and the status as text, so that no index but
     /// the primary key can serve: by another one a whole subqueue of ended jobs would be read.
     ///
-    /// A job whose unique key another one has by now stays as it is; the others claim theirs again.
+    /// A job whose unique key another job holds by now stays as it is; the others hold theirs again.
     ///
-    /// What the outcome has told of the end is kept as an event, unless the last event of the job is that end already.
-    private static let retryEnded = Statement(
+    /// The end that the outcome showed is kept as an event, unless the last event of the job shows that end already.
+    private static let retryStatement = Statement<[UUID], Actor, Double?, WallInstant?, Int64>(
         "retry_jobs",
         """
         WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
         named AS MATERIALIZED (
             SELECT j.id, j.subqueue_id,
-                   partition_key_of((SELECT queue_id FROM subqueue WHERE id = j.subqueue_id), j.concurrency_key) AS partition_key,
+                   partition_key_of((SELECT queue_id FROM subqueue WHERE id = j.subqueue_id), j.concurrency_key)
+                       AS partition_key,
                    (SELECT c.to_status FROM state_machine c WHERE c.transition = (
                         SELECT e.transition FROM event e WHERE e.id = j.id ORDER BY e.at DESC LIMIT 1)) AS last_status
             FROM unnest($1::uuid[]) AS g (id)
@@ -54,11 +55,9 @@ extension JobStore {
                        secs => $4 * ($6 + row_number() OVER (ORDER BY e.id DESC) - 1)) AS run_at
             FROM ended e, moment m),
         queued AS (
-            INSERT INTO ready (id, ready_at, subqueue_id, attempt, partition_key)
-            SELECT id, at, subqueue_id, attempt, partition_key FROM decided WHERE $4 IS NULL),
+            \(sql: JobRows.ready(from: "decided WHERE $4 IS NULL"))),
         later AS (
-            INSERT INTO scheduled (id, run_at, subqueue_id, attempt, partition_key)
-            SELECT id, run_at, subqueue_id, attempt, partition_key FROM decided WHERE $4 IS NOT NULL),
+            \(sql: JobRows.scheduled(from: "decided WHERE $4 IS NOT NULL"))),
         event_rows AS (
             INSERT INTO event (id, at, leased_at, worker_id, transition, attempt, actor, reason)
             SELECT id, finished_at, started_at, worker_id,
@@ -69,29 +68,24 @@ extension JobStore {
             UNION ALL
             SELECT id, at, NULL, NULL, transition, attempt, $2, $3 FROM decided),
         delta_rows AS (
-            INSERT INTO transition_delta (subqueue_id, transition, n) SELECT subqueue_id, transition, count(*) FROM decided GROUP BY 1, 2)
+            \(sql: JobRows.deltas(JobRows.counts(from: "decided"))))
         SELECT j.id, j.at, q.name
         FROM decided j
         JOIN subqueue b ON b.id = ANY (ARRAY[j.subqueue_id])
         JOIN queue q ON q.id = ANY (ARRAY[b.queue_id])
-        """, [.uuidArray, .text, .text, .float8, .timestamptz, .int8])
+        """)
 
-    /// Sends those of the jobs back that have failed or were cancelled, and tells the workers that wait.
+    /// Sends the jobs that have failed or were cancelled back to their queues, and notifies the workers that wait.
     /// - Parameter pace: nil: they may run at once.
     func retryEnded(
         _ ids: [UUID], by actor: Actor, at pace: RedrivePace? = nil
     ) async throws(PostgresError) -> RetriedJobs {
-        var parameters = Parameters()
-        parameters.append(ids)
-        parameters.append(actor)
-        parameters.append(pace?.secondsApart)
-        parameters.append(pace?.origin)
-        parameters.append(pace?.position ?? 0)
+        let statement = Self.retryStatement(ids, actor, pace?.secondsApart, pace?.origin, pace?.position ?? 0)
         var retried = RetriedJobs()
-        for row in try await hot.execute(Self.retryEnded, parameters) {
-            retried.ids.append(try row.uuid(0))
-            retried.moment = try row.timestamptz(1)
-            retried.queues.insert(try row.text(2))
+        for (id, moment, queue) in try await hot.execute(statement).decode((UUID, WallInstant, String).self) {
+            retried.ids.append(id)
+            retried.moment = moment
+            retried.queues.insert(queue)
         }
         if pace == nil, !retried.isEmpty { notifier?.notify(retried.queues) }
         return retried

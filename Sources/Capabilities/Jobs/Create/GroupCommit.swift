@@ -2,23 +2,24 @@ public import EventLoop
 internal import Synchronization
 internal import Values
 
-/// Merges what many tasks submit at about the same time into few statements: group commit.
+/// Merges the items that many tasks submit at about the same time into few statements: group commit.
 ///
-/// A batch is taken when the one before it has been committed, and holds whatever has been submitted until then. So
-/// one task alone waits for nobody, and a thousand share a handful of transactions; there is nothing to tune.
+/// A batch is taken when the previous one has been committed, and holds all items that were submitted until then. So a
+/// single task does not wait, and a thousand tasks share a few transactions. There is nothing to tune.
 ///
-/// One batch at a time suits a fast disk: most of a batch's cost is that of its statement and its commit, so few large
-/// ones are cheaper than many small ones (of 64 clients, 45,000 jobs a second against 35,000 with two at a time on each
-/// loop). A slow disk would leave both PostgreSQL and the tasks idle meanwhile, though it writes any number of commits
-/// at once. So when an item has waited for `patience`, or as many wait as make a large batch, another one is taken
-/// beside those that are under way.
+/// One batch at a time suits a fast disk: most of a batch's cost is that of its statement and its commit, so a few
+/// large batches are cheaper than many small ones (of 64 clients, 45,000 jobs a second against 35,000 with two at a
+/// time on each loop). A slow disk would leave both PostgreSQL and the tasks idle meanwhile, although it writes any
+/// number of commits at once. So when an item has waited for `patience`, or enough items wait for a large batch,
+/// another batch is taken beside those in flight.
 ///
-/// The tasks may run on several loops, each of which has an submitter of its own. Whichever loop finds that a batch may
-/// be taken commits it, with its own connections, for all of them; each answer is given on the loop that asked.
+/// The tasks may run on several loops, each of which has a submitter of its own. The loop that finds that a batch may
+/// be taken commits it for all loops, with its own connections. Each answer is delivered on the loop that submitted the
+/// item.
 ///
-/// Each `submit` returns only when its batch has been committed, with the answer to its own item.
+/// Each `submit` returns only after its batch was committed, with the answer to its own item.
 public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
-    /// Commits a batch and answers each item in its place. Runs on the loop of the submitter that it belongs to.
+    /// Commits a batch and answers each item in its place. Runs on the loop of its submitter.
     public typealias Commit = @Sendable ([Item]) async -> [Answer]
 
     private struct Waiting {
@@ -33,44 +34,44 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
         /// When the first of `waiting` was submitted, or a little earlier.
         var oldest = MonotonicInstant.now()
         var inFlight = 0
-        /// A task has been started that has not taken its batch yet: it will take what comes meanwhile, too.
+        /// A task has been started and has not taken its batch yet: it will take later items too.
         var isStarting = false
     }
 
     private let itemsMax: Int
     private let weightMax: Int
     private let inFlightMax: Int
-    /// With so many items the fixed cost of a batch is small against theirs.
+    /// At this number of items the fixed cost of a batch is small compared with theirs.
     private let largeBatch: Int
-    /// How long an item waits for the batches under way before a further one is opened, if there is an occasion.
+    /// How long an item waits for the batches in flight before another one is taken, if an occasion arises.
     private static var patience: Duration { .milliseconds(1) }
     private let state = Mutex(State())
 
-    /// `itemsMax` and `weightMax` bound one batch (a single item may weigh more); `inFlightMax` is how many batches
-    /// may be under way at once.
+    /// `itemsMax` and `weightMax` bound one batch (a single item may weigh more); `inFlightMax` is the maximum number
+    /// of batches in flight.
     public init(itemsMax: Int, weightMax: Int = .max, inFlightMax: Int) {
-        precondition(itemsMax > 0 && inFlightMax > 0, "a batch must hold something")
+        precondition(itemsMax > 0 && inFlightMax > 0, "the limits of a batch must be positive")
         self.itemsMax = itemsMax
         self.weightMax = weightMax
         self.inFlightMax = inFlightMax
         largeBatch = min(itemsMax, 64)
     }
 
-    /// How many items wait for a batch.
+    /// Number of items that wait for a batch.
     public var backlog: Int { state.withLock { $0.waiting.count } }
 
-    /// The way in for the tasks of `loop`, whose batches `commit` writes.
+    /// A submitter for the tasks of `loop`, which commits its batches with `commit`.
     public func submitter(on loop: Loop, commit: @escaping Commit) -> Submitter {
         Submitter(group: self, loop: loop, commit: commit)
     }
 
-    /// Where the tasks of one loop submit.
+    /// Submits the items of the tasks of one loop.
     public struct Submitter: Sendable {
         let group: GroupCommit
         fileprivate let loop: Loop
         fileprivate let commit: Commit
 
-        /// Call it on the loop. `weight` is counted against `weightMax`; bytes, usually.
+        /// Call it on the loop. `weight` counts towards `weightMax`; usually bytes.
         public func submit(_ item: Item, weight: Int = 0) async -> Answer {
             await withCheckedContinuation { continuation in
                 submit(item, weight: weight) { continuation.resume(returning: $0) }
@@ -82,7 +83,7 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
             if group.add(Waiting(item: item, weight: weight, loop: loop, then: then)) { start() }
         }
 
-        /// The task runs after those that are ready now, whose items its batch will hold as well.
+        /// The task runs after the tasks that are ready now, so its batch holds their items too.
         private func start() {
             loop.spawn {
                 var next = group.takeBatch(at: loop.now)
@@ -96,7 +97,7 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
             }
         }
 
-        /// To those of other loops with one call to each loop.
+        /// Delivers the answers; to other loops with one call to each.
         private func give(_ answers: [Answer], to batch: [Waiting]) {
             var elsewhere: [ObjectIdentifier: [Int]] = [:]
             for (index, waiting) in batch.enumerated() {
@@ -114,7 +115,7 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
         }
     }
 
-    /// Whether a further task must be started.
+    /// Whether another task must be started.
     private func add(_ waiting: Waiting) -> Bool {
         state.withLock { state in
             let now = waiting.loop.now
@@ -133,7 +134,7 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
         return true
     }
 
-    /// nil, and one fewer in flight, when nothing waits. What the batch does not hold may need a further task.
+    /// nil, and one fewer in flight, when no item waits. Items beyond the batch may need another task.
     private func takeBatch(at now: MonotonicInstant) -> (batch: [Waiting], mustStart: Bool)? {
         state.withLock { state in
             state.isStarting = false

@@ -1,9 +1,9 @@
-/// A request that a client may send again, and that is to be done once: within 24 hours the same key brings the same
-/// answer, and no further job.
+/// A request that a client may repeat, and that is executed once: within 24 hours the same key returns the same answer
+/// and creates no further job.
 public struct IdempotentRequest: Hashable, Sendable {
-    /// Made up by the client, 1 to `JobLimits.keyBytesMax` printable ASCII characters.
+    /// Chosen by the client, 1 to `JobLimits.keyBytesMax` printable ASCII characters.
     public let key: String
-    /// Of everything that the request asks for: the key goes with no other.
+    /// Digest of the operation and the body: a request with the same key and another digest is rejected.
     public let digest: [UInt8]
 
     public init(key: String, digest: [UInt8]) {

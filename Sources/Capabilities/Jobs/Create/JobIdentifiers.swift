@@ -1,11 +1,10 @@
 internal import Synchronization
-internal import Telemetry
 internal import Values
 
-/// Makes the ids of new jobs: UUIDs of version 7, whose time is PostgreSQL's.
+/// Generates the ids of new jobs: UUIDs of version 7 with PostgreSQL's time.
 ///
-/// Ids are made here and not by the database, so that a batch whose commit was not acknowledged can be sent again. Their
-/// time decides the day under which the job is stored, so it must not depend on this machine's clock.
+/// Ids are generated here and not by the database, so that a batch whose commit was not acknowledged can be sent again.
+/// Their time decides in which partition the job is stored, so it must not depend on this machine's clock.
 final class JobIdentifiers: Sendable {
     private struct State {
         var generator = UUIDv7Generator()

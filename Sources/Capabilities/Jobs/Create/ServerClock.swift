@@ -1,17 +1,19 @@
 internal import Synchronization
 internal import Values
 
-/// What time PostgreSQL has: this machine's clock, and how far that was off when PostgreSQL last told. One for all loops.
+/// An estimate of PostgreSQL's clock: this machine's clock plus an offset, which PostgreSQL's answers correct. One for
+/// all loops.
 final class ServerClock: Sendable {
-    /// What must be added to this machine's clock, in microseconds.
+    /// To be added to this machine's clock, in microseconds.
     private let offset = Atomic<Int64>(0)
 
     func now() -> WallInstant {
         WallInstant(microseconds: WallInstant.now().microseconds + offset.load(ordering: .relaxed))
     }
 
-    /// `serverTime` was PostgreSQL's somewhen between `sentAt` and now, both of this machine's clock. What is known is
-    /// corrected as far as that proves it wrong, so a slow answer does not make it worse.
+    /// Corrects the offset. `serverTime` was PostgreSQL's time at an instant between `sentAt` and now, both by this
+    /// machine's clock. The offset changes only as far as that proves it wrong, so a slow answer does not make it
+    /// worse.
     func learn(serverTime: WallInstant, sentAt: WallInstant) {
         let least = serverTime.microseconds - WallInstant.now().microseconds
         let most = serverTime.microseconds - sentAt.microseconds

@@ -2,23 +2,10 @@ public import Postgres
 internal import Synchronization
 internal import Values
 
-/// A subqueue: one FIFO, the jobs of one queue, type and priority, with or without a concurrency key. Subqueues are made once and never change or go, so what is
-/// known of them is known for ever.
-public struct Subqueue: Hashable, Sendable {
-    public let id: Int32
-    public let queueID: Int32
-    public let typeID: Int32
-    public let queue: String
-    public let type: String
-    public let priority: Int16
-    /// Whether its jobs have concurrency keys.
-    public let isKeyed: Bool
-}
-
-/// The subqueues that this process has met, by name and by id. One for all loops. Whoever asks PostgreSQL for a subqueue learns
-/// from the answer what time it has there, before the first id is made for a job of that subqueue.
+/// A cache of subqueues, by name and by id; one for all loops of a process. Each answer of PostgreSQL also sets the
+/// `ServerClock`, so that it is set before the first id is made for a job of a subqueue.
 public final class SubqueueDirectory: Sendable {
-    /// Beyond it everything is forgotten and looked up again: a client that makes up names costs queries, not memory.
+    /// Above it the cache is emptied, and filled again: a client that invents names costs queries, not memory.
     private static let countMax = 100_000
 
     private struct Name: Hashable {
@@ -52,7 +39,7 @@ public final class SubqueueDirectory: Sendable {
 
     public init() {}
 
-    /// The id of a job's subqueue; nil if it has not been met.
+    /// The id of a job's subqueue; nil if it is not in the cache.
     func id(for job: NewJob) -> Int32? {
         id(for: Name(of: job))
     }
@@ -61,7 +48,7 @@ public final class SubqueueDirectory: Sendable {
         state.withLock { $0.byName[name] }
     }
 
-    /// nil if it has not been met.
+    /// nil if it is not in the cache.
     public func subqueue(_ id: Int32) -> Subqueue? {
         state.withLock { $0.byID[id] }
     }
@@ -78,23 +65,23 @@ public final class SubqueueDirectory: Sendable {
 
     // MARK: Statements
 
-    /// Names to subqueues, in the order given; those that are missing are made. In a transaction of its own, so that what
-    /// is remembered is committed.
-    private static let register = Statement(
+    /// The subqueues of names, in the order given; missing ones are created. In a transaction of its own, so that the
+    /// cache holds nothing that is not committed.
+    private static let register = Statement<[String], [String], [Int16], [Bool]>(
         "register_subqueues",
         """
         SELECT queue_id, type_id, subqueue_id, clock_timestamp() FROM register_subqueues($1, $2, $3, $4)
-        """, [.textArray, .textArray, .int2Array, .boolArray], isIdempotent: true)
+        """, isIdempotent: true)
 
-    private static let lookUp = Statement(
+    private static let lookUp = Statement<[Int32]?>(
         "look_up_subqueues",
         """
         SELECT b.id, b.queue_id, b.type_id, q.name, t.name, b.priority, b.keyed, clock_timestamp()
         FROM subqueue b JOIN queue q ON q.id = b.queue_id JOIN type t ON t.id = b.type_id
         WHERE $1::int[] IS NULL OR b.id = ANY ($1)
-        """, [.int4Array], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// The id of the subqueue of each job, made if it does not exist.
+    /// The id of the subqueue of each job, created if it does not exist.
     func ids(for jobs: [NewJob], on pool: ConnectionPool) async throws(PostgresError) -> [Int32] {
         var missing: Set<Name> = []
         var ids: [Int32] = []
@@ -104,7 +91,7 @@ public final class SubqueueDirectory: Sendable {
         }
         guard !missing.isEmpty else { return ids }
         let made = try await make(Array(missing), on: pool)
-        // What was known before may have been forgotten meanwhile.
+        // The cache may have been emptied meanwhile.
         let names = jobs.map(Name.init(of:))
         let complete = names.compactMap { made[$0] ?? id(for: $0) }
         if complete.count == jobs.count { return complete }
@@ -113,68 +100,63 @@ public final class SubqueueDirectory: Sendable {
     }
 
     private func make(_ names: [Name], on pool: ConnectionPool) async throws(PostgresError) -> [Name: Int32] {
-        var parameters = Parameters()
-        parameters.append(names.map(\.queue))
-        parameters.append(names.map(\.type))
-        parameters.append(names.map(\.priority))
-        parameters.append(names.map(\.isKeyed))
+        let statement = Self.register(
+            names.map(\.queue), names.map(\.type), names.map(\.priority), names.map(\.isKeyed))
         let sent = WallInstant.now()
-        let rows = try await pool.execute(Self.register, parameters)
+        let rows = try await pool.execute(statement).decode((Int32, Int32, Int32, WallInstant).self)
         var subqueues: [Subqueue] = []
-        for (name, row) in zip(names, rows) {
+        for (name, (queueID, typeID, id, now)) in zip(names, rows) {
             subqueues.append(
                 Subqueue(
-                    id: try row.int4(2), queueID: try row.int4(0), typeID: try row.int4(1), queue: name.queue,
-                    type: name.type, priority: name.priority, isKeyed: name.isKeyed))
-            clock.learn(serverTime: try row.timestamptz(3), sentAt: sent)
+                    id: id, queueID: queueID, typeID: typeID, queue: name.queue, type: name.type,
+                    priority: name.priority, isKeyed: name.isKeyed))
+            clock.learn(serverTime: now, sentAt: sent)
         }
         remember(subqueues)
         return Dictionary(uniqueKeysWithValues: zip(names, subqueues.map(\.id)))
     }
 
-    /// Makes sure that the subqueues with these ids are known.
+    /// Brings the subqueues with these ids into the cache.
     public func load(_ ids: some Sequence<Int32>, on pool: ConnectionPool) async throws(PostgresError) {
         let missing = Set(ids).filter { subqueue($0) == nil }
         guard !missing.isEmpty else { return }
-        var parameters = Parameters()
-        parameters.append(Array(missing))
-        _ = try await find(parameters, on: pool)
+        _ = try await find(Array(missing), on: pool)
     }
 
-    /// All subqueues there are.
+    /// All subqueues of the database.
     public func all(on pool: ConnectionPool) async throws(PostgresError) -> [Subqueue] {
-        var parameters = Parameters()
-        parameters.appendNull(.int4Array)
-        return try await find(parameters, on: pool)
+        try await find(nil, on: pool)
     }
 
-    private func find(_ parameters: Parameters, on pool: ConnectionPool) async throws(PostgresError) -> [Subqueue] {
+    /// - Parameter ids: nil: all.
+    private func find(_ ids: [Int32]?, on pool: ConnectionPool) async throws(PostgresError) -> [Subqueue] {
         let sent = WallInstant.now()
-        let rows = try await pool.execute(Self.lookUp, parameters)
-        var subqueues: [Subqueue] = []
-        subqueues.reserveCapacity(rows.count)
-        for row in rows {
-            subqueues.append(
-                Subqueue(
-                    id: try row.int4(0), queueID: try row.int4(1), typeID: try row.int4(2), queue: try row.text(3),
-                    type: try row.text(4), priority: try row.int2(5), isKeyed: try row.bool(6)))
-            clock.learn(serverTime: try row.timestamptz(7), sentAt: sent)
-        }
+        let rows = try await pool.execute(Self.lookUp(ids)).decode((Subqueue, WallInstant).self)
+        for (_, now) in rows { clock.learn(serverTime: now, sentAt: sent) }
+        let subqueues = rows.map { $0.0 }
         remember(subqueues)
         return subqueues
     }
 }
 
-extension JobStore {
-    private static let queueStatement = Statement(
-        "find_queues", "SELECT id FROM queue WHERE name = ANY ($1)", [.textArray], isIdempotent: true)
+extension Subqueue: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        id = try columns.next()
+        queueID = try columns.next()
+        typeID = try columns.next()
+        queue = try columns.next()
+        type = try columns.next()
+        priority = try columns.next()
+        isKeyed = try columns.next()
+    }
+}
 
-    /// The ids of those of the named queues that exist.
+extension JobStore {
+    private static let queueStatement = Statement<[String]>(
+        "find_queues", "SELECT id FROM queue WHERE name = ANY ($1)", isIdempotent: true)
+
+    /// The ids of the named queues that exist.
     public func queueIDs(_ names: [String]) async throws(PostgresError) -> [Int32] {
-        var parameters = Parameters()
-        parameters.append(names)
-        var ids: [Int32] = []
-        for row in try await hot.execute(Self.queueStatement, parameters) { ids.append(try row.int4(0)) }
-        return ids
+        try await hot.execute(Self.queueStatement(names)).decode()
     }
 }

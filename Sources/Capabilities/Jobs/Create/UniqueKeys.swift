@@ -2,7 +2,7 @@ public import Postgres
 public import Values
 
 extension JobStore {
-    private static let conflictingJob = Statement(
+    private static let conflictingJob = Statement<UUID>(
         "find_conflicting_job",
         """
         SELECT c.id
@@ -11,12 +11,10 @@ extension JobStore {
         CROSS JOIN LATERAL (
             SELECT id FROM unique_key_holder WHERE type_id = b.type_id AND key = j.unique_key OFFSET 0) c
         WHERE j.id = $1 AND c.id <> j.id
-        """, [.uuid], isIdempotent: true)
+        """, isIdempotent: true)
 
-    /// The other job that has the unique key of this one, which therefore cannot be retried; nil if none has it.
+    /// The other job that holds the unique key of this one, which therefore cannot be retried; nil if none holds it.
     public func conflictingJob(of id: UUID) async throws(PostgresError) -> UUID? {
-        var parameters = Parameters()
-        parameters.append(id)
-        return try await hot.execute(Self.conflictingJob, parameters).first?.uuid(0)
+        try await hot.execute(Self.conflictingJob(id)).decodeFirst()
     }
 }

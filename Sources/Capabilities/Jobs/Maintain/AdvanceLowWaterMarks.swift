@@ -1,10 +1,11 @@
 public import Postgres
 public import Values
 
-/// Which subqueues have moved, as far as the counts that one process has folded tell: what raising marks is worth while for.
+/// The subqueues from which many jobs were leased, as one process has counted them when it rolled up transitions: those
+/// whose low-water marks are worth advancing.
 public struct SubqueueActivity: Sendable {
-    /// A mark is raised when it gains about so many entries. Each time it moves, a dead version is left behind of a row
-    /// that every lease reads.
+    /// A mark advances when it passes about this number of entries. Each time it moves, it leaves behind a dead version
+    /// of a row that every lease reads.
     public static let leasedMin: Int64 = 250
 
     private var leased: [Int32: Int64] = [:]
@@ -15,7 +16,7 @@ public struct SubqueueActivity: Sendable {
         for (subqueue, count) in counts { leased[subqueue, default: 0] += count }
     }
 
-    /// Takes out the subqueues of which enough has been leased since they were taken before, in ascending order.
+    /// Takes the subqueues from which enough was leased since they were taken last, in ascending order.
     public mutating func takeActive() -> [Int32] {
         let active = leased.filter { $0.value > Self.leasedMin }.keys.sorted()
         for subqueue in active { leased[subqueue] = nil }
@@ -23,22 +24,22 @@ public struct SubqueueActivity: Sendable {
     }
 }
 
-/// When the marks are raised and swept, and how far: the state that one ticker carries from tick to tick.
+/// When the low-water marks are advanced and swept, and how far: the state that one ticker carries from tick to tick.
 ///
-/// A lease looks only at `seq >= subqueue.low_water_mark`. A number of `ready_seq` that was drawn before the tick before is committed by
-/// now, nearly always, so marks may rise up to the sequence's value of that tick. What commits later yet than that is
-/// found by the sweep, which looks from zero and lowers marks.
+/// A lease reads only `seq >= subqueue.low_water_mark`. A number of `ready_seq` that was drawn before the previous tick
+/// is nearly always committed by now, so marks may advance to the sequence's value of that tick. Rows that commit even
+/// later are found by the sweep, which reads from zero and lowers marks.
 ///
-/// A hint: wrong, it costs a job the delay until the next sweep.
+/// A hint: if it is wrong, it costs a job the delay until the next sweep.
 public struct LowWaterMarkCadence: Sendable {
-    /// Between two sweeps: the longest that a job stays unseen behind a mark.
+    /// Between two sweeps: the longest time that a job stays unseen behind a mark.
     public static let sweepInterval = Duration.seconds(5)
-    /// While a transaction pins the xmin horizon, a sweep walks over all dead entries; it must not take more than this
-    /// part of the time.
+    /// While a transaction pins the xmin horizon, a sweep reads all dead entries. It must not take more than one in
+    /// this many parts of the time.
     public static let sweepShare = 50
 
     private var nextSweep: MonotonicInstant?
-    /// The sequence's value at the tick before; nil: not known yet.
+    /// The sequence's value at the previous tick; nil: not known yet.
     public private(set) var provenSequence: Int64?
 
     public init() {}
@@ -57,7 +58,7 @@ public struct LowWaterMarkCadence: Sendable {
 }
 
 extension JobStore {
-    static let raise = Statement(
+    static let advance = Statement<Int64, [Int32]>(
         "advance_low_water_marks",
         """
         UPDATE subqueue b SET low_water_mark = n.low_water_mark
@@ -67,7 +68,7 @@ extension JobStore {
               FROM unnest($2::int[]) AS g (id)
               JOIN subqueue m ON m.id = ANY (ARRAY[g.id])) n
         WHERE b.id = ANY (ARRAY[n.id]) AND n.low_water_mark > b.low_water_mark
-        """, [.int8, .int4Array], isIdempotent: true)
+        """, isIdempotent: true)
 
     private static let sequence = Statement(
         "ready_sequence", "SELECT last_value FROM ready_seq", isIdempotent: true)
@@ -82,26 +83,22 @@ extension JobStore {
         WHERE b.id = ANY (ARRAY[n.id]) AND n.low_water_mark < b.low_water_mark
         """, isIdempotent: true)
 
-    /// Raises the low-water marks of `subqueues` to their first ready jobs, and reads the sequence for the next tick. Several
-    /// at once do no harm.
-    /// - Parameter sequence: what the tick before has read; nil: raises nothing.
+    /// Advances the low-water marks of `subqueues` to their first ready jobs, and reads the sequence for the next tick.
+    /// Several callers at once do no harm.
+    /// - Parameter sequence: the value that the previous tick has read; nil: advances nothing.
     public func advanceLowWaterMarks(
         of subqueues: [Int32], upTo sequence: Int64?
     ) async throws(PostgresError) -> (moved: Int, sequence: Int64) {
         guard let sequence, !subqueues.isEmpty else {
-            let row = try await hot.execute(Self.sequence).onlyRow()
-            return (0, try row.int8(0))
+            return (0, try await hot.execute(Self.sequence()).decodeOnly())
         }
-        var parameters = Parameters()
-        parameters.append(sequence)
-        parameters.append(subqueues)
-        let answers = try await hot.executeGroup([(Self.raise, parameters), (Self.sequence, Parameters())])
-        return (answers[0].affectedRowCount, try answers[1].onlyRow().int8(0))
+        let answers = try await hot.executeGroup([Self.advance(sequence, subqueues), Self.sequence()])
+        return (answers[0].affectedRowCount, try answers[1].decodeOnly())
     }
 
     /// Looks for ready jobs behind the marks of all subqueues, and lowers the marks to them.
-    /// - Returns: how many marks were lowered.
+    /// - Returns: the number of marks that were lowered.
     public func sweepLowWaterMarks() async throws(PostgresError) -> Int {
-        try await hot.execute(Self.sweep).affectedRowCount
+        try await hot.execute(Self.sweep()).affectedRowCount
     }
 }

@@ -1,14 +1,13 @@
 public import Postgres
-internal import Telemetry
 public import Values
 
-/// A lease that had expired and was taken back.
+/// A lease that had expired and was reclaimed.
 public struct ReclaimedLease: Sendable {
-    /// What became of its job.
+    /// The state of its job afterwards.
     public enum Fate: String, Sendable {
-        /// It waits out its backoff, and will be tried again.
+        /// Waits for its backoff, and will be tried again.
         case scheduled
-        /// That was its last attempt.
+        /// The attempt was the last one.
         case failed
         /// It had been asked to stop.
         case cancelled
@@ -17,7 +16,7 @@ public struct ReclaimedLease: Sendable {
     public let jobID: UUID
     public let queue: String
     public let type: String
-    /// With it the worker can change nothing any more.
+    /// The worker's token, with which it can change nothing any more.
     public let token: Int64
     public let workerID: Int64
     /// The attempt that is spent, counted from 1.
@@ -26,25 +25,25 @@ public struct ReclaimedLease: Sendable {
     public let fate: Fate
 }
 
-/// What one statement has taken back.
+/// The result of one reclaim statement.
 public struct ReclaimBatch: Sendable {
     public let leases: [ReclaimedLease]
     /// PostgreSQL's clock, after the statement.
     public let moment: WallInstant
-    /// When the next of the leases that are left expires, unless it is renewed; nil if there is none.
+    /// When the next of the remaining leases expires, unless it is renewed; nil if there is none.
     public let nextExpiry: WallInstant?
 }
 
 extension JobStore {
-    /// Expiry is decided inside the statement and by PostgreSQL's clock alone: a lease that is renewed before the row is
-    /// locked is not taken, and one that is being renewed is passed over (SKIP LOCKED) until the next run. Any number of
-    /// reclaimers share the work, since each row has one taker.
+    /// Expiry is decided inside the statement and by PostgreSQL's clock alone: a lease that is renewed before the row
+    /// is locked is not taken, and one that is being renewed is skipped (SKIP LOCKED) until the next run. Any number of
+    /// reclaimers share the work, since each row is taken once.
     ///
-    /// It reads the whole table, by block range since the hot sessions have sequential scans off: there are only as many
-    /// rows as jobs run, a few ms for 100,000, and an index on the expiry would cost every job 6 % of its WAL.
+    /// It reads the whole table, by block range since the hot sessions have sequential scans off: there are only as
+    /// many rows as running jobs, a few ms for 100,000, and an index on the expiry would cost every job 6 % of its WAL.
     ///
     /// The attempt is spent, as if it had failed: a job that kills its worker must not run for ever.
-    static let reclaim = Statement(
+    static let reclaim = Statement<Int32>(
         "reclaim_leases",
         """
         WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
@@ -65,34 +64,28 @@ extension JobStore {
             CROSS JOIN moment m
             LEFT JOIN job j ON j.id = ANY (ARRAY[e.id])),
         outcome_rows AS (
-            INSERT INTO outcome (id, token, worker_id, started_at, finished_at, subqueue_id, attempt, status)
-            SELECT id, token, worker_id, leased_at, at, subqueue_id, attempt,
-                   CASE transition WHEN 'cancelled_running' THEN 'cancelled' ELSE 'failed' END::job_status
-            FROM decided WHERE transition IN ('cancelled_running', 'reclaimed_failed')),
+            \(sql: JobRows.outcomes(
+                from: "decided WHERE transition IN ('cancelled_running', 'reclaimed_failed')",
+                status: "CASE transition WHEN 'cancelled_running' THEN 'cancelled' ELSE 'failed' END::job_status"))),
         error_rows AS (
-            INSERT INTO attempt_error (id, token, worker_id, started_at, failed_at, attempt, error)
-            SELECT id, token, worker_id, leased_at, at, attempt,
-                   json_build_object('kind', 'lease_expired', 'message',
-                       'the lease expired: the worker died or could not reach PostgreSQL')
-            FROM decided WHERE transition IN ('reclaimed', 'reclaimed_failed')
-            ON CONFLICT (id, attempt) DO UPDATE
-            SET token = EXCLUDED.token, worker_id = EXCLUDED.worker_id, started_at = EXCLUDED.started_at,
-                failed_at = EXCLUDED.failed_at, error = EXCLUDED.error),
+            \(sql: JobRows.errors(
+                from: "decided WHERE transition IN ('reclaimed', 'reclaimed_failed')",
+                error: """
+                    json_build_object('kind', 'lease_expired', 'message',
+                        'the lease expired: the worker died or could not reach PostgreSQL')
+                    """))),
         later AS (
-            INSERT INTO scheduled (id, run_at, subqueue_id, attempt, partition_key)
-            SELECT id, run_at, subqueue_id, attempt, partition_key FROM decided WHERE transition = 'reclaimed'),
+            \(sql: JobRows.scheduled(from: "decided WHERE transition = 'reclaimed'"))),
         event_rows AS (
-            INSERT INTO event (id, at, leased_at, worker_id, transition, attempt, actor)
-            SELECT id, at, leased_at, worker_id, transition, attempt, 'reaper' FROM decided),
+            \(sql: JobRows.events(from: "decided", actor: "'reaper'"))),
         delta_rows AS (
-            INSERT INTO transition_delta (subqueue_id, transition, n)
-            SELECT subqueue_id, transition, count(*) FROM decided GROUP BY 1, 2)
+            \(sql: JobRows.deltas(JobRows.counts(from: "decided"))))
         SELECT j.id, q.name, t.name, j.token, j.worker_id, j.attempt, j.expires_at, j.transition::text
         FROM decided j
         JOIN subqueue b ON b.id = ANY (ARRAY[j.subqueue_id])
         JOIN queue q ON q.id = ANY (ARRAY[b.queue_id])
         JOIN type t ON t.id = ANY (ARRAY[b.type_id])
-        """, [.int4])
+        """)
 
     private static let nextExpiry = Statement(
         "next_lease_expiry",
@@ -100,37 +93,37 @@ extension JobStore {
         SELECT clock_timestamp(), (SELECT min(expires_at) FROM lease WHERE ctid >= '(0,0)')
         """, isIdempotent: true)
 
-    /// Takes back leases that have expired.
+    /// Reclaims leases that have expired.
     ///
-    /// When the outcome is unknown nothing needs to be done: what was taken back is, what was not is found again.
-    /// - Parameter limit: at most so many; fewer mean that no more had expired.
+    /// When the outcome is unknown nothing needs to be done: leases that were not reclaimed are found again.
+    /// - Parameter limit: maximum number of leases; fewer mean that no more had expired.
     public func reclaimExpired(atMost limit: Int32) async throws(PostgresError) -> ReclaimBatch {
-        var bounds = Parameters()
-        bounds.append(limit)
-        let answers = try await hot.executeGroup([(Self.reclaim, bounds), (Self.nextExpiry, Parameters())])
-        let next = try answers[1].onlyRow()
-        var leases: [ReclaimedLease] = []
-        leases.reserveCapacity(answers[0].count)
-        for row in answers[0] { leases.append(try ReclaimedLease(row)) }
-        return ReclaimBatch(
-            leases: leases, moment: try next.timestamptz(0), nextExpiry: try next.optionalTimestamptz(1))
+        let answers = try await hot.executeGroup([Self.reclaim(limit), Self.nextExpiry()])
+        let (moment, nextExpiry) = try answers[1].decodeOnly((WallInstant, WallInstant?).self)
+        return ReclaimBatch(leases: try answers[0].decode(), moment: moment, nextExpiry: nextExpiry)
     }
 }
 
-extension ReclaimedLease {
-    fileprivate init(_ row: Row) throws(PostgresError) {
-        jobID = try row.uuid(0)
-        queue = try row.text(1)
-        type = try row.text(2)
-        token = try row.int8(3)
-        workerID = try row.int8(4)
-        attempt = try row.int2(5)
-        expiredAt = try row.timestamptz(6)
-        fate =
-            switch try row.text(7) {
-            case "reclaimed": .scheduled
-            case "cancelled_running": .cancelled
-            default: .failed
-            }
+extension ReclaimedLease: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        jobID = try columns.next()
+        queue = try columns.next()
+        type = try columns.next()
+        token = try columns.next()
+        workerID = try columns.next()
+        attempt = try columns.next()
+        expiredAt = try columns.next()
+        fate = try columns.next(parsing: Fate.init(transition:))
+    }
+}
+
+extension ReclaimedLease.Fate {
+    fileprivate init?(transition: String) {
+        switch transition {
+        case "reclaimed": self = .scheduled
+        case "reclaimed_failed": self = .failed
+        case "cancelled_running": self = .cancelled
+        default: return nil
+        }
     }
 }

@@ -1,28 +1,7 @@
 public import Postgres
-internal import Values
+public import Values
 
-/// For how long ended jobs are kept, counted from their end, unless their queue says otherwise.
-public struct RetentionPolicy: Hashable, Sendable {
-    public var succeededHours: Int32
-    public var failedHours: Int32
-    public var cancelledHours: Int32
-
-    public init(succeededHours: Int32, failedHours: Int32, cancelledHours: Int32) {
-        self.succeededHours = succeededHours
-        self.failedHours = failedHours
-        self.cancelledHours = cancelledHours
-    }
-
-    public var longestHours: Int32 { max(succeededHours, failedHours, cancelledHours) }
-
-    /// How many days share a partition. Each partition costs a lease about 1 %, so long retentions have long partitions.
-    public var partitionDays: Int32 { max(1, longestHours / 24 / 4) }
-
-    /// So much longer a job may stay that goes with its partition.
-    public var lateHours: Int32 { (partitionDays + 1) * 24 }
-}
-
-/// Where a sweep over the ended jobs stands: after the job of this key.
+/// The position of a sweep over the ended jobs: after the job of this key.
 public struct RemovalCursor: Hashable, Sendable {
     let subqueue: Int32
     let id: UUID
@@ -31,29 +10,33 @@ public struct RemovalCursor: Hashable, Sendable {
     public static let start = RemovalCursor(subqueue: 0, id: UUID(high: 0, low: 0))
 }
 
-/// What one statement has removed.
+extension RemovalCursor: StatementInputGroup {
+    public var statementInputs: StatementInputs<Int32, UUID> { StatementInputs(subqueue, id) }
+}
+
+/// The result of one removal statement.
 public struct RemovalBatch: Sendable {
     public let succeeded: Int
     public let failed: Int
     public let cancelled: Int
-    /// Where the next statement begins; nil when it was the last of the sweep.
+    /// Where the next statement begins; nil after the last one of the sweep.
     public let next: RemovalCursor?
 
     public var count: Int { succeeded + failed + cancelled }
 }
 
 extension JobStore {
-    /// Jobs of the status that is kept longest are left alone until their partition should have been dropped, and was not
-    /// because of others: as a rule they go with their partition, which costs nothing. With all statuses kept equally
-    /// long, no job is ever removed by itself.
+    /// Jobs of the status that is kept longest are removed with their partition as a rule, which costs nothing. This
+    /// statement removes them only when their partition should have been dropped and was not because of other jobs.
+    /// With all statuses kept equally long, it never removes a job.
     ///
-    /// Walks over the ended jobs subqueue by subqueue, in the order of their key, a bounded number each time whether they are to
-    /// go or not, so that no statement takes long and none walks twice over what another has removed. A job cannot have
-    /// ended before it was created, which is its id: those younger than the least that their queue keeps, and their
-    /// partitions, are not looked at.
+    /// It reads the ended jobs subqueue by subqueue, in the order of their key, a bounded number each time whether they
+    /// are removed or not, so that no statement takes long and none reads rows again that another has removed. A job
+    /// cannot have ended before it was created, and its id says when that was: jobs younger than the shortest retention
+    /// of their queue, and their partitions, are not read.
     ///
-    /// A job that is being retried is waited for, and is then not there any more.
-    static let remove = Statement(
+    /// A job that is being retried is waited for, and is then not among the ended jobs any more.
+    static let remove = Statement<RemovalCursor, Int32, RetentionPolicy>(
         "remove_ended_jobs",
         """
         WITH moment AS MATERIALIZED (
@@ -88,36 +71,47 @@ extension JobStore {
         deleted_progress AS (DELETE FROM progress p USING deleted g WHERE p.id = ANY (ARRAY[g.id])),
         deleted_errors AS (DELETE FROM attempt_error a USING deleted g WHERE a.id = ANY (ARRAY[g.id])),
         deleted_events AS (DELETE FROM event e USING deleted g WHERE e.id = ANY (ARRAY[g.id])),
-        unclaimed AS (
+        released_keys AS (
             DELETE FROM unique_key_holder WHERE ctid = ANY (ARRAY(
                 SELECT c.ctid FROM deleted g JOIN unique_key_holder c ON c.id = ANY (ARRAY[g.id])
                 ORDER BY c.type_id, c.key FOR UPDATE OF c))),
         delta_rows AS (
-            INSERT INTO transition_delta (subqueue_id, transition, n)
-            SELECT subqueue_id, ('removed_' || status)::job_transition, count(*) FROM deleted GROUP BY 1, 2)
+            \(sql: JobRows.deltas(
+                JobRows.counts(from: "deleted", transition: "('removed_' || status)::job_transition"))))
         SELECT count(*) FILTER (WHERE status = 'succeeded'), count(*) FILTER (WHERE status = 'failed'),
                count(*) FILTER (WHERE status = 'cancelled'), (SELECT count(*) FROM seen),
                (SELECT subqueue_id FROM seen ORDER BY subqueue_id DESC, id DESC LIMIT 1),
                (SELECT id FROM seen ORDER BY subqueue_id DESC, id DESC LIMIT 1)
         FROM deleted
-        """, [.int4, .uuid, .int4, .int4, .int4, .int4])
+        """)
 
-    /// Removes jobs that ended longer ago than their queue or `policy` keeps them, with all that is told of them.
-    /// - Parameter limit: looks at so many jobs at most.
+    /// Removes jobs that ended longer ago than their queue or `policy` keeps them, with all of their rows.
+    /// - Parameter limit: maximum number of jobs to read.
     public func removeEnded(
         _ policy: RetentionPolicy, after cursor: RemovalCursor, atMost limit: Int32
     ) async throws(PostgresError) -> RemovalBatch {
-        var parameters = Parameters()
-        parameters.append(cursor.subqueue)
-        parameters.append(cursor.id)
-        parameters.append(limit)
-        parameters.append(policy.succeededHours)
-        parameters.append(policy.failedHours)
-        parameters.append(policy.cancelledHours)
-        let row = try await hot.execute(Self.remove, parameters).onlyRow()
-        var next: RemovalCursor?
-        if try row.int8(3) >= Int64(limit) { next = RemovalCursor(subqueue: try row.int4(4), id: try row.uuid(5)) }
+        let row: RemovalRow = try await hot.execute(Self.remove(cursor, limit, policy)).decodeOnly()
         return RemovalBatch(
-            succeeded: Int(try row.int8(0)), failed: Int(try row.int8(1)), cancelled: Int(try row.int8(2)), next: next)
+            succeeded: Int(row.succeeded), failed: Int(row.failed), cancelled: Int(row.cancelled),
+            next: row.seen >= Int64(limit) ? row.last : nil)
+    }
+}
+
+private struct RemovalRow: RowDecodable {
+    let succeeded: Int64
+    let failed: Int64
+    let cancelled: Int64
+    let seen: Int64
+    /// nil: no job was read.
+    let last: RemovalCursor?
+
+    init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        succeeded = try columns.next()
+        failed = try columns.next()
+        cancelled = try columns.next()
+        seen = try columns.next()
+        let subqueue: Int32? = try columns.next()
+        let id: UUID? = try columns.next()
+        if let subqueue, let id { last = RemovalCursor(subqueue: subqueue, id: id) } else { last = nil }
     }
 }

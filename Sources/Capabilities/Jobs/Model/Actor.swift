@@ -1,8 +1,10 @@
-/// Who wants a job changed, and why. It is told with the job's events.
+public import Postgres
+
+/// Who changes a job, and why: stored with the job's events.
 public struct Actor: Hashable, Sendable {
-    /// At most `JobLimits.actorBytesMax` of UTF-8 without control characters; nil: not said.
+    /// At most `JobLimits.actorBytesMax` of UTF-8 without control characters; nil: not given.
     public var name: String?
-    /// At most `JobLimits.reasonBytesMax` of UTF-8 without control characters; nil: not said.
+    /// At most `JobLimits.reasonBytesMax` of UTF-8 without control characters; nil: not given.
     public var reason: String?
 
     public init(name: String? = nil, reason: String? = nil) {
@@ -10,6 +12,11 @@ public struct Actor: Hashable, Sendable {
         self.reason = reason
     }
 
-    /// Somebody who has said nothing.
+    /// Neither a name nor a reason.
     public static let unnamed = Actor()
+}
+
+extension Actor: StatementInputGroup {
+    /// The actor and the reason of an event. Requests without a name come through the api.
+    public var statementInputs: StatementInputs<String, String?> { StatementInputs(name ?? "api", reason) }
 }

@@ -1,6 +1,6 @@
 public import JSON
 
-/// All bounds on what a job may be. The API's document states them too.
+/// The limits of jobs. The OpenAPI document has them too.
 public enum JobLimits {
     /// Of the payload's JSON text, unless `JOB_PAYLOAD_MAX_BYTES` says otherwise.
     public static let payloadBytesMax = 1_048_576
@@ -10,7 +10,7 @@ public enum JobLimits {
     public static let nameBytesMax = TextRule.name.bytesMax
     /// Of a unique key, a concurrency key, and an idempotency key.
     public static let keyBytesMax = 255
-    /// Of the name of whoever changes a job.
+    /// Of the name of a person or program that changes a job.
     public static let actorBytesMax = TextRule.actor.bytesMax
     /// Of the reason for changing a job.
     public static let reasonBytesMax = TextRule.reason.bytesMax
@@ -26,19 +26,21 @@ public enum JobLimits {
     /// 0: no deadline.
     public static let timeoutSeconds: ClosedRange<Int32> = 0...2_592_000
     public static let timeoutSecondsStandard: Int32 = 300
+    /// From the creation to the earliest start.
+    public static let delaySeconds: ClosedRange<Int32> = 0...31_536_000
     /// From the request to stop to the use of force.
     public static let cancelGraceSeconds: ClosedRange<Int32> = 0...3_600
     public static let cancelGraceSecondsStandard: Int32 = 10
-    /// For how long a job may keep its unique key.
+    /// How long a job may hold its unique key.
     public static let uniqueSeconds: ClosedRange<Int32> = 1...31_536_000
-    /// The longest wait before a retry that a job may ask for.
+    /// The longest backoff of a job.
     public static let backoffSecondsMax: Int32 = 604_800
 
     /// Of a queue's limits, its rate and its burst.
     public static let queueLimit: ClosedRange<Int32> = 1...1_000_000
-    /// The time in which a rate lets so many jobs start.
+    /// The period of a rate.
     public static let rateSeconds = 0.001...86_400
-    /// For how long a queue may keep ended jobs: ten years; 0: until the next sweep.
+    /// How long a queue may keep ended jobs: up to ten years; 0: until the next sweep.
     public static let retentionHours: ClosedRange<Int32> = 0...87_840
 
     /// A unique key or a concurrency key.

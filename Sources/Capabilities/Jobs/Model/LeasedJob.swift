@@ -1,4 +1,3 @@
-internal import Postgres
 public import Values
 
 /// One attempt at a job, as the worker that holds the lease sees it.
@@ -13,7 +12,7 @@ public struct LeasedJob: Sendable {
     /// The number of this attempt, from 1.
     public var attempt: Int16
     public var maxAttempts: Int16
-    /// The fence: every write about this attempt carries it, and it grows with each lease of the job.
+    /// The fencing token: every write about this attempt carries it, and it grows with each lease of the job.
     public var token: Int64
     /// The deadline of one attempt in seconds; 0: none.
     public var timeoutSeconds: Int32
@@ -37,18 +36,4 @@ public struct LeasedJob: Sendable {
         self.traceParent = traceParent
         self.waitSeconds = waitSeconds
     }
-}
-
-/// How one attempt ended, as its handler tells it.
-public enum AttemptResult: Hashable, Sendable {
-    /// Done; with the JSON text of its result, if it has one, of at most `JobLimits.resultBytesMax`.
-    case succeeded(result: [UInt8]?)
-    /// It failed and may be tried again: after the given seconds, or by the job's backoff when nil.
-    case retry(error: String, afterSeconds: Double?)
-    /// It failed and must not be tried again.
-    case failed(error: String)
-    /// It asks to be run again after so many seconds. Spends no attempt.
-    case snoozed(seconds: Double)
-    /// It was stopped because the worker stops. Spends no attempt, and may run elsewhere at once.
-    case released
 }

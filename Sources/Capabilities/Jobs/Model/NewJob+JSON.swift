@@ -15,6 +15,7 @@ extension NewJob {
     private enum Member: String, CaseIterable {
         case type, queue, payload, priority
         case runAt = "run_at"
+        case delaySeconds = "delay_seconds"
         case maxAttempts = "max_attempts"
         case timeoutSeconds = "timeout_seconds"
         case cancelGraceSeconds = "cancel_grace_seconds"
@@ -31,7 +32,8 @@ extension NewJob {
     private static let membersOfTeardown = ObjectMembers<Member>(
         required: [.type],
         excluding: [
-            .runAt: notInTeardown, .teardown: notInTeardown, .uniqueKey: notInTeardown, .uniqueFor: notInTeardown,
+            .runAt: notInTeardown, .delaySeconds: notInTeardown, .teardown: notInTeardown, .uniqueKey: notInTeardown,
+            .uniqueFor: notInTeardown,
         ])
     private static let notInTeardown = "is not accepted in a teardown"
 
@@ -51,6 +53,7 @@ extension NewJob {
             case .payload: job.payload = try input.json(bytesMax: payloadBytesMax) ?? []
             case .priority: job.priority = try input.integer(in: Int16.min...Int16.max) ?? 0
             case .runAt: job.runAt = try input.instant()
+            case .delaySeconds: job.delaySeconds = try input.integer(in: JobLimits.delaySeconds)
             case .maxAttempts: job.maxAttempts = try input.integer(in: JobLimits.maxAttempts) ?? 1
             case .timeoutSeconds: job.timeoutSeconds = try input.integer(in: JobLimits.timeoutSeconds) ?? 0
             case .cancelGraceSeconds: job.cancelGraceSeconds = try input.integer(in: JobLimits.cancelGraceSeconds) ?? 0
@@ -67,6 +70,9 @@ extension NewJob {
         }
         if let found, found.contains(.uniqueFor), !found.contains(.uniqueKey) {
             input.add(Member.uniqueFor, "requires `unique_key`")
+        }
+        if let found, found.contains(.delaySeconds), found.contains(.runAt) {
+            input.add(Member.delaySeconds, "excludes `run_at`")
         }
         return input.errors.count == before ? job : nil
     }

@@ -1,10 +1,10 @@
 public import Values
 
-/// A job that a client asks for, checked and with its defaults filled in.
+/// A job to create, validated and with its defaults filled in.
 public struct NewJob: Sendable {
-    /// What kind of work it is: it chooses the handler. `[A-Za-z0-9._:/-]{1,128}`.
+    /// The kind of work, which selects the handler. `[A-Za-z0-9._:/-]{1,128}`.
     public var type: String
-    /// The queue that it waits in; same alphabet.
+    /// The queue; same alphabet.
     public var queue = "default"
     /// Any JSON text, kept byte for byte.
     public var payload: [UInt8]
@@ -12,22 +12,24 @@ public struct NewJob: Sendable {
     public var priority: Int16 = 0
     /// nil: at once.
     public var runAt: WallInstant?
-    /// How often it may be started, crashes of a worker included.
+    /// Earliest start in seconds from the creation, by PostgreSQL's clock. Excludes `runAt`.
+    public var delaySeconds: Int32?
+    /// Maximum number of attempts, including those that end with the crash of a worker.
     public var maxAttempts = JobLimits.maxAttemptsStandard
     /// The deadline of one attempt in seconds; 0: none.
     public var timeoutSeconds = JobLimits.timeoutSecondsStandard
-    /// Between the request to stop and the use of force, when it is cancelled while it runs, in seconds.
+    /// When it is cancelled while it runs: the time from the request to stop to the use of force, in seconds.
     public var cancelGraceSeconds = JobLimits.cancelGraceSecondsStandard
     public var backoff = Backoff.standard
     /// A job that is created when this one is ended by force: the JSON text of its description, as
     /// `NewJob.read(_:at:payloadBytesMax:as:into:)` accepts it for a teardown.
     public var teardown: [UInt8]?
-    /// Jobs of one queue with the same key take turns with those of other keys, and may be bounded in number
+    /// The keys of a queue are served round-robin, and the number of running jobs with one key may be limited
     /// (`max_running_per_key` of the queue).
     public var concurrencyKey: String?
-    /// While a job has a unique key no other of its type gets it.
+    /// While a job holds a unique key, no other job of its type can be created with it.
     public var uniqueKey: String?
-    /// For how long it has the key, counted from its creation; nil: until it ends. Only with a `uniqueKey`.
+    /// How long it holds the key, in seconds from its creation; nil: until it ends. Requires a `uniqueKey`.
     public var uniqueSeconds: Int32?
     public var tags: [String] = []
     /// W3C Trace Context of the request that created it.
@@ -38,12 +40,17 @@ public struct NewJob: Sendable {
         self.payload = payload
     }
 
-    /// Of what may be long.
+    /// Size of the members that may be large.
     var bytes: Int { payload.count + (teardown?.count ?? 0) }
 
-    /// Whether all columns but the ones that every job has would be NULL, so that the narrow statement serves.
+    /// The earliest start of the job if it is created at this instant.
+    func runAt(createdAt: WallInstant) -> WallInstant {
+        runAt ?? delaySeconds.map { createdAt + .seconds($0) } ?? createdAt
+    }
+
+    /// Whether the job has no option, so that the statement without options can insert it.
     var isPlain: Bool {
-        runAt == nil && maxAttempts == JobLimits.maxAttemptsStandard
+        runAt == nil && delaySeconds == nil && maxAttempts == JobLimits.maxAttemptsStandard
             && timeoutSeconds == JobLimits.timeoutSecondsStandard && backoff == .standard && tags.isEmpty
             && traceParent == nil && concurrencyKey == nil && uniqueKey == nil
             && cancelGraceSeconds == JobLimits.cancelGraceSecondsStandard && teardown == nil

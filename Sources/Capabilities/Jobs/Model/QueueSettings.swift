@@ -1,9 +1,9 @@
-/// What a queue is told: its limits, and for how long its ended jobs are kept. nil: no limit, and what the reaper keeps
-/// jobs for.
+/// The settings of a queue: its limits, and how long its ended jobs are kept. nil: no limit, and the retention of the
+/// reaper.
 public struct QueueSettings: Hashable, Sendable {
-    /// So many of its jobs run at once, at most.
+    /// Maximum number of its jobs that run at once.
     public var runningMax: Int32?
-    /// So many of its jobs with one concurrency key run at once, at most.
+    /// Maximum number of its jobs with one concurrency key that run at once.
     public var runningPerKeyMax: Int32?
     public var rate: StartRate?
     public var succeededHours: Int32?
@@ -13,7 +13,7 @@ public struct QueueSettings: Hashable, Sendable {
     public init() {}
 }
 
-/// How many jobs of a queue may start in a time: `count` in `seconds`, spread over it, but for `burst` at once.
+/// How many jobs of a queue may start: `count` in `seconds`, spread evenly, of which `burst` may start at once.
 public struct StartRate: Hashable, Sendable {
     public let count: Int32
     public let seconds: Double

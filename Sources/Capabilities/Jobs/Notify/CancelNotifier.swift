@@ -1,8 +1,8 @@
 public import Postgres
 public import Telemetry
 
-/// Tells workers that jobs of theirs are to stop, after the commit (`PacedNotifier`). Losing a notification costs at most
-/// the time between two looks of the worker.
+/// Notifies workers of cancel requests for their jobs, after the commit (`PacedNotifier`). A lost notification costs at
+/// most the worker's poll interval.
 public struct CancelNotifier: Sendable {
     private let notifier: PacedNotifier
 
@@ -11,7 +11,7 @@ public struct CancelNotifier: Sendable {
         notifier = PacedNotifier(pool: pool, channel: Self.channel(schema: schema), logger: logger)
     }
 
-    /// What workers listen on. The payload holds the ids of the workers, separated by commas.
+    /// The channel. The payload has the ids of the workers, separated by commas.
     public static func channel(schema: String) -> String { "\(schema)_cancel" }
 
     /// Returns at once; call it on the loop.

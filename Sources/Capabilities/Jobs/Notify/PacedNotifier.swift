@@ -4,13 +4,13 @@ internal import Synchronization
 internal import Telemetry
 internal import Values
 
-/// Tells names on a channel of NOTIFY, after the commit of what they are told for.
+/// Sends names on a channel of NOTIFY, after the commit that they belong to.
 ///
-/// NOTIFY takes a lock over the whole cluster until its commit. So it never travels in the transaction that it tells of,
-/// and on average it is sent at most once in 10 ms: names that come meanwhile share the next one. A few may follow each
-/// other at once, so that what comes now and then never waits for each other.
+/// NOTIFY takes a cluster-wide lock until its commit. So it is never part of the transaction that it announces, and on
+/// average it is sent at most once in 10 ms: names that arrive meanwhile share the next notification. A few
+/// notifications may follow each other at once, so that occasional names do not wait.
 final class PacedNotifier: Sendable {
-    /// The names of one notification, below PostgreSQL's 8,000 bytes.
+    /// Maximum size of the names in one notification, below PostgreSQL's limit of 8,000 bytes.
     private static let payloadBytesMax = 7_000
 
     private struct State {
@@ -50,14 +50,14 @@ final class PacedNotifier: Sendable {
                 try await notifier.notify(channel, payload)
             } catch {
                 let fields: LogFields = ["channel": .string(channel), "error": .error(error)]
-                logger.debug("workers were not notified; they will poll", fields)
+                logger.debug("cannot notify workers; they poll instead", fields)
             }
             let instant = state.withLock { $0.pace.sent(at: .now()) }
             if let instant { try? await loop.sleep(until: instant) }
         }
     }
 
-    /// nil, and not sending any more, when there is nothing left to tell.
+    /// nil, and no longer sending, when no name is left.
     private func nextPayload() -> String? {
         state.withLock { state in
             var payload = ""
@@ -72,15 +72,15 @@ final class PacedNotifier: Sendable {
 
 /// How soon one notification may follow another: a token bucket, pure.
 struct NotifyPace {
-    /// What a notification costs; on average they are no closer.
+    /// The average time between two notifications.
     static let interval = Duration.milliseconds(10)
-    /// So many may be sent at once after a quiet time.
+    /// Number of notifications that may be sent at once after a quiet time.
     static let burst = 8
 
-    /// Until when notifications have been paid for.
+    /// The instant until which the notifications sent so far use up the average.
     private var paidUntil = MonotonicInstant(nanoseconds: 0)
 
-    /// One was sent. The instant before which the next must not be; nil: it may follow at once.
+    /// Records a notification. Returns the earliest instant for the next one; nil: at once.
     mutating func sent(at now: MonotonicInstant) -> MonotonicInstant? {
         paidUntil = max(paidUntil, now) + Self.interval
         let next = paidUntil - Self.interval * Self.burst

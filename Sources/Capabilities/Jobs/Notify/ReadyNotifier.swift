@@ -1,8 +1,8 @@
 public import Postgres
 public import Telemetry
 
-/// Tells waiting workers that jobs have become ready, after the commit that made them so (`PacedNotifier`), and only
-/// while some worker sleeps. Losing a notification costs a worker at most one poll interval.
+/// Notifies waiting workers that jobs have become ready, after the commit (`PacedNotifier`), and only while a worker
+/// sleeps. A lost notification costs a worker at most one poll interval.
 public struct ReadyNotifier: Sendable {
     private let notifier: PacedNotifier
 
@@ -11,7 +11,7 @@ public struct ReadyNotifier: Sendable {
         notifier = PacedNotifier(pool: pool, channel: Self.channel(schema: schema), logger: logger)
     }
 
-    /// What workers listen on. The payload names the queues, separated by commas.
+    /// The channel. The payload has the names of the queues, separated by commas.
     public static func channel(schema: String) -> String { "\(schema)_ready" }
 
     /// Returns at once; call it on the loop.

@@ -1,13 +1,13 @@
 public import Postgres
 
-/// How many jobs of a queue are in a status now.
+/// The number of jobs of a queue that are in a status now.
 public struct QueueDepth: Hashable, Sendable {
     public let queue: String
     public let status: JobStatus
     public let count: Int64
 }
 
-/// How many jobs of a queue have ever taken a transition of the life cycle; the transitions stand in the table `state_machine`.
+/// The number of jobs of a queue that have ever taken a transition of the table `state_machine`.
 public struct TransitionCount: Hashable, Sendable {
     public let queue: String
     public let transition: String
@@ -20,8 +20,8 @@ public struct OldestReady: Hashable, Sendable {
     public let seconds: Double
 }
 
-/// Nothing here counts jobs: depths and totals are sums of what each statement has written to `transition_delta`, exact in every
-/// snapshot, and as cheap at five million jobs as at five.
+/// No statement here counts jobs: depths and totals are sums of the rows that each statement has written to
+/// `transition_delta`. They are exact in every snapshot, and as cheap at five million jobs as at five.
 extension JobStore {
     private static let depthStatement = Statement(
         "queue_depths",
@@ -31,7 +31,7 @@ extension JobStore {
         GROUP BY q.name, d.status
         """, isIdempotent: true)
 
-    private static let stepStatement = Statement(
+    private static let transitionStatement = Statement(
         "transition_counts",
         """
         SELECT q.name, c.transition::text, sum(c.n)::bigint
@@ -39,7 +39,7 @@ extension JobStore {
         GROUP BY q.name, c.transition
         """, isIdempotent: true)
 
-    /// Looks at the first row of each subqueue.
+    /// Reads the first row of each subqueue.
     private static let oldestStatement = Statement(
         "oldest_ready",
         """
@@ -52,31 +52,38 @@ extension JobStore {
         """, isIdempotent: true)
 
     public func depths() async throws(PostgresError) -> [QueueDepth] {
-        var depths: [QueueDepth] = []
-        for row in try await hot.execute(Self.depthStatement) {
-            let name = try row.text(1)
-            guard let status = JobStatus(rawValue: name) else {
-                throw .unexpectedValue(column: 1, reason: "a job's status is \(name)")
-            }
-            depths.append(QueueDepth(queue: try row.text(0), status: status, count: try row.int8(2)))
-        }
-        return depths
+        try await hot.execute(Self.depthStatement()).decode()
     }
 
     public func transitionCounts() async throws(PostgresError) -> [TransitionCount] {
-        var counts: [TransitionCount] = []
-        for row in try await hot.execute(Self.stepStatement) {
-            counts.append(TransitionCount(queue: try row.text(0), transition: try row.text(1), count: try row.int8(2)))
-        }
-        return counts
+        try await hot.execute(Self.transitionStatement()).decode()
     }
 
-    /// Queues without a job that could run are not in it.
+    /// Queues without a job that could run are left out.
     public func oldestReady() async throws(PostgresError) -> [OldestReady] {
-        var oldest: [OldestReady] = []
-        for row in try await hot.execute(Self.oldestStatement) {
-            oldest.append(OldestReady(queue: try row.text(0), seconds: try row.float8(1)))
-        }
-        return oldest
+        try await hot.execute(Self.oldestStatement()).decode()
+    }
+}
+
+extension QueueDepth: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        queue = try columns.next()
+        status = try JobStatus(&columns)
+        count = try columns.next()
+    }
+}
+
+extension TransitionCount: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        queue = try columns.next()
+        transition = try columns.next()
+        count = try columns.next()
+    }
+}
+
+extension OldestReady: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        queue = try columns.next()
+        seconds = try columns.next()
     }
 }

@@ -1,71 +1,38 @@
 public import Postgres
-internal import Telemetry
 public import Values
-
-/// Which jobs a list holds. nil: any.
-public struct JobFilter: Hashable, Sendable {
-    public var status: JobStatus?
-    public var queue: String?
-    public var type: String?
-    public var tag: String?
-    /// Jobs with one of these ids: goes with neither a tag nor a worker.
-    public var ids: [UUID]?
-    /// The name or incarnation of the worker that has leased the job: goes with no status, `running` or `ending`, and
-    /// not with a tag.
-    public var worker: String?
-    /// Created at this instant or later, by the time in the job's id: that is made when the job arrives, a little before
-    /// the `created_at` that PostgreSQL gives it. Whole milliseconds.
-    public var since: WallInstant?
-    /// Created before this instant, by the time in the job's id.
-    public var until: WallInstant?
-
-    public init() {}
-}
 
 extension JobStore {
     /// At most `limit` jobs, the newest first, older than the job `cursor`.
     ///
-    /// Newest first is the order of ids, which begin with the time, so that a page begins where the last one ended
-    /// whatever has happened meanwhile, and `since` and `until` are bounds of the id.
+    /// Newest first is the order of ids, which begin with the time. So a page begins where the last one ended, whatever
+    /// has happened meanwhile, and `since` and `until` are bounds of the id.
     public func list(
         _ filter: JobFilter, before cursor: UUID?, limit: Int
     ) async throws(PostgresError) -> [Job] {
-        guard let parameters = try await parameters(filter, cursor, limit) else { return [] }
-        let rows = try await general.execute(ListStatements.statement(for: filter).jobs, parameters)
-        var jobs: [Job] = []
-        jobs.reserveCapacity(rows.count)
-        for row in rows { jobs.append(try Job(row)) }
-        return jobs
+        guard let page = try await page(filter, cursor, limit) else { return [] }
+        return try await general.execute(ListStatements.bound(.jobs, filter, page)).decode()
     }
 
     /// The ids of the same jobs.
     func listIDs(
         _ filter: JobFilter, before cursor: UUID?, limit: Int
     ) async throws(PostgresError) -> [UUID] {
-        guard let parameters = try await parameters(filter, cursor, limit) else { return [] }
-        var ids: [UUID] = []
-        for row in try await general.execute(ListStatements.statement(for: filter).ids, parameters) {
-            ids.append(try row.uuid(0))
-        }
-        return ids
+        guard let page = try await page(filter, cursor, limit) else { return [] }
+        return try await general.execute(ListStatements.bound(.ids, filter, page)).decode()
     }
 
     /// nil: no job matches.
-    private func parameters(
+    private func page(
         _ filter: JobFilter, _ cursor: UUID?, _ limit: Int
-    ) async throws(PostgresError) -> Parameters? {
+    ) async throws(PostgresError) -> ListPage? {
         let subqueues = try await matchingSubqueues(filter)
         guard !subqueues.isEmpty else { return nil }
-        var parameters = Parameters()
-        parameters.append(subqueues)
-        parameters.append(Self.upperBound(filter.until, cursor))
-        parameters.append(filter.since.map(UUID.init(lowestAt:)) ?? UUID(high: 0, low: 0))
-        parameters.append(Int32(limit))
-        if let text = filter.tag ?? filter.worker { parameters.append(text: text) }
-        if let ids = filter.ids { parameters.append(ids) }
-        return parameters
+        return ListPage(
+            subqueues: subqueues, before: Self.upperBound(filter.until, cursor),
+            from: filter.since.map(UUID.init(lowestAt:)) ?? UUID(high: 0, low: 0), limit: Int32(limit))
     }
 
+    /// The subqueues that match `filter` by queue and type.
     func matchingSubqueues(_ filter: JobFilter) async throws(PostgresError) -> [Int32] {
         let all = try await subqueues.all(on: hot)
         return all.filter { subqueue in
@@ -88,36 +55,69 @@ extension UUID {
     }
 }
 
-/// One statement for each table that a status means: a list walks an index of that table from its new end, and stops
-/// at the limit. $1 subqueues, $2 and $3 bounds of the id (below $2, from $3), $4 the limit, $5 a tag, a worker or ids.
+/// `$1` to `$4` of every list: the subqueues, the bounds of the id (below `before`, from `from` on), and the limit.
+private struct ListPage: StatementInputGroup {
+    let subqueues: [Int32]
+    let before: UUID
+    let from: UUID
+    let limit: Int32
+
+    var statementInputs: StatementInputs<[Int32], UUID, UUID, Int32> {
+        StatementInputs(subqueues, before, from, limit)
+    }
+}
+
+/// One statement for each table that a status means: a list reads an index of that table from its new end, and stops at
+/// the limit. Some have a fifth parameter: a tag, a worker or ids.
 private enum ListStatements {
-    /// The jobs that a source gives, whole and by their ids alone.
-    struct Pair: Sendable {
-        let jobs: Statement
-        let ids: Statement
+    enum Selection {
+        case jobs, ids
     }
 
-    static func statement(for filter: JobFilter) -> Pair {
-        if filter.ids != nil { return filter.status.flatMap { given[$0] } ?? givenAny }
-        if filter.tag != nil { return filter.status.flatMap { tagged[$0] } ?? taggedAny }
-        if filter.worker != nil { return filter.status.flatMap { leasedBy[$0] } ?? leasedByAny }
-        if let status = filter.status { return withStatus[status] ?? every }
-        return filter.queue == nil && filter.type == nil ? every : inSubqueues
+    static func bound(_ selection: Selection, _ filter: JobFilter, _ page: ListPage) -> BoundStatement {
+        let status = filter.status
+        if let ids = filter.ids { return (status.flatMap { given[$0] } ?? givenAny).bound(selection, page, ids) }
+        if let tag = filter.tag { return (status.flatMap { tagged[$0] } ?? taggedAny).bound(selection, page, tag) }
+        if let worker = filter.worker {
+            return (status.flatMap { leasedBy[$0] } ?? leasedByAny).bound(selection, page, worker)
+        }
+        let pair =
+            if let status { withStatus[status] ?? every } else if filter.queue == nil, filter.type == nil { every } else
+            {
+                inSubqueues
+            }
+        return pair.bound(selection, page, NoInput())
     }
 
-    /// `source` gives the ids; it names $5 if there is one.
-    private static func statement(_ name: String, _ source: SQLFragment, fifth: PostgresType? = nil) -> Pair {
-        let types: [PostgresType] = [.int4Array, .uuid, .uuid, .int4] + (fifth.map { [$0] } ?? [])
-        let ids: SQLFragment = "SELECT id FROM (\(sql: source)) c ORDER BY id DESC LIMIT $4"
-        let jobs: SQLFragment = """
-            SELECT \(sql: JobColumns.list)
-            FROM (\(sql: ids)) d
-            \(sql: JobColumns.tables)
-            ORDER BY d.id DESC
-            """
-        return Pair(
-            jobs: Statement("list_\(name)", jobs, types, isIdempotent: true),
-            ids: Statement("list_ids_\(name)", ids, types, isIdempotent: true))
+    /// The statements that give the jobs of a source: whole, and by their ids alone. `source` selects the ids.
+    private struct Pair<Fifth: StatementInput>: Sendable {
+        private let jobs: Statement<ListPage, Fifth>
+        private let ids: Statement<ListPage, Fifth>
+
+        init(_ name: String, _ source: SQLFragment) {
+            let ids: SQLFragment = "SELECT id FROM (\(sql: source)) c ORDER BY id DESC LIMIT $4"
+            let jobs: SQLFragment = """
+                SELECT \(sql: JobColumns.list.sql)
+                FROM (\(sql: ids)) d
+                \(sql: JobColumns.tables)
+                ORDER BY d.id DESC
+                """
+            self.jobs = Statement("list_\(name)", jobs, isIdempotent: true)
+            self.ids = Statement("list_ids_\(name)", ids, isIdempotent: true)
+        }
+
+        func bound(_ selection: Selection, _ page: ListPage, _ fifth: Fifth) -> BoundStatement {
+            switch selection {
+            case .jobs: jobs(page, fifth)
+            case .ids: ids(page, fifth)
+            }
+        }
+    }
+
+    /// In place of a fifth parameter.
+    private struct NoInput: StatementInput {
+        static var parameterTypes: [PostgresType] { [] }
+        func append(to parameters: inout Parameters) {}
     }
 
     private static let range: SQLFragment = "id < $2 AND id >= $3"
@@ -132,12 +132,12 @@ private enum ListStatements {
         """
     }
 
-    /// As many rows as jobs run: filtered as they are read.
+    /// The table has a row for each running job: rows are filtered as they are read.
     private static func leases(_ condition: SQLFragment) -> SQLFragment {
         "SELECT id FROM lease WHERE \(sql: range) AND subqueue_id = ANY ($1) AND \(sql: condition)"
     }
 
-    /// What tells a status among the rows of the table that holds it.
+    /// The condition of a status among the rows of the table that holds it.
     private static func condition(_ status: JobStatus) -> SQLFragment {
         switch status {
         case .queued, .scheduled: "true"
@@ -158,47 +158,46 @@ private enum ListStatements {
         }
     }
 
-    private static let every = statement(
+    private static let every = Pair<NoInput>(
         "all", "SELECT id FROM job WHERE \(sql: range) AND subqueue_id = ANY ($1) ORDER BY id DESC LIMIT $4")
 
-    private static let inSubqueues = statement(
+    private static let inSubqueues = Pair<NoInput>(
         "subqueues",
         """
-        (\(sql: perSubqueue("ready"))) UNION ALL (\(sql: perSubqueue("scheduled"))) UNION ALL (\(sql: perSubqueue("outcome")))
-        UNION ALL (\(sql: leases("true")))
+        (\(sql: perSubqueue("ready"))) UNION ALL (\(sql: perSubqueue("scheduled")))
+        UNION ALL (\(sql: perSubqueue("outcome"))) UNION ALL (\(sql: leases("true")))
         """)
 
-    private static let withStatus: [JobStatus: Pair] = byStatus(JobStatus.allCases) { status in
-        statement(status.rawValue, source(status))
+    private static let withStatus = byStatus(JobStatus.allCases) { status in
+        Pair<NoInput>(status.rawValue, source(status))
     }
 
     private static let worker: SQLFragment =
         "worker_id IN (SELECT w.id FROM worker w WHERE w.name = $5 OR w.incarnation::text = $5)"
 
-    private static let leasedByAny = statement("leased_by", leases(worker), fifth: .text)
+    private static let leasedByAny = Pair<String>("leased_by", leases(worker))
 
-    private static let leasedBy: [JobStatus: Pair] = byStatus([.running, .ending]) { status in
-        let source = leases("\(sql: worker) AND \(sql: condition(status))")
-        return statement("\(status.rawValue)_by", source, fifth: .text)
+    private static let leasedBy = byStatus([.running, .ending]) { status in
+        Pair<String>("\(status.rawValue)_by", leases("\(sql: worker) AND \(sql: condition(status))"))
     }
 
     /// A tag's jobs by the index on tags.
     private static let taggedJobs: SQLFragment =
         "SELECT id, subqueue_id FROM job WHERE tags @> ARRAY[$5] AND \(sql: range) AND subqueue_id = ANY ($1)"
 
-    private static let taggedAny = statement("tagged", taggedJobs, fifth: .text)
+    private static let taggedAny = Pair<String>("tagged", taggedJobs)
 
-    private static let tagged: [JobStatus: Pair] = byStatus(JobStatus.allCases) { status in
-        statement("tagged_\(status.rawValue)", only(status, of: taggedJobs), fifth: .text)
+    private static let tagged = byStatus(JobStatus.allCases) { status in
+        Pair<String>("tagged_\(status.rawValue)", only(status, of: taggedJobs))
     }
 
     private static let givenJobs: SQLFragment =
         "SELECT id, subqueue_id FROM job WHERE id = ANY ($5) AND \(sql: range) AND subqueue_id = ANY ($1)"
 
-    private static let givenAny = statement("given", givenJobs, fifth: .uuidArray)
+    private static let givenAny = Pair<[UUID]>("given", givenJobs)
 
-    private static let given: [JobStatus: Pair] = byStatus(JobStatus.allCases) { status in
-        statement("given_\(status.rawValue)", only(status, of: givenJobs), fifth: .uuidArray)
+    private static let given = byStatus(JobStatus.allCases) { status in
+        Pair<[UUID]>("given_\(status.rawValue)", only(status, of: givenJobs))
     }
 
     /// Of these jobs, those in one status.
@@ -216,9 +215,9 @@ private enum ListStatements {
             """
     }
 
-    private static func byStatus(
-        _ statuses: [JobStatus], _ make: (JobStatus) -> Pair
-    ) -> [JobStatus: Pair] {
+    private static func byStatus<Fifth>(
+        _ statuses: [JobStatus], _ make: (JobStatus) -> Pair<Fifth>
+    ) -> [JobStatus: Pair<Fifth>] {
         Dictionary(uniqueKeysWithValues: statuses.map { ($0, make($0)) })
     }
 }

@@ -1,38 +1,36 @@
 public import Postgres
-internal import Telemetry
 public import Values
 
-/// One reason for which a job is not running. Without it, and without the others that are named, the next lease takes
-/// the job.
+/// One reason why a job is not running. When none of its reasons holds any more, the next lease takes the job.
 public enum WaitReason: Equatable, Sendable {
-    /// It runs, so it does not wait; a worker's name is forgotten some time after its end.
+    /// It runs, so it does not wait. The name of a worker is deleted some time after its end.
     case running(worker: String?, since: WallInstant, isEnding: Bool)
     case ended(JobStatus, at: WallInstant)
-    /// Its time lies ahead, or has just come.
+    /// Its `run_at` lies ahead, or has just passed.
     case scheduled(runAt: WallInstant, isDue: Bool)
-    /// Somebody has paused what it is in.
+    /// All jobs, its queue or its type are paused.
     case paused(HoldingPause)
-    /// As many jobs of its queue run as may; of those that do, ten at most.
+    /// `max_running` of its queue is reached; with ten at most of the jobs that run.
     case queueFull(queue: String, most: Int32, holders: [UUID])
-    /// As many jobs of its queue have started of late as may.
+    /// The rate limit of its queue is reached.
     case rateReached(queue: String, nextStart: WallInstant)
-    /// As many jobs with its concurrency key run as may.
+    /// `max_running_per_key` is reached for its concurrency key.
     case keyFull(key: String, most: Int32, holders: [UUID])
     case noWorkerForQueue(String)
-    /// Workers take its queue, but none has a handler for its type.
+    /// Workers serve its queue, but none has a handler for its type.
     case noWorkerForType(String, workers: Int64)
-    /// All workers that take it have as many jobs as they run at once.
+    /// All workers that take it run as many jobs as they can.
     case workersBusy(workers: Int64)
-    /// Jobs go before it: more than `JobFacts.aheadMax` are not counted.
+    /// Ready jobs that go before it, counted to `JobFacts.aheadMax`.
     case jobsAhead(Int64)
-    /// Other concurrency keys, or other jobs that fairness group with them, take fairness keys with it.
+    /// Other fairness keys of its group: the workers serve them in turn.
     case fairness(Int64)
-    /// None.
+    /// Nothing holds it back.
     case next
 }
 
 extension JobStore {
-    /// Everything that holds the job back now, and its status; nil: there is no such job.
+    /// Every reason that holds the job back now, and its status; nil: no such job exists.
     public func why(_ id: UUID) async throws(PostgresError) -> (status: JobStatus, reasons: [WaitReason])? {
         guard let facts = try await facts(of: id) else { return nil }
         let waits = facts.finishedAt == nil && facts.startedAt == nil

@@ -40,8 +40,8 @@ public struct RequestParser: Sendable {
     /// Parses all complete lines. Returns true after the empty line that ends the head.
     private mutating func readLines(_ bytes: Span<UInt8>, from start: Int) throws(ProtocolViolation) -> Bool {
         while true {
-            let room = limits.headBytesMax - scanner.position - 2
-            let lengthMax = requestLine == nil ? min(limits.startLineBytesMax, room) : room
+            let remaining = limits.headBytesMax - scanner.position - 2
+            let lengthMax = requestLine == nil ? min(limits.startLineBytesMax, remaining) : remaining
             switch scanner.next(in: bytes, from: start, lengthMax: lengthMax) {
             case .needMore:
                 return false

@@ -92,11 +92,9 @@ public final class ConnectionPool: @unchecked Sendable {
     /// If the connection is lost, the statement is repeated once on another connection, provided that it cannot have
     /// been committed or is idempotent.
     /// - Parameter timeout: time for the response after the statement was sent.
-    public func execute(
-        _ statement: Statement, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
-    ) async throws(PostgresError) -> Rows {
+    public func execute(_ statement: BoundStatement, timeout: Duration? = nil) async throws(PostgresError) -> Rows {
         try await shared(isIdempotent: statement.isIdempotent) { (connection) async throws(PostgresError) in
-            try await connection.execute(statement, parameters, timeout: timeout)
+            try await connection.execute(statement, timeout: timeout)
         }
     }
 
@@ -112,11 +110,11 @@ public final class ConnectionPool: @unchecked Sendable {
 
     /// Executes statements in one transaction and one round trip. Returns the rows of each.
     public func executeGroup(
-        _ members: [(Statement, Parameters)], timeout: Duration? = nil
+        _ statements: [BoundStatement], timeout: Duration? = nil
     ) async throws(PostgresError) -> [Rows] {
-        try await shared(isIdempotent: members.allSatisfy(\.0.isIdempotent)) {
+        try await shared(isIdempotent: statements.allSatisfy(\.isIdempotent)) {
             (connection) async throws(PostgresError) in
-            try await connection.executeGroup(members, timeout: timeout)
+            try await connection.executeGroup(statements, timeout: timeout)
         }
     }
 
@@ -152,8 +150,16 @@ public final class ConnectionPool: @unchecked Sendable {
 
     /// Calls `body` with a connection for its exclusive use. If `body` leaves a transaction open, the connection is
     /// closed. Session settings that `body` changes must be restored by it.
-    public func withConnection<Value>(_ body: (DatabaseConnection) async throws -> Value) async throws -> Value {
-        let lease = try await lease(.exclusive)
+    /// - Throws: what `body` throws, and `PostgresError` as an error of the same type.
+    public func withConnection<Value, Failure: PostgresErrorConvertible>(
+        _ body: (DatabaseConnection) async throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        let lease: Lease
+        do throws(PostgresError) {
+            lease = try await self.lease(.exclusive)
+        } catch {
+            throw Failure(error)
+        }
         defer {
             if lease.connection.isInTransaction || lease.connection.inFlightCount > 0 { lease.connection.close() }
             release(lease, .exclusive)
@@ -162,10 +168,11 @@ public final class ConnectionPool: @unchecked Sendable {
     }
 
     /// Calls `body` between `BEGIN` and `COMMIT` on an exclusive connection; see `DatabaseConnection.transaction`.
-    public func transaction<Value>(
-        _ isolation: DatabaseConnection.Isolation = .readCommitted, _ body: (Transaction) async throws -> Value
-    ) async throws -> Value {
-        try await withConnection { connection in
+    public func transaction<Value, Failure: PostgresErrorConvertible>(
+        _ isolation: DatabaseConnection.Isolation = .readCommitted,
+        _ body: (Transaction) async throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        try await withConnection { (connection) async throws(Failure) in
             try await connection.transaction(isolation, body)
         }
     }

@@ -47,6 +47,11 @@ final class ResultHandle: @unchecked Sendable {
     /// The command tag, such as `COMMIT` or `INSERT 0 3`.
     var commandTag: String { String(cString: PQcmdStatus(pointer)) }
 
+    /// What the statement calls a column; `?column?` where it gives no name (`PQfname`).
+    func columnName(_ column: Int) -> String {
+        PQfname(pointer, Int32(column)).map { String(cString: $0) } ?? "\(column + 1)"
+    }
+
     func columnType(_ column: Int) -> PostgresType {
         PostgresType(rawValue: PQftype(pointer, Int32(column)))
     }

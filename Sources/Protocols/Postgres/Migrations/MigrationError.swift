@@ -1,5 +1,5 @@
 /// Why a schema could not be migrated or compared with its migrations.
-public enum MigrationError: Error, Sendable {
+public enum MigrationError: PostgresErrorConvertible, Sendable {
     /// A file or directory cannot be read.
     case unreadable(String, reason: String)
     /// A file is not a valid migration.
@@ -12,6 +12,8 @@ public enum MigrationError: Error, Sendable {
     case failed(file: String, line: Int, error: PostgresError)
     /// An error outside of the files' statements.
     case database(PostgresError)
+
+    public init(_ error: PostgresError) { self = .database(error) }
 }
 
 extension MigrationError: CustomStringConvertible {

@@ -11,7 +11,7 @@ struct MigrationLedger {
             parameters.append(text: schema)
             let exists = try await connection.execute(
                 sql: "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", parameters)
-            if try !exists.onlyRow().bool(0) {
+            if try !exists.decodeOnly(as: Bool.self) {
                 _ = try await connection.execute(sql: "CREATE SCHEMA IF NOT EXISTS \(SQLIdentifier.quoted(schema))")
             }
             guard try await !tableExists() else { return }
@@ -36,14 +36,7 @@ struct MigrationLedger {
             guard try await tableExists() else { return [] }
             let rows = try await connection.execute(
                 sql: "SELECT version, name, checksum, applied_at FROM schema_migration ORDER BY version")
-            var applied: [MigrationPlan.Applied] = []
-            for row in rows {
-                applied.append(
-                    MigrationPlan.Applied(
-                        version: try row.int4(0), name: try row.text(1), checksum: try row.bytes(2),
-                        appliedAt: try row.timestamptz(3)))
-            }
-            return applied
+            return try rows.decode()
         } catch {
             throw .database(error)
         }
@@ -56,8 +49,8 @@ struct MigrationLedger {
             for file in files {
                 var parameters = Parameters()
                 parameters.append(bytea: Array(file.sql.utf8))
-                let checksum = try await connection.execute(sql: "SELECT sha256($1)", parameters).onlyRow().bytes(0)
-                available.append(MigrationPlan.Available(file: file, checksum: checksum))
+                let rows = try await connection.execute(sql: "SELECT sha256($1)", parameters)
+                available.append(MigrationPlan.Available(file: file, checksum: try rows.decodeOnly()))
             }
         } catch {
             throw .database(error)
@@ -86,7 +79,16 @@ struct MigrationLedger {
         let rows = try await connection.execute(
             sql: "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'schema_migration')",
             parameters)
-        return try rows.onlyRow().bool(0)
+        return try rows.decodeOnly()
+    }
+}
+
+extension MigrationPlan.Applied: RowDecodable {
+    public init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        version = try columns.next()
+        name = try columns.next()
+        checksum = try columns.next()
+        appliedAt = try columns.next()
     }
 }
 

@@ -109,7 +109,7 @@ public struct Migrator: Sendable {
             parameters.append(text: "jobqueue migration of \(settings.schema)")
             do throws(PostgresError) {
                 let sql = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
-                if try await database.execute(sql: sql, parameters).onlyRow().bool(0) { return }
+                if try await database.execute(sql: sql, parameters).decodeOnly(as: Bool.self) { return }
             } catch {
                 throw .database(error)
             }
@@ -155,25 +155,31 @@ public struct Migrator: Sendable {
     private func applyInTransaction(
         _ migration: MigrationPlan.Available, _ ledger: MigrationLedger, since start: MonotonicInstant
     ) async throws(MigrationError) {
-        do {
-            try await ledger.connection.transaction { transaction in
-                _ = try await transaction.execute(sql: "SET LOCAL lock_timeout = \(lockTimeoutMilliseconds)")
+        do throws(MigrationError) {
+            try await ledger.connection.transaction { (transaction) async throws(MigrationError) in
+                try await execute("SET LOCAL lock_timeout = \(lockTimeoutMilliseconds)", in: transaction)
                 try await run(migration.file) { sql throws(PostgresError) in
                     _ = try await transaction.execute(sql: sql, timeout: Migrator.statementTimeout)
                 }
                 guard ledger.connection.isInTransaction else {
-                    throw MigrationError.badFile(
+                    throw .badFile(
                         migration.file.fileName, reason: "ends its transaction; remove COMMIT or ROLLBACK")
                 }
                 let record = ledger.record(migration, milliseconds: Migrator.milliseconds(since: start))
-                _ = try await transaction.execute(sql: record.sql, record.parameters)
+                try await execute(record.sql, record.parameters, in: transaction)
             }
-        } catch let error as MigrationError {
-            throw error
-        } catch let error as PostgresError {
+        } catch .database(let error) {
             throw .failed(file: migration.file.fileName, line: 1, error: error)
+        }
+    }
+
+    private func execute(
+        _ sql: String, _ parameters: Parameters = Parameters(), in transaction: Transaction
+    ) async throws(MigrationError) {
+        do throws(PostgresError) {
+            _ = try await transaction.execute(sql: sql, parameters)
         } catch {
-            preconditionFailure("unexpected type of error: \(error)")
+            throw .database(error)
         }
     }
 

@@ -8,10 +8,10 @@ public enum SchemaVersion {
 
     /// The version of the last applied migration; nil if there is none, or no table `schema_migration`.
     public static func current(
-        _ execute: (Statement) async throws(PostgresError) -> Rows
+        _ execute: (BoundStatement) async throws(PostgresError) -> Rows
     ) async throws(PostgresError) -> Int32? {
         do throws(PostgresError) {
-            return try await execute(statement).onlyRow().optionalInt4(0)
+            return try await execute(statement()).decodeOnly()
         } catch {
             guard error.sqlState == .undefinedTable else { throw error }
             return nil

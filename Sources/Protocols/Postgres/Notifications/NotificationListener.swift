@@ -112,7 +112,7 @@ public final class NotificationListener: @unchecked Sendable {
         while true {
             try await waitForClose(of: connection, atMost: options.pingInterval)
             if let reason = connection.closeReason { throw reason }
-            _ = try await connection.execute(Self.ping, timeout: options.pingTimeout)
+            _ = try await connection.execute(Self.ping(), timeout: options.pingTimeout)
         }
     }
 

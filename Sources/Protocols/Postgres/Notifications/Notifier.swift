@@ -6,8 +6,8 @@
 public struct Notifier: Sendable {
     private let pool: ConnectionPool
 
-    private static let statement = Statement(
-        "notify", "SELECT pg_notify($1, $2)", [.text, .text], isIdempotent: true)
+    private static let statement = Statement<String, String>(
+        "notify", "SELECT pg_notify($1, $2)", isIdempotent: true)
 
     /// - Parameter pool: a pool with the profile `.notifying`; one connection suffices.
     public init(pool: ConnectionPool) {
@@ -19,9 +19,6 @@ public struct Notifier: Sendable {
     ///   - channel: up to 63 bytes.
     ///   - payload: fewer than 8,000 bytes.
     public func notify(_ channel: String, _ payload: String = "") async throws(PostgresError) {
-        var parameters = Parameters()
-        parameters.append(text: channel)
-        parameters.append(text: payload)
-        _ = try await pool.execute(Self.statement, parameters)
+        _ = try await pool.execute(Self.statement(channel, payload))
     }
 }

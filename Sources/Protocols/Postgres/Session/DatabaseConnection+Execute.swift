@@ -2,10 +2,8 @@ extension DatabaseConnection {
     /// Executes a statement in a transaction of its own. Returns after the commit.
     ///
     /// - Parameter timeout: time for the response; by default `statementTimeout` plus `answerGrace`.
-    public func execute(
-        _ statement: Statement, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
-    ) async throws(PostgresError) -> Rows {
-        let request = GroupRequest(body: .one(statement, parameters), isWholeTransaction: true)
+    public func execute(_ statement: BoundStatement, timeout: Duration? = nil) async throws(PostgresError) -> Rows {
+        let request = GroupRequest(body: .one(statement), isWholeTransaction: true)
         return try await send(request, timeout: timeout).onlyRows()
     }
 
@@ -22,9 +20,9 @@ extension DatabaseConnection {
     /// Executes statements in one transaction and one round trip.
     /// - Returns: the rows of each statement, in order.
     public func executeGroup(
-        _ members: [(Statement, Parameters)], timeout: Duration? = nil
+        _ statements: [BoundStatement], timeout: Duration? = nil
     ) async throws(PostgresError) -> [Rows] {
-        let request = GroupRequest(body: .several(members), isWholeTransaction: true)
+        let request = GroupRequest(body: .several(statements), isWholeTransaction: true)
         return try await send(request, timeout: timeout).all
     }
 
@@ -32,17 +30,24 @@ extension DatabaseConnection {
     ///
     /// `BEGIN` is sent with the first statement. A loss of the connection before `COMMIT` was sent is reported with a
     /// known outcome (not committed), after it with an unknown outcome.
-    public func transaction<Value>(
-        _ isolation: Isolation = .readCommitted, _ body: (Transaction) async throws -> Value
-    ) async throws -> Value {
+    /// - Throws: what `body` throws, and `PostgresError` as an error of the same type.
+    public func transaction<Value, Failure: PostgresErrorConvertible>(
+        _ isolation: Isolation = .readCommitted, _ body: (Transaction) async throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
         let transaction = Transaction(on: self, isolation: isolation)
-        do {
-            let value = try await body(transaction)
+        let value: Value
+        do throws(Failure) {
+            value = try await body(transaction)
+        } catch {
+            await transaction.rollBack()
+            throw error
+        }
+        do throws(PostgresError) {
             try await transaction.commit()
             return value
         } catch {
             await transaction.rollBack()
-            throw error
+            throw Failure(error)
         }
     }
 
@@ -52,12 +57,12 @@ extension DatabaseConnection {
         /// Repeatable read, read only: one snapshot for several reads.
         case repeatableReadOnly
 
-        var opening: Statement {
+        var opening: BoundStatement {
             switch self {
-            case .readCommitted: TransactionStatements.begin
-            case .repeatableRead: TransactionStatements.beginRepeatableRead
-            case .serializable: TransactionStatements.beginSerializable
-            case .repeatableReadOnly: TransactionStatements.beginReadOnly
+            case .readCommitted: TransactionStatements.begin()
+            case .repeatableRead: TransactionStatements.beginRepeatableRead()
+            case .serializable: TransactionStatements.beginSerializable()
+            case .repeatableReadOnly: TransactionStatements.beginReadOnly()
             }
         }
     }

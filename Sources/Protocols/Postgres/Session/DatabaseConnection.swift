@@ -104,12 +104,10 @@ public final class DatabaseConnection: @unchecked Sendable {
     private func write(_ group: Pipeline.Group) {
         var isEnqueued = false
         do throws(PostgresError) {
-            if let opening = group.request.opening { try write(opening, Parameters()) }
+            if let opening = group.request.opening { try write(opening) }
             switch group.request.body {
-            case .one(let statement, let parameters):
-                try write(statement, parameters)
-            case .several(let members):
-                for (statement, parameters) in members { try write(statement, parameters) }
+            case .one(let statement): try write(statement)
+            case .several(let statements): for statement in statements { try write(statement) }
             case .query(let sql, let parameters):
                 pipeline.enqueueQuery()
                 try handle.sendQuery(sql, parameters)
@@ -126,11 +124,12 @@ public final class DatabaseConnection: @unchecked Sendable {
         }
     }
 
-    private func write(_ statement: Statement, _ parameters: Parameters) throws(PostgresError) {
-        let (generation, mustPrepare) = pipeline.enqueue(statement)
+    private func write(_ bound: BoundStatement) throws(PostgresError) {
+        let statement = bound.definition
+        let (generation, mustPrepare) = pipeline.place(statement)
         let serverName = statement.serverName(generation: generation)
         if mustPrepare { try handle.sendPrepare(serverName, statement.sql, statement.parameterTypes) }
-        try handle.sendExecute(serverName, parameters)
+        try handle.sendExecute(serverName, bound.parameters)
     }
 
     private func flush() throws(PostgresError) {

@@ -10,8 +10,8 @@ internal import Values
 struct Pipeline {
     /// A command for which libpq returns results, in the order of sending.
     enum Step {
-        case prepare(Statement, generation: Int)
-        case execute(Statement, generation: Int)
+        case prepare(StatementDefinition, generation: Int)
+        case execute(StatementDefinition, generation: Int)
         /// A statement without a name.
         case query
         case sync
@@ -63,7 +63,7 @@ struct Pipeline {
     var isEmpty: Bool { groups.isEmpty }
 
     /// Adds the execution of a statement. Returns the generation of its name, and whether it must be prepared first.
-    mutating func enqueue(_ statement: Statement) -> (generation: Int, mustPrepare: Bool) {
+    mutating func place(_ statement: StatementDefinition) -> (generation: Int, mustPrepare: Bool) {
         if let generation = prepared.usableGeneration(of: statement) {
             steps.append(.execute(statement, generation: generation))
             return (generation, false)

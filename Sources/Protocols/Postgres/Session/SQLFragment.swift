@@ -6,6 +6,16 @@ public struct SQLFragment: ExpressibleByStringInterpolation, Sendable {
     /// The text of the literals, joined.
     public let text: String
 
+    /// For texts that this module makes: names of types and numbers of parameters.
+    init(trusted text: String) {
+        self.text = text
+    }
+
+    /// `a, b, c`.
+    init(joining parts: [SQLFragment]) {
+        self.init(trusted: parts.map(\.text).joined(separator: ", "))
+    }
+
     public init(stringLiteral text: String) {
         self.text = text
     }

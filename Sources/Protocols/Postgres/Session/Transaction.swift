@@ -24,10 +24,8 @@ public final class Transaction: @unchecked Sendable {
     }
 
     /// Executes a statement in the transaction.
-    public func execute(
-        _ statement: Statement, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
-    ) async throws(PostgresError) -> Rows {
-        try await send(.one(statement, parameters), timeout: timeout).onlyRows()
+    public func execute(_ statement: BoundStatement, timeout: Duration? = nil) async throws(PostgresError) -> Rows {
+        try await send(.one(statement), timeout: timeout).onlyRows()
     }
 
     /// Executes a statement composed at run time.
@@ -40,9 +38,9 @@ public final class Transaction: @unchecked Sendable {
     /// Executes statements in one round trip.
     /// - Returns: the rows of each statement, in order.
     public func executeGroup(
-        _ members: [(Statement, Parameters)], timeout: Duration? = nil
+        _ statements: [BoundStatement], timeout: Duration? = nil
     ) async throws(PostgresError) -> [Rows] {
-        try await send(.several(members), timeout: timeout).all.suffix(members.count)
+        try await send(.several(statements), timeout: timeout).all.suffix(statements.count)
     }
 
     private func send(_ body: GroupRequest.Body, timeout: Duration?) async throws(PostgresError) -> GroupAnswer {
@@ -73,7 +71,7 @@ public final class Transaction: @unchecked Sendable {
         }
         state = .ended
         let request = GroupRequest(
-            body: .one(TransactionStatements.commit, Parameters()), isWholeTransaction: false, isCommit: true)
+            body: .one(TransactionStatements.commit()), isWholeTransaction: false, isCommit: true)
         let answer = try await connection.send(request, timeout: nil).onlyRows()
         // The server responds to COMMIT of a failed transaction with the tag ROLLBACK and without an error.
         guard answer.commandTag == "COMMIT" else { throw .misuse("the transaction failed before its COMMIT") }
@@ -83,8 +81,7 @@ public final class Transaction: @unchecked Sendable {
     func rollBack() async {
         guard case .open = state else { return }
         state = .ended
-        let request = GroupRequest(
-            body: .one(TransactionStatements.rollback, Parameters()), isWholeTransaction: false)
+        let request = GroupRequest(body: .one(TransactionStatements.rollback()), isWholeTransaction: false)
         do {
             _ = try await connection.send(request, timeout: nil)
         } catch {

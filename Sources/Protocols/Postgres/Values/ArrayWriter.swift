@@ -53,14 +53,6 @@ public struct ArrayWriter: ~Copyable {
         count += 1
     }
 
-    /// An element of an array of `text` (UTF-8), `json` or `bytea`, from part of a buffer.
-    public mutating func append(bytes value: ArraySlice<UInt8>) {
-        requireBytes()
-        bytes.appendBigEndian(Int32(value.count))
-        bytes.append(contentsOf: value)
-        count += 1
-    }
-
     public mutating func append(bytes value: [UInt8]?) {
         if let value { append(bytes: value) } else { appendNull() }
     }

@@ -2,16 +2,13 @@ public import Values
 
 /// The parameter values for one execution of a statement, in binary format in one buffer.
 ///
-/// The first value appended is `$1`. Each value has a type; an execution whose types differ from those of its
-/// `Statement` is rejected before anything is sent.
+/// The first value appended is `$1`. Each value has a type. A `Statement` creates them from the values that it is
+/// called with; a text composed at run time is executed with values appended one by one:
 ///
 /// ```swift
 /// var parameters = Parameters()
 /// parameters.append(id)                                   // uuid
 /// parameters.append(text: "default")
-/// parameters.appendArray(of: .json) { payloads in
-///     for job in jobs { payloads.append(bytes: job.payload) }
-/// }
 /// ```
 public struct Parameters: Sendable {
     struct Slot: Sendable {
@@ -25,20 +22,12 @@ public struct Parameters: Sendable {
 
     public init() {}
 
-    /// - Parameter byteCount: estimated number of bytes of all values.
-    public init(reservingBytes byteCount: Int) {
-        bytes.reserveCapacity(byteCount)
-        slots.reserveCapacity(8)
+    mutating func reserve(bytes byteCount: Int) {
+        if byteCount > 0 { bytes.reserveCapacity(bytes.count + byteCount) }
     }
 
     /// Number of values appended.
     public var count: Int { slots.count }
-
-    /// Removes all values and keeps the memory.
-    public mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
-        slots.removeAll(keepingCapacity: true)
-    }
 
     public mutating func append(_ value: Bool) { appendValue(value) }
     public mutating func append(_ value: Int16) { appendValue(value) }

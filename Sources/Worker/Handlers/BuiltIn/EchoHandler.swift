@@ -1,11 +1,11 @@
 internal import Jobs
 
-/// `echo`: succeeds at once, and the payload is the result. It never suspends, so it also measures what running a job
-/// costs when the job itself costs nothing.
+/// `echo`: succeeds at once with the payload as its result. It never suspends, so it also measures the overhead of
+/// running a job.
 struct EchoHandler: Handler {
-    func run(_ job: LeasedJob, stop: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
+    func run(_ job: LeasedJob, cancellation: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
         guard job.payload.count <= JobLimits.resultBytesMax else {
-            let sizes = "\(job.payload.count) bytes; at most \(JobLimits.resultBytesMax) can be a result"
+            let sizes = "\(job.payload.count) bytes; the maximum of a result is \(JobLimits.resultBytesMax)"
             return .failed(error: "the payload has \(sizes)")
         }
         return .succeeded(result: job.payload)

@@ -1,22 +1,22 @@
 internal import JSON
 internal import Jobs
 
-/// `fail`: fails as the payload says, to see what retries do. `{"times": 2}` fails the first two attempts and succeeds
-/// then; without `times` every attempt fails. `"error"` is the message, and `"permanent": true` fails for good.
+/// `fail`: fails, for experiments with retries. `{"times": 2}` fails the first two attempts, then succeeds; without
+/// `times` every attempt fails. `"error"` is the message, and `"permanent": true` makes the failure permanent.
 struct FailHandler: Handler {
-    func run(_ job: LeasedJob, stop: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
-        guard let goal = Goal(job.payload) else {
+    func run(_ job: LeasedJob, cancellation: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
+        guard let options = Options(job.payload) else {
             return .failed(
-                error: "the payload of fail must be null or an object with the members "
-                    + "times (an integer, not negative), error (a string) and permanent (true or false)")
+                error: "the payload of fail must be null or an object with the optional members "
+                    + "times (an integer, 0 or more), error (a string) and permanent (true or false)")
         }
-        guard Int(job.attempt) <= goal.times else { return .succeeded(result: nil) }
-        return goal.isPermanent ? .failed(error: goal.error) : .retry(error: goal.error, afterSeconds: nil)
+        guard Int(job.attempt) <= options.times else { return .succeeded(result: nil) }
+        return options.isPermanent ? .failed(error: options.error) : .retry(error: options.error, afterSeconds: nil)
     }
 
-    private struct Goal {
+    private struct Options {
         var times = Int.max
-        var error = "failed as the payload asked for"
+        var error = "failed on request of the payload"
         var isPermanent = false
 
         init?(_ payload: [UInt8]) {

@@ -4,17 +4,23 @@ internal import Values
 
 /// One child process of a handler, from its start until its process group is gone.
 ///
-/// Its outputs are read all the time, also when nothing of them is kept: a program must never wait for its reader. It
-/// is over when the program has ended *and* its outputs have, or soon after, because what the program left in the
-/// background may hold them open for ever: its process group is then killed, and the pipes are closed. A process
-/// that has left the group (`setsid`) is not found any more, but it holds nothing of the attempt either.
+/// The attempt moves from `running` to `over`, directly or through `stopping`. It is over when the program has ended
+/// *and* its outputs have ended. Background processes of the program may hold the outputs open for ever, so 250 ms
+/// after the program's end its process group is killed, and the pipes are closed 250 ms later (`ExecLimits`). A process
+/// that has left the group (`setsid`) is not found, and holds nothing of the attempt. On a failure:
+/// - The program ignores SIGTERM: SIGKILL follows after the grace.
+/// - This worker is suspended or dies: the process guard, a small process of its own, kills the group at the instant of
+///   `limit`, or at once.
+///
+/// All timers use this machine's monotonic clock. The outputs are read at all times, also when nothing of them is kept:
+/// a program must never wait for its reader.
 final class ExecAttempt: Sendable {
     private enum Phase {
-        /// Next: `stopping` when it is asked to stop, `over` when the program ends by itself.
+        /// Next: `stopping` after `stop`; `over` when the program and its outputs have ended.
         case running
-        /// SIGTERM was sent, SIGKILL follows. Next: `over`.
+        /// SIGTERM was sent, and SIGKILL follows after the grace. Next: `over`.
         case stopping
-        /// The group is gone, and its number may belong to others: no signal is sent any more.
+        /// The group is gone, and its number may belong to another: no signal is sent any more. Final.
         case over
     }
 
@@ -23,15 +29,15 @@ final class ExecAttempt: Sendable {
     private let command: ExecCommand
     private let phase = Mutex(Phase.running)
 
-    /// Starts the command with the variables that tell it what it is to do. Throws why it could not be started.
+    /// Starts the command with the variables of a job or workload. Throws if the process cannot be started.
     init(_ command: ExecCommand, _ variables: [String: String], on loop: Loop) throws(SystemError) {
         child = try ChildProcess(command.processSpec(variables), on: loop)
         self.command = command
         self.loop = loop
     }
 
-    /// Asks the whole group to end, and ends it when the grace is over. Asked again, the shorter grace counts. Call it on
-    /// the loop.
+    /// Sends SIGTERM to the process group, and SIGKILL after `grace`. With several calls the earliest SIGKILL applies.
+    /// Call it on the loop.
     func stop(within grace: Duration) {
         let before = phase.withLock { phase in
             defer { if phase == .running { phase = .stopping } }
@@ -39,11 +45,12 @@ final class ExecAttempt: Sendable {
         }
         guard before != .over else { return }
         if before == .running { child.signalGroup(Signals.terminate) }
-        // An attempt that has ended long before its grace does not live on for it.
+        // The timer must not keep an attempt alive that ends before its grace.
         loop.schedule(at: .now() + grace) { [weak self] in self?.kill() }
     }
 
-    /// The whole group is killed at `instant`, whatever becomes of this process, unless that is put off before.
+    /// The process guard kills the group at `instant`, also if this worker is suspended or dead, unless a later call
+    /// moves the instant.
     func limit(to instant: MonotonicInstant) {
         if phase.withLock({ $0 != .over }) { child.killAt(instant) }
     }
@@ -52,43 +59,43 @@ final class ExecAttempt: Sendable {
         if phase.withLock({ $0 != .over }) { child.signalGroup(Signals.kill) }
     }
 
-    /// Hands over the payload, reads all outputs, and returns when the group is gone.
-    /// - Parameter errorLine: told each line of standard error.
+    /// Writes the payload, reads all outputs, and returns when the group is gone.
+    /// - Parameter onErrorLine: called with each line of standard error.
     func run(
         payload: [UInt8], resultBytesMax: Int, errorTailBytesMax: Int = ExecLimits.errorTailBytesMax,
-        errorLine: (@Sendable (String) -> Void)? = nil, progress: @escaping ProgressSink
+        onErrorLine: (@Sendable (String) -> Void)? = nil, progress: @escaping ProgressSink
     ) async -> ExecOutcome {
-        async let fed: Void = feed(payload)
+        async let written: Void = write(payload)
         async let output = drain(child.standardOutput, into: LastLine(bytesMax: resultBytesMax))
         async let errors = drain(
-            child.standardError, into: ReportedOutput(bytesMax: errorTailBytesMax, tell: errorLine))
+            child.standardError, into: ReportedOutput(bytesMax: errorTailBytesMax, onLine: onErrorLine))
         let reporting = ReportingOutput(bytesMax: resultBytesMax, report: progress)
         async let result = drain(child.result, into: reporting)
 
         let exit = await child.waitForExit()
-        // What the program has not read by now nobody will.
+        // The rest of the input has no reader any more.
         child.standardInput.close()
         let end = MonotonicInstant.now() + command.drainAfterExit
         let killing = loop.schedule(at: end) { [self] in kill() }
         let closing = loop.schedule(at: end + ExecLimits.drainAfterKill) { [child] in child.closeDescriptors() }
         var reported = await result
         reported.end()
-        var told = await errors
-        told.end()
+        var errorOutput = await errors
+        errorOutput.endLine()
         let outcome = await ExecOutcome(
-            exit: exit, lastLine: output.line, result: reported.result, errors: told.tail)
+            exit: exit, lastLine: output.line, result: reported.result, errors: errorOutput.tail)
         killing.cancel()
         closing.cancel()
-        // Also when all outputs have ended: what was left in the background may have closed them.
+        // Also when all outputs have ended: a background process may have closed them.
         kill()
         phase.withLock { $0 = .over }
         child.closeDescriptors()
-        await fed
+        await written
         return outcome
     }
 
-    /// A program that does not read its input, or not all of it, has its reasons.
-    private func feed(_ payload: [UInt8]) async {
+    /// Writes the payload to standard input. A program may leave its input unread, so errors are ignored.
+    private func write(_ payload: [UInt8]) async {
         try? await child.standardInput.write(payload, deadline: nil)
         child.standardInput.close()
     }
@@ -102,7 +109,7 @@ final class ExecAttempt: Sendable {
                 count > 0
             else { return capture }
             capture.append(chunk[...])
-            // A full read: more may be there already, and a flood must not keep the loop from its other work.
+            // After a full read more may be available at once: yield, so that a flood does not block the loop.
             if count == ExecLimits.readBytesMax { await Task.yield() }
         }
     }

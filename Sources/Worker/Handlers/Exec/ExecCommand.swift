@@ -1,30 +1,31 @@
 internal import EventLoop
 internal import Jobs
 
-/// What an `exec` handler starts, with all that its file says about it. A job adds its payload and the variables that
-/// tell which job it is, and so does a workload of a pool; nothing of it reaches the program's path, its arguments, or a
-/// shell.
+/// The program of an `exec` handler, with its settings in the handlers file. A job adds its payload and the variables
+/// that identify it; a workload of a pool adds its variables. Neither can change the program's path or its arguments,
+/// and no shell is involved.
 struct ExecCommand: Hashable, Sendable {
-    /// Where programs are looked for, and the child's `PATH`: fixed, so that neither the worker's own environment nor
-    /// a handlers file decides what `python3` is.
+    /// The search path of programs and the child's `PATH`. It is fixed, so that neither the worker's environment nor a
+    /// handlers file can select another `python3`.
     static let searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    /// The program's file, absolute.
+    /// The absolute path of the program.
     var executable: String
-    /// The arguments, the program's name as it was written first.
+    /// The arguments; the first one is the program's name as written in the handlers file.
     var arguments: [String]
-    /// What the handler names; `reservedVariable` holds for none of them.
+    /// The variables of the handler; none of them is reserved (`reservedVariable`).
     var environment: [String: String] = [:]
-    /// Absolute.
+    /// The absolute path of the working directory.
     var workingDirectory: String
-    /// nil: only the job's own deadline counts.
+    /// Deadline of one attempt; nil: only the deadline of the job applies.
     var timeout: Duration?
+    /// Time between SIGTERM and SIGKILL.
     var killGrace = ExecLimits.killGraceStandard
     var drainAfterExit = ExecLimits.drainAfterExit
 
-    /// Why the environment of a handler may not have this variable; nil when it may.
+    /// The reason why the environment of a handler must not contain this variable; nil: it may.
     ///
-    /// `LD_*` makes the loader run other code than the program's, and `PATH` makes the program run others.
+    /// `LD_*` makes the loader run other code than the program's, and `PATH` selects other programs.
     static func reservedVariable(_ name: String) -> String? {
         let bytes = name.utf8
         if bytes.starts(with: "LD_".utf8) { return "the loader's variables (LD_*) cannot be set" }
@@ -35,7 +36,7 @@ struct ExecCommand: Hashable, Sendable {
         return nil
     }
 
-    /// With the variables of what it is started for.
+    /// The process to start, with the variables of a job or workload.
     func processSpec(_ variables: [String: String]) -> ProcessSpec {
         var environment = environment.merging(variables) { $1 }
         environment["PATH"] = ExecCommand.searchPath
@@ -45,7 +46,7 @@ struct ExecCommand: Hashable, Sendable {
 }
 
 extension LeasedJob {
-    /// What tells a program which job it has.
+    /// The environment variables that describe the job to a program.
     var variables: [String: String] {
         var variables = [
             "JOBQUEUE_JOB_ID": "\(id)", "JOBQUEUE_TYPE": type, "JOBQUEUE_QUEUE": queue,

@@ -1,20 +1,21 @@
 internal import EventLoop
 internal import Jobs
 
-/// `exec`: a process for each attempt. The payload is its standard input; `ExecOutcome` says what its end means.
+/// `exec`: one process for each attempt, with the payload as its standard input. `ExecOutcome` converts its end to the
+/// result of the attempt.
 struct ExecHandler: Handler {
     let command: ExecCommand
     let loop: Loop
 
-    func run(_ job: LeasedJob, stop: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
+    func run(_ job: LeasedJob, cancellation: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
         let attempt: ExecAttempt
         do throws(SystemError) {
             attempt = try ExecAttempt(command, job.variables, on: loop)
         } catch {
-            // Out of processes, descriptors or memory, or the program is being replaced: all of it passes.
+            // All causes are temporary: no processes, descriptors or memory left, or the program is being replaced.
             return .retry(error: "cannot start \(command.executable): \(error)", afterSeconds: nil)
         }
-        stop.onRequest { [command] reason in
+        cancellation.onRequest { [command] reason in
             if case .cancelled(let grace) = reason {
                 attempt.stop(within: grace)
             } else {

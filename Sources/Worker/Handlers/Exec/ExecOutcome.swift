@@ -2,20 +2,22 @@ internal import EventLoop
 internal import JSON
 internal import Jobs
 
-/// What a program has left behind, and what that means for the attempt. The rules of `docs/handlers.md`, "Programs".
+/// The exit and the outputs of a program, and the result of the attempt that follows from them. `docs/handlers.md`,
+/// "Programs", has the rules.
 struct ExecOutcome {
     var exit: ProcessExit
-    /// Of standard output.
+    /// The last non-blank line of standard output.
     var lastLine: BoundedOutput
-    /// Of descriptor 3.
+    /// The output to descriptor 3 after the progress reports.
     var result: BoundedOutput
-    /// Of standard error.
+    /// The end of standard error.
     var errors: OutputTail
-    /// The handler's own `timeout_seconds`, when it has passed.
+    /// The handler's `timeout_seconds` if it stopped the program, otherwise nil.
     var timedOutAfter: Duration?
 
-    /// Exit codes with a meaning of their own; the first two are those of sysexits.h.
+    /// Exit codes with a special meaning.
     private enum Code {
+        /// `EX_DATAERR` of sysexits.h.
         static let dataError: Int32 = 65
         static let snooze: Int32 = 79
     }
@@ -29,7 +31,7 @@ struct ExecOutcome {
         }
     }
 
-    /// `exit code 1: Traceback ...`
+    /// The text of a failure, such as `exit code 1: Traceback ...`.
     var error: String {
         var text = errors.text
         text = text.isEmpty ? "\(exit)" : "\(exit): \(text)"
@@ -52,9 +54,10 @@ struct ExecOutcome {
         {
             return .snoozed(seconds: seconds)
         }
-        let most = Int(ExecLimits.snoozeSecondsMax)
+        let secondsMax = Int(ExecLimits.snoozeSecondsMax)
         return .retry(
-            error: "exit code 79 without {\"snooze\": seconds} on descriptor 3, from 0 to \(most)", afterSeconds: nil)
+            error: "exit code 79 without {\"snooze\": n} on descriptor 3, with n from 0 to \(secondsMax)",
+            afterSeconds: nil)
     }
 
     private func isEmpty(_ output: BoundedOutput) -> Bool {

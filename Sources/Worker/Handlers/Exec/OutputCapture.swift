@@ -1,9 +1,9 @@
-/// What is kept of one output of a child process: bounded, however much comes.
+/// The bounded capture of one output of a child process, for output of any length.
 protocol OutputCapture: Sendable {
     mutating func append(_ bytes: ArraySlice<UInt8>)
 }
 
-/// The beginning of an output, whole or not at all: once it is too long, nothing of it is kept.
+/// A whole output of up to `bytesMax` bytes; nothing of a longer one.
 struct BoundedOutput: OutputCapture {
     let bytesMax: Int
     private(set) var bytes: [UInt8] = []
@@ -24,12 +24,12 @@ struct BoundedOutput: OutputCapture {
     }
 }
 
-/// The last line of an output that is not blank.
+/// The last non-blank line of an output.
 struct LastLine: OutputCapture {
     private let bytesMax: Int
-    /// The last whole line that is not blank.
+    /// The last complete non-blank line.
     private var complete: BoundedOutput
-    /// The line that has begun and not ended.
+    /// The incomplete line.
     private var current: BoundedOutput
 
     init(bytesMax: Int) {
@@ -44,13 +44,13 @@ struct LastLine: OutputCapture {
 
     mutating func append(_ bytes: ArraySlice<UInt8>) {
         guard let lastBreak = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return current.append(bytes) }
-        takeLastWholeLine(bytes[..<lastBreak])
+        takeLastCompleteLine(bytes[..<lastBreak])
         current = BoundedOutput(bytesMax: bytesMax)
         current.append(bytes[(lastBreak + 1)...])
     }
 
-    /// Looks from the end for a line that is not blank. The first line of `bytes` continues the current one.
-    private mutating func takeLastWholeLine(_ bytes: ArraySlice<UInt8>) {
+    /// Searches backwards for a non-blank line. The first line of `bytes` continues the current one.
+    private mutating func takeLastCompleteLine(_ bytes: ArraySlice<UInt8>) {
         var rest = bytes
         while let lineBreak = rest.lastIndex(of: UInt8(ascii: "\n")) {
             var line = BoundedOutput(bytesMax: bytesMax)
@@ -73,10 +73,10 @@ struct LastLine: OutputCapture {
 /// The end of an output.
 struct OutputTail: OutputCapture {
     let bytesMax: Int
-    /// At most twice `bytesMax`, so that bytes are moved once for each time that many have come.
+    /// Up to twice `bytesMax` bytes, so that bytes are moved only once per `bytesMax` appended bytes.
     private var kept: [UInt8] = []
-    /// How many bytes came before those that are kept.
-    private var before = 0
+    /// The number of dropped bytes.
+    private var dropped = 0
 
     init(bytesMax: Int) {
         self.bytesMax = bytesMax
@@ -85,53 +85,53 @@ struct OutputTail: OutputCapture {
     mutating func append(_ bytes: ArraySlice<UInt8>) {
         kept.append(contentsOf: bytes)
         guard kept.count > 2 * bytesMax else { return }
-        before += kept.count - bytesMax
+        dropped += kept.count - bytesMax
         kept.removeFirst(kept.count - bytesMax)
     }
 
-    /// The end as text, without white space at its end, after a note of what is missing. Bytes that are not UTF-8, and
-    /// NUL, which PostgreSQL cannot store in a text, become U+FFFD.
+    /// The end of the output as text, without trailing white space; if something is missing, a note precedes it. Bytes
+    /// that are not UTF-8, and NUL, which PostgreSQL cannot store in a text, become U+FFFD.
     var text: String {
         var end = kept.suffix(bytesMax)
-        let missing = before + kept.count - end.count
+        let missing = dropped + kept.count - end.count
         while let last = end.last, last <= 0x20 { end.removeLast() }
         if missing > 0 {
-            // What follows the cut is the rest of a character, or of a line.
+            // The cut may be inside a character.
             let whole = end.firstIndex { $0 & 0xC0 != 0x80 } ?? end.endIndex
             end = end[whole...]
         }
         let text = String(decoding: end, as: UTF8.self).replacingNUL
-        return missing > 0 ? "[\(missing) bytes before this are left out] \(text)" : text
+        return missing > 0 ? "[\(missing) bytes omitted] \(text)" : text
     }
 }
 
-/// The end of an output, whose lines are told as they come: without blank ones, and long ones in pieces.
+/// The end of an output. Each line is also passed to a function at once: blank lines are left out, and long lines are
+/// split.
 struct ReportedOutput: OutputCapture {
     private static let lineBytesMax = 4_096
 
     private(set) var tail: OutputTail
-    /// nil: nobody listens.
-    private let tell: (@Sendable (String) -> Void)?
-    /// The line that has begun.
+    private let onLine: (@Sendable (String) -> Void)?
+    /// The incomplete line.
     private var line: [UInt8] = []
 
-    init(bytesMax: Int, tell: (@Sendable (String) -> Void)?) {
+    init(bytesMax: Int, onLine: (@Sendable (String) -> Void)?) {
         tail = OutputTail(bytesMax: bytesMax)
-        self.tell = tell
+        self.onLine = onLine
     }
 
     mutating func append(_ bytes: ArraySlice<UInt8>) {
         tail.append(bytes)
-        guard tell != nil else { return }
+        guard onLine != nil else { return }
         for byte in bytes {
-            if byte == UInt8(ascii: "\n") || line.count == Self.lineBytesMax { end() }
+            if byte == UInt8(ascii: "\n") || line.count == Self.lineBytesMax { endLine() }
             if byte != UInt8(ascii: "\n") { line.append(byte) }
         }
     }
 
-    /// The line that has begun, or the output, has ended.
-    mutating func end() {
-        if line.contains(where: { $0 > 0x20 }) { tell?(String(decoding: line, as: UTF8.self)) }
+    /// The end of a line or of the output.
+    mutating func endLine() {
+        if line.contains(where: { $0 > 0x20 }) { onLine?(String(decoding: line, as: UTF8.self)) }
         line.removeAll(keepingCapacity: true)
     }
 }

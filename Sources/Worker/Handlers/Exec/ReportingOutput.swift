@@ -1,18 +1,17 @@
 internal import JSON
 internal import Jobs
 
-/// What a program writes to descriptor 3: lines that say how far it is, and after them its result.
+/// The output of a program to descriptor 3: progress reports, one per line, then the result.
 ///
-/// A line is a report if nothing but reports stands before it, and it is an object of `progress`, a number, and perhaps
-/// `message`, a text. With the first that is none the result begins, in which nothing is looked for any more: it may be
-/// any text of any number of lines.
+/// A report is a JSON object with the number `progress` and optionally the text `message`. The first line that is not a
+/// report begins the result, which is not searched for reports: it may be any text with any number of lines.
 struct ReportingOutput: OutputCapture {
-    /// A longer line is no report.
+    /// Maximum length of a report; a longer line begins the result.
     private static let reportBytesMax = 8_192
 
     private(set) var result: BoundedOutput
     private let report: ProgressSink
-    /// The line that has begun, while it may become a report.
+    /// The incomplete line, while it can become a report.
     private var line: [UInt8] = []
     private var hasResult = false
 
@@ -26,20 +25,19 @@ struct ReportingOutput: OutputCapture {
         while !hasResult, let lineBreak = rest.firstIndex(of: UInt8(ascii: "\n")) {
             line.append(contentsOf: rest[..<lineBreak])
             rest = rest[(lineBreak + 1)...]
-            take()
+            endLine()
         }
         guard !hasResult else { return result.append(rest) }
         line.append(contentsOf: rest)
         if line.count > Self.reportBytesMax { beginResult() }
     }
 
-    /// The output has ended: a line that has not is no report.
+    /// The end of the output. An incomplete line is not a report.
     mutating func end() {
         if !hasResult { beginResult() }
     }
 
-    /// A line is whole.
-    private mutating func take() {
+    private mutating func endLine() {
         if let progress = ProgressReport(line: line) {
             report(progress)
             line.removeAll(keepingCapacity: true)
@@ -57,7 +55,7 @@ struct ReportingOutput: OutputCapture {
 }
 
 extension ProgressReport {
-    /// nil if the line is no report.
+    /// nil: the line is not a report.
     fileprivate init?(line: [UInt8]) {
         guard let value = try? JSONValue(parsing: line), let members = value.object,
             members.allSatisfy({ $0.name == "progress" || $0.name == "message" }),

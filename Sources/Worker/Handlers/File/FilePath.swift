@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Paths as a handlers file writes them.
+/// Paths in a handlers file.
 enum FilePath {
     static var currentDirectory: String {
         guard let path = getcwd(nil, 0) else { return "/" }
@@ -8,7 +8,7 @@ enum FilePath {
         return String(cString: path)
     }
 
-    /// `path` itself if it is absolute, else below `directory`.
+    /// `path` itself if it is absolute, otherwise `path` below `directory`.
     static func absolute(_ path: String, from directory: String) -> String {
         if path.utf8.first == UInt8(ascii: "/") { return path }
         let relative = path.utf8.starts(with: "./".utf8) ? String(path.dropFirst(2)) : path
@@ -21,7 +21,7 @@ enum FilePath {
         case other
     }
 
-    /// What is at the path, links followed; nil when nothing is, or when it cannot be told.
+    /// The kind of the file at the path, with links followed; nil: there is none, or it cannot be read.
     static func kind(of path: String) -> Kind? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }

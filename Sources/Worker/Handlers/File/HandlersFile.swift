@@ -1,12 +1,12 @@
 internal import Configuration
 
-/// The file that `WORKER_HANDLERS_FILE` names: which types of jobs this worker runs, and how.
+/// The file of `WORKER_HANDLERS_FILE`: the handlers of this worker by job type.
 enum HandlersFile {
     static let bytesMax = 1_048_576
 
-    /// Reads the file and makes its table. Relative paths in it begin at its own directory.
+    /// Reads the file and returns its table. Paths in it are relative to its own directory.
     ///
-    /// Throws everything that is wrong with it at once; whoever reloads then keeps the table that he has.
+    /// Throws all errors of the file at once. After a failed reload the worker keeps its current table.
     static func load(path: String, for worker: HandlerDependencies) throws(HandlersFileError) -> HandlerTable {
         let bytes: [UInt8]
         do throws(SmallFileError) {
@@ -30,12 +30,12 @@ enum HandlersFile {
     }
 }
 
-/// Everything that is wrong with a handlers file.
+/// All errors of a handlers file.
 struct HandlersFileError: Error, CustomStringConvertible {
     let path: String
     let problems: [HandlersFileProblem]
 
-    /// One line for each problem, `handlers.json:3:17: program send.py was not found`, as compilers write it.
+    /// One line for each problem, in the format of compilers: `handlers.json:3:17: program send.py was not found`.
     var description: String {
         problems.map { problem in
             guard let place = problem.place else { return "\(path): \(problem.message)" }
@@ -44,7 +44,7 @@ struct HandlersFileError: Error, CustomStringConvertible {
     }
 }
 
-/// One thing that is wrong with a handlers file.
+/// One error of a handlers file.
 struct HandlersFileProblem: Hashable, Comparable, Sendable {
     /// Line and column, from 1; columns count Unicode scalars.
     struct Place: Hashable, Sendable {
@@ -52,11 +52,11 @@ struct HandlersFileProblem: Hashable, Comparable, Sendable {
         var column: Int
     }
 
-    /// nil when the file as a whole is meant.
+    /// nil: the whole file.
     var place: Place?
     var message: String
 
-    /// In the order of the file.
+    /// The order of the places in the file.
     static func < (left: HandlersFileProblem, right: HandlersFileProblem) -> Bool {
         (left.place?.line ?? 0, left.place?.column ?? 0) < (right.place?.line ?? 0, right.place?.column ?? 0)
     }

@@ -2,13 +2,13 @@ internal import HTTP
 internal import JSON
 internal import Jobs
 
-/// Reads a handlers file, and notes everything that is wrong with it, each with its place.
+/// Reads a handlers file, and collects all its errors with their places.
 struct HandlersFileParser {
     private(set) var problems: [HandlersFileProblem] = []
     let directory: String
     let worker: HandlerDependencies
     var reader: JSONReader
-    /// Made when the file has a webhook.
+    /// The client of all webhooks of the file; nil before the first one.
     var webhookClient: Client?
 
     init(_ bytes: [UInt8], directory: String, worker: HandlerDependencies) {
@@ -17,7 +17,7 @@ struct HandlersFileParser {
         self.worker = worker
     }
 
-    /// The handlers of the file; to be used only if there are no `problems`.
+    /// The handlers of the file. Valid only if `problems` is empty.
     mutating func parse() -> [HandlerTable.Name: any Handler] {
         var handlers: [HandlerTable.Name: any Handler] = [:]
         do throws(JSONError) {
@@ -43,17 +43,17 @@ struct HandlersFileParser {
     }
 
     private mutating func readHandlers(into handlers: inout [HandlerTable.Name: any Handler]) throws(JSONError) {
-        guard try note({ reader throws(JSONError) in try reader.beginObject() }) != nil else { return }
+        guard try collectingTypeError({ reader throws(JSONError) in try reader.beginObject() }) != nil else { return }
         var seen = JSONNameSet()
         while let key = try reader.nextMember() {
             let name = handlerName(key)
-            if !seen.insert(key) { add("\"\(key)\" has a handler already", at: key.offset) }
+            if !seen.insert(key) { add("\"\(key)\" is a duplicate: the name already has a handler", at: key.offset) }
             let handler = try readHandler()
             if let name, let handler { handlers[name] = handler }
         }
     }
 
-    /// The name of a type, or of all types with a common beginning.
+    /// A type, or a prefix of types followed by `*`.
     private mutating func handlerName(_ key: JSONKey) -> HandlerTable.Name? {
         let text = key.text
         if TextRule.name.accepts(text) { return .type(text) }
@@ -62,17 +62,19 @@ struct HandlersFileParser {
             return .prefix(String(text.dropLast()))
         }
         add(
-            "\"\(text)\" is no name of a type: 1 to \(JobLimits.nameBytesMax) characters of A-Z a-z 0-9 . _ : / -, "
-                + "and a * only at the end",
+            "\"\(text)\" is not a job type: must be 1 to \(JobLimits.nameBytesMax) characters of A-Z a-z 0-9 . _ : / -, "
+                + "with * only at the end",
             at: key.offset)
         return nil
     }
 
-    /// The kind of a handler decides which members it may have, and may come after them: so it is looked for first.
+    /// The kind of a handler determines its other members, and may come after them. So a first pass finds the kind.
     private mutating func readHandler() throws(JSONError) -> (any Handler)? {
         let start = try nextOffset()
         var ahead = reader
-        guard try note({ reader throws(JSONError) in try reader.beginObject() }) != nil else { return nil }
+        guard try collectingTypeError({ reader throws(JSONError) in try reader.beginObject() }) != nil else {
+            return nil
+        }
         reader = ahead
         try ahead.beginObject()
         var kinds: [String] = []
@@ -84,7 +86,7 @@ struct HandlersFileParser {
         case ["exec"]: return try readExecHandler()
         case ["http"]: return try readWebhookHandler()
         default:
-            add("a handler has either \"exec\" or \"http\"", at: start)
+            add("a handler must have either \"exec\" or \"http\"", at: start)
             try reader.skipValue()
             return nil
         }
@@ -101,14 +103,14 @@ struct HandlersFileParser {
         problems.append(HandlersFileProblem(place: place, message: message))
     }
 
-    /// Where the next value begins.
+    /// The offset of the next value.
     func nextOffset() throws(JSONError) -> Int {
         var ahead = reader
         return try ahead.skipValue().lowerBound
     }
 
-    /// The result of `read`, or nil after noting that the value is of another kind.
-    mutating func note<Value>(
+    /// The result of `read`; nil after a type error, which is added to the problems.
+    mutating func collectingTypeError<Value>(
         _ read: (inout JSONReader) throws(JSONError) -> Value
     ) throws(JSONError) -> Value? {
         do throws(JSONError) {
@@ -119,38 +121,42 @@ struct HandlersFileParser {
         }
     }
 
-    /// Reads an object member by member. Members that are unknown or repeated are noted.
+    /// Reads an object member by member. Unknown and duplicate members are errors.
     mutating func readObject(
         known: [String], _ member: (inout HandlersFileParser, JSONKey) throws(JSONError) -> Void
     ) throws(JSONError) {
-        guard try note({ reader throws(JSONError) in try reader.beginObject() }) != nil else { return }
+        guard try collectingTypeError({ reader throws(JSONError) in try reader.beginObject() }) != nil else { return }
         var seen = JSONNameSet()
         while let key = try reader.nextMember() {
             if !seen.insert(key) {
-                add("\"\(key)\" is written twice", at: key.offset)
+                add("\"\(key)\" is a duplicate member", at: key.offset)
             } else if !known.contains(where: { key == $0 }) {
-                add("\"\(key)\" is not known here; known are \(known.joined(separator: ", "))", at: key.offset)
+                add("\"\(key)\" is not a known member; known are \(known.joined(separator: ", "))", at: key.offset)
             } else {
                 try member(&self, key)
             }
         }
     }
 
-    /// A string without NUL, which neither a path nor an argument can hold.
+    /// A string without NUL characters, which neither a path nor an argument can contain.
     mutating func readText() throws(JSONError) -> String? {
         let start = try nextOffset()
-        guard let text = try note({ reader throws(JSONError) in try reader.readString() }) else { return nil }
+        guard let text = try collectingTypeError({ reader throws(JSONError) in try reader.readString() }) else {
+            return nil
+        }
         guard !text.utf8.contains(0) else {
-            add("holds a NUL character", at: start)
+            add("must not contain a NUL character", at: start)
             return nil
         }
         return text
     }
 
-    /// A number of seconds.
+    /// A number of seconds within `range`.
     mutating func readSeconds(_ range: ClosedRange<Double>) throws(JSONError) -> Duration? {
         let start = try nextOffset()
-        guard let seconds = try note({ reader throws(JSONError) in try reader.readDouble() }) else { return nil }
+        guard let seconds = try collectingTypeError({ reader throws(JSONError) in try reader.readDouble() }) else {
+            return nil
+        }
         guard range.contains(seconds) else {
             add("must be a number of seconds from \(range.lowerBound) to \(range.upperBound)", at: start)
             return nil

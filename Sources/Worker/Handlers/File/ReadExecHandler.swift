@@ -27,14 +27,14 @@ extension HandlersFileParser {
 
     private mutating func readProgram(into command: inout ExecCommand) throws(JSONError) {
         let start = try nextOffset()
-        guard try note({ reader throws(JSONError) in try reader.beginArray() }) != nil else { return }
+        guard try collectingTypeError({ reader throws(JSONError) in try reader.beginArray() }) != nil else { return }
         var places: [Int] = []
         while try reader.nextElement() {
             places.append(try nextOffset())
             command.arguments.append(try readText() ?? "")
         }
         guard let program = command.arguments.first, let place = places.first else {
-            return add("must name a program and its arguments, as in [\"python3\", \"send.py\"]", at: start)
+            return add("must be a program and its arguments, such as [\"python3\", \"send.py\"]", at: start)
         }
         do throws(ProgramError) {
             command.executable = try findProgram(program)
@@ -47,10 +47,10 @@ extension HandlersFileParser {
         let reason: String
     }
 
-    /// The absolute path of a program: a name without a slash is looked for in the fixed search path, a relative path
-    /// begins at the directory of the file.
+    /// The absolute path of a program: a name without a slash is searched in the fixed search path; other paths are
+    /// relative to the directory of the handlers file.
     private func findProgram(_ name: String) throws(ProgramError) -> String {
-        guard !name.isEmpty else { throw ProgramError(reason: "the program has no name") }
+        guard !name.isEmpty else { throw ProgramError(reason: "the name of the program is empty") }
         guard name.utf8.contains(UInt8(ascii: "/")) else {
             if let path = ProcessSpec.findExecutable(name, searchPath: ExecCommand.searchPath) { return path }
             throw ProgramError(reason: "program \"\(name)\" was not found in \(ExecCommand.searchPath)")
@@ -59,24 +59,28 @@ extension HandlersFileParser {
         switch FilePath.kind(of: path) {
         case nil: throw ProgramError(reason: "program \(path) was not found")
         case .file: break
-        case .directory, .other: throw ProgramError(reason: "program \(path) is no file")
+        case .directory, .other: throw ProgramError(reason: "program \(path) is not a regular file")
         }
         guard FilePath.isExecutable(path) else {
-            throw ProgramError(reason: "program \(path) is not executable by the user that runs the worker")
+            throw ProgramError(reason: "program \(path) is not executable by the user of the worker")
         }
         return path
     }
 
     private mutating func readEnvironment() throws(JSONError) -> [String: String] {
         var environment: [String: String] = [:]
-        guard try note({ reader throws(JSONError) in try reader.beginObject() }) != nil else { return [:] }
+        guard try collectingTypeError({ reader throws(JSONError) in try reader.beginObject() }) != nil else {
+            return [:]
+        }
         var seen = JSONNameSet()
         while let key = try reader.nextMember() {
             let name = key.text
             if !seen.insert(key) {
-                add("\"\(name)\" is written twice", at: key.offset)
+                add("\"\(name)\" is a duplicate member", at: key.offset)
             } else if !isVariableName(name) {
-                add("\"\(name)\" is no name of a variable: letters, digits and _, no digit first", at: key.offset)
+                add(
+                    "\"\(name)\" is not a variable name: must be letters, digits and _, without a digit first",
+                    at: key.offset)
             } else if let reason = ExecCommand.reservedVariable(name) {
                 add("\"\(name)\": \(reason)", at: key.offset)
             }
@@ -104,7 +108,7 @@ extension HandlersFileParser {
         guard let text = try readText() else { return nil }
         let path = FilePath.absolute(text, from: directory)
         guard FilePath.kind(of: path) == .directory else {
-            add("\(path) is no directory", at: start)
+            add("\(path) is not a directory", at: start)
             return nil
         }
         return path

@@ -5,7 +5,7 @@ internal import JSON
 internal import TLS
 
 extension HandlersFileParser {
-    /// `{"http": "https://...", "timeout_seconds": 30, "secret_file": "..."}`, or `"secret_env"` in its place.
+    /// `{"http": "https://...", "timeout_seconds": 30, "secret_file": "..."}`, or `"secret_env"` for `"secret_file"`.
     mutating func readWebhookHandler() throws(JSONError) -> (any Handler)? {
         let before = problems.count
         let start = try nextOffset()
@@ -25,7 +25,7 @@ extension HandlersFileParser {
                 try secrets.append(parser.readSecretVariable() ?? [])
             }
         }
-        if secrets.count > 1 { add("a handler has either \"secret_file\" or \"secret_env\"", at: start) }
+        if secrets.count > 1 { add("a handler must not have both \"secret_file\" and \"secret_env\"", at: start) }
         guard problems.count == before, let uri, let client = client(at: start) else { return nil }
         return WebhookHandler(
             uri: uri, secret: secrets.first, timeout: timeout,
@@ -33,7 +33,7 @@ extension HandlersFileParser {
             loop: worker.loop)
     }
 
-    /// The client of all webhooks of the file, made for the first one: reading the trusted certificates takes time.
+    /// The client of all webhooks of the file. It is created once, because reading the trusted certificates takes time.
     private mutating func client(at start: Int) -> Client? {
         if let client = webhookClient { return client }
         do throws(TLSFileError) {
@@ -49,10 +49,10 @@ extension HandlersFileParser {
         let start = try nextOffset()
         guard let text = try readText() else { return nil }
         guard let uri = AbsoluteURI(text) else {
-            add("must be an http or https URL, without user name, password and fragment", at: start)
+            add("must be an http or https URL without user name, password and fragment", at: start)
             return nil
         }
-        if let problem = worker.webhookAllow.refusal(of: uri) { add(problem, at: start) }
+        if let problem = worker.webhookAllow.reasonToDeny(uri) { add(problem, at: start) }
         return uri
     }
 
@@ -72,7 +72,7 @@ extension HandlersFileParser {
         let start = try nextOffset()
         guard let name = try readText() else { return nil }
         guard let value = worker.environment[name], !value.isEmpty else {
-            add("the worker has no environment variable \"\(name)\"", at: start)
+            add("the environment of the worker has no variable \"\(name)\", or it is empty", at: start)
             return nil
         }
         return secret(value, from: name, at: start)
@@ -81,7 +81,9 @@ extension HandlersFileParser {
     private mutating func secret(_ text: String, from source: String, at start: Int) -> [UInt8]? {
         let bytes = Array(text.utf8)
         guard bytes.count >= WebhookLimits.secretCharactersMin else {
-            add("\(source) holds a secret of less than \(WebhookLimits.secretCharactersMin) characters", at: start)
+            add(
+                "the secret in \(source) is too short: must be at least \(WebhookLimits.secretCharactersMin) characters",
+                at: start)
             return nil
         }
         return bytes
@@ -89,13 +91,13 @@ extension HandlersFileParser {
 }
 
 extension WebhookAllowList {
-    /// Why no attempt could ever call this URL; nil when one may be able to, by the addresses that the host has then.
-    fileprivate func refusal(of uri: AbsoluteURI) -> String? {
+    /// The reason why no attempt can ever call this URL; nil: it depends on the addresses of the host.
+    fileprivate func reasonToDeny(_ uri: AbsoluteURI) -> String? {
         if let address = AddressBlock.literal(uri.host, port: uri.port) {
-            return refusal(of: address, host: uri.host, isSecure: uri.isSecure)
+            return reasonToDeny(address, host: uri.host, isSecure: uri.isSecure)
         }
-        guard uri.isSecure || names(uri.host) || hasBlocks else {
-            return "without TLS only hosts and addresses of WEBHOOK_ALLOW may be called"
+        guard uri.isSecure || containsHost(uri.host) || hasBlocks else {
+            return "plain http is allowed only to hosts and addresses in WEBHOOK_ALLOW"
         }
         return nil
     }

@@ -1,8 +1,8 @@
 internal import EventLoop
 internal import Glibc
 
-/// A block of IP addresses, such as `10.0.0.0/8` or `fd00::/8`. IPv4 stands in it as IPv4-mapped IPv6
-/// (RFC 4291 section 2.5.5.2), so that both spellings of one address are one address here.
+/// A block of IP addresses, such as `10.0.0.0/8` or `fd00::/8`. IPv4 addresses are stored as IPv4-mapped IPv6
+/// (RFC 4291 section 2.5.5.2), so that both notations of an address are equal.
 struct AddressBlock: Hashable, Sendable {
     private let high: UInt64
     private let low: UInt64
@@ -18,9 +18,9 @@ struct AddressBlock: Hashable, Sendable {
         self.prefixLength = prefixLength
     }
 
-    /// Reads an address, which is a block of one, or `address/length`. nil for anything else, also for the spellings
-    /// of IPv4 in fewer parts, octal or hexadecimal, and for bits beyond the length: a mistyped block must not allow
-    /// more than was meant.
+    /// Parses an address, which is a block of one, or `address/length`. nil for anything else, including IPv4 in fewer
+    /// than four parts, octal or hexadecimal notation, and bits beyond the length: a mistyped block must not allow more
+    /// than intended.
     init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let (address, bits) = AddressBlock.parse(String(parts[0])) else { return nil }
@@ -35,14 +35,14 @@ struct AddressBlock: Hashable, Sendable {
         guard high == address.high, low == address.low else { return nil }
     }
 
-    /// Whether an address lies in the block. A Unix socket lies in none.
+    /// Whether the block contains an address; false for a Unix socket.
     func contains(_ address: SocketAddress) -> Bool {
         guard let other = AddressBlock.number(of: address) else { return false }
         let mask = AddressBlock.mask(prefixLength)
         return other.high & mask.high == high && other.low & mask.low == low
     }
 
-    /// The address that `host` writes out; nil for a name.
+    /// The address of a literal; nil for a name.
     static func literal(_ host: String, port: UInt16) -> SocketAddress? {
         guard let (number, bits) = parse(host) else { return nil }
         if bits == 32 { return .ipv4(UInt32(truncatingIfNeeded: number.low), port: port) }
@@ -58,11 +58,11 @@ struct AddressBlock: Hashable, Sendable {
     }
 
     private static func mask(_ length: Int) -> (high: UInt64, low: UInt64) {
-        // Shifting by the whole width gives 0.
+        // A shift by the whole width gives 0.
         (~0 << UInt64(max(0, 64 - length)), ~0 << UInt64(max(0, 128 - max(64, length))))
     }
 
-    /// The address as a number, and how many bits its notation has.
+    /// The address as a number, and the number of bits of its notation: 32 or 128.
     private static func parse(_ text: String) -> ((high: UInt64, low: UInt64), bits: Int)? {
         var four = in_addr()
         if inet_pton(AF_INET, text, &four) == 1 {
@@ -78,15 +78,15 @@ struct AddressBlock: Hashable, Sendable {
 }
 
 extension AddressBlock {
-    /// Whether an address is one of the public internet, which anybody may send to. All others are refused unless the
-    /// operator allows them: who may create a job must not reach through the worker what only the worker can reach.
+    /// Whether an address belongs to the public internet. All others are denied unless the operator allows them: the
+    /// creator of a job must not reach, through the worker, hosts that only the worker can reach (SSRF).
     static func isPublic(_ address: SocketAddress) -> Bool {
         if ipv4.contains(address) { return !specialIPv4.contains { $0.contains(address) } }
         return globalUnicast.contains(address) && !specialIPv6.contains { $0.contains(address) }
     }
 
     private static func known(_ text: String) -> AddressBlock {
-        guard let block = AddressBlock(text) else { preconditionFailure("\(text) is no block of addresses") }
+        guard let block = AddressBlock(text) else { preconditionFailure("\(text) is not an address block") }
         return block
     }
 
@@ -99,8 +99,8 @@ extension AddressBlock {
         "224.0.0.0/4", "240.0.0.0/4",
     ].map(known)
 
-    /// All that IANA has given out (RFC 4291 section 2.4). Outside lie loopback, link-local, unique local, multicast,
-    /// IPv4-compatible and NAT64 (64:ff9b::/96, 64:ff9b:1::/48), behind which any IPv4 address may stand.
+    /// Global unicast (RFC 4291 section 2.4). It excludes loopback, link-local, unique local, multicast,
+    /// IPv4-compatible and NAT64 (64:ff9b::/96, 64:ff9b:1::/48); the last two can encode any IPv4 address.
     private static let globalUnicast = known("2000::/3")
     // Protocol assignments with Teredo, documentation, 6to4, documentation again.
     private static let specialIPv6 = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"].map(known)

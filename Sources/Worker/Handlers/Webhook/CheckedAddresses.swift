@@ -3,15 +3,15 @@ internal import HTTP
 internal import Synchronization
 internal import Values
 
-/// The addresses of a webhook's host, all of them checked. A connection is made to an address that came from here,
-/// and to no other: between a check and a second lookup the name could have moved.
+/// The checked addresses of a webhook's host. Connections are made only to addresses from here: with a second lookup
+/// after the check, the name could have other addresses (DNS rebinding).
 final class CheckedAddresses: Sendable {
-    /// Why there is no address to connect to.
-    struct Refusal: Error, CustomStringConvertible {
+    /// The host has no address, its name cannot be resolved, or one of its addresses is not allowed.
+    struct LookupError: Error, CustomStringConvertible {
         let description: String
     }
 
-    private typealias Lookup = Task<Result<[SocketAddress], Refusal>, Never>
+    private typealias Lookup = Task<Result<[SocketAddress], LookupError>, Never>
 
     private let uri: AbsoluteURI
     private let allow: WebhookAllowList
@@ -24,8 +24,8 @@ final class CheckedAddresses: Sendable {
         self.loop = loop
     }
 
-    /// In the order in which they are to be tried; at least one. Attempts that run at the same time share one lookup.
-    func addresses() async throws(Refusal) -> [SocketAddress] {
+    /// At least one address, in the order in which to try them. Concurrent attempts share one lookup.
+    func addresses() async throws(LookupError) -> [SocketAddress] {
         let now = MonotonicInstant.now()
         let lookup = latest.withLock { latest in
             if let latest, now < latest.expires { return latest.lookup }
@@ -34,32 +34,34 @@ final class CheckedAddresses: Sendable {
             return lookup
         }
         let result = await lookup.value
-        if case .failure = result { forget(lookup) }
+        if case .failure = result { discard(lookup) }
         return try result.get()
     }
 
-    /// The next attempt looks again.
-    private func forget(_ lookup: Lookup) {
+    /// Removes a failed lookup, so that the next attempt starts another.
+    private func discard(_ lookup: Lookup) {
         latest.withLock { latest in
             if latest?.lookup == lookup { latest = nil }
         }
     }
 
-    /// One refused address refuses the host: a name with public and inner addresses is a trap or a mistake.
+    /// One address that is not allowed denies the host: a name with public and private addresses is an attack or a
+    /// mistake.
     private static func lookUp(
         _ uri: AbsoluteURI, _ allow: WebhookAllowList
-    ) async -> Result<[SocketAddress], Refusal> {
+    ) async -> Result<[SocketAddress], LookupError> {
         let addresses: [SocketAddress]
         do throws(SocketAddress.ResolutionError) {
             addresses = try await SocketAddress.resolve(host: uri.host, port: uri.port)
         } catch {
-            return .failure(Refusal(description: "\(error)"))
+            return .failure(LookupError(description: "\(error)"))
         }
         for address in addresses {
-            if let reason = allow.refusal(of: address, host: uri.host, isSecure: uri.isSecure) {
-                return .failure(Refusal(description: "refused to call \(uri.host): \(reason)"))
+            if let reason = allow.reasonToDeny(address, host: uri.host, isSecure: uri.isSecure) {
+                return .failure(LookupError(description: "\(uri.host) is not an allowed destination: \(reason)"))
             }
         }
-        return addresses.isEmpty ? .failure(Refusal(description: "\(uri.host) has no address")) : .success(addresses)
+        return addresses.isEmpty
+            ? .failure(LookupError(description: "\(uri.host) has no address")) : .success(addresses)
     }
 }

@@ -1,10 +1,10 @@
 internal import Telemetry
 internal import Values
 
-/// The field `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date.
+/// The header field `Retry-After` (RFC 9110 section 10.2.3): seconds or a date.
 enum RetryAfter {
-    /// The wait in seconds, from 0 to a day; nil when the value is neither. The two date formats that were obsolete
-    /// in 1999 already are not read: the job's own backoff applies then.
+    /// The wait in seconds, 0 to 86,400; nil if the value is neither seconds nor a date. The two obsolete date formats
+    /// of RFC 9110 section 5.6.7 are not supported: the backoff of the job applies then.
     static func seconds(_ value: String, at now: WallInstant) -> Double? {
         if !value.isEmpty, value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
             return min(Double(value) ?? .infinity, WebhookLimits.retryAfterSecondsMax)
@@ -14,7 +14,7 @@ enum RetryAfter {
         return min(max(Double(seconds) + Double(attoseconds) / 1e18, 0), WebhookLimits.retryAfterSecondsMax)
     }
 
-    /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
+    /// A date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
     private static func date(_ text: String) -> WallInstant? {
         let words = text.split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 6, words[0].utf8.last == UInt8(ascii: ","), words[5] == "GMT",

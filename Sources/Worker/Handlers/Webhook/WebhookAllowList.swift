@@ -1,8 +1,9 @@
 internal import EventLoop
 
-/// `WEBHOOK_ALLOW`: what webhooks may reach besides the public internet, and where they may go without TLS.
+/// `WEBHOOK_ALLOW`: the destinations that webhooks may call besides the public internet by https. They may also be
+/// called by plain http.
 struct WebhookAllowList: Hashable, Sendable {
-    /// Nothing besides the public internet, by https.
+    /// Only the public internet, by https.
     static let none = WebhookAllowList()
 
     private var hosts: Set<String> = []
@@ -10,7 +11,7 @@ struct WebhookAllowList: Hashable, Sendable {
 
     private init() {}
 
-    /// - Parameter entries: host names, addresses, and blocks of addresses. nil if one of them is neither.
+    /// - Parameter entries: host names, addresses, and address blocks. nil if one of them is not valid.
     init?(_ entries: [String]) {
         for entry in entries {
             if let block = AddressBlock(entry) {
@@ -23,12 +24,12 @@ struct WebhookAllowList: Hashable, Sendable {
         }
     }
 
-    /// Whether `text` may be an element of the list.
+    /// Whether `text` is a valid entry.
     static func isEntry(_ text: String) -> Bool {
         WebhookAllowList([text]) != nil
     }
 
-    /// In lower case; nil when it is no name. A name that only consists of digits and dots was meant as an address.
+    /// The host name in lower case; nil: not a valid name. Digits and dots alone are a malformed address.
     private static func hostName(_ text: String) -> String? {
         let bytes = text.utf8
         guard !bytes.isEmpty, bytes.count <= 253, bytes.first != UInt8(ascii: "."), bytes.first != UInt8(ascii: "-"),
@@ -45,20 +46,20 @@ struct WebhookAllowList: Hashable, Sendable {
         return isName ? text.lowercased() : nil
     }
 
-    /// Whether the operator has named the host itself: then it may have any address.
-    func names(_ host: String) -> Bool {
+    /// Whether the list has the host by name: then every address of the host is allowed.
+    func containsHost(_ host: String) -> Bool {
         hosts.contains(host.lowercased())
     }
 
-    /// Whether plain HTTP could be allowed to a host that is not named: by its addresses.
+    /// Whether the list has address blocks: then a host may be allowed by its addresses.
     var hasBlocks: Bool { !blocks.isEmpty }
 
-    /// Why this address of a host may not be connected to; nil when it may.
-    func refusal(of address: SocketAddress, host: String, isSecure: Bool) -> String? {
-        if names(host) || blocks.contains(where: { $0.contains(address) }) { return nil }
+    /// The reason why a connection to this address of a host is not allowed; nil: it is allowed.
+    func reasonToDeny(_ address: SocketAddress, host: String, isSecure: Bool) -> String? {
+        if containsHost(host) || blocks.contains(where: { $0.contains(address) }) { return nil }
         guard AddressBlock.isPublic(address) else {
-            return "\(address.host) is no address of the public internet, and WEBHOOK_ALLOW does not allow it"
+            return "\(address.host) is not a public address, and WEBHOOK_ALLOW does not list it"
         }
-        return isSecure ? nil : "without TLS only hosts and addresses of WEBHOOK_ALLOW may be called"
+        return isSecure ? nil : "plain http is allowed only to hosts and addresses in WEBHOOK_ALLOW"
     }
 }

@@ -4,12 +4,12 @@ internal import TLS
 internal import Values
 
 extension Client {
-    /// A client for the webhooks of one handlers file. It connects only to addresses that the origin already has.
+    /// A client for the webhooks of one handlers file. It connects only to the address in the origin.
     static func forWebhooks(on loop: Loop, tls: TLSClientContext) -> Client {
         var limits = ClientLimits()
-        limits.bodyBytesMax = WebhookLimits.answerBytesMax
+        limits.bodyBytesMax = WebhookLimits.responseBytesMax
         return Client(on: loop, limits: limits) { origin, loop, deadline in
-            guard let address = origin.address else { throw StreamError.failed("the address was not checked") }
+            guard let address = origin.address else { throw StreamError.failed("the origin has no checked address") }
             let end = min(deadline, .now() + WebhookLimits.connectTimeout)
             do throws(StreamError) {
                 let socket = try await Socket.connect(to: address, on: loop, deadline: end)
@@ -17,7 +17,7 @@ extension Client {
                 return try await TLSStream.connect(over: socket, context: tls, host: origin.host, deadline: end)
             } catch {
                 guard error == .timedOut, end < deadline else { throw error }
-                throw StreamError.failed("\(address) did not answer within \(WebhookLimits.connectTimeout)")
+                throw StreamError.failed("no connection to \(address) within \(WebhookLimits.connectTimeout)")
             }
         }
     }

@@ -5,27 +5,28 @@ internal import Synchronization
 internal import Telemetry
 internal import Values
 
-/// `http`: a POST to a URL of the handlers file for each attempt. `WebhookOutcome` says what the answer means.
+/// `http`: one POST for each attempt, to the URL in the handlers file. `WebhookOutcome` converts the response to the
+/// result of the attempt.
 struct WebhookHandler: Handler {
     let uri: AbsoluteURI
     /// nil: the requests are not signed.
     let secret: [UInt8]?
-    /// nil: only the job's own deadline counts.
+    /// Deadline of one attempt; nil: only the deadline of the job applies.
     let timeout: Duration?
     let addresses: CheckedAddresses
-    /// Shared by all webhooks of a file, so that they share its connections.
+    /// Shared by all webhooks of a file, with its connections.
     let client: Client
     let loop: Loop
 
-    func run(_ job: LeasedJob, stop: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
+    func run(_ job: LeasedJob, cancellation: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {
         await withCheckedContinuation { continuation in
-            let answer = FirstResult(continuation)
-            let running = loop.spawn { answer.give(await exchange(job)) }
-            // A lookup or a connection that is under way cannot be broken off, but need not be waited for: the
-            // exchange ends by itself as soon as it could begin.
-            stop.onRequest { _ in
+            let first = FirstResult(continuation)
+            let running = loop.spawn { first.resume(with: await exchange(job)) }
+            // A lookup or a connection attempt cannot be interrupted. The attempt does not wait for it: the exchange
+            // ends on its own before it sends anything.
+            cancellation.onRequest { _ in
                 running.cancel()
-                answer.give(.released)
+                first.resume(with: .released)
             }
         }
     }
@@ -39,7 +40,7 @@ struct WebhookHandler: Handler {
             let response = try await send(request, to: addresses, deadline: deadline)
             return WebhookOutcome.result(of: response, at: .now())
         } catch ClientError.timedOut {
-            return .retry(error: "no answer within \(limit)", afterSeconds: nil)
+            return .retry(error: "no response within \(limit)", afterSeconds: nil)
         } catch let error as ClientError {
             return WebhookOutcome.result(of: error)
         } catch {
@@ -47,30 +48,30 @@ struct WebhookHandler: Handler {
         }
     }
 
-    /// The shorter of the job's and the handler's.
+    /// The shorter of the job's and the handler's timeout.
     private func timeLimit(_ job: LeasedJob) -> Duration {
         let ofJob = job.timeoutSeconds > 0 ? Duration.seconds(job.timeoutSeconds) : nil
         return [ofJob, timeout].compactMap(\.self).min() ?? WebhookLimits.timeoutStandard
     }
 
-    /// Tries one address after the other, as long as nothing was sent.
+    /// Tries one address after the other until a connection succeeds.
     private func send(
         _ request: ClientRequest, to addresses: [SocketAddress], deadline: MonotonicInstant
     ) async throws(ClientError) -> ClientResponse {
-        var refusals: [String] = []
+        var failures: [String] = []
         for address in addresses where !Task.isCancelled {
             do throws(ClientError) {
                 return try await client.send(request, to: Origin(uri, address: address), deadline: deadline)
             } catch {
                 guard case .notConnected(let reason) = error else { throw error }
-                refusals.append(reason)
+                failures.append(reason)
             }
         }
-        throw .notConnected(refusals.joined(separator: "; "))
+        throw .notConnected(failures.joined(separator: "; "))
     }
 }
 
-/// The result of an attempt that several may give: the first one counts.
+/// A continuation that may be resumed more than once: the first result counts.
 private final class FirstResult: Sendable {
     private let continuation: Mutex<CheckedContinuation<AttemptResult, Never>?>
 
@@ -78,7 +79,7 @@ private final class FirstResult: Sendable {
         self.continuation = Mutex(continuation)
     }
 
-    func give(_ result: AttemptResult) {
+    func resume(with result: AttemptResult) {
         let continuation = continuation.withLock { continuation in
             defer { continuation = nil }
             return continuation

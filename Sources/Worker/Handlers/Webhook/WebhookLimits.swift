@@ -1,19 +1,19 @@
 internal import Jobs
 
-/// All bounds of webhooks.
+/// All limits of webhooks.
 enum WebhookLimits {
-    /// For the whole of name resolution, connection, TLS handshake, request and answer, when neither the job nor the
-    /// handler sets a deadline.
+    /// Default deadline for name lookup, connection, TLS handshake, request and response together, if neither the job
+    /// nor the handler has a timeout.
     static let timeoutStandard = Duration.seconds(300)
-    /// For the connection and the TLS handshake, within that.
+    /// Deadline for the connection and the TLS handshake, within that.
     static let connectTimeout = Duration.seconds(10)
-    /// How long the checked addresses of a host are used before its name is looked up again. Short, because a name
-    /// may move; but not nothing, or else a thousand jobs a second would be as many lookups.
+    /// Lifetime of the checked addresses of a host. Short, because the addresses of a name may change; not zero,
+    /// because a thousand jobs per second would otherwise need a thousand lookups per second.
     static let addressLifetime = Duration.seconds(10)
-    /// Of the wait that a receiver may ask for by `Retry-After`.
+    /// Maximum wait that a receiver can request with `Retry-After`.
     static let retryAfterSecondsMax = 86_400.0
-    /// Of an answer that becomes the result.
-    static let answerBytesMax = JobLimits.resultBytesMax
-    /// Of the signing secret, as for the key of the API.
+    /// Maximum length of a response body, which becomes the result.
+    static let responseBytesMax = JobLimits.resultBytesMax
+    /// Minimum length of the signing secret; the API key has the same minimum.
     static let secretCharactersMin = 32
 }

@@ -5,9 +5,9 @@ internal import TLS
 internal import Telemetry
 internal import Values
 
-/// The request that tells a receiver to run one attempt. `docs/handlers.md` says how a receiver checks it.
+/// The request of one attempt. `docs/handlers.md`, "Webhooks", describes it and how a receiver verifies it.
 enum WebhookRequest {
-    /// - Parameter secret: signs the request; nil leaves it unsigned.
+    /// - Parameter secret: the key of the signature; nil: the request is not signed.
     static func make(
         for job: LeasedJob, target: String, secret: [UInt8]?, at now: WallInstant
     ) throws(InvalidField) -> ClientRequest {
@@ -15,7 +15,7 @@ enum WebhookRequest {
         let timestamp = "\(now.microseconds / 1_000_000)"
         let id = "\(job.id)"
         var request = ClientRequest(.post, target, contentType: .json, body: body)
-        // A receiver is told to expect repetitions, and by what it knows them.
+        // Receivers must expect repetitions, and recognize them by the job id.
         request.mayBeRepeated = true
         try request.add(name: "User-Agent", "jobqueue")
         try request.add(name: "Jobqueue-Job-Id", id)
@@ -24,14 +24,14 @@ enum WebhookRequest {
         if let secret {
             try request.add(name: "Jobqueue-Signature", signature(of: body, timestamp: timestamp, secret: secret))
         }
-        // It came from whoever created the job; what is none is left out, as W3C Trace Context wants it.
+        // The value comes from the creator of the job. An invalid one is left out, as W3C Trace Context requires.
         if let text = job.traceParent, let parent = TraceParent(parsing: text) {
             try request.add(name: "traceparent", "\(parent)")
         }
         return request
     }
 
-    /// `v1=` and the HMAC-SHA256 of `timestamp.body` in hexadecimal.
+    /// `v1=`, then the HMAC-SHA256 of `timestamp.body` in hexadecimal.
     private static func signature(of body: [UInt8], timestamp: String, secret: [UInt8]) -> String {
         var code = HMACSHA256(key: secret)
         code.update(Array(timestamp.utf8))

@@ -6,7 +6,7 @@ import Testing
 @testable import Reaper
 
 @Suite struct PoolRebalancerTests {
-    @Test func `it looks often while there is a pool, and tells of what it has moved`() async throws {
+    @Test func `it runs often while there is a pool, and logs the workloads that it moved`() async throws {
         try await Fixture.use { fixture in
             let log = CollectedLog()
             let balancer = PoolRebalancer(

@@ -1,0 +1,13 @@
+/// A subqueue: one FIFO, the jobs of one queue, type and priority, with or without a concurrency key.
+///
+/// Subqueues are created once, and never change or go, so every process may cache them for ever.
+public struct Subqueue: Hashable, Sendable {
+    public let id: Int32
+    public let queueID: Int32
+    public let typeID: Int32
+    public let queue: String
+    public let type: String
+    public let priority: Int16
+    /// Whether its jobs have concurrency keys.
+    public let isKeyed: Bool
+}

@@ -1,0 +1,37 @@
+public import Postgres
+
+/// Which jobs a worker asks for.
+public struct LeaseRequest: Sendable {
+    /// Ids of queues; nil: all.
+    public var queues: [Int32]?
+    /// Ids of types that the worker cannot run.
+    public var excludedTypes: [Int32]
+    /// Maximum number of jobs to lease.
+    public var count: Int
+    /// The worker that will hold them.
+    public var worker: Int64
+    /// Lease duration in seconds.
+    public var leaseSeconds: Double
+
+    public init(queues: [Int32]?, excludedTypes: [Int32], count: Int, worker: Int64, leaseSeconds: Double) {
+        self.queues = queues
+        self.excludedTypes = excludedTypes
+        self.count = count
+        self.worker = worker
+        self.leaseSeconds = leaseSeconds
+    }
+}
+
+/// `$1` to `$5` of both lease statements.
+extension LeaseRequest: StatementInputGroup {
+    public var statementInputs: StatementInputs<[Int32]?, [Int32], Int32, Int64, Double> {
+        StatementInputs(queues, excludedTypes, Int32(count), worker, leaseSeconds)
+    }
+}
+
+/// The jobs that were leased.
+public struct LeaseAnswer: Sendable {
+    public var jobs: [LeasedJob]
+    /// The earliest time at which the rate of a queue lets further jobs start; nil: no rate holds any back.
+    public var nextStart: Duration?
+}
