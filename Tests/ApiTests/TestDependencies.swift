@@ -1,13 +1,5 @@
-import Configuration
-import EventLoop
-import HTTP
-import Pauses
-import Service
-import TLS
-import Telemetry
 import Testing
 
-@testable import Api
 @testable import HTTP
 
 /// A request as the parser gives it.
