@@ -3,7 +3,7 @@ import TestKit
 import Testing
 
 @Suite struct PoolRoutesTests {
-    @Test func `whatever is wrong with a pool is told at once, by where it stands`() async throws {
+    @Test func `all errors of a pool are answered at once, each with its place`() async throws {
         try await withApi { api, _ in
             let body = #"{"size":0,"workloads":["a b","c","c",7],"handler":"","sise":1,"updated_by":""}"#
             let response = try await api.client.request("PUT", "/api/pools/swarm", body: body)

@@ -15,7 +15,8 @@ import Testing
 
             let bulk = try await api.client.post(
                 "/api/jobs/batch",
-                #"{"jobs":[{"type":"echo","unique_key":"k"},{"type":"echo","unique_key":"n"},{"type":"echo","unique_key":"n"}]}"#
+                #"{"jobs":[{"type":"echo","unique_key":"k"},{"type":"echo","unique_key":"n"},"#
+                    + #"{"type":"echo","unique_key":"n"}]}"#
             )
             #expect(bulk.status == 201)
             let jobs = try #require(try bulk.json["jobs"])

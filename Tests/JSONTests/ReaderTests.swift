@@ -34,7 +34,8 @@ struct ReaderTests {
 
     @Test func `a payload is preserved byte for byte`() throws {
         let payload =
-            #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\u00e9":1,"e\u0301":2},"d":1,"d":2,"s":"\ud800"}"#
+            #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\u00e9":1,"e\u0301":2},"#
+            + #""d":1,"d":2,"s":"\ud800"}"#
         var reader = JSONReader(Array(#"{"a": 1, "payload" : \#(payload)  , "z": 2}"#.utf8))
         var kept = ""
         try reader.beginObject()

@@ -5,7 +5,8 @@ import Testing
 struct ValueTests {
     @Test func `a tree keeps numbers, order and repeated names`() throws {
         let text =
-            #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\#u{e9}":1,"e\#u{301}":2},"d":1,"d":[true,null]}"#
+            #"{"n":12345678901234567890,"x":1.10,"e":1e400,"u":"\u0000","k":{"\#u{e9}":1,"e\#u{301}":2},"#
+            + #""d":1,"d":[true,null]}"#
         let tree = try JSONValue(parsing: text)
         #expect(tree.text.utf8.elementsEqual(text.utf8))
         #expect(tree["n"]?.integer == nil)

@@ -11,7 +11,7 @@ from ..installation import SCHEMA
 from ..processes import Broken, Service
 
 _COUNT = 1_000
-_SETTLE_SECONDS = 2
+_IDLE_SECONDS = 2
 _TARGET = value_at_most(64)
 
 
@@ -20,7 +20,7 @@ def measure(context: Context) -> list[Figure]:
     found: dict[str, float] = {}
     with context.installation.reaper() as reaper, context.installation.api() as api:
         with context.installation.worker() as worker:
-            time.sleep(_SETTLE_SECONDS)
+            time.sleep(_IDLE_SECONDS)
             for service in (api, worker, reaper):
                 found[f"{service.name}, idle"] = service.resident_mebibytes()
         found[f"jobqueue-api, {_COUNT} keep-alive connections"] = _with_connections(context, api)
@@ -38,7 +38,7 @@ def _with_connections(context: Context, api: Service) -> float:
         for connection in sockets:
             if not connection.recv(4096).startswith(b"HTTP/1.1 200 "):
                 raise Broken("GET /health was not answered with 200")
-        time.sleep(_SETTLE_SECONDS)
+        time.sleep(_IDLE_SECONDS)
         return api.resident_mebibytes()
 
 
@@ -53,5 +53,5 @@ def _with_jobs(context: Context, api: Service) -> float:
             if time.monotonic() > deadline:
                 raise Broken(f"only {running} of {_COUNT} jobs are running")
             time.sleep(0.1)
-        time.sleep(_SETTLE_SECONDS)
+        time.sleep(_IDLE_SECONDS)
         return worker.resident_mebibytes()
