@@ -38,8 +38,8 @@ extension JobStore {
         guard let subqueue else { throw .misuse("a subqueue was registered and not found") }
         for attempt in 1... {
             let id = identifiers.next()
-            let place = request.map { InsertJobs.Place(request: $0, requestID: id, number: 1) }
-            let item = InsertJobs.Item(id: id, subqueue: subqueue, job: job, place: place)
+            let slot = request.map { InsertJobs.IdempotencySlot(request: $0, requestID: id, number: 1) }
+            let item = InsertJobs.Item(id: id, subqueue: subqueue, job: job, slot: slot)
             switch try await inserts.submit(item, weight: job.bytes).get() {
             case .created(let id, let createdAt, let traceParent):
                 var job = job
@@ -65,10 +65,11 @@ extension JobStore {
         items.reserveCapacity(jobs.count)
         for (subqueue, job) in zip(ids, jobs) {
             let id = identifiers.next()
-            let place = request.map {
-                InsertJobs.Place(request: $0, requestID: items.first?.id ?? id, number: Int32(items.count + 1))
+            let slot = request.map {
+                InsertJobs.IdempotencySlot(
+                    request: $0, requestID: items.first?.id ?? id, number: Int32(items.count + 1))
             }
-            items.append(InsertJobs.Item(id: id, subqueue: subqueue, job: job, place: place))
+            items.append(InsertJobs.Item(id: id, subqueue: subqueue, job: job, slot: slot))
         }
         let insert = InsertJobs(pool: hot, clock: subqueues.clock, notifier: notifier)
         var inserted: (ids: [UUID], existing: [Bool]) = ([], [])
@@ -108,11 +109,11 @@ struct InsertJobs: Sendable {
         let subqueue: Int32
         let job: NewJob
         /// nil: its request has no idempotency key.
-        let place: Place?
+        let slot: IdempotencySlot?
     }
 
     /// The idempotency slot of a job: its position in a request with an idempotency key.
-    struct Place: Sendable {
+    struct IdempotencySlot: Sendable {
         let request: IdempotentRequest
         /// The id of the request's first job.
         let requestID: UUID

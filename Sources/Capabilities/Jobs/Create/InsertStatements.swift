@@ -87,7 +87,7 @@ extension InsertJobs {
 
     static func encode(_ items: [Item]) -> Encoded {
         let byteCount = items.reduce(0) { $0 + $1.job.bytes } + 64 * items.count + 1_024
-        if items.contains(where: { $0.place != nil || $0.job.uniqueKey != nil }) {
+        if items.contains(where: { $0.slot != nil || $0.job.uniqueKey != nil }) {
             return Encoded(statement: keyed(Batch(items, reservingBytes: byteCount)), isKeyed: true)
         }
         if items.allSatisfy(\.job.isPlain) {

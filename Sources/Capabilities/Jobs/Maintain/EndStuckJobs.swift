@@ -122,7 +122,7 @@ extension JobStore {
         for var job in try rows.decode(as: StuckJob.self) {
             if order.action == .force, let teardown = job.newTeardown {
                 guard let subqueue = subqueues.id(for: teardown) else { continue }
-                let item = InsertJobs.Item(id: identifiers.next(), subqueue: subqueue, job: teardown, place: nil)
+                let item = InsertJobs.Item(id: identifiers.next(), subqueue: subqueue, job: teardown, slot: nil)
                 job.teardownID = item.id
                 teardowns.append(item)
             }

@@ -61,10 +61,10 @@ enum KeyedColumns: BatchColumns {
 
     private static let keys = ColumnBatch<InsertJobs.Item>([
         .int4("unique_seconds") { $0.job.uniqueSeconds },
-        .text("request_key") { $0.place?.request.key },
-        .bytea("digest") { $0.place?.request.digest },
-        .uuid("request_id") { $0.place?.requestID },
-        .int4("place") { $0.place?.number },
+        .text("request_key") { $0.slot?.request.key },
+        .bytea("digest") { $0.slot?.request.digest },
+        .uuid("request_id") { $0.slot?.requestID },
+        .int4("place") { $0.slot?.number },
     ])
 
     /// The arguments of `deduplicate_jobs` after the instant.

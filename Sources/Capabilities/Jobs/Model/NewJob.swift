@@ -1,7 +1,7 @@
 public import Values
 
 /// A job to create, validated and with its defaults filled in.
-public struct NewJob: Sendable {
+public struct NewJob: Hashable, Sendable {
     /// The kind of work, which selects the handler. `[A-Za-z0-9._:/-]{1,128}`.
     public var type: String
     /// The queue; same alphabet.
@@ -48,11 +48,12 @@ public struct NewJob: Sendable {
         runAt ?? delaySeconds.map { createdAt + .seconds($0) } ?? createdAt
     }
 
-    /// Whether the job has no option, so that the statement without options can insert it.
+    /// Whether the job has no option, so that the statement without options can insert it. Compares all members with
+    /// those of a job without options, so that an option that is added later cannot be forgotten here.
     var isPlain: Bool {
-        runAt == nil && delaySeconds == nil && maxAttempts == JobLimits.maxAttemptsStandard
-            && timeoutSeconds == JobLimits.timeoutSecondsStandard && backoff == .standard && tags.isEmpty
-            && traceParent == nil && concurrencyKey == nil && uniqueKey == nil
-            && cancelGraceSeconds == JobLimits.cancelGraceSecondsStandard && teardown == nil
+        var plain = NewJob(type: type, payload: payload)
+        plain.queue = queue
+        plain.priority = priority
+        return self == plain
     }
 }
