@@ -27,7 +27,7 @@ mutants=(
     'the unrestricted lease ignores the priority of restricted subqueues | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | AND b.priority < COALESCE((SELECT priority FROM others), 32768) | '
     'a lease takes paused jobs | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | FROM leasable_subqueue b | FROM subqueue b'
     'a pause does not wait for leases | Migrations/0010_pauses.sql | LOCK TABLE lease_gate IN EXCLUSIVE MODE; | '
-    'a lease passes the gate | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | NOT EXISTS (SELECT FROM lease_gate FOR KEY SHARE) | true'
+    'a lease passes the gate | Sources/Capabilities/Jobs/Run/PauseGate.swift | NOT EXISTS (SELECT FROM lease_gate FOR KEY SHARE) | true'
     'limits are decided without a lock | Migrations/0008_fairness.sql | PERFORM pg_advisory_xact_lock | PERFORM abs'
     'a key has no limit | Migrations/0008_fairness.sql | limited.max_running_per_key IS NOT NULL | false'
     'a snooze spends an attempt | Sources/Capabilities/Jobs/Run/FinishJobs.swift | attempt - (transition = '"'snoozed'"')::int | attempt'
