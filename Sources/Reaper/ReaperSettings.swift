@@ -30,8 +30,8 @@ struct ReaperSettings: Sendable {
         reclaimInterval = settings.seconds(
             "REAPER_INTERVAL_SECONDS", default: .seconds(60), in: .seconds(1)...(.seconds(3_600)),
             help:
-                "Maximum pause between two runs of the task that reclaims expired leases. It runs within about a second "
-                + "of the next known expiry; this interval limits the delay for leases that it has not seen.")
+                "Maximum pause between two runs of the task that reclaims expired leases. It runs within about a "
+                + "second of the next known expiry; this interval limits the delay for leases that it has not seen.")
         promoteInterval = settings.seconds(
             "REAPER_PROMOTE_INTERVAL_SECONDS", default: .milliseconds(100), in: .milliseconds(10)...(.seconds(60)),
             help: "Maximum pause between two runs of the task that promotes due jobs: the maximum delay of a job whose "
@@ -45,8 +45,8 @@ struct ReaperSettings: Sendable {
         watchdogInterval = settings.optionalSeconds(
             "WATCHDOG_INTERVAL_SECONDS", in: .seconds(1)...(.seconds(86_400)),
             help:
-                "Pause between two runs of the watchdog, which ends jobs that did not stop when they were cancelled. Not "
-                + "set: only the command watchdog does.")
+                "Pause between two runs of the watchdog, which ends jobs that did not stop when they were cancelled. "
+                + "Not set: only the command watchdog does.")
         watchdog = Self.watchdog(&settings)
         statusFile = StatusFile(reading: &settings, "REAPER_STATUS_FILE")
         log = LogSettings(reading: &settings)
@@ -56,8 +56,8 @@ struct ReaperSettings: Sendable {
         let hours = settings.integer(
             "RETENTION_\(status)_HOURS", default: standard, in: 1...hoursMax,
             help:
-                "How long a \(status.lowercased()) job is kept after its end. If no other status is kept longer, it is kept "
-                + "until its partition is dropped, up to a quarter of that or a day later.")
+                "How long a \(status.lowercased()) job is kept after its end. If no other status is kept longer, it "
+                + "is kept until its partition is dropped, up to a quarter of that or a day later.")
         return Int32(hours)
     }
 

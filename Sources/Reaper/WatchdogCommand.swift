@@ -12,7 +12,8 @@ struct WatchdogCommand: Sendable {
     static let grammar = CommandGrammar.Command(
         name,
         summary:
-            "End jobs that did not stop when they were cancelled, oldest first; exit 0, also when there was none, or 1\n"
+            "End jobs that did not stop when they were cancelled, oldest first; exit 0, also when there was none, or "
+            + "1\n"
             + "      on an error of PostgreSQL. The settings WATCHDOG_* are the defaults.",
         options: [
             .init(

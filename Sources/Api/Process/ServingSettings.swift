@@ -53,8 +53,8 @@ struct ServingSettings: Sendable {
         drainTimeout = settings.seconds(
             "API_DRAIN_TIMEOUT_SECONDS", default: .seconds(25), in: .seconds(1) ... .seconds(3_600),
             help:
-                "Time after SIGTERM, including the delay, after which open connections are closed. Keep it below the pod's "
-                + "terminationGracePeriodSeconds.")
+                "Time after SIGTERM, including the delay, after which open connections are closed. Keep it below the "
+                + "pod's terminationGracePeriodSeconds.")
         settings.require(
             drainDelay < drainTimeout, of: "API_DRAIN_DELAY_SECONDS", "API_DRAIN_TIMEOUT_SECONDS",
             otherwise: "the delay must be shorter than the timeout, which includes it")

@@ -34,9 +34,11 @@ public struct MigrationPlan: Sendable, Equatable {
             case .missing(let version, let name):
                 "the database has migration \(version) (\(name)), for which there is no file"
             case .newer(let version, let name, let latestFile):
-                "the database is at migration \(version) (\(name)), newer than this release, which ends at \(latestFile)"
+                "the database is at migration \(version) (\(name)), newer than this release, which ends at "
+                    + "\(latestFile)"
             case .late(let file, let latestApplied):
-                "\(file) is numbered below migration \(latestApplied), which is already applied; give it a higher number"
+                "\(file) is numbered below migration \(latestApplied), which is already applied; give it a higher "
+                    + "number"
             }
         }
     }

@@ -26,7 +26,8 @@ public enum SchemaVersion {
         switch current {
         case nil: "the database has no schema yet; run: jobqueue-api migrate up"
         case .some(let version) where version < expected:
-            "the database is at migration \(version), but this release requires \(expected); run: jobqueue-api migrate up"
+            "the database is at migration \(version), but this release requires \(expected); run: jobqueue-api "
+                + "migrate up"
         default: nil
         }
     }

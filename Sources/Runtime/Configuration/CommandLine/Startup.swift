@@ -28,7 +28,8 @@ public enum Startup<Settings> {
             return .exit(status: 0, text: "\(grammar.program) \(version)\n")
         case .help:
             let introduction =
-                "\nSettings (environment variables). Any setting X can be given as X_FILE, the path of a file with the\n"
+                "\nSettings (environment variables). Any setting X can be given as X_FILE, the path of a file with "
+                + "the\n"
                 + "value. An empty variable counts as not set.\n\n"
             return .exit(status: 0, text: grammar.help + introduction + SettingsTable.help(declarations(read)))
         case .listSettings:

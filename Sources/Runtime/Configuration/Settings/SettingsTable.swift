@@ -3,7 +3,8 @@ public enum SettingsTable {
     /// The text for `--help`: each variable with its help, accepted values and default.
     public static func help(_ declarations: [SettingDeclaration]) -> String {
         declarations.map { declaration in
-            "  \(declaration.name)\n      \(declaration.help)\n      \(declaration.accepted); \(fallback(declaration))\n"
+            "  \(declaration.name)\n      \(declaration.help)\n      \(declaration.accepted); "
+                + "\(fallback(declaration))\n"
         }.joined()
     }
 

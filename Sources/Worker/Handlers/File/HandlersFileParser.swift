@@ -62,8 +62,8 @@ struct HandlersFileParser {
             return .prefix(String(text.dropLast()))
         }
         add(
-            "\"\(text)\" is not a job type: must be 1 to \(JobLimits.nameBytesMax) characters of A-Z a-z 0-9 . _ : / -, "
-                + "with * only at the end",
+            "\"\(text)\" is not a job type: must be 1 to \(JobLimits.nameBytesMax) characters of A-Z a-z 0-9 . _ : / "
+                + "-, with * only at the end",
             at: key.offset)
         return nil
     }

@@ -82,7 +82,8 @@ extension HandlersFileParser {
         let bytes = Array(text.utf8)
         guard bytes.count >= WebhookLimits.secretCharactersMin else {
             add(
-                "the secret in \(source) is too short: must be at least \(WebhookLimits.secretCharactersMin) characters",
+                "the secret in \(source) is too short: must be at least \(WebhookLimits.secretCharactersMin) "
+                    + "characters",
                 at: start)
             return nil
         }
