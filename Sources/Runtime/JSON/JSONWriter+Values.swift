@@ -2,12 +2,14 @@ public import Values
 
 extension JSONWriter {
     /// A member that is null where there is no value.
+    @inlinable
     public mutating func optional<Value>(_ name: String, _ value: Value?, _ write: (inout JSONWriter, Value) -> Void) {
         key(name)
         if let value { write(&self, value) } else { null() }
     }
 
     /// A member that is an array.
+    @inlinable
     public mutating func array<Elements: Sequence>(
         _ name: String, _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) -> Void
     ) {

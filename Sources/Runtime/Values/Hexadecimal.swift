@@ -34,6 +34,14 @@ extension [UInt8] {
     /// 16.
     @inlinable
     public mutating func append(hexadecimal number: UInt64, digits: Int = 16) {
+        append(addingCapacity: digits) { $0.append(hexadecimal: number, digits: digits) }
+    }
+}
+
+extension OutputSpan<UInt8> {
+    /// The same, into reserved memory. Traps if it is full.
+    @inlinable
+    public mutating func append(hexadecimal number: UInt64, digits: Int = 16) {
         for shift in stride(from: 4 * (digits - 1), through: 0, by: -4) {
             append(Hexadecimal.digit(number >> UInt64(shift)))
         }

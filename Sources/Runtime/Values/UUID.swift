@@ -39,16 +39,17 @@ public struct UUID: Hashable, Sendable {
 
     /// Appends the 36 characters of the lower-case form.
     public func appendASCII(to bytes: inout [UInt8]) {
-        bytes.reserveCapacity(bytes.count + 36)
-        bytes.append(hexadecimal: high >> 32, digits: 8)
-        bytes.append(UInt8(ascii: "-"))
-        bytes.append(hexadecimal: high >> 16, digits: 4)
-        bytes.append(UInt8(ascii: "-"))
-        bytes.append(hexadecimal: high, digits: 4)
-        bytes.append(UInt8(ascii: "-"))
-        bytes.append(hexadecimal: low >> 48, digits: 4)
-        bytes.append(UInt8(ascii: "-"))
-        bytes.append(hexadecimal: low, digits: 12)
+        bytes.append(addingCapacity: 36) { digits in
+            digits.append(hexadecimal: high >> 32, digits: 8)
+            digits.append(UInt8(ascii: "-"))
+            digits.append(hexadecimal: high >> 16, digits: 4)
+            digits.append(UInt8(ascii: "-"))
+            digits.append(hexadecimal: high, digits: 4)
+            digits.append(UInt8(ascii: "-"))
+            digits.append(hexadecimal: low >> 48, digits: 4)
+            digits.append(UInt8(ascii: "-"))
+            digits.append(hexadecimal: low, digits: 12)
+        }
     }
 }
 

@@ -104,12 +104,21 @@ public struct InsertBatcher: Sendable {
 /// batches violate the primary key (23505); a batch with keys waits for its own earlier locks, and finds its jobs
 /// (`deduplicate_jobs`).
 struct InsertJobs: Sendable {
-    struct Item: Sendable {
+    /// A job to insert. A class, because a job has a dozen members with references, and each step of a batch would
+    /// copy them all.
+    final class Item: Sendable {
         let id: UUID
         let subqueue: Int32
         let job: NewJob
         /// nil: its request has no idempotency key.
         let slot: IdempotencySlot?
+
+        init(id: UUID, subqueue: Int32, job: NewJob, slot: IdempotencySlot?) {
+            self.id = id
+            self.subqueue = subqueue
+            self.job = job
+            self.slot = slot
+        }
     }
 
     /// The idempotency slot of a job: its position in a request with an idempotency key.

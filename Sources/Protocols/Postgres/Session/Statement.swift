@@ -32,13 +32,11 @@ public struct Statement<each Input: StatementInput>: Sendable {
     }
 
     /// The statement with values for its parameters.
+    @inlinable
     public func callAsFunction(_ inputs: repeat each Input) -> BoundStatement {
         var parameters = Parameters()
         repeat (each inputs).append(to: &parameters)
-        assert(
-            parameters.slots.map(\.type) == definition.parameterTypes,
-            "statement \(definition.name) takes other types than \(parameters.slots.map(\.type))")
-        return BoundStatement(definition: definition, parameters: parameters)
+        return BoundStatement(definition, parameters)
     }
 }
 
@@ -46,6 +44,15 @@ public struct Statement<each Input: StatementInput>: Sendable {
 public struct BoundStatement: Sendable {
     let definition: StatementDefinition
     let parameters: Parameters
+
+    @usableFromInline
+    init(_ definition: StatementDefinition, _ parameters: consuming Parameters) {
+        assert(
+            parameters.slots.map(\.type) == definition.parameterTypes,
+            "statement \(definition.name) takes other types than \(parameters.slots.map(\.type))")
+        self.definition = definition
+        self.parameters = parameters
+    }
 
     public var isIdempotent: Bool { definition.isIdempotent }
 }

@@ -61,10 +61,10 @@ public struct ColumnBatch<Item>: Sendable {
 /// caller and reads only the member that it encodes: a batch may have a thousand items of twenty members.
 public struct BatchColumn<Item>: Sendable {
     let name: SQLFragment
-    let element: PostgresType
+    @usableFromInline let element: PostgresType
     /// The type of the table's column, if a value must be cast to it.
     let target: SQLFragment?
-    let encode: @Sendable ([Item], inout ArrayWriter) -> Void
+    @usableFromInline let encode: @Sendable ([Item], inout ArrayWriter) -> Void
 
     @usableFromInline
     init(
@@ -147,10 +147,11 @@ public struct BatchColumn<Item>: Sendable {
 
 /// A batch's rows: what a statement that takes a batch is called with.
 public struct Batch<Columns: BatchColumns>: StatementInput {
-    private let items: [Columns.Item]
-    private let byteCount: Int
+    @usableFromInline let items: [Columns.Item]
+    @usableFromInline let byteCount: Int
 
     /// - Parameter byteCount: an estimate of the bytes that all values will take.
+    @inlinable
     public init(_ items: [Columns.Item], reservingBytes byteCount: Int = 0) {
         self.items = items
         self.byteCount = byteCount
@@ -158,6 +159,7 @@ public struct Batch<Columns: BatchColumns>: StatementInput {
 
     public static var parameterTypes: [PostgresType] { Columns.columns.columns.map(\.element.array) }
 
+    @inlinable
     public func append(to parameters: inout Parameters) {
         parameters.reserve(bytes: byteCount)
         for column in Columns.columns.columns {

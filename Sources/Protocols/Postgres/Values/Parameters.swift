@@ -22,6 +22,7 @@ public struct Parameters: Sendable {
 
     public init() {}
 
+    @usableFromInline
     mutating func reserve(bytes byteCount: Int) {
         if byteCount > 0 { bytes.reserveCapacity(bytes.count + byteCount) }
     }
