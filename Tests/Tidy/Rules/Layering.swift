@@ -8,8 +8,6 @@ enum Layering {
     static let withinLayer: [String: Set<String>] = [
         "TLS": ["EventLoop"],
         "Pauses": ["Jobs", "Workers"],
-        "Schedules": ["Jobs"],
-        "Pools": ["Workers"],
     ]
 
     /// The modules of the toolchain that the programs may link. Foundation is not among them: it costs start time and
