@@ -187,13 +187,104 @@ import Values
             #expect(try await fixture.jobs.lease(Self.request(10), cursor: &cursor).jobs.count == 3)
             let none = try await fixture.jobs.lease(Self.request(10), cursor: &cursor)
             #expect(none.jobs.isEmpty)
-            let wait = try #require(none.nextStart)
+            let wait = try #require(none.nextStarts["default"])
             #expect(wait > .seconds(95) && wait <= .seconds(100))
             try await fixture.ageRates(seconds: 150)
             #expect(try await fixture.jobs.lease(Self.request(10), cursor: &cursor).jobs.count == 1)
             // Time that nobody used is not saved up beyond the burst.
             try await fixture.ageRates(seconds: 3_600)
             #expect(try await fixture.jobs.lease(Self.request(10), cursor: &cursor).jobs.count == 3)
+        }
+    }
+
+    @Test func `a lease is filled although each key has one job`() async throws {
+        try await Fixture.use { fixture in
+            for key in 0..<600 { _ = try await fixture.enqueue(1) { $0.concurrencyKey = "key \(key)" } }
+            #expect(try await fixture.lease(400, seconds: 60).count == 400)
+            #expect(try await fixture.lease(400, seconds: 60).count == 200)
+        }
+    }
+
+    @Test func `what a late lease loses is made up, up to half the time between two starts`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.jobs.configure(queue: "default") { $0.rate = StartRate(count: 1, seconds: 100, burst: 1) }
+            _ = try await fixture.enqueue(10)
+            var cursor = FairnessCursor()
+            func nextStart(after seconds: Double) async throws -> Double {
+                try await fixture.ageRates(seconds: seconds)
+                // The jobs have waited meanwhile.
+                try await fixture.sql("UPDATE ready SET ready_at = ready_at - interval '1 day'")
+                let answer = try await fixture.jobs.lease(Self.request(10), cursor: &cursor)
+                #expect(answer.jobs.count == 1)
+                return try #require(answer.nextStarts["default"]).inSeconds
+            }
+            #expect(abs(try await nextStart(after: 0) - 100) < 5)
+            // 30 s late: the next start is as soon as if it had been in time.
+            #expect(abs(try await nextStart(after: 130) - 70) < 5)
+            // 300 s late: no more than half of the time is made up.
+            #expect(abs(try await nextStart(after: 70 + 300) - 50) < 5)
+        }
+    }
+
+    @Test func `a queue without waiting jobs saves no starts up`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.jobs.configure(queue: "default") { $0.rate = StartRate(count: 1, seconds: 100, burst: 1) }
+            _ = try await fixture.enqueue(1)
+            #expect(try await fixture.lease(10, seconds: 60).count == 1)
+            try await fixture.ageRates(seconds: 150)
+            _ = try await fixture.enqueue(5)
+            var cursor = FairnessCursor()
+            let answer = try await fixture.jobs.lease(Self.request(10), cursor: &cursor)
+            #expect(answer.jobs.count == 1)
+            #expect(try #require(answer.nextStarts["default"]) > .seconds(95))
+        }
+    }
+
+    @Test func `a changed rate holds at once, in both directions`() async throws {
+        try await Fixture.use { fixture in
+            let hourly = StartRate(count: 1, seconds: 3_600, burst: 5)
+            try await fixture.jobs.configure(queue: "default") { $0.rate = hourly }
+            _ = try await fixture.enqueue(50)
+            #expect(try await fixture.lease(10, seconds: 60).count == 5)
+            #expect(try await fixture.lease(10, seconds: 60).isEmpty)
+            try await fixture.jobs.configure(queue: "default") {
+                $0.rate = StartRate(count: 100, seconds: 1, burst: 10)
+            }
+            // Five of the ten are spent; the others may start now.
+            #expect((5...7).contains(try await fixture.lease(10, seconds: 60).count))
+            try await fixture.jobs.configure(queue: "default") { $0.rate = hourly }
+            try await fixture.jobs.configure(queue: "default") {
+                $0.rate = StartRate(count: 1, seconds: 3_600, burst: 1)
+            }
+            var cursor = FairnessCursor()
+            let answer = try await fixture.jobs.lease(Self.request(10), cursor: &cursor)
+            #expect(answer.jobs.isEmpty)
+            #expect(try #require(answer.nextStarts["default"]) <= .seconds(3_600))
+        }
+    }
+
+    @Test func `a lease says of which limited queues more jobs could start, and which jobs are limited`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.jobs.configure(queue: "first") { $0.runningMax = 3 }
+            try await fixture.jobs.configure(queue: "second") { $0.runningPerKeyMax = 1 }
+            try await fixture.jobs.configure(queue: "full") { $0.runningMax = 1 }
+            _ = try await fixture.enqueue(5) { $0.queue = "first" }
+            _ = try await fixture.enqueue(5) {
+                $0.queue = "second"
+                $0.concurrencyKey = "a"
+            }
+            _ = try await fixture.enqueue(5) { $0.queue = "full" }
+            var cursor = FairnessCursor()
+            let two = try await fixture.jobs.lease(Self.request(2), cursor: &cursor)
+            #expect(two.jobs.allSatisfy { $0.queue == "first" && $0.isLimited })
+            #expect(two.unserved == ["first", "second", "full"])
+            let rest = try await fixture.jobs.lease(Self.request(10), cursor: &cursor)
+            #expect(rest.jobs.count == 3)
+            #expect(rest.unserved == [])
+            _ = try await fixture.enqueue(1) { $0.queue = "unlimited" }
+            let last = try await fixture.jobs.lease(Self.request(1), cursor: &cursor)
+            #expect(last.jobs.map(\.isLimited) == [false])
+            #expect(last.unserved == [])
         }
     }
 

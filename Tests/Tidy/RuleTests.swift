@@ -18,7 +18,7 @@ import Testing
 
             // Capabilities
             runtime("Workers", ["Postgres"]),
-            runtime("Pools", ["Postgres", "Workers"]),
+            runtime("Pauses", ["Postgres", "Workers"]),
 
             // Tests
             // A heading is only what bears the name of a layer.
@@ -27,7 +27,7 @@ import Testing
         ]
         """)
 
-    private func source(_ text: String, at path: String = "Sources/Capabilities/Pools/JoinPool.swift")
+    private func source(_ text: String, at path: String = "Sources/Capabilities/Pauses/PauseStore.swift")
         -> SwiftSource
     {
         SwiftSource(path: path, text: text)
@@ -166,7 +166,7 @@ import Testing
         #expect(CodeStyle.unsafeCode(source("// \(line)")) == [])
     }
 
-    @Test(arguments: ["JobManager", "SQLHelper", "Utils", "JobCommon", "HandlerBase", "LeaserImpl", "Pools"])
+    @Test(arguments: ["JobManager", "SQLHelper", "Utils", "JobCommon", "HandlerBase", "LeaserImpl", "Pauses"])
     func `a name that says nothing, and the module's own, are found`(name: String) {
         for keyword in ["struct", "final class", "public enum", "actor", "protocol", "typealias"] {
             #expect(CodeStyle.typeNames(source("\n\(keyword) \(name) {")).map(\.line) == [2])

@@ -19,10 +19,9 @@ public final class DatabaseSessions: Sendable {
     public static let connectionsMin = 3
 
     /// - Parameters:
-    ///   - connections: in total. One is general and, if `notifies`, one is for NOTIFY; the others are hot.
-    ///   - notifies: false for a process that sends no notifications. Its pool for them must not be used.
+    ///   - connections: in total. One is general, and one is for NOTIFY; the others are hot.
     public init(
-        _ settings: SessionSettings, connections: Int, hot profile: SessionProfile = .hot, notifies: Bool = true,
+        _ settings: SessionSettings, connections: Int, hot profile: SessionProfile = .hot,
         metrics: ConnectionPoolMetrics? = nil, on loop: Loop
     ) {
         self.loop = loop
@@ -33,7 +32,7 @@ public final class DatabaseSessions: Sendable {
                 settings.database, profile: profile, options: .init(size: size), on: loop, metrics: metrics,
                 credentials: credentials)
         }
-        hot = pool(profile, size: connections - (notifies ? 2 : 1))
+        hot = pool(profile, size: connections - 2)
         general = pool(.general, size: 1)
         notifying = pool(.notifying, size: 1)
     }

@@ -18,6 +18,7 @@ final class AttemptRunner: Sendable {
     private let loop: Loop
     private let leaseDuration: Duration
     private let finisher: Finisher
+    private let handoff: SlotHandoff
     private let reporter: ProgressReporter
     private let logger: Logger
     private let waits: MetricSeries<Histogram>
@@ -29,16 +30,18 @@ final class AttemptRunner: Sendable {
 
     init(
         plan: LeasePlan, handlers: HandlerTable, leaseDuration: Duration, finisher: Finisher,
-        reporter: ProgressReporter, on loop: Loop, registry: MetricRegistry, logger: Logger
+        handoff: SlotHandoff, progress: WakeSignal, reporter: ProgressReporter, on loop: Loop,
+        registry: MetricRegistry, logger: Logger
     ) {
         tracker = Mutex(AttemptTracker(plan: plan))
         self.handlers = Mutex(handlers)
         self.leaseDuration = leaseDuration
         self.finisher = finisher
+        self.handoff = handoff
+        self.progress = progress
         self.reporter = reporter
         self.loop = loop
         self.logger = logger
-        progress = WakeSignal(on: loop)
         waits = registry.histograms(WorkerMetrics.wait)
         durations = registry.histograms(WorkerMetrics.duration)
         lost = registry.counters(WorkerMetrics.leaseLost).with()
@@ -159,6 +162,7 @@ final class AttemptRunner: Sendable {
 
     private func remove(_ job: LeasedJob, _ answer: FinishAnswer) {
         tracker.withLock { $0.remove(job.lease) }
+        handoff.ended(job, answer)
         if answer == .leaseLost {
             lost.add(1)
             logger.warning("lease lost; discarding the result of the attempt", fields(of: job))

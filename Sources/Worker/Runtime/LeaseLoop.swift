@@ -10,11 +10,14 @@ internal import Workers
 ///
 /// The loop is in one of four states:
 /// - *leasing*: it sends one lease statement after another while full batches are returned.
-/// - *waiting*: the last batch was short, so the queues are empty. It sleeps until a notification or the next poll,
-///   whichever is first. Before the first such sleep it sets `waiting` in its `worker` row, because only waiting
-///   workers are notified, and leases once more, so that a job created in between is not missed. After `busyAfter` full
-///   batches it clears `waiting` again: a busy worker gains nothing from notifications.
-/// - *at capacity*: `AttemptRunner.wanted` is 0. It sleeps until a slot is free.
+/// - *waiting*: the last batch was short, so no job may start now. It sleeps until a notification, the end of an own
+///   attempt that lets another job start (`SlotHandoff`), the instant at which a queue's rate does (`RateTimers`), or
+///   the next poll, whichever is first. Before the first such sleep it sets `waiting` in its `worker` row, because only
+///   waiting workers are notified, and leases once more, so that a job created in between is not missed. After
+///   `busyAfter` full batches, or `busyAfterDuration` at capacity, it clears `waiting` again: a busy worker gains
+///   nothing from notifications.
+/// - *at capacity*: `AttemptRunner.wanted` is 0. It sleeps until a slot is free. Jobs that a limit lets start meanwhile
+///   are for other workers.
 /// - *paused*: it sends no lease statement. PostgreSQL enforces a pause with or without this.
 ///
 /// PostgreSQL's clock decides which jobs are due, and when a rate limit allows the next job. The loop's own clock
@@ -22,10 +25,9 @@ internal import Workers
 final class LeaseLoop: Sendable {
     /// Consecutive full batches after which the worker is busy, and is no longer notified.
     private static let busyAfter = 8
+    private static let busyAfterDuration = Duration.seconds(1)
     /// Maximum number of due jobs that one poll moves to their queues.
     private static let promotedMax: Int32 = 100
-    /// Maximum jitter added to the wait for a queue's rate limit, so that workers do not lease all at once.
-    private static let rateJitter = Duration.milliseconds(20)
     /// Pauses after failed statements.
     private static let backoff = CappedBackoff(first: .milliseconds(100), cap: .seconds(5))
 
@@ -42,8 +44,8 @@ final class LeaseLoop: Sendable {
     }
 
     private struct State {
-        /// Ids of job types without a handler in this worker.
-        var excludedTypes: Set<Int32> = []
+        /// Ids of job types without a handler in this worker; nil: to be read.
+        var excludedTypes: Set<Int32>?
         /// Ids of those of `options.queues` that exist.
         var queueIDs: [Int32] = []
         var isStopping = false
@@ -56,6 +58,7 @@ final class LeaseLoop: Sendable {
     private let store: JobStore
     private let registry: WorkerRegistry
     private let runner: AttemptRunner
+    private let handoff: SlotHandoff
     private let identity: WorkerIdentity
     private let loop: Loop
     private let logger: Logger
@@ -64,28 +67,33 @@ final class LeaseLoop: Sendable {
     private let state = Mutex(State())
 
     init(
-        options: Options, store: JobStore, registry: WorkerRegistry, runner: AttemptRunner, identity: WorkerIdentity,
-        on loop: Loop, logger: Logger
+        options: Options, store: JobStore, registry: WorkerRegistry, runner: AttemptRunner, handoff: SlotHandoff,
+        identity: WorkerIdentity, on loop: Loop, logger: Logger
     ) {
         self.options = options
         self.store = store
         self.registry = registry
         self.runner = runner
+        self.handoff = handoff
         self.identity = identity
         self.loop = loop
         self.logger = logger
         wakeSignal = runner.progress
     }
 
-    /// Jobs may be ready in these queues. Call it on the loop.
-    func notified(of queues: some Sequence<Substring>) {
-        if let own = options.queues, !queues.contains(where: { queue in own.contains { $0 == queue } }) { return }
-        change { _ in }
+    /// Jobs may be ready, or may start, in these queues. Call it on the loop.
+    func notified(of queues: some Sequence<QueueSignal>) {
+        var isMeant = false
+        for signal in queues where options.queues?.contains(signal.queue) ?? true {
+            isMeant = true
+            if signal.hasNewLimits { handoff.limitsChanged(of: signal.queue) }
+        }
+        if isMeant { change { _ in } }
     }
 
-    /// Leases at once, and jobs of every type: notifications may have been missed, or the handlers have changed.
+    /// Leases at once, and reads the types again: notifications may have been missed, or the handlers have changed.
     func pollNow() {
-        change { $0.excludedTypes = [] }
+        change { $0.excludedTypes = nil }
     }
 
     /// Sets or removes the pause of one source. Nothing is leased while any source pauses the worker.
@@ -112,62 +120,96 @@ final class LeaseLoop: Sendable {
 
     /// Runs until `stop`.
     func run() async {
-        var backoff = Self.backoff
+        var turn = Turn()
+        while !isStopping {
+            do throws(PostgresError) {
+                try await next(&turn)
+            } catch {
+                logger.warning("lease failed; retrying", ["error": .error(error)])
+                await pause(until: .now() + turn.backoff.failed(random: .random(in: 0...1)))
+            }
+        }
+        giveUp(&turn)
+    }
+
+    /// What the loop remembers from one lease to the next.
+    private struct Turn {
+        var backoff = LeaseLoop.backoff
         var fullBatches = 0
         /// The worker id whose row is marked as waiting.
         var waitingAs: Int64?
         var promotionCursor = ScanCursor()
         var fairnessCursor = FairnessCursor()
-        while !isStopping {
-            let wanted = runner.wanted
-            guard wanted > 0 else {
-                await wakeSignal.wait()
-                continue
-            }
-            do throws(PostgresError) {
-                if state.withLock({ !$0.pausedBy.isEmpty }) {
-                    if let id = waitingAs { try await registry.setWaiting(id: id, false) }
-                    waitingAs = nil
-                    await wakeSignal.wait()
-                    continue
-                }
-                let (count, nextStart) = try await lease(wanted, &fairnessCursor)
-                backoff.succeeded()
-                if count == wanted {
-                    fullBatches += 1
-                    if let id = waitingAs, fullBatches >= Self.busyAfter {
-                        try await registry.setWaiting(id: id, false)
-                        waitingAs = nil
-                    }
-                    continue
-                }
-                fullBatches = 0
-                let id = identity.id
-                if waitingAs != id {
-                    try await registry.setWaiting(id: id, true)
-                    waitingAs = id
-                    continue
-                }
-                var pause = options.pollInterval * Double.random(in: 0.8...1.2)
-                if let nextStart { pause = min(pause, nextStart + Self.rateJitter * Double.random(in: 0...1)) }
-                let hasChanged = await sleep(until: .now() + pause)
-                if !hasChanged { try await promote(&promotionCursor) }
-            } catch {
-                logger.warning("lease failed; retrying", ["error": .error(error)])
-                await sleep(until: .now() + backoff.failed(random: .random(in: 0...1)))
-            }
-        }
+        var rates = RateTimers()
     }
 
-    /// Sleeps until `instant`, or until something changes; the end of a job does not end the sleep.
-    /// - Returns: whether something has changed.
-    @discardableResult
+    /// One lease, or one sleep in which nothing is leased.
+    private func next(_ turn: inout Turn) async throws(PostgresError) {
+        if state.withLock({ !$0.pausedBy.isEmpty }) {
+            giveUp(&turn)
+            try await markAsWaiting(false, &turn)
+            await wakeSignal.wait()
+            return
+        }
+        let wanted = runner.wanted
+        guard wanted > 0 else { return try await waitForCapacity(&turn) }
+        let count = try await lease(wanted, &turn)
+        turn.backoff.succeeded()
+        if count == wanted {
+            turn.fullBatches += 1
+            if turn.fullBatches >= Self.busyAfter { try await markAsWaiting(false, &turn) }
+            return
+        }
+        turn.fullBatches = 0
+        if turn.waitingAs != identity.id { return try await markAsWaiting(true, &turn) }
+        let poll = MonotonicInstant.now() + options.pollInterval * Double.random(in: 0.8...1.2)
+        let isOver = await sleep(until: min(poll, turn.rates.next ?? poll))
+        if isOver, poll <= .now() { try await promote(&turn.promotionCursor) }
+    }
+
+    /// Sleeps until a slot is free. What limits let start meanwhile is passed on.
+    private func waitForCapacity(_ turn: inout Turn) async throws(PostgresError) {
+        handoff.owe(turn.rates.takeDue(at: .now()))
+        handoff.passOn()
+        let busy = MonotonicInstant.now() + Self.busyAfterDuration
+        let due = [turn.rates.next, turn.waitingAs == nil ? nil : busy].compactMap { $0 }.min()
+        if await wakeSignal.wait(until: due) { return }
+        if busy <= .now() { try await markAsWaiting(false, &turn) }
+    }
+
+    /// Nothing more is leased for a while: what this worker owes, and the rates that it keeps, are for others.
+    private func giveUp(_ turn: inout Turn) {
+        handoff.owe(turn.rates.giveUp())
+        handoff.passOn()
+    }
+
+    private func markAsWaiting(_ isWaiting: Bool, _ turn: inout Turn) async throws(PostgresError) {
+        guard isWaiting else {
+            guard let id = turn.waitingAs else { return }
+            try await registry.setWaiting(id: id, false)
+            turn.waitingAs = nil
+            return
+        }
+        let id = identity.id
+        try await registry.setWaiting(id: id, true)
+        turn.waitingAs = id
+    }
+
+    /// Sleeps until `instant`, until something changes, or until a job may start because an own attempt has ended; no
+    /// other end of an attempt ends the sleep.
+    /// - Returns: whether the instant has come.
     private func sleep(until instant: MonotonicInstant) async -> Bool {
-        while !state.withLock({ $0.hasChanged }) {
-            guard await wakeSignal.wait(until: instant) else { return false }
+        while !state.withLock({ $0.hasChanged }), !handoff.isOwed {
+            guard await wakeSignal.wait(until: instant) else { return true }
         }
         state.withLock { $0.hasChanged = false }
-        return true
+        return false
+    }
+
+    /// Sleeps after an error, until `instant` or until something changes.
+    private func pause(until instant: MonotonicInstant) async {
+        while !state.withLock({ $0.hasChanged }), await wakeSignal.wait(until: instant) {}
+        state.withLock { $0.hasChanged = false }
     }
 
     /// Moves due jobs to their queues. While a reaper runs it does this, and nothing is found here; without a reaper,
@@ -177,20 +219,40 @@ final class LeaseLoop: Sendable {
         if batch.count < Self.promotedMax { cursor.drained(at: batch.moment) }
     }
 
-    private func lease(
-        _ count: Int, _ cursor: inout FairnessCursor
-    ) async throws(PostgresError) -> (count: Int, nextStart: Duration?) {
+    /// - Returns: number of jobs.
+    private func lease(_ count: Int, _ turn: inout Turn) async throws(PostgresError) -> Int {
         let queues = try await queueIDs()
         // None of the configured queues exists yet.
-        if let queues, queues.isEmpty { return (0, nil) }
+        if let queues, queues.isEmpty { return 0 }
         let request = LeaseRequest(
-            queues: queues, excludedTypes: state.withLock { Array($0.excludedTypes) }, count: count,
-            worker: identity.id, leaseSeconds: options.leaseDuration.inSeconds)
+            queues: queues, excludedTypes: try await excludedTypes(), count: count, worker: identity.id,
+            leaseSeconds: options.leaseDuration.inSeconds)
+        let owed = handoff.beginLeasing()
         let sentAt = MonotonicInstant.now()
-        let answer = try await store.lease(request, cursor: &cursor)
+        let answer: LeaseAnswer
+        do throws(PostgresError) {
+            answer = try await store.lease(request, cursor: &turn.fairnessCursor)
+        } catch {
+            handoff.owe(owed)
+            throw error
+        }
+        turn.rates.leased(
+            held: answer.nextStarts, served: Set(answer.jobs.lazy.filter(\.isLimited).map(\.queue)), at: .now(),
+            random: .random(in: 0...1))
+        handoff.owe(answer.unserved)
         let unknown = runner.accept(answer.jobs, requested: count, sentAt: sentAt)
-        if !unknown.isEmpty { state.withLock { $0.excludedTypes.formUnion(unknown) } }
-        return (answer.jobs.count, answer.nextStart)
+        if !unknown.isEmpty { state.withLock { $0.excludedTypes?.formUnion(unknown) } }
+        return answer.jobs.count
+    }
+
+    /// The ids of the types without a handler. Of types that come later a job is leased once, and released.
+    private func excludedTypes() async throws(PostgresError) -> [Int32] {
+        if let known = state.withLock({ $0.excludedTypes }) { return Array(known) }
+        let table = runner.table
+        let excluded = try await store.types().filter { table.handler(for: $0.name) == nil }.map(\.id)
+        // If the handlers have changed meanwhile, it is read again.
+        state.withLock { $0.excludedTypes = Set(excluded) }
+        return excluded
     }
 
     /// The ids of the configured queues; nil: all queues. A queue is created with its first job, so the lookup repeats

@@ -20,6 +20,7 @@ final class WorkerProcess: Sendable {
     private let process: ProcessContext
     private let sessions: DatabaseSessions
     private let runner: AttemptRunner
+    private let handoff: SlotHandoff
     private let registration: Registration
     private let leaseLoop: LeaseLoop
     private let keeper: LeaseKeeper
@@ -36,20 +37,25 @@ final class WorkerProcess: Sendable {
         let (loop, logger) = (process.loop, process.logger)
         // The hot connections are shared by leases, results, renewals and heartbeats.
         sessions = DatabaseSessions(
-            settings.sessions, connections: settings.sessions.poolSize, notifies: false, on: loop)
+            settings.sessions, connections: settings.sessions.poolSize, on: loop)
         let store = JobStore(hot: sessions.hot, general: sessions.general, subqueues: SubqueueDirectory())
         let registry = WorkerRegistry(pool: sessions.hot)
         let identity = WorkerIdentity()
         let metrics = MetricRegistry(logger: logger)
 
+        let progress = WakeSignal(on: loop)
+        let notifier = ReadyNotifier(
+            pool: sessions.notifying, schema: settings.sessions.schema, from: { identity.id }, logger: logger)
+        let handoff = SlotHandoff(notifier: notifier, wakeSignal: progress)
         let runner = AttemptRunner(
             plan: LeasePlan(
                 concurrency: settings.concurrency, batchSize: settings.batchSize, batchMax: settings.batchMax),
             handlers: settings.handlers.initial, leaseDuration: settings.leaseDuration,
-            finisher: Finisher(store: store, on: loop, logger: logger),
+            finisher: Finisher(store: store, on: loop, logger: logger), handoff: handoff, progress: progress,
             reporter: ProgressReporter(store: store, on: loop, logger: logger), on: loop, registry: metrics,
             logger: logger)
         self.runner = runner
+        self.handoff = handoff
         let describe = Self.describer(settings, runner)
         let description = describe()
         registration = Registration(
@@ -58,8 +64,8 @@ final class WorkerProcess: Sendable {
         let options = LeaseLoop.Options(
             queues: settings.queues, pollInterval: settings.pollInterval, leaseDuration: settings.leaseDuration)
         leaseLoop = LeaseLoop(
-            options: options, store: store, registry: registry, runner: runner, identity: identity, on: loop,
-            logger: logger)
+            options: options, store: store, registry: registry, runner: runner, handoff: handoff,
+            identity: identity, on: loop, logger: logger)
         keeper = LeaseKeeper(
             runner: runner, store: store, leaseDuration: settings.leaseDuration, on: loop, logger: logger)
         cancelWatcher = CancelWatcher(store: store, identity: identity, runner: runner)
@@ -105,7 +111,9 @@ final class WorkerProcess: Sendable {
         process.statusFile(settings.statusFile) + [
             DatabaseService([sessions], settings.sessions.source, in: process), SchemaGate(sessions, in: process),
             registration, leaseClock, cancellations,
-        ] + pauseServices + poolServices + [RunningJobs(runner: runner, in: process)] + leasing + [notifications]
+        ] + pauseServices + poolServices + [RunningJobs(runner: runner, handoff: handoff, in: process)] + leasing + [
+            notifications
+        ]
     }
 
     private var leaseClock: PeriodicService {
@@ -156,7 +164,7 @@ final class WorkerProcess: Sendable {
                 case cancelled: if cancelWatcher.isMeant(by: names) { cancellations.runSoon() }
                 case paused: pauses?.runSoon()
                 case pools: member?.notified(of: names)
-                default: leaseLoop.notified(of: names)
+                default: leaseLoop.notified(of: names.map(QueueSignal.init))
                 }
             },
             listening: { [self] in

@@ -9,9 +9,11 @@ extension JobStore {
         SELECT name FROM configure_queue($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """, isIdempotent: true)
 
-    /// Replaces the settings of a queue. A queue that does not exist is created.
+    /// Replaces the settings of a queue, and notifies the workers that wait for its limits. A queue that does not exist
+    /// is created.
     public func configure(queue name: String, _ settings: QueueSettings) async throws(PostgresError) {
         _ = try await general.execute(Self.configureStatement(name, settings))
+        notifier?.notifyOfLimits(name)
     }
 
     private static let settingsStatement = Statement(

@@ -155,6 +155,13 @@ extension JobStore {
     private static let queueStatement = Statement<[String]>(
         "find_queues", "SELECT id FROM queue WHERE name = ANY ($1)", isIdempotent: true)
 
+    private static let typeStatement = Statement("list_types", "SELECT id, name FROM type", isIdempotent: true)
+
+    /// All types of jobs that were ever created.
+    public func types() async throws(PostgresError) -> [(id: Int32, name: String)] {
+        try await general.execute(Self.typeStatement()).decode((Int32, String).self).map { (id: $0.0, name: $0.1) }
+    }
+
     /// The ids of the named queues that exist.
     public func queueIDs(_ names: [String]) async throws(PostgresError) -> [Int32] {
         try await hot.execute(Self.queueStatement(names)).decode()

@@ -109,7 +109,8 @@ extension JobStore {
         let (jobs, teardowns) = try await general.transaction { (transaction) async throws(PostgresError) in
             try await endStuck(order, in: transaction)
         }
-        notifier?.notify(teardowns.map(\.job.queue))
+        // A job that has ended may free a slot of its queue.
+        if !jobs.isEmpty { notifier?.notify(Set(jobs.map(\.queue) + teardowns.map(\.job.queue))) }
         return jobs
     }
 

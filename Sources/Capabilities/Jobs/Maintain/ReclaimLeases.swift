@@ -93,14 +93,16 @@ extension JobStore {
         SELECT clock_timestamp(), (SELECT min(expires_at) FROM lease WHERE ctid >= '(0,0)')
         """, isIdempotent: true)
 
-    /// Reclaims leases that have expired.
+    /// Reclaims leases that have expired, and notifies the workers that wait: their queues may have free slots.
     ///
     /// When the outcome is unknown nothing needs to be done: leases that were not reclaimed are found again.
     /// - Parameter limit: maximum number of leases; fewer mean that no more had expired.
     public func reclaimExpired(atMost limit: Int32) async throws(PostgresError) -> ReclaimBatch {
         let answers = try await hot.executeGroup([Self.reclaim(limit), Self.nextExpiry()])
         let (moment, nextExpiry) = try answers[1].decodeOnly((WallInstant, WallInstant?).self)
-        return ReclaimBatch(leases: try answers[0].decode(), moment: moment, nextExpiry: nextExpiry)
+        let leases: [ReclaimedLease] = try answers[0].decode()
+        if !leases.isEmpty { notifier?.notify(Set(leases.lazy.map(\.queue))) }
+        return ReclaimBatch(leases: leases, moment: moment, nextExpiry: nextExpiry)
     }
 }
 

@@ -19,10 +19,12 @@ public struct LeasedJob: Sendable {
     public var traceParent: String?
     /// From the instant at which the job could run to the lease, in seconds, by PostgreSQL's clock.
     public var waitSeconds: Double
+    /// Whether its queue had limits at the lease: its end may let another job start.
+    public var isLimited: Bool
 
     public init(
         id: UUID, type: String, typeID: Int32, queue: String, payload: [UInt8], attempt: Int16, maxAttempts: Int16,
-        token: Int64, timeoutSeconds: Int32, traceParent: String?, waitSeconds: Double
+        token: Int64, timeoutSeconds: Int32, traceParent: String?, waitSeconds: Double, isLimited: Bool = false
     ) {
         self.id = id
         self.type = type
@@ -35,5 +37,6 @@ public struct LeasedJob: Sendable {
         self.timeoutSeconds = timeoutSeconds
         self.traceParent = traceParent
         self.waitSeconds = waitSeconds
+        self.isLimited = isLimited
     }
 }

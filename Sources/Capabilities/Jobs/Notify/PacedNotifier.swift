@@ -20,15 +20,20 @@ final class PacedNotifier: Sendable {
     }
 
     private let loop: Loop
-    private let notifier: Notifier
+    private let sender: any NotificationSender
     private let channel: String
     private let logger: Logger
     private let state = Mutex(State())
+    /// Sent when nothing is left to send.
+    private let idle: WakeSignal
 
-    /// - Parameter pool: with the profile `.notifying`.
-    init(pool: ConnectionPool, channel: String, logger: Logger) {
+    /// - Parameters:
+    ///   - pool: with the profile `.notifying`.
+    ///   - sender: nil: a notification goes to all that listen.
+    init(pool: ConnectionPool, channel: String, sender: (any NotificationSender)? = nil, logger: Logger) {
         loop = pool.loop
-        notifier = Notifier(pool: pool)
+        idle = WakeSignal(on: pool.loop)
+        self.sender = sender ?? Notifier(pool: pool)
         self.channel = channel
         self.logger = logger
     }
@@ -47,7 +52,7 @@ final class PacedNotifier: Sendable {
     private func send() async {
         while let payload = nextPayload() {
             do throws(PostgresError) {
-                try await notifier.notify(channel, payload)
+                try await sender.notify(channel, payload)
             } catch {
                 let fields: LogFields = ["channel": .string(channel), "error": .error(error)]
                 logger.debug("cannot notify workers; they poll instead", fields)
@@ -55,6 +60,12 @@ final class PacedNotifier: Sendable {
             let instant = state.withLock { $0.pace.sent(at: .now()) }
             if let instant { try? await loop.sleep(until: instant) }
         }
+        idle.wake()
+    }
+
+    /// Waits until everything is sent, or the task is cancelled. Call it on the loop, from one task at a time.
+    func drain() async {
+        while state.withLock({ $0.isSending }), await idle.waitUnlessCancelled() {}
     }
 
     /// nil, and no longer sending, when no name is left.
@@ -69,6 +80,13 @@ final class PacedNotifier: Sendable {
         }
     }
 }
+
+/// Sends one notification.
+protocol NotificationSender: Sendable {
+    func notify(_ channel: String, _ payload: String) async throws(PostgresError)
+}
+
+extension Notifier: NotificationSender {}
 
 /// How soon one notification may follow another: a token bucket, pure.
 struct NotifyPace {

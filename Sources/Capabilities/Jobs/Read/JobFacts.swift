@@ -53,7 +53,7 @@ extension JobStore {
                COALESCE(o.started_at, l.leased_at), o.finished_at,
                q.max_running, (queue_held.n >= q.max_running), queue_held.ids,
                q.max_running_per_key, (key_held.n >= q.max_running_per_key), key_held.ids,
-               CASE WHEN rate_capacity(q) <= 0 THEN next_start(q) END,
+               CASE WHEN rate_capacity(q, NULL) <= 0 THEN next_start(q) END,
                v.of_queue, v.of_type, v.idle
         FROM (SELECT $1::uuid AS id) d
         \(sql: JobColumns.tables)
@@ -100,7 +100,7 @@ extension JobStore {
               AND (k.queues IS NULL OR w.queue = ANY (k.queues)) AND handles_type(k.types, w.type)),
         competing_subqueue AS MATERIALIZED (
             SELECT b.id, b.priority, b.low_water_mark, b.keyed, b.unrestricted, q.max_running_per_key AS most,
-                   b.queue_id = w.queue_id OR NOT q.limited OR queue_capacity(q) > 0 AS has_capacity,
+                   b.queue_id = w.queue_id OR NOT q.limited OR queue_capacity(q, NULL) > 0 AS has_capacity,
                    b.priority = w.priority AND CASE WHEN w.limited THEN b.queue_id = w.queue_id ELSE NOT q.limited END
                        AS in_group
             FROM waiting w, subqueue b

@@ -62,7 +62,8 @@ extension JobStore {
         "lease_jobs_fairly",
         """
         SELECT id, token, subqueue_id, attempt, max_attempts, timeout_seconds, ready_at, leased_at, payload,
-               trace_parent, fairness_group, fairness_key
+               trace_parent, limited_queue, fairness_group, fairness_key,
+               CASE WHEN id IS NULL THEN (SELECT name FROM queue q WHERE q.id = limited_queue) END AS queue
         FROM lease_fairly($1, $2, $3, $4, $5, $6, $7, $8)
         WHERE \(sql: PauseGate.condition)
         """)
@@ -83,7 +84,6 @@ extension JobStore {
         var rest = request
         rest.count -= unrestricted.jobs.count
         var answer = try await leaseFairly(rest, &cursor)
-        if answer.jobs.count < rest.count { cursor.isRestrictedWorkReady = false }
         answer.jobs = unrestricted.jobs + answer.jobs
         return answer
     }
@@ -93,19 +93,25 @@ extension JobStore {
     ) async throws(PostgresError) -> LeaseAnswer {
         let statement = Self.leaseFairly(request, cursor.groups, cursor.lastServed, cursor.start)
         var rows: [LeasedRow] = []
+        var limited: Set<UUID> = []
         var served: [Int64: [Int64]] = [:]
-        var nextStart: Duration?
+        var answer = LeaseAnswer(jobs: [])
         for row in try await hot.execute(statement).decode(as: FairRow.self) {
             switch row {
-            case .job(let job, let group, let key):
+            case .job(let job, let isLimited, let group, let key):
                 rows.append(job)
+                if isLimited { limited.insert(job.id) }
                 served[group, default: []].append(key)
-            case .nextStart(let wait): nextStart = min(nextStart ?? wait, wait)
+            case .nextStart(let queue, let wait):
+                answer.nextStarts[queue] = min(answer.nextStarts[queue] ?? wait, wait)
+            case .unserved(let queue): answer.unserved.insert(queue)
             case .onlyUnrestricted: cursor.isRestrictedWorkReady = false
             }
         }
         cursor.served(served)
-        return LeaseAnswer(jobs: try await jobs(rows), nextStart: nextStart)
+        answer.jobs = try await jobs(rows)
+        for index in answer.jobs.indices { answer.jobs[index].isLimited = limited.contains(answer.jobs[index].id) }
+        return answer
     }
 
     private func jobs(_ rows: [LeasedRow]) async throws(PostgresError) -> [LeasedJob] {
@@ -141,26 +147,32 @@ private struct UnrestrictedRow: RowDecodable {
 
 /// A row of the statement for all subqueues (`lease_fairly`, `0008_fairness.sql`).
 private enum FairRow: RowDecodable {
-    case job(LeasedRow, group: Int64, key: Int64)
-    /// The rate of a queue allows its next start after this time.
-    case nextStart(Duration)
+    case job(LeasedRow, isLimited: Bool, group: Int64, key: Int64)
+    /// The rate of this queue allows its next start after this time.
+    case nextStart(String, after: Duration)
+    /// More jobs of this limited queue could start.
+    case unserved(String)
     /// Only unrestricted subqueues had work.
     case onlyUnrestricted
 
     init(_ columns: inout ColumnCursor) throws(PostgresError) {
         let id: UUID? = try columns.next()
         if let id {
-            self = .job(try LeasedRow(id, &columns), group: try columns.next(), key: try columns.next())
+            let job = try LeasedRow(id, &columns)
+            let limitedQueue: Int32? = try columns.next()
+            self = .job(
+                job, isLimited: limitedQueue != nil, group: try columns.next(), key: try columns.next())
+            columns.skipRest()
             return
         }
         columns.skip(to: "ready_at")
         let nextStart: WallInstant? = try columns.next()
         let now: WallInstant? = try columns.next()
-        columns.skipRest()
-        if let nextStart, let now {
-            self = .nextStart(nextStart - now)
-        } else {
-            self = .onlyUnrestricted
+        columns.skip(to: "queue")
+        switch (try columns.next() as String?, nextStart, now) {
+        case (nil, _, _): self = .onlyUnrestricted
+        case (let queue?, let nextStart?, let now?): self = .nextStart(queue, after: nextStart - now)
+        case (let queue?, _, _): self = .unserved(queue)
         }
     }
 }

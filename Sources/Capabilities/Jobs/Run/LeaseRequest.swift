@@ -32,6 +32,12 @@ extension LeaseRequest: StatementInputGroup {
 /// The jobs that were leased.
 public struct LeaseAnswer: Sendable {
     public var jobs: [LeasedJob]
-    /// The earliest time at which the rate of a queue lets further jobs start; nil: no rate holds any back.
-    public var nextStart: Duration?
+    /// Queues whose rate holds ready jobs back, and how long until it lets the next one start.
+    public var nextStarts: [String: Duration] = [:]
+    /// Limited queues of which more jobs could start than were asked for.
+    public var unserved: Set<String> = []
+
+    public init(jobs: [LeasedJob]) {
+        self.jobs = jobs
+    }
 }
