@@ -28,9 +28,6 @@ CREATE TABLE type (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Leases do not look for ready rows below `low_water_mark`, to avoid scanning dead index entries. The mark is a hint: a
--- wrong one delays jobs until the next sweep, and never loses one. It changes several times a second, so three quarters
--- of each page stay free for HOT updates.
 CREATE TABLE subqueue (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     queue_id int NOT NULL REFERENCES queue,
@@ -38,17 +35,12 @@ CREATE TABLE subqueue (
     priority smallint NOT NULL,
     keyed boolean NOT NULL,
     unrestricted boolean NOT NULL,
-    low_water_mark bigint NOT NULL DEFAULT 0,
     UNIQUE (queue_id, type_id, priority, keyed)
-) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
-        autovacuum_vacuum_cost_delay = 0);
-
-CREATE INDEX subqueue_restricted ON subqueue (id) WHERE NOT unrestricted;     -- whether restricted subqueues exist
+);
 
 COMMENT ON TABLE subqueue IS 'The jobs of one queue, type and priority (lower first), first in, first out.';
 COMMENT ON COLUMN subqueue.keyed IS 'Whether its jobs have concurrency keys, which are leased round-robin.';
 COMMENT ON COLUMN subqueue.unrestricted IS 'No keys and no limits: the short lease statement may take its jobs.';
-COMMENT ON COLUMN subqueue.low_water_mark IS 'Low-water mark over ready.seq: a hint, raised by the reaper.';
 
 -- Every lease statement locks this table in ROW SHARE mode, which costs nothing measurable. A change of what may be
 -- leased (a limit, a pause) locks it in EXCLUSIVE mode first. It thus waits for the running lease statements, and later

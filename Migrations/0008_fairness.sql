@@ -1,9 +1,93 @@
--- Fair leasing: jobs with concurrency keys, and queues with limits.
+-- Leasing: which subqueues have jobs; and fair leasing, of jobs with concurrency keys and in queues with limits.
 --
 -- The lease statement of the worker (LeaseJobs.swift) leases from unrestricted subqueues only. When a restricted
 -- subqueue has work, the worker calls `lease_fairly` instead, which leases from every subqueue, in the same order of
 -- priorities. It is a function because a limit must be checked with a snapshot that is younger than the lock that
 -- protects the check: each statement in a function has its own snapshot.
+
+-- A subqueue with ready jobs.
+CREATE TYPE ready_subqueue AS (
+    subqueue_id int,
+    priority smallint,
+    queue_id int,                            -- NULL: the walk was cut after this subqueue
+    keyed boolean,
+    unrestricted boolean,
+    low_water_mark bigint,
+    seq bigint,                              -- of its first job
+    ready_at timestamptz                     -- of its first job
+);
+
+-- The leasable subqueues that have ready jobs, in the order of priority and id, at most `wanted`: a skip scan over the
+-- ready jobs, one index probe for each subqueue, so that neither other subqueues nor numbers of jobs cost anything. A
+-- subqueue with a low-water mark is probed from its mark on.
+--
+-- With `after_priority` the walk of an earlier call continues behind `after_subqueue`: subqueues of better priority
+-- come first, then the rest of this priority, and no others. A walk that ends early, since it has found `wanted`
+-- subqueues or has taken `steps` steps, ends with a row without queue. Few subqueues of given queues are all probed
+-- instead.
+CREATE FUNCTION ready_subqueues(
+    queues int[], excluded_types int[], after_priority smallint, after_subqueue int, wanted int, steps int)
+RETURNS SETOF ready_subqueue
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF queues IS NOT NULL
+       AND (SELECT count(*) FROM (SELECT FROM subqueue b WHERE b.queue_id = ANY (queues) LIMIT 101) few) <= 100 THEN
+        RETURN QUERY
+        SELECT b.id, b.priority, b.queue_id, b.keyed, b.unrestricted, m.mark, h.seq, h.ready_at
+        FROM leasable_subqueue b
+        CROSS JOIN LATERAL (SELECT low_water_mark_of(b.priority, b.id) AS mark OFFSET 0) m
+        CROSS JOIN LATERAL (SELECT r.seq, r.ready_at FROM ready r
+                            WHERE r.priority = b.priority AND r.subqueue_id = b.id AND r.seq >= m.mark
+                            ORDER BY r.seq LIMIT 1) h
+        WHERE b.queue_id = ANY (queues) AND b.type_id <> ALL (excluded_types);
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH RECURSIVE walk (subqueue_id, priority, queue_id, keyed, unrestricted, mark, seq, ready_at, found, step,
+                         has_jumped) AS (
+        SELECT 0, (-32768)::smallint, NULL::int, NULL::boolean, NULL::boolean, NULL::bigint, NULL::bigint,
+               NULL::timestamptz, 0, 0, after_priority IS NULL
+        UNION ALL
+        SELECT CASE WHEN j.jumps THEN after_subqueue ELSE n.subqueue_id END,
+               CASE WHEN j.jumps THEN after_priority ELSE n.priority END,
+               b.queue_id, b.keyed, b.unrestricted, n.mark, n.seq, n.ready_at,
+               w.found + (b.queue_id IS NOT NULL)::int, w.step + 1, w.has_jumped OR j.jumps
+        FROM walk w
+        -- The next subqueue with a mark bounds the stretch of those without.
+        LEFT JOIN LATERAL (
+            SELECT m.priority, m.subqueue_id, m.seq FROM low_water_mark m
+            WHERE (m.priority, m.subqueue_id) > (w.priority, w.subqueue_id)
+            ORDER BY m.priority, m.subqueue_id LIMIT 1) k ON true
+        LEFT JOIN LATERAL (
+            SELECT r.priority, r.subqueue_id, r.seq, r.ready_at FROM ready r
+            WHERE (r.priority, r.subqueue_id) > (w.priority, w.subqueue_id)
+              AND (r.priority, r.subqueue_id)
+                  < (COALESCE(k.priority, 32767::smallint), COALESCE(k.subqueue_id, 2147483647))
+            ORDER BY r.priority, r.subqueue_id, r.seq LIMIT 1) u ON true
+        LEFT JOIN LATERAL (
+            SELECT r.seq, r.ready_at FROM ready r
+            WHERE r.priority = k.priority AND r.subqueue_id = k.subqueue_id AND r.seq >= k.seq AND u.seq IS NULL
+            ORDER BY r.seq LIMIT 1) h ON true
+        CROSS JOIN LATERAL (
+            SELECT COALESCE(u.priority, k.priority) AS priority, COALESCE(u.subqueue_id, k.subqueue_id) AS subqueue_id,
+                   CASE WHEN u.seq IS NULL THEN k.seq ELSE 0 END AS mark, COALESCE(u.seq, h.seq) AS seq,
+                   COALESCE(u.ready_at, h.ready_at) AS ready_at) n
+        CROSS JOIN LATERAL (
+            SELECT NOT w.has_jumped AND (n.priority IS NULL OR n.priority >= after_priority) AS jumps) j
+        LEFT JOIN LATERAL (
+            SELECT s.queue_id, s.keyed, s.unrestricted FROM leasable_subqueue s
+            WHERE s.id = n.subqueue_id AND n.seq IS NOT NULL AND NOT j.jumps
+              AND (queues IS NULL OR s.queue_id = ANY (queues)) AND s.type_id <> ALL (excluded_types)) b ON true
+        WHERE w.found < wanted AND w.step < steps
+          AND (j.jumps OR n.priority IS NOT NULL
+                          AND (after_priority IS NULL OR NOT w.has_jumped OR n.priority = after_priority)))
+    SELECT w.subqueue_id, w.priority, w.queue_id, w.keyed, w.unrestricted, w.mark, w.seq, w.ready_at
+    FROM walk w WHERE w.queue_id IS NOT NULL
+    UNION ALL
+    SELECT w.subqueue_id, w.priority, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM walk w WHERE w.found >= wanted OR w.step >= steps;
+END $$;
 
 -- Use of a queue's rate, by the generic cell rate algorithm (GCRA): every start advances `spent_until` by
 -- rate_seconds / rate_count, and it may be ahead of the clock by the burst.
@@ -82,7 +166,8 @@ AS $$
             FROM unnest(unkeyed_subqueues) AS u (id)
             UNION
             SELECT l.partition_key, NULL
-            FROM subqueue k
+            FROM (SELECT b.id, low_water_mark_of(b.priority, b.id) AS low_water_mark FROM subqueue b
+                  WHERE b.id = ANY (keyed_subqueues) OFFSET 0) k
             CROSS JOIN LATERAL (
                 WITH RECURSIVE walk (partition_key, lap) AS (
                     SELECT after, 0
@@ -105,30 +190,35 @@ AS $$
                 FROM (SELECT partition_key FROM walk OFFSET 1) g
                 WHERE max_running_per_key IS NULL
                    OR max_running_per_key > (SELECT count(*) FROM lease e WHERE e.partition_key = g.partition_key)
-                LIMIT wanted) l
-            WHERE k.id = ANY (keyed_subqueues)) t
+                LIMIT wanted) l) t
         ORDER BY t.fairness_key <= after, t.fairness_key
         LIMIT wanted) o
 $$;
 
 -- Leases up to `wanted` jobs for a worker.
 --
--- Groups: at each priority, every limited queue is a fairness group, and all other queues together are one. The group
--- whose first job has waited longest comes first. A limited queue is checked and leased from under a lock that is held
--- until the commit, so its limits are exact under any concurrency. The locks are taken first, in the order of the
--- queues, and only where there seems to be capacity.
+-- The subqueues with ready jobs are taken in windows (`ready_subqueues`), until the jobs suffice or eight windows have
+-- been seen.
+--
+-- Groups: at each priority, every limited queue is a fairness group, and all other queues together are one. In a window
+-- the group whose first job has waited longest comes first. A limited queue is checked and leased from under a lock
+-- that is held until the commit, so its limits are exact under any concurrency. The locks of the first window are taken
+-- in the order of the queues, those of later ones only if they are free, and only where there seems to be capacity.
 --
 -- Round-robin: within a group, each concurrency key is served in turn, and so are the jobs without a key, those of each
 -- subqueue together. The fairness keys form a cycle. The worker passes the key it served last in each group, by
 -- `fairness_groups` and `after`; `start` applies to the groups that are not among them.
 --
 -- The result has a row for each job, with its `fairness_group` and `fairness_key`, and with `limited_queue` if its end
--- frees a slot of a limited queue. A row without an id is about a limited queue that has ready jobs: when its rate
--- allows the next start (`ready_at`) or, without an instant, that more of its jobs could start than were wanted. A row
--- without a queue either says that only unrestricted subqueues had work.
+-- frees a slot of a limited queue. A row without an id is a note:
+--
+--     limited_queue, ready_at    the rate of the queue allows the next start then
+--     limited_queue              more jobs of the queue could start than were wanted
+--     subqueue_id, attempt       the walk was cut after this subqueue, of the priority `attempt`
+--     nothing                    only unrestricted subqueues had work
 CREATE FUNCTION lease_fairly(
     queues int[], excluded_types int[], wanted int, worker bigint, lease_seconds double precision,
-    fairness_groups bigint[], after bigint[], start bigint)
+    after_priority smallint, after_subqueue int, fairness_groups bigint[], after bigint[], start bigint)
 RETURNS TABLE (id uuid, token bigint, subqueue_id int, attempt smallint, max_attempts smallint,
                timeout_seconds int, ready_at timestamptz, leased_at timestamptz, payload json,
                trace_parent text, limited_queue int, fairness_group bigint, fairness_key bigint)
@@ -136,9 +226,12 @@ LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
 #variable_conflict use_column
 DECLARE
+    found ready_subqueue[];
+    cut ready_subqueue;
     limited queue;
     head record;
     held int[] := '{}';
+    passed int[] := '{}';
     part record;
     batch record;
     after_key bigint;
@@ -151,136 +244,154 @@ DECLARE
     misses int;
     is_restricted_work_ready boolean := false;
 BEGIN
-    FOR head IN
-        SELECT q AS queue, r.since FROM queue q
-        CROSS JOIN LATERAL (
-            SELECT min(h.ready_at) AS since
-            FROM leasable_subqueue b
-            CROSS JOIN LATERAL (SELECT r.ready_at FROM ready r
-                                WHERE r.subqueue_id = b.id AND r.seq >= b.low_water_mark ORDER BY r.seq LIMIT 1) h
-            WHERE b.queue_id = q.id AND b.type_id <> ALL (excluded_types)) r
-        WHERE q.limited AND (queues IS NULL OR q.id = ANY (queues)) AND r.since IS NOT NULL
-        ORDER BY q.id
-    LOOP
-        is_restricted_work_ready := true;
-        limited := head.queue;
-        IF queue_capacity(limited, head.since) > 0 THEN
-            PERFORM pg_advisory_xact_lock('lease_gate'::regclass::oid::int, limited.id);
-            held := held || limited.id;
-        ELSIF rate_capacity(limited, head.since) <= 0 THEN
-            limited_queue := limited.id;
-            ready_at := next_start(limited);
-            leased_at := clock_timestamp();
-            RETURN NEXT;
-        END IF;
-    END LOOP;
+    cut.priority := after_priority;
+    cut.subqueue_id := after_subqueue;
+    FOR window_number IN 1..8 LOOP
+        SELECT array_agg(s) INTO found
+        FROM ready_subqueues(queues, excluded_types, cut.priority, cut.subqueue_id, 32, 256) s;
+        cut := NULL;
+        SELECT s.* INTO cut FROM unnest(found) s WHERE s.queue_id IS NULL;
 
-    FOR part IN
-        SELECT b.priority, l.queue_id, (COALESCE(l.queue_id, 0)::bigint << 16) + b.priority + 32768 AS fairness_group,
-               COALESCE(array_agg(b.id ORDER BY h.seq) FILTER (WHERE b.keyed), '{}') AS keyed,
-               COALESCE(array_agg(b.id) FILTER (WHERE NOT b.keyed), '{}') AS unkeyed, min(h.ready_at) AS ready_since
-        FROM leasable_subqueue b
-        JOIN queue q ON q.id = b.queue_id
-        CROSS JOIN LATERAL (SELECT CASE WHEN q.limited THEN q.id END AS queue_id) l
-        CROSS JOIN LATERAL (SELECT seq, ready_at FROM ready
-                            WHERE subqueue_id = b.id AND seq >= b.low_water_mark ORDER BY seq LIMIT 1) h
-        WHERE (queues IS NULL OR b.queue_id = ANY (queues)) AND b.type_id <> ALL (excluded_types)
-          AND (NOT q.limited OR q.id = ANY (held))
-        GROUP BY b.priority, l.queue_id
-        ORDER BY b.priority, min(h.seq)
-    LOOP
-        is_restricted_work_ready := is_restricted_work_ready OR part.queue_id IS NOT NULL OR part.keyed <> '{}';
-        CONTINUE WHEN remaining = 0 AND part.queue_id IS NULL;
-        SELECT q.* INTO limited FROM queue q WHERE q.id = part.queue_id;
-        limited_queue := part.queue_id;
-        capacity_left := CASE WHEN part.queue_id IS NULL THEN remaining
-                              ELSE queue_capacity(limited, part.ready_since) END;
-        in_part := LEAST(remaining, capacity_left);
-        -- In a large batch each fairness key gets four jobs, which saves probes and causes no noticeable delay. If they
-        -- have fewer, the next keys follow, until the batch is full or a whole cycle has nothing to take.
-        after_key := COALESCE(after[array_position(fairness_groups, part.fairness_group)], start);
-        keys_wanted := CASE WHEN in_part < 100 THEN in_part ELSE in_part / 4 END;
-        misses := 0;
-        WHILE in_part > 0 AND misses < 4 LOOP
-            SELECT * INTO batch
-            FROM next_fairness_keys(part.keyed, part.unkeyed, after_key, limited.max_running_per_key, keys_wanted);
-            EXIT WHEN batch.fairness_keys IS NULL;
-            new_token := COALESCE(new_token, nextval('lease_token'));
-            RETURN QUERY
-            WITH picked AS MATERIALIZED (
-                DELETE FROM ready WHERE ctid = ANY (ARRAY(
-                    SELECT r.at
-                    FROM unnest(batch.fairness_keys, batch.subqueues) AS t (fairness_key, subqueue_id)
-                    CROSS JOIN LATERAL (
-                        SELECT GREATEST(1, in_part / cardinality(batch.fairness_keys)) AS most OFFSET 0) e
-                    CROSS JOIN LATERAL (
-                        (SELECT x.at
-                         FROM unnest(part.keyed) AS k (id)
-                         JOIN subqueue b ON b.id = k.id
-                         CROSS JOIN LATERAL (
-                             SELECT ctid AS at FROM ready
-                             WHERE subqueue_id = k.id AND partition_key = t.fairness_key
-                               AND seq >= b.low_water_mark AND t.subqueue_id IS NULL
-                             ORDER BY seq LIMIT e.most FOR UPDATE SKIP LOCKED) x
-                         LIMIT LEAST(e.most, CASE WHEN limited.max_running_per_key IS NOT NULL THEN GREATEST(
-                             0, limited.max_running_per_key
-                                - (SELECT count(*) FROM lease l WHERE l.partition_key = t.fairness_key)) END))
-                        UNION ALL
-                        (SELECT x.at
-                         FROM subqueue b
-                         CROSS JOIN LATERAL (
-                             SELECT ctid AS at FROM ready
-                             WHERE subqueue_id = b.id AND seq >= b.low_water_mark
-                             ORDER BY seq LIMIT e.most FOR UPDATE SKIP LOCKED) x
-                         WHERE b.id = t.subqueue_id)) r
-                    LIMIT in_part))
-                RETURNING ready.id, ready.ready_at, ready.subqueue_id, ready.attempt, ready.partition_key),
-            moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
-            leased AS (
-                INSERT INTO lease (id, token, worker_id, leased_at, expires_at, subqueue_id, attempt, queue_id,
-                                   partition_key)
-                SELECT p.id, new_token, worker, m.at, m.at + make_interval(secs => lease_seconds), p.subqueue_id,
-                       p.attempt + 1, part.queue_id, p.partition_key
-                FROM picked p, moment m),
-            delta_rows AS (
-                INSERT INTO transition_delta (subqueue_id, transition, n)
-                SELECT p.subqueue_id, 'leased', count(*) FROM picked p GROUP BY p.subqueue_id)
-            SELECT p.id, new_token, p.subqueue_id, (p.attempt + 1)::smallint, j.max_attempts, j.timeout_seconds,
-                   p.ready_at, m.at, j.payload, j.trace_parent, part.queue_id, part.fairness_group,
-                   COALESCE(p.partition_key, hashint8extended(p.subqueue_id, 0))
-            FROM picked p
-            JOIN job j ON j.id = ANY (ARRAY[p.id])
-            CROSS JOIN moment m;
-            GET DIAGNOSTICS taken = ROW_COUNT;
-            in_part := in_part - taken;
-            remaining := remaining - taken;
-            capacity_left := capacity_left - taken;
-            IF taken > 0 AND limited.rate_count IS NOT NULL THEN
-                PERFORM spend_rate(limited, taken, part.ready_since);
+        FOR head IN
+            SELECT q AS queue, min(s.ready_at) AS since
+            FROM unnest(found) s JOIN queue q ON q.id = s.queue_id
+            WHERE q.limited AND q.id <> ALL (held) AND q.id <> ALL (passed)
+            GROUP BY q.id ORDER BY q.id
+        LOOP
+            is_restricted_work_ready := true;
+            limited := head.queue;
+            IF queue_capacity(limited, head.since) > 0 THEN
+                IF window_number = 1 THEN
+                    PERFORM pg_advisory_xact_lock('lease_gate'::regclass::oid::int, limited.id);
+                ELSIF NOT pg_try_advisory_xact_lock('lease_gate'::regclass::oid::int, limited.id) THEN
+                    CONTINUE;
+                END IF;
+                held := held || limited.id;
+            ELSE
+                passed := passed || limited.id;
+                IF rate_capacity(limited, head.since) <= 0 THEN
+                    limited_queue := limited.id;
+                    ready_at := next_start(limited);
+                    leased_at := clock_timestamp();
+                    RETURN NEXT;
+                END IF;
             END IF;
-            -- Nothing to take: other workers hold the rows, or this was the whole cycle.
-            misses := CASE WHEN taken > 0 THEN 0
-                           WHEN cardinality(batch.fairness_keys) < keys_wanted THEN 4
-                           ELSE misses + 1 END;
-            after_key := batch.fairness_keys[cardinality(batch.fairness_keys)];
-            keys_wanted := in_part;
         END LOOP;
-        CONTINUE WHEN part.queue_id IS NULL;
-        IF rate_capacity(limited, part.ready_since) <= 0 THEN
-            ready_at := next_start(limited);
-            leased_at := clock_timestamp();
-            RETURN NEXT;
-        ELSIF remaining = 0 AND capacity_left > 0
-              AND (SELECT fairness_keys FROM next_fairness_keys(part.keyed, part.unkeyed, after_key,
-                                                                limited.max_running_per_key, 1)) IS NOT NULL THEN
-            ready_at := NULL;
-            RETURN NEXT;
-        END IF;
+
+        FOR part IN
+            SELECT s.priority, l.queue_id,
+                   (COALESCE(l.queue_id, 0)::bigint << 16) + s.priority + 32768 AS fairness_group,
+                   COALESCE(array_agg(s.subqueue_id ORDER BY s.seq) FILTER (WHERE s.keyed), '{}') AS keyed,
+                   COALESCE(array_agg(s.subqueue_id) FILTER (WHERE NOT s.keyed), '{}') AS unkeyed,
+                   min(s.ready_at) AS ready_since
+            FROM unnest(found) s
+            JOIN queue q ON q.id = s.queue_id
+            CROSS JOIN LATERAL (SELECT CASE WHEN q.limited THEN q.id END AS queue_id) l
+            WHERE NOT q.limited OR q.id = ANY (held)
+            GROUP BY s.priority, l.queue_id
+            ORDER BY s.priority, min(s.seq)
+        LOOP
+            is_restricted_work_ready := is_restricted_work_ready OR part.queue_id IS NOT NULL OR part.keyed <> '{}';
+            CONTINUE WHEN remaining = 0 AND part.queue_id IS NULL;
+            SELECT q.* INTO limited FROM queue q WHERE q.id = part.queue_id;
+            limited_queue := part.queue_id;
+            capacity_left := CASE WHEN part.queue_id IS NULL THEN remaining
+                                  ELSE queue_capacity(limited, part.ready_since) END;
+            in_part := LEAST(remaining, capacity_left);
+            -- In a large batch each fairness key gets four jobs, which saves probes and causes no noticeable delay. If
+            -- they have fewer, the next keys follow, until the batch is full or a whole cycle has nothing to take.
+            after_key := COALESCE(after[array_position(fairness_groups, part.fairness_group)], start);
+            keys_wanted := CASE WHEN in_part < 100 THEN in_part ELSE in_part / 4 END;
+            misses := 0;
+            WHILE in_part > 0 AND misses < 4 LOOP
+                SELECT * INTO batch
+                FROM next_fairness_keys(part.keyed, part.unkeyed, after_key, limited.max_running_per_key, keys_wanted);
+                EXIT WHEN batch.fairness_keys IS NULL;
+                new_token := COALESCE(new_token, nextval('lease_token'));
+                RETURN QUERY
+                WITH picked AS MATERIALIZED (
+                    DELETE FROM ready WHERE ctid = ANY (ARRAY(
+                        SELECT r.at
+                        FROM unnest(batch.fairness_keys, batch.subqueues) AS t (fairness_key, subqueue_id)
+                        CROSS JOIN LATERAL (
+                            SELECT GREATEST(1, in_part / cardinality(batch.fairness_keys)) AS most OFFSET 0) e
+                        CROSS JOIN LATERAL (
+                            (SELECT x.at
+                             FROM unnest(part.keyed) AS k (id)
+                             CROSS JOIN LATERAL (
+                                 SELECT low_water_mark_of(part.priority, k.id) AS low_water_mark OFFSET 0) b
+                             CROSS JOIN LATERAL (
+                                 SELECT ctid AS at FROM ready
+                                 WHERE subqueue_id = k.id AND partition_key = t.fairness_key
+                                   AND seq >= b.low_water_mark AND t.subqueue_id IS NULL
+                                 ORDER BY seq LIMIT e.most FOR UPDATE SKIP LOCKED) x
+                             LIMIT LEAST(e.most, CASE WHEN limited.max_running_per_key IS NOT NULL THEN GREATEST(
+                                 0, limited.max_running_per_key
+                                    - (SELECT count(*) FROM lease l WHERE l.partition_key = t.fairness_key)) END))
+                            UNION ALL
+                            (SELECT x.at
+                             FROM (SELECT low_water_mark_of(part.priority, t.subqueue_id) AS low_water_mark
+                                   WHERE t.subqueue_id IS NOT NULL OFFSET 0) b
+                             CROSS JOIN LATERAL (
+                                 SELECT ctid AS at FROM ready
+                                 WHERE priority = part.priority AND subqueue_id = t.subqueue_id
+                                   AND seq >= b.low_water_mark
+                                 ORDER BY seq LIMIT e.most FOR UPDATE SKIP LOCKED) x)) r
+                        LIMIT in_part))
+                    RETURNING ready.id, ready.ready_at, ready.subqueue_id, ready.attempt, ready.partition_key),
+                moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
+                leased AS (
+                    INSERT INTO lease (id, token, worker_id, leased_at, expires_at, subqueue_id, attempt, queue_id,
+                                       partition_key)
+                    SELECT p.id, new_token, worker, m.at, m.at + make_interval(secs => lease_seconds), p.subqueue_id,
+                           p.attempt + 1, part.queue_id, p.partition_key
+                    FROM picked p, moment m),
+                delta_rows AS (
+                    INSERT INTO transition_delta (subqueue_id, transition, n)
+                    SELECT p.subqueue_id, 'leased', count(*) FROM picked p GROUP BY p.subqueue_id)
+                SELECT p.id, new_token, p.subqueue_id, (p.attempt + 1)::smallint, j.max_attempts, j.timeout_seconds,
+                       p.ready_at, m.at, j.payload, j.trace_parent, part.queue_id, part.fairness_group,
+                       COALESCE(p.partition_key, hashint8extended(p.subqueue_id, 0))
+                FROM picked p
+                JOIN job j ON j.id = ANY (ARRAY[p.id])
+                CROSS JOIN moment m;
+                GET DIAGNOSTICS taken = ROW_COUNT;
+                in_part := in_part - taken;
+                remaining := remaining - taken;
+                capacity_left := capacity_left - taken;
+                IF taken > 0 AND limited.rate_count IS NOT NULL THEN
+                    PERFORM spend_rate(limited, taken, part.ready_since);
+                END IF;
+                -- Nothing to take: other workers hold the rows, or this was the whole cycle.
+                misses := CASE WHEN taken > 0 THEN 0
+                               WHEN cardinality(batch.fairness_keys) < keys_wanted THEN 4
+                               ELSE misses + 1 END;
+                after_key := batch.fairness_keys[cardinality(batch.fairness_keys)];
+                keys_wanted := in_part;
+            END LOOP;
+            CONTINUE WHEN part.queue_id IS NULL;
+            IF rate_capacity(limited, part.ready_since) <= 0 THEN
+                ready_at := next_start(limited);
+                leased_at := clock_timestamp();
+                RETURN NEXT;
+            ELSIF remaining = 0 AND capacity_left > 0
+                  AND (SELECT fairness_keys FROM next_fairness_keys(part.keyed, part.unkeyed, after_key,
+                                                                    limited.max_running_per_key, 1)) IS NOT NULL THEN
+                ready_at := NULL;
+                RETURN NEXT;
+            END IF;
+        END LOOP;
+        EXIT WHEN remaining = 0 OR cut.subqueue_id IS NULL;
     END LOOP;
 
+    limited_queue := NULL;
+    ready_at := NULL;
     IF NOT is_restricted_work_ready THEN
-        limited_queue := NULL;
-        ready_at := NULL;
+        RETURN NEXT;
+    END IF;
+    IF cut.subqueue_id IS NOT NULL THEN
+        subqueue_id := cut.subqueue_id;
+        attempt := cut.priority;
         RETURN NEXT;
     END IF;
 END $$;

@@ -170,8 +170,8 @@ extension Fixture {
                 DELETE FROM outcome o USING subqueue b JOIN queue q ON q.id = b.queue_id
                 WHERE b.id = o.subqueue_id AND q.name = $1 RETURNING o.id, o.subqueue_id),
             queued AS (
-                INSERT INTO ready (id, ready_at, subqueue_id, attempt)
-                SELECT id, clock_timestamp(), subqueue_id, 1 FROM retried WHERE $2 = 'queued'),
+                INSERT INTO ready (id, ready_at, subqueue_id, attempt, priority)
+                SELECT id, clock_timestamp(), subqueue_id, 1, 0 FROM retried WHERE $2 = 'queued'),
             delayed AS (
                 INSERT INTO scheduled (id, run_at, subqueue_id, attempt)
                 SELECT id, clock_timestamp(), subqueue_id, 1 FROM retried WHERE $2 = 'scheduled')

@@ -27,7 +27,7 @@ import Testing
 
     /// The names of the statements, with parameters that nothing depends on.
     private static let statements = [
-        "lease_jobs": "NULL, '{}', 100, 1, 60", "renew_leases": "'{}', '{}', 60, 10",
+        "lease_jobs": "NULL, '{}', 100, 1, 60, NULL, NULL", "renew_leases": "'{}', '{}', 60, 10",
         "request_cancel": "'{}', NULL, NULL", "list_cancel_requests": "'{}', 10",
         "report_progress": "'{}', '{}', '{}', '{}'",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",
@@ -118,8 +118,8 @@ import Testing
                 INSERT INTO job (id, created_at, subqueue_id, payload)
                 SELECT id, clock_timestamp(), subqueue_id, '{}' FROM made),
             queued AS (
-                INSERT INTO ready (id, ready_at, subqueue_id, attempt)
-                SELECT id, clock_timestamp(), subqueue_id, 0 FROM made WHERE i % 4 = 0),
+                INSERT INTO ready (id, ready_at, subqueue_id, attempt, priority)
+                SELECT id, clock_timestamp(), subqueue_id, 0, 0 FROM made WHERE i % 4 = 0),
             later AS (
                 INSERT INTO scheduled (id, run_at, subqueue_id, attempt)
                 SELECT id, clock_timestamp() + interval '1 day', subqueue_id, 0 FROM made WHERE i % 4 = 1),
@@ -171,7 +171,7 @@ extension JSONValue {
     /// The indexes by which rows may be visited, and the columns of each that must then be given.
     private static var ways: [(index: String, columns: [String])] {
         [
-            ("ready_subqueue_seq", ["subqueue_id", "seq"]), ("ready_subqueue_id", ["subqueue_id", "id"]),
+            ("ready_order", ["priority", "subqueue_id"]), ("ready_subqueue_id", ["subqueue_id", "id"]),
             ("scheduled_pkey", ["id"]),
             ("ready_subqueue_partition_key", ["subqueue_id", "partition_key"]),
             ("scheduled_subqueue_id", ["subqueue_id", "id"]), ("lease_pkey", ["id"]), ("lease_ending", ["worker_id"]),

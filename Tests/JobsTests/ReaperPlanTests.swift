@@ -85,7 +85,7 @@ import Values
                 (JobStore.advance.definition, "1000, '{1,2}'"), (JobStore.sweep.definition, ""),
             ] {
                 let plan = try await plan(statement, arguments, fixture)
-                #expect(plan.contains("Index Only Scan using ready_subqueue_seq on ready"), "\(plan)")
+                #expect(plan.contains("Index Only Scan using ready_order on ready"), "\(plan)")
                 #expect(!plan.contains("Seq Scan on ready"), "\(plan)")
             }
         }

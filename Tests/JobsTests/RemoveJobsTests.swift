@@ -111,7 +111,10 @@ extension Fixture {
                 ).decodeOnly(as: Int32.self)
                 parameters.append(subqueue)
                 _ = try await transaction.execute(
-                    sql: "INSERT INTO ready (id, ready_at, subqueue_id, attempt) VALUES ($1, clock_timestamp(), $2, 1)",
+                    sql: """
+                        INSERT INTO ready (id, ready_at, subqueue_id, attempt, priority)
+                        VALUES ($1, clock_timestamp(), $2, 1, 0)
+                        """,
                     parameters)
                 let removing = Task(executorPreference: TestLoop.shared) { try await fixture.sweep(policy) }
                 try await fixture.waitUntilBlocked()

@@ -25,6 +25,10 @@ struct LowWaterMarkAdvancer: PeriodicTask {
     /// While nothing is leased.
     static let interval = Duration.seconds(1)
     static let busyInterval = Duration.milliseconds(250)
+    /// A mark that has not advanced for this time is removed, if it is not needed any more.
+    static let rest = Duration.seconds(60)
+    /// Marks of one run.
+    static let removedMax = 100
 
     let store: JobStore
     let activity: SharedActivity
@@ -55,6 +59,9 @@ struct LowWaterMarkAdvancer: PeriodicTask {
         if cadence.isSweepDue(at: start) {
             lowered = try await store.sweepLowWaterMarks()
             cadence.swept(from: start, to: .now())
+            for _ in 0..<Self.removedMax {
+                guard try await store.removeIdleMark(restingFor: Self.rest) else { break }
+            }
         }
         return Report(raised: raised, lowered: lowered, dueIn: subqueues.isEmpty ? nil : Self.busyInterval)
     }

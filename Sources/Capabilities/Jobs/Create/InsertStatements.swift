@@ -13,11 +13,11 @@ extension InsertJobs {
         stored AS (
             INSERT INTO job (id, created_at, subqueue_id, payload)
             SELECT g.id, (SELECT at FROM moment), g.subqueue_id, g.payload
-            FROM \(sql: PlainColumns.columns.unnest())),
+            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "payload"))),
         queued AS (
-            INSERT INTO ready (id, ready_at, subqueue_id, attempt)
-            SELECT g.id, (SELECT at FROM moment), g.subqueue_id, 0
-            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id"))),
+            INSERT INTO ready (id, ready_at, subqueue_id, attempt, priority)
+            SELECT g.id, (SELECT at FROM moment), g.subqueue_id, 0, g.priority
+            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "priority"))),
         delta_rows AS (
             \(sql: JobRows.deltas(
                 JobRows.counts(of: "'enqueued'", from: PlainColumns.columns.unnest("subqueue_id")))))

@@ -26,7 +26,7 @@ public struct SubqueueActivity: Sendable {
 
 /// When the low-water marks are advanced and swept, and how far: the state that one ticker carries from tick to tick.
 ///
-/// A lease reads only `seq >= subqueue.low_water_mark`. A number of `ready_seq` that was drawn before the previous tick
+/// A lease reads only what is not below the mark of a subqueue. A number of `ready_seq` that was drawn before the previous tick
 /// is nearly always committed by now, so marks may advance to the sequence's value of that tick. Rows that commit even
 /// later are found by the sweep, which reads from zero and lowers marks.
 ///
@@ -61,13 +61,15 @@ extension JobStore {
     static let advance = Statement<Int64, [Int32]>(
         "advance_low_water_marks",
         """
-        UPDATE subqueue b SET low_water_mark = n.low_water_mark
-        FROM (SELECT m.id, LEAST(COALESCE((SELECT seq FROM ready
-                                           WHERE subqueue_id = m.id AND seq >= m.low_water_mark
-                                           ORDER BY seq LIMIT 1), $1), $1) AS low_water_mark
-              FROM unnest($2::int[]) AS g (id)
-              JOIN subqueue m ON m.id = ANY (ARRAY[g.id])) n
-        WHERE b.id = ANY (ARRAY[n.id]) AND n.low_water_mark > b.low_water_mark
+        INSERT INTO low_water_mark AS m (priority, subqueue_id, seq)
+        SELECT b.priority, b.id, LEAST(COALESCE((SELECT seq FROM ready
+                                                 WHERE priority = b.priority AND subqueue_id = b.id
+                                                   AND seq >= low_water_mark_of(b.priority, b.id)
+                                                 ORDER BY seq LIMIT 1), $1), $1)
+        FROM unnest($2::int[]) AS g (id)
+        JOIN subqueue b ON b.id = ANY (ARRAY[g.id])
+        ON CONFLICT (priority, subqueue_id) DO UPDATE SET seq = EXCLUDED.seq, advanced_at = EXCLUDED.advanced_at
+        WHERE EXCLUDED.seq > m.seq
         """, isIdempotent: true)
 
     private static let sequence = Statement(
@@ -77,10 +79,36 @@ extension JobStore {
     static let sweep = Statement(
         "sweep_low_water_marks",
         """
-        UPDATE subqueue b SET low_water_mark = n.low_water_mark
-        FROM (SELECT m.id, (SELECT seq FROM ready WHERE subqueue_id = m.id ORDER BY seq LIMIT 1) AS low_water_mark
-              FROM subqueue m OFFSET 0) n
-        WHERE b.id = ANY (ARRAY[n.id]) AND n.low_water_mark < b.low_water_mark
+        UPDATE low_water_mark b SET seq = n.seq
+        FROM (SELECT m.priority, m.subqueue_id,
+                     (SELECT seq FROM ready WHERE priority = m.priority AND subqueue_id = m.subqueue_id
+                      ORDER BY seq LIMIT 1) AS seq
+              FROM low_water_mark m OFFSET 0) n
+        WHERE b.priority = ANY (ARRAY[n.priority]) AND b.subqueue_id = ANY (ARRAY[n.subqueue_id]) AND n.seq < b.seq
+        """, isIdempotent: true)
+
+    private static let idleMarks = Statement<Double>(
+        "idle_low_water_marks",
+        """
+        SELECT priority, subqueue_id FROM low_water_mark
+        WHERE advanced_at < clock_timestamp() - make_interval(secs => $1) ORDER BY advanced_at LIMIT 1
+        """, isIdempotent: true)
+
+    private static let probeStatement = Statement<Int16, Int32>(
+        "probe_without_low_water_mark",
+        "SELECT seq FROM ready WHERE priority = $1 AND subqueue_id = $2 ORDER BY seq LIMIT 1", isIdempotent: true)
+
+    private static let removeMark = Statement<Int16, Int32, Double>(
+        "remove_low_water_mark",
+        """
+        DELETE FROM low_water_mark
+        WHERE priority = $1 AND subqueue_id = $2 AND advanced_at < clock_timestamp() - make_interval(secs => $3)
+        """, isIdempotent: true)
+
+    private static let postponeMark = Statement<Int16, Int32>(
+        "keep_low_water_mark",
+        """
+        UPDATE low_water_mark SET advanced_at = clock_timestamp() WHERE priority = $1 AND subqueue_id = $2
         """, isIdempotent: true)
 
     /// Advances the low-water marks of `subqueues` to their first ready jobs, and reads the sequence for the next tick.
@@ -100,5 +128,21 @@ extension JobStore {
     /// - Returns: the number of marks that were lowered.
     public func sweepLowWaterMarks() async throws(PostgresError) -> Int {
         try await hot.execute(Self.sweep()).affectedRowCount
+    }
+
+    /// Removes the mark that has rested longest, if the look without it is as fast: vacuum has removed the dead entries
+    /// below it. Otherwise the mark counts as advanced now.
+    /// - Returns: whether a mark has rested for `rest`.
+    public func removeIdleMark(restingFor rest: Duration) async throws(PostgresError) -> Bool {
+        let idle = try await hot.execute(Self.idleMarks(rest.inSeconds)).decode((Int16, Int32).self)
+        guard let (priority, subqueue) = idle.first else { return false }
+        let start = MonotonicInstant.now()
+        _ = try await hot.execute(Self.probeStatement(priority, subqueue))
+        if MonotonicInstant.now() - start < .milliseconds(2) {
+            _ = try await hot.execute(Self.removeMark(priority, subqueue, rest.inSeconds))
+        } else {
+            _ = try await hot.execute(Self.postponeMark(priority, subqueue))
+        }
+        return true
     }
 }

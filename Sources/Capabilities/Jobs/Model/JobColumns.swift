@@ -7,11 +7,14 @@ internal import Postgres
 
 /// The columns of a job without options.
 enum PlainColumns: BatchColumns {
-    static let columns = ColumnBatch<InsertJobs.Item>([
+    /// Those of `job`.
+    static let stored = ColumnBatch<InsertJobs.Item>([
         .uuid("id") { $0.id },
         .int4("subqueue_id") { $0.subqueue },
         .json("payload") { $0.job.payload },
     ])
+
+    static let columns = stored + ColumnBatch([.int2("priority") { $0.job.priority }])
 }
 
 /// The columns of a job with options.
@@ -36,7 +39,7 @@ enum FullColumns: BatchColumns {
         .int4("delay_seconds") { $0.job.delaySeconds },
     ])
 
-    private static let stored = PlainColumns.columns + options
+    private static let stored = PlainColumns.stored + options
 
     private static let options = ColumnBatch<InsertJobs.Item>([
         .int4("timeout_seconds") { $0.job.timeoutSeconds },

@@ -14,8 +14,10 @@ enum JobRows {
         from rows: SQLFragment, at: SQLFragment = "at", attempt: SQLFragment = "attempt"
     ) -> SQLFragment {
         """
-        INSERT INTO ready (id, ready_at, subqueue_id, attempt, partition_key)
-        SELECT id, \(sql: at), subqueue_id, \(sql: attempt), partition_key FROM \(sql: rows)
+        INSERT INTO ready (id, ready_at, subqueue_id, attempt, partition_key, priority)
+        SELECT id, \(sql: at), subqueue_id, \(sql: attempt), partition_key,
+               (SELECT b.priority FROM subqueue b WHERE b.id = subqueue_id)
+        FROM \(sql: rows)
         """
     }
 

@@ -47,7 +47,8 @@ extension JobStore {
         FROM subqueue b
         JOIN queue q ON q.id = b.queue_id
         CROSS JOIN LATERAL (SELECT ready_at FROM ready
-                            WHERE subqueue_id = b.id AND seq >= b.low_water_mark ORDER BY seq LIMIT 1) h
+                            WHERE priority = b.priority AND subqueue_id = b.id
+                              AND seq >= low_water_mark_of(b.priority, b.id) ORDER BY seq LIMIT 1) h
         GROUP BY q.name
         """, isIdempotent: true)
 

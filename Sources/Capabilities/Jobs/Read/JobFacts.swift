@@ -99,7 +99,7 @@ extension JobStore {
             WHERE k.deregistered_at IS NULL AND k.expires_at > clock_timestamp()
               AND (k.queues IS NULL OR w.queue = ANY (k.queues)) AND handles_type(k.types, w.type)),
         competing_subqueue AS MATERIALIZED (
-            SELECT b.id, b.priority, b.low_water_mark, b.keyed, b.unrestricted, q.max_running_per_key AS most,
+            SELECT b.id, b.priority, low_water_mark_of(b.priority, b.id) AS low_water_mark, b.keyed, b.unrestricted, q.max_running_per_key AS most,
                    b.queue_id = w.queue_id OR NOT q.limited OR queue_capacity(q, NULL) > 0 AS has_capacity,
                    b.priority = w.priority AND CASE WHEN w.limited THEN b.queue_id = w.queue_id ELSE NOT q.limited END
                        AS in_group
@@ -107,7 +107,8 @@ extension JobStore {
             JOIN queue q ON q.id = b.queue_id
             JOIN type t ON t.id = b.type_id
             WHERE b.priority <= w.priority
-              AND EXISTS (SELECT FROM ready x WHERE x.subqueue_id = b.id AND x.seq >= b.low_water_mark)
+              AND EXISTS (SELECT FROM ready x WHERE x.priority = b.priority AND x.subqueue_id = b.id
+                                                AND x.seq >= low_water_mark_of(b.priority, b.id))
               AND (EXISTS (SELECT FROM taker k
                            WHERE (k.queues IS NULL OR q.name = ANY (k.queues)) AND handles_type(k.types, t.name))
                    OR NOT EXISTS (SELECT FROM taker) AND b.queue_id = w.queue_id)),
@@ -116,7 +117,7 @@ extension JobStore {
             SELECT FROM waiting w, fairness, competing_subqueue v
             CROSS JOIN LATERAL (
                 SELECT FROM ready x
-                WHERE x.subqueue_id = v.id AND x.seq >= v.low_water_mark
+                WHERE x.priority = v.priority AND x.subqueue_id = v.id AND x.seq >= v.low_water_mark
                   AND (v.priority < w.priority
                        OR x.seq < w.seq AND (NOT fairness.is_on OR NOT v.in_group OR x.partition_key = w.partition_key
                                              OR w.partition_key IS NULL AND v.id = w.subqueue_id))

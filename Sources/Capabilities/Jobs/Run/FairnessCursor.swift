@@ -1,4 +1,5 @@
-/// The position of one worker in the round-robin over concurrency keys (`lease_fairly`, `0008_fairness.sql`). Pure.
+/// The position of one worker in the walk over subqueues, and in the round-robin over concurrency keys (`lease_fairly`,
+/// `0008_fairness.sql`). Pure.
 ///
 /// The fairness keys of a group form a cycle in the order of their values. Each worker starts at a random position and
 /// continues after the key that it served last. PostgreSQL stores nothing of this: if each worker is fair, all of them
@@ -10,6 +11,10 @@ public struct FairnessCursor: Sendable {
     /// Jobs with a concurrency key, or in a limited queue, were ready. The statement for unrestricted subqueues skips
     /// them.
     var isRestrictedWorkReady = false
+    /// Where the last walk was cut; nil: the next one begins at the start.
+    var walk: WalkPosition?
+    /// The queues of that walk; nil: all.
+    var walkedQueues: [Int32]?
     /// Position in groups that have not been served yet.
     let start: Int64
     private var lastKeys: [Int64: Int64] = [:]

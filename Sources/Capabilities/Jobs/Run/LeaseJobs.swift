@@ -4,40 +4,34 @@ internal import Values
 extension JobStore {
     /// Takes jobs out of `ready` and gives each a lease, all with one token from a sequence that only grows.
     ///
-    /// The best subqueue comes first: lowest priority, then the one whose first job has waited longest. From each, as
-    /// many rows are locked as are still wanted, which skips rows that other workers are taking at this instant.
-    /// Nothing below a subqueue's low-water mark is read, so that the dead rows before it cost nothing while a long
-    /// transaction keeps them from being removed. `ctid = ANY (ARRAY(...))` makes the deletion a direct visit of the
-    /// rows just locked. When there is nothing to lease no token is drawn, so nothing is written and the commit waits
-    /// for no disk.
+    /// `ready_subqueues` finds the subqueues that have jobs (`0008_fairness.sql`). The best comes first: lowest
+    /// priority, then the one whose first job has waited longest. From each, as many rows are locked as are still
+    /// wanted, which skips rows that other workers are taking at this instant. Nothing before a subqueue's first job is
+    /// read again, and nothing below its low-water mark at all, so that the dead rows before it cost nothing while a
+    /// long transaction keeps them from being removed. `ctid = ANY (ARRAY(...))` makes the deletion a direct visit of
+    /// the rows just locked. When there is nothing to lease no token is drawn, so nothing is written and the commit
+    /// waits for no disk.
     ///
-    /// Paused subqueues are not in `leasable_subqueue`; `PauseGate` explains why a pause cannot be missed. Restricted
-    /// subqueues (with keys or limits) are skipped, and so are the subqueues that do not come before them; a row
-    /// without an id says that one of them has work.
-    private static let leaseUnrestricted = Statement<LeaseRequest>(
+    /// Paused subqueues are not in `leasable_subqueue`, from which `ready_subqueues` reads; `PauseGate` explains why a
+    /// pause cannot be missed. Restricted subqueues (with keys or limits) are skipped, and so are the subqueues that do
+    /// not come before them; a row without an id says that one of them has work, or where the walk was cut.
+    private static let leaseUnrestricted = Statement<LeaseRequest, WalkPosition?>(
         "lease_jobs",
         """
-        WITH others AS MATERIALIZED (
-            SELECT min(b.priority) AS priority
-            FROM leasable_subqueue b
-            CROSS JOIN LATERAL (SELECT FROM ready
-                                WHERE subqueue_id = b.id AND seq >= b.low_water_mark ORDER BY seq LIMIT 1) head
-            WHERE NOT b.unrestricted AND ($1::int[] IS NULL OR b.queue_id = ANY ($1)) AND b.type_id <> ALL ($2::int[])),
+        WITH found AS MATERIALIZED (
+            SELECT * FROM ready_subqueues($1, $2, $6, $7, 32, 256)),
+        others AS MATERIALIZED (
+            SELECT min(priority) AS priority FROM found WHERE NOT unrestricted),
         picked AS MATERIALIZED (
             DELETE FROM ready WHERE ctid = ANY (ARRAY(
                 SELECT r.at
-                FROM (SELECT b.id, b.low_water_mark
-                      FROM leasable_subqueue b
-                      CROSS JOIN LATERAL (SELECT seq FROM ready
-                                          WHERE subqueue_id = b.id AND seq >= b.low_water_mark
-                                          ORDER BY seq LIMIT 1) head
-                      WHERE b.unrestricted AND ($1::int[] IS NULL OR b.queue_id = ANY ($1))
-                        AND b.type_id <> ALL ($2::int[])
-                        AND b.priority < COALESCE((SELECT priority FROM others), 32768)
+                FROM (SELECT f.priority, f.subqueue_id, f.seq
+                      FROM found f
+                      WHERE f.unrestricted AND f.priority < COALESCE((SELECT priority FROM others), 32768)
                         AND \(sql: PauseGate.condition)
-                      ORDER BY b.priority, head.seq) b
+                      ORDER BY f.priority, f.seq) f
                 CROSS JOIN LATERAL (SELECT ctid AS at FROM ready
-                                    WHERE subqueue_id = b.id AND seq >= b.low_water_mark
+                                    WHERE priority = f.priority AND subqueue_id = f.subqueue_id AND seq >= f.seq
                                     ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED) r
                 LIMIT $3))
             RETURNING id, ready_at, subqueue_id, attempt),
@@ -50,48 +44,91 @@ extension JobStore {
         delta_rows AS (
             \(sql: JobRows.deltas(JobRows.counts(of: "'leased'", from: "picked"))))
         SELECT p.id, g.token, p.subqueue_id, (p.attempt + 1)::smallint, j.max_attempts, j.timeout_seconds,
-               p.ready_at, g.at, j.payload, j.trace_parent
+               p.ready_at, g.at, j.payload, j.trace_parent, false AS is_restricted_work_ready
         FROM picked p
         JOIN job j ON j.id = ANY (ARRAY[p.id])
         CROSS JOIN granted g
         UNION ALL
-        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM others WHERE priority IS NOT NULL
+        SELECT NULL, NULL, f.subqueue_id, f.priority, NULL, NULL, NULL, NULL, NULL, NULL, o.priority IS NOT NULL
+        FROM others o LEFT JOIN found f ON f.queue_id IS NULL
+        WHERE o.priority IS NOT NULL OR f.subqueue_id IS NOT NULL
         """)
 
-    private static let leaseFairly = Statement<LeaseRequest, [Int64], [Int64], Int64>(
+    private static let leaseFairly = Statement<LeaseRequest, WalkPosition?, [Int64], [Int64], Int64>(
         "lease_jobs_fairly",
         """
         SELECT id, token, subqueue_id, attempt, max_attempts, timeout_seconds, ready_at, leased_at, payload,
                trace_parent, limited_queue, fairness_group, fairness_key,
                CASE WHEN id IS NULL THEN (SELECT name FROM queue q WHERE q.id = limited_queue) END AS queue
-        FROM lease_fairly($1, $2, $3, $4, $5, $6, $7, $8)
+        FROM lease_fairly($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         WHERE \(sql: PauseGate.condition)
         """)
 
+    /// Statements of one lease: with 256 steps or more each, they walk over many subqueues from which nothing may start.
+    private static let statementsMax = 64
+
     /// Leases at most `request.count` jobs. Fewer: no more may start now, or other workers were just taking them.
+    ///
+    /// An error after the first jobs ends the lease early, and comes again with the next one.
     /// - Parameter cursor: the worker's, which it keeps from one lease to the next.
     public func lease(
         _ request: LeaseRequest, cursor: inout FairnessCursor
     ) async throws(PostgresError) -> LeaseAnswer {
-        var unrestricted = LeaseAnswer(jobs: [])
-        if !cursor.isRestrictedWorkReady {
-            let rows: [UnrestrictedRow] = try await hot.execute(Self.leaseUnrestricted(request)).decode()
-            let leased = rows.compactMap(\.job)
-            cursor.isRestrictedWorkReady = leased.count < rows.count
-            unrestricted.jobs = try await jobs(leased)
-            guard cursor.isRestrictedWorkReady, unrestricted.jobs.count < request.count else { return unrestricted }
+        var answer = LeaseAnswer(jobs: [])
+        // Queues of its own choice are another walk.
+        if cursor.walkedQueues != request.queues { cursor.walk = nil }
+        cursor.walkedQueues = request.queues
+        var isWholeCycle = cursor.walk == nil
+        for _ in 0..<Self.statementsMax {
+            var rest = request
+            rest.count -= answer.jobs.count
+            do throws(PostgresError) {
+                answer.add(try await leaseWindow(rest, &cursor))
+            } catch {
+                cursor.walk = nil
+                if answer.jobs.isEmpty { throw error }
+                return answer
+            }
+            guard answer.jobs.count < request.count else { break }
+            if cursor.walk == nil {
+                if isWholeCycle { break }
+                isWholeCycle = true
+            }
         }
-        var rest = request
-        rest.count -= unrestricted.jobs.count
-        var answer = try await leaseFairly(rest, &cursor)
-        answer.jobs = unrestricted.jobs + answer.jobs
+        return answer
+    }
+
+    /// One statement; it may find restricted work, and leave it to the next.
+    private func leaseWindow(
+        _ request: LeaseRequest, _ cursor: inout FairnessCursor
+    ) async throws(PostgresError) -> LeaseAnswer {
+        if cursor.isRestrictedWorkReady { return try await leaseFairly(request, &cursor) }
+        let start = cursor.walk
+        cursor.walk = nil
+        var leased: [LeasedRow] = []
+        for row in try await hot.execute(Self.leaseUnrestricted(request, start)).decode(as: UnrestrictedRow.self) {
+            switch row {
+            case .job(let job): leased.append(job)
+            case .note(let cut, let isRestrictedWorkReady):
+                cursor.isRestrictedWorkReady = isRestrictedWorkReady
+                // The other statement begins where this one began.
+                cursor.walk = isRestrictedWorkReady ? start : cut
+            }
+        }
+        var answer = LeaseAnswer(jobs: try await jobs(leased))
+        if cursor.isRestrictedWorkReady, answer.jobs.count < request.count {
+            var rest = request
+            rest.count -= answer.jobs.count
+            answer.add(try await leaseFairly(rest, &cursor))
+        }
         return answer
     }
 
     private func leaseFairly(
         _ request: LeaseRequest, _ cursor: inout FairnessCursor
     ) async throws(PostgresError) -> LeaseAnswer {
-        let statement = Self.leaseFairly(request, cursor.groups, cursor.lastServed, cursor.start)
+        let statement = Self.leaseFairly(request, cursor.walk, cursor.groups, cursor.lastServed, cursor.start)
+        cursor.walk = nil
         var rows: [LeasedRow] = []
         var limited: Set<UUID> = []
         var served: [Int64: [Int64]] = [:]
@@ -105,6 +142,7 @@ extension JobStore {
             case .nextStart(let queue, let wait):
                 answer.nextStarts[queue] = min(answer.nextStarts[queue] ?? wait, wait)
             case .unserved(let queue): answer.unserved.insert(queue)
+            case .cut(let position): cursor.walk = position
             case .onlyUnrestricted: cursor.isRestrictedWorkReady = false
             }
         }
@@ -130,18 +168,22 @@ extension JobStore {
 }
 
 /// A row of the statement for unrestricted subqueues.
-private struct UnrestrictedRow: RowDecodable {
-    /// nil: a restricted subqueue has work.
-    let job: LeasedRow?
+private enum UnrestrictedRow: RowDecodable {
+    case job(LeasedRow)
+    /// Where the walk was cut, and whether a restricted subqueue has work.
+    case note(cut: WalkPosition?, isRestrictedWorkReady: Bool)
 
     init(_ columns: inout ColumnCursor) throws(PostgresError) {
         let id: UUID? = try columns.next()
         if let id {
-            job = try LeasedRow(id, &columns)
-        } else {
-            job = nil
+            self = .job(try LeasedRow(id, &columns))
             columns.skipRest()
+            return
         }
+        columns.skip(to: "subqueue_id")
+        let cut = try WalkPosition?(&columns)
+        columns.skip(to: "is_restricted_work_ready")
+        self = .note(cut: cut, isRestrictedWorkReady: try columns.next())
     }
 }
 
@@ -152,6 +194,8 @@ private enum FairRow: RowDecodable {
     case nextStart(String, after: Duration)
     /// More jobs of this limited queue could start.
     case unserved(String)
+    /// The walk was cut here.
+    case cut(WalkPosition)
     /// Only unrestricted subqueues had work.
     case onlyUnrestricted
 
@@ -165,14 +209,17 @@ private enum FairRow: RowDecodable {
             columns.skipRest()
             return
         }
+        columns.skip(to: "subqueue_id")
+        let cut = try WalkPosition?(&columns)
         columns.skip(to: "ready_at")
         let nextStart: WallInstant? = try columns.next()
         let now: WallInstant? = try columns.next()
         columns.skip(to: "queue")
-        switch (try columns.next() as String?, nextStart, now) {
-        case (nil, _, _): self = .onlyUnrestricted
-        case (let queue?, let nextStart?, let now?): self = .nextStart(queue, after: nextStart - now)
-        case (let queue?, _, _): self = .unserved(queue)
+        switch (cut, try columns.next() as String?, nextStart, now) {
+        case (let cut?, _, _, _): self = .cut(cut)
+        case (_, nil, _, _): self = .onlyUnrestricted
+        case (_, let queue?, let nextStart?, let now?): self = .nextStart(queue, after: nextStart - now)
+        case (_, let queue?, _, _): self = .unserved(queue)
         }
     }
 }

@@ -40,4 +40,36 @@ public struct LeaseAnswer: Sendable {
     public init(jobs: [LeasedJob]) {
         self.jobs = jobs
     }
+
+    /// Adds the answer of a later statement of the same lease.
+    mutating func add(_ later: LeaseAnswer) {
+        jobs += later.jobs
+        nextStarts.merge(later.nextStarts) { $1 }
+        unserved = later.unserved.union(unserved)
+    }
+}
+
+/// Where a walk over the subqueues with ready jobs was cut (`ready_subqueues`, `0008_fairness.sql`): after this one.
+struct WalkPosition: Hashable, Sendable {
+    let priority: Int16
+    let subqueue: Int32
+}
+
+extension WalkPosition: StatementInputGroup {
+    var statementInputs: StatementInputs<Int16, Int32> { StatementInputs(priority, subqueue) }
+}
+
+/// Two columns, `subqueue_id` and `attempt`, NULL where no walk was cut.
+extension WalkPosition: OptionalRowDecodable {
+    init(_ columns: inout ColumnCursor) throws(PostgresError) {
+        subqueue = try columns.next()
+        priority = try columns.next()
+    }
+
+    static func readOptional(_ columns: inout ColumnCursor) throws(PostgresError) -> WalkPosition? {
+        let subqueue: Int32? = try columns.next()
+        let priority: Int16? = try columns.next()
+        guard let subqueue, let priority else { return nil }
+        return WalkPosition(priority: priority, subqueue: subqueue)
+    }
 }
