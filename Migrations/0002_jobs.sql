@@ -60,9 +60,10 @@ CREATE INDEX ready_subqueue_id ON ready (subqueue_id, id);           -- one job,
 CREATE INDEX ready_subqueue_partition_key ON ready (subqueue_id, partition_key, seq)
     WHERE partition_key IS NOT NULL;                                 -- lease_fairly
 
--- Low-water marks: leases do not look for ready rows of a subqueue below its mark, to avoid scanning dead index entries.
--- Only a subqueue from which much was leased has one. The mark is a hint: a wrong one delays jobs until the next sweep,
--- and never loses one. It changes several times a second, so three quarters of each page stay free for HOT updates.
+-- Low-water marks: leases do not look for ready rows of a subqueue below its mark, to avoid scanning dead index
+-- entries. Only a subqueue from which much was leased has one. The mark is a hint: a wrong one delays jobs until the
+-- next sweep, and never loses one. It changes several times a second, so three quarters of each page stay free for HOT
+-- updates.
 CREATE TABLE low_water_mark (
     priority smallint NOT NULL,              -- of the subqueue
     subqueue_id int NOT NULL REFERENCES subqueue ON DELETE CASCADE,

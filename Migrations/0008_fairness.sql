@@ -21,12 +21,13 @@ CREATE TYPE ready_subqueue AS (
 -- ready jobs, one index probe for each subqueue, so that neither other subqueues nor numbers of jobs cost anything. A
 -- subqueue with a low-water mark is probed from its mark on.
 --
--- With `after_priority` the walk of an earlier call continues behind `after_subqueue`: subqueues of better priority
--- come first, then the rest of this priority, and no others. A walk that ends early, since it has found `wanted`
--- subqueues or has taken `steps` steps, ends with a row without queue. Few subqueues of given queues are all probed
--- instead.
+-- A walk that ends early, since it has found `wanted` subqueues or has taken `steps` steps, ends with a row without
+-- queue; another call continues it from there (`from_priority`, `from_subqueue`). So that the subqueues of a priority
+-- take turns, a walk may skip some of them: from `next_priority` it visits only what comes after `next_subqueue`, and
+-- ends with this priority. Few subqueues of given queues are all probed instead.
 CREATE FUNCTION ready_subqueues(
-    queues int[], excluded_types int[], after_priority smallint, after_subqueue int, wanted int, steps int)
+    queues int[], excluded_types int[], from_priority smallint, from_subqueue int, next_priority smallint,
+    next_subqueue int, wanted int, steps int)
 RETURNS SETOF ready_subqueue
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
 AS $$
@@ -46,11 +47,13 @@ BEGIN
     RETURN QUERY
     WITH RECURSIVE walk (subqueue_id, priority, queue_id, keyed, unrestricted, mark, seq, ready_at, found, step,
                          has_jumped) AS (
-        SELECT 0, (-32768)::smallint, NULL::int, NULL::boolean, NULL::boolean, NULL::bigint, NULL::bigint,
-               NULL::timestamptz, 0, 0, after_priority IS NULL
+        SELECT COALESCE(from_subqueue, 0), COALESCE(from_priority, (-32768)::smallint), NULL::int, NULL::boolean,
+               NULL::boolean, NULL::bigint, NULL::bigint, NULL::timestamptz, 0, 0,
+               next_priority IS NULL
+               OR COALESCE((from_priority, from_subqueue) >= (next_priority, next_subqueue), false)
         UNION ALL
-        SELECT CASE WHEN j.jumps THEN after_subqueue ELSE n.subqueue_id END,
-               CASE WHEN j.jumps THEN after_priority ELSE n.priority END,
+        SELECT CASE WHEN j.jumps THEN next_subqueue ELSE n.subqueue_id END,
+               CASE WHEN j.jumps THEN next_priority ELSE n.priority END,
                b.queue_id, b.keyed, b.unrestricted, n.mark, n.seq, n.ready_at,
                w.found + (b.queue_id IS NOT NULL)::int, w.step + 1, w.has_jumped OR j.jumps
         FROM walk w
@@ -74,14 +77,14 @@ BEGIN
                    CASE WHEN u.seq IS NULL THEN k.seq ELSE 0 END AS mark, COALESCE(u.seq, h.seq) AS seq,
                    COALESCE(u.ready_at, h.ready_at) AS ready_at) n
         CROSS JOIN LATERAL (
-            SELECT NOT w.has_jumped AND (n.priority IS NULL OR n.priority >= after_priority) AS jumps) j
+            SELECT NOT w.has_jumped AND (n.priority IS NULL OR n.priority >= next_priority) AS jumps) j
         LEFT JOIN LATERAL (
             SELECT s.queue_id, s.keyed, s.unrestricted FROM leasable_subqueue s
             WHERE s.id = n.subqueue_id AND n.seq IS NOT NULL AND NOT j.jumps
               AND (queues IS NULL OR s.queue_id = ANY (queues)) AND s.type_id <> ALL (excluded_types)) b ON true
         WHERE w.found < wanted AND w.step < steps
           AND (j.jumps OR n.priority IS NOT NULL
-                          AND (after_priority IS NULL OR NOT w.has_jumped OR n.priority = after_priority)))
+                          AND (next_priority IS NULL OR NOT w.has_jumped OR n.priority = next_priority)))
     SELECT w.subqueue_id, w.priority, w.queue_id, w.keyed, w.unrestricted, w.mark, w.seq, w.ready_at
     FROM walk w WHERE w.queue_id IS NOT NULL
     UNION ALL
@@ -218,7 +221,8 @@ $$;
 --     nothing                    only unrestricted subqueues had work
 CREATE FUNCTION lease_fairly(
     queues int[], excluded_types int[], wanted int, worker bigint, lease_seconds double precision,
-    after_priority smallint, after_subqueue int, fairness_groups bigint[], after bigint[], start bigint)
+    from_priority smallint, from_subqueue int, next_priority smallint, next_subqueue int,
+    fairness_groups bigint[], after bigint[], start bigint)
 RETURNS TABLE (id uuid, token bigint, subqueue_id int, attempt smallint, max_attempts smallint,
                timeout_seconds int, ready_at timestamptz, leased_at timestamptz, payload json,
                trace_parent text, limited_queue int, fairness_group bigint, fairness_key bigint)
@@ -244,11 +248,12 @@ DECLARE
     misses int;
     is_restricted_work_ready boolean := false;
 BEGIN
-    cut.priority := after_priority;
-    cut.subqueue_id := after_subqueue;
+    cut.priority := from_priority;
+    cut.subqueue_id := from_subqueue;
     FOR window_number IN 1..8 LOOP
         SELECT array_agg(s) INTO found
-        FROM ready_subqueues(queues, excluded_types, cut.priority, cut.subqueue_id, 32, 256) s;
+        FROM ready_subqueues(queues, excluded_types, cut.priority, cut.subqueue_id, next_priority, next_subqueue,
+                             32, 256) s;
         cut := NULL;
         SELECT s.* INTO cut FROM unnest(found) s WHERE s.queue_id IS NULL;
 

@@ -285,8 +285,7 @@ BEGIN
         VALUES (job_id, first_run, found_subqueue.id, 0, job_partition_key);
     ELSE
         INSERT INTO ready (id, ready_at, subqueue_id, attempt, priority, partition_key)
-        VALUES (job_id, moment, found_subqueue.id, 0, (SELECT b.priority FROM subqueue b WHERE b.id = found_subqueue.id),
-                job_partition_key);
+        SELECT job_id, moment, b.id, 0, b.priority, job_partition_key FROM subqueue b WHERE b.id = found_subqueue.id;
     END IF;
     INSERT INTO transition_delta (subqueue_id, transition, n)
     VALUES (found_subqueue.id, CASE WHEN first_run > moment THEN 'delayed' ELSE 'enqueued' END::job_transition, 1);

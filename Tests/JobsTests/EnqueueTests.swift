@@ -195,7 +195,8 @@ import Values
                 "SELECT configure_queue('q', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL)",
                 "SELECT hold_unique_keys(now(), '{}', '{}', '{}', '{}')",
                 "SELECT register_subqueues('{q}', '{t}', '{0}', '{f}')",
-                "SELECT lease_fairly(NULL, '{}', 1, 1, 60, NULL, NULL, '{}', '{}', 0)", "CREATE TABLE mine ()",
+                "SELECT lease_fairly(NULL, '{}', 1, 1, 60, NULL, NULL, NULL, NULL, '{}', '{}', 0)",
+                "CREATE TABLE mine ()",
             ] {
                 #expect(await asRole(sql)?.sqlState == "42501", "\(sql)")
             }

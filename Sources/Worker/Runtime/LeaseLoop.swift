@@ -26,6 +26,10 @@ final class LeaseLoop: Sendable {
     /// Consecutive full batches after which the worker is busy, and is no longer notified.
     private static let busyAfter = 8
     private static let busyAfterDuration = Duration.seconds(1)
+    /// A look at all queues takes at most one in this many parts of the time.
+    private static let pollShare = 20
+    /// Maximum number of queues that a lease after a wake-up is restricted to.
+    private static let hintedMax = 32
     /// Maximum number of due jobs that one poll moves to their queues.
     private static let promotedMax: Int32 = 100
     /// Pauses after failed statements.
@@ -52,6 +56,8 @@ final class LeaseLoop: Sendable {
         var pausedBy: Set<PauseSource> = []
         /// Something has changed since the last sleep: a notification, a pause, or the stop.
         var hasChanged = false
+        /// The queues in which a job may start, if nothing else has changed since the last lease.
+        var hinted: Set<String>? = []
     }
 
     private let options: Options
@@ -83,12 +89,14 @@ final class LeaseLoop: Sendable {
 
     /// Jobs may be ready, or may start, in these queues. Call it on the loop.
     func notified(of queues: some Sequence<QueueSignal>) {
-        var isMeant = false
-        for signal in queues where options.queues?.contains(signal.queue) ?? true {
-            isMeant = true
-            if signal.hasNewLimits { handoff.limitsChanged(of: signal.queue) }
+        let meant = queues.filter { options.queues?.contains($0.queue) ?? true }
+        guard !meant.isEmpty else { return }
+        for signal in meant where signal.hasNewLimits { handoff.limitsChanged(of: signal.queue) }
+        state.withLock { state in
+            state.hinted?.formUnion(meant.lazy.map(\.queue))
+            state.hasChanged = true
         }
-        if isMeant { change { _ in } }
+        wakeSignal.wake()
     }
 
     /// Leases at once, and reads the types again: notifications may have been missed, or the handlers have changed.
@@ -111,6 +119,7 @@ final class LeaseLoop: Sendable {
     private func change(_ body: (inout State) -> Void) {
         state.withLock { state in
             body(&state)
+            state.hinted = nil
             state.hasChanged = true
         }
         wakeSignal.wake()
@@ -138,8 +147,14 @@ final class LeaseLoop: Sendable {
         var fullBatches = 0
         /// The worker id whose row is marked as waiting.
         var waitingAs: Int64?
+        /// The last look at all queues has found nothing more that may start.
+        var isExhausted = false
+        /// When to look at all queues again, in any case.
+        var nextPoll = MonotonicInstant.now()
         var promotionCursor = ScanCursor()
         var fairnessCursor = FairnessCursor()
+        /// For leases from hinted queues.
+        var hintedCursor = FairnessCursor()
         var rates = RateTimers()
     }
 
@@ -155,16 +170,21 @@ final class LeaseLoop: Sendable {
         guard wanted > 0 else { return try await waitForCapacity(&turn) }
         let count = try await lease(wanted, &turn)
         turn.backoff.succeeded()
+        turn.isExhausted = count < wanted
         if count == wanted {
             turn.fullBatches += 1
             if turn.fullBatches >= Self.busyAfter { try await markAsWaiting(false, &turn) }
             return
         }
         turn.fullBatches = 0
-        if turn.waitingAs != identity.id { return try await markAsWaiting(true, &turn) }
-        let poll = MonotonicInstant.now() + options.pollInterval * Double.random(in: 0.8...1.2)
-        let isOver = await sleep(until: min(poll, turn.rates.next ?? poll))
-        if isOver, poll <= .now() { try await promote(&turn.promotionCursor) }
+        if turn.waitingAs != identity.id {
+            turn.isExhausted = false
+            return try await markAsWaiting(true, &turn)
+        }
+        await sleep(until: min(turn.nextPoll, turn.rates.next ?? turn.nextPoll))
+        guard turn.nextPoll <= .now() else { return }
+        turn.isExhausted = false
+        try await promote(&turn.promotionCursor)
     }
 
     /// Sleeps until a slot is free. What limits let start meanwhile is passed on.
@@ -188,6 +208,7 @@ final class LeaseLoop: Sendable {
             guard let id = turn.waitingAs else { return }
             try await registry.setWaiting(id: id, false)
             turn.waitingAs = nil
+            turn.isExhausted = false
             return
         }
         let id = identity.id
@@ -197,13 +218,11 @@ final class LeaseLoop: Sendable {
 
     /// Sleeps until `instant`, until something changes, or until a job may start because an own attempt has ended; no
     /// other end of an attempt ends the sleep.
-    /// - Returns: whether the instant has come.
-    private func sleep(until instant: MonotonicInstant) async -> Bool {
+    private func sleep(until instant: MonotonicInstant) async {
         while !state.withLock({ $0.hasChanged }), !handoff.isOwed {
-            guard await wakeSignal.wait(until: instant) else { return true }
+            guard await wakeSignal.wait(until: instant) else { return }
         }
         state.withLock { $0.hasChanged = false }
-        return false
     }
 
     /// Sleeps after an error, until `instant` or until something changes.
@@ -224,16 +243,26 @@ final class LeaseLoop: Sendable {
         let queues = try await queueIDs()
         // None of the configured queues exists yet.
         if let queues, queues.isEmpty { return 0 }
-        let request = LeaseRequest(
-            queues: queues, excludedTypes: try await excludedTypes(), count: count, worker: identity.id,
-            leaseSeconds: options.leaseDuration.inSeconds)
+        let excluded = try await excludedTypes()
         let owed = handoff.beginLeasing()
+        let hinted = hintedQueues(owed, turn)
+        let request = LeaseRequest(
+            queues: hinted ?? queues, excludedTypes: excluded, count: count, worker: identity.id,
+            leaseSeconds: options.leaseDuration.inSeconds)
         let sentAt = MonotonicInstant.now()
         let answer: LeaseAnswer
         do throws(PostgresError) {
-            answer = try await store.lease(request, cursor: &turn.fairnessCursor)
+            if hinted == nil {
+                answer = try await store.lease(request, cursor: &turn.fairnessCursor)
+                // A look at many queues that are all full is not repeated at once.
+                let pause = options.pollInterval * Double.random(in: 0.8...1.2)
+                turn.nextPoll = .now() + max(pause, (MonotonicInstant.now() - sentAt) * Self.pollShare)
+            } else {
+                answer = try await store.lease(request, cursor: &turn.hintedCursor)
+            }
         } catch {
             handoff.owe(owed)
+            turn.isExhausted = false
             throw error
         }
         turn.rates.leased(
@@ -243,6 +272,19 @@ final class LeaseLoop: Sendable {
         let unknown = runner.accept(answer.jobs, requested: count, sentAt: sentAt)
         if !unknown.isEmpty { state.withLock { $0.excludedTypes?.formUnion(unknown) } }
         return answer.jobs.count
+    }
+
+    /// The queues in which alone a job may start, when a look at all queues has found nothing since; nil: look at all.
+    /// So what wakes a worker costs no look at queues that it has nothing to do with.
+    private func hintedQueues(_ owed: Set<String>, _ turn: Turn) -> [Int32]? {
+        let hinted = state.withLock { state in
+            defer { state.hinted = [] }
+            return state.hinted
+        }
+        guard turn.isExhausted, let hinted else { return nil }
+        let names = hinted.union(owed).union(turn.rates.due(at: .now()))
+        guard !names.isEmpty, names.count <= Self.hintedMax else { return nil }
+        return store.subqueues.cachedQueueIDs(names)
     }
 
     /// The ids of the types without a handler. Of types that come later a job is leased once, and released.

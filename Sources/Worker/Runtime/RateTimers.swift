@@ -46,6 +46,9 @@ struct RateTimers {
         }
     }
 
+    /// The queues whose instant has come.
+    func due(at now: MonotonicInstant) -> [String] { timers.filter { $0.value.instant <= now }.map(\.key) }
+
     /// Removes the queues whose instant has come, and returns them: this worker cannot lease now.
     mutating func takeDue(at now: MonotonicInstant) -> [String] {
         let due = timers.filter { $0.value.instant <= now }.keys

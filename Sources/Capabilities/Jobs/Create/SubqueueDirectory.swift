@@ -32,6 +32,7 @@ public final class SubqueueDirectory: Sendable {
     private struct State {
         var byName: [Name: Int32] = [:]
         var byID: [Int32: Subqueue] = [:]
+        var queueIDs: [String: Int32] = [:]
     }
 
     private let state = Mutex(State())
@@ -53,12 +54,25 @@ public final class SubqueueDirectory: Sendable {
         state.withLock { $0.byID[id] }
     }
 
+    /// The ids of queues; nil if one of them is not in the cache.
+    public func cachedQueueIDs(_ names: some Sequence<String>) -> [Int32]? {
+        state.withLock { state in
+            var ids: [Int32] = []
+            for name in names {
+                guard let id = state.queueIDs[name] else { return nil }
+                ids.append(id)
+            }
+            return ids
+        }
+    }
+
     private func remember(_ subqueues: [Subqueue]) {
         state.withLock { state in
             if state.byID.count + subqueues.count > Self.countMax { state = State() }
             for subqueue in subqueues {
                 state.byID[subqueue.id] = subqueue
                 state.byName[Name(of: subqueue)] = subqueue.id
+                state.queueIDs[subqueue.queue] = subqueue.queueID
             }
         }
     }

@@ -26,9 +26,9 @@ public struct SubqueueActivity: Sendable {
 
 /// When the low-water marks are advanced and swept, and how far: the state that one ticker carries from tick to tick.
 ///
-/// A lease reads only what is not below the mark of a subqueue. A number of `ready_seq` that was drawn before the previous tick
-/// is nearly always committed by now, so marks may advance to the sequence's value of that tick. Rows that commit even
-/// later are found by the sweep, which reads from zero and lowers marks.
+/// A lease reads only what is not below the mark of a subqueue. A number of `ready_seq` that was drawn before the
+/// previous tick is nearly always committed by now, so marks may advance to the sequence's value of that tick. Rows
+/// that commit even later are found by the sweep, which reads from zero and lowers marks.
 ///
 /// A hint: if it is wrong, it costs a job the delay until the next sweep.
 public struct LowWaterMarkCadence: Sendable {

@@ -99,7 +99,8 @@ extension JobStore {
             WHERE k.deregistered_at IS NULL AND k.expires_at > clock_timestamp()
               AND (k.queues IS NULL OR w.queue = ANY (k.queues)) AND handles_type(k.types, w.type)),
         competing_subqueue AS MATERIALIZED (
-            SELECT b.id, b.priority, low_water_mark_of(b.priority, b.id) AS low_water_mark, b.keyed, b.unrestricted, q.max_running_per_key AS most,
+            SELECT b.id, b.priority, low_water_mark_of(b.priority, b.id) AS low_water_mark, b.keyed,
+                   b.unrestricted, q.max_running_per_key AS most,
                    b.queue_id = w.queue_id OR NOT q.limited OR queue_capacity(q, NULL) > 0 AS has_capacity,
                    b.priority = w.priority AND CASE WHEN w.limited THEN b.queue_id = w.queue_id ELSE NOT q.limited END
                        AS in_group

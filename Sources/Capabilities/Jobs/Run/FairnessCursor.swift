@@ -11,10 +11,10 @@ public struct FairnessCursor: Sendable {
     /// Jobs with a concurrency key, or in a limited queue, were ready. The statement for unrestricted subqueues skips
     /// them.
     var isRestrictedWorkReady = false
-    /// Where the last walk was cut; nil: the next one begins at the start.
-    var walk: WalkPosition?
+    /// Where the walk of the last lease was cut, and the next one goes on; nil: at the start.
+    var next: WalkPosition?
     /// The queues of that walk; nil: all.
-    var walkedQueues: [Int32]?
+    private var walkedQueues: [Int32]?
     /// Position in groups that have not been served yet.
     let start: Int64
     private var lastKeys: [Int64: Int64] = [:]
@@ -25,6 +25,12 @@ public struct FairnessCursor: Sendable {
 
     init(start: Int64) {
         self.start = start
+    }
+
+    /// The walk of the next lease, over these queues. A walk over other queues begins at the start.
+    mutating func takeWalk(of queues: [Int32]?) -> Walk {
+        defer { (next, walkedQueues) = (nil, queues) }
+        return Walk(next: queues == walkedQueues ? next : nil)
     }
 
     /// The groups served so far. Parallel to `lastServed`.

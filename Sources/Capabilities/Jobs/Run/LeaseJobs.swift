@@ -15,11 +15,11 @@ extension JobStore {
     /// Paused subqueues are not in `leasable_subqueue`, from which `ready_subqueues` reads; `PauseGate` explains why a
     /// pause cannot be missed. Restricted subqueues (with keys or limits) are skipped, and so are the subqueues that do
     /// not come before them; a row without an id says that one of them has work, or where the walk was cut.
-    private static let leaseUnrestricted = Statement<LeaseRequest, WalkPosition?>(
+    private static let leaseUnrestricted = Statement<LeaseRequest, WalkPosition?, WalkPosition?>(
         "lease_jobs",
         """
         WITH found AS MATERIALIZED (
-            SELECT * FROM ready_subqueues($1, $2, $6, $7, 32, 256)),
+            SELECT * FROM ready_subqueues($1, $2, $6, $7, $8, $9, 32, 256)),
         others AS MATERIALIZED (
             SELECT min(priority) AS priority FROM found WHERE NOT unrestricted),
         picked AS MATERIALIZED (
@@ -54,17 +54,19 @@ extension JobStore {
         WHERE o.priority IS NOT NULL OR f.subqueue_id IS NOT NULL
         """)
 
-    private static let leaseFairly = Statement<LeaseRequest, WalkPosition?, [Int64], [Int64], Int64>(
+    private static let leaseFairly = Statement<
+        LeaseRequest, WalkPosition?, WalkPosition?, [Int64], [Int64], Int64
+    >(
         "lease_jobs_fairly",
         """
         SELECT id, token, subqueue_id, attempt, max_attempts, timeout_seconds, ready_at, leased_at, payload,
                trace_parent, limited_queue, fairness_group, fairness_key,
                CASE WHEN id IS NULL THEN (SELECT name FROM queue q WHERE q.id = limited_queue) END AS queue
-        FROM lease_fairly($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        FROM lease_fairly($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         WHERE \(sql: PauseGate.condition)
         """)
 
-    /// Statements of one lease: with 256 steps or more each, they walk over many subqueues from which nothing may start.
+    /// Statements of one lease. With 256 steps or more each, they pass many subqueues from which nothing may start.
     private static let statementsMax = 64
 
     /// Leases at most `request.count` jobs. Fewer: no more may start now, or other workers were just taking them.
@@ -75,64 +77,67 @@ extension JobStore {
         _ request: LeaseRequest, cursor: inout FairnessCursor
     ) async throws(PostgresError) -> LeaseAnswer {
         var answer = LeaseAnswer(jobs: [])
-        // Queues of its own choice are another walk.
-        if cursor.walkedQueues != request.queues { cursor.walk = nil }
-        cursor.walkedQueues = request.queues
-        var isWholeCycle = cursor.walk == nil
+        var walk = cursor.takeWalk(of: request.queues)
         for _ in 0..<Self.statementsMax {
             var rest = request
             rest.count -= answer.jobs.count
             do throws(PostgresError) {
-                answer.add(try await leaseWindow(rest, &cursor))
+                answer.add(try await lease(rest, &walk, &cursor))
             } catch {
-                cursor.walk = nil
                 if answer.jobs.isEmpty { throw error }
                 return answer
             }
-            guard answer.jobs.count < request.count else { break }
-            if cursor.walk == nil {
-                if isWholeCycle { break }
-                isWholeCycle = true
+            if answer.jobs.count == request.count {
+                cursor.next = walk.position
+                break
             }
+            // The end of a walk that has skipped some: another one is to visit all.
+            if walk.position == nil, walk.next == nil { break }
+            if walk.position == nil { walk = Walk() }
         }
         return answer
     }
 
-    /// One statement; it may find restricted work, and leave it to the next.
-    private func leaseWindow(
-        _ request: LeaseRequest, _ cursor: inout FairnessCursor
+    /// One window of the walk, or some.
+    private func lease(
+        _ request: LeaseRequest, _ walk: inout Walk, _ cursor: inout FairnessCursor
     ) async throws(PostgresError) -> LeaseAnswer {
-        if cursor.isRestrictedWorkReady { return try await leaseFairly(request, &cursor) }
-        let start = cursor.walk
-        cursor.walk = nil
+        if cursor.isRestrictedWorkReady { return try await leaseFairly(request, &walk, &cursor) }
+        let rows = try await hot.execute(Self.leaseUnrestricted(request, walk.position, walk.next))
         var leased: [LeasedRow] = []
-        for row in try await hot.execute(Self.leaseUnrestricted(request, start)).decode(as: UnrestrictedRow.self) {
+        var cut: WalkPosition?
+        for row in try rows.decode(as: UnrestrictedRow.self) {
             switch row {
             case .job(let job): leased.append(job)
-            case .note(let cut, let isRestrictedWorkReady):
+            case .note(let position, let isRestrictedWorkReady):
+                cut = position
                 cursor.isRestrictedWorkReady = isRestrictedWorkReady
-                // The other statement begins where this one began.
-                cursor.walk = isRestrictedWorkReady ? start : cut
             }
         }
         var answer = LeaseAnswer(jobs: try await jobs(leased))
-        if cursor.isRestrictedWorkReady, answer.jobs.count < request.count {
+        // The other statement takes the same windows, and the rest of their jobs.
+        guard cursor.isRestrictedWorkReady else {
+            walk.position = cut
+            return answer
+        }
+        if answer.jobs.count < request.count {
             var rest = request
             rest.count -= answer.jobs.count
-            answer.add(try await leaseFairly(rest, &cursor))
+            answer.add(try await leaseFairly(rest, &walk, &cursor))
         }
         return answer
     }
 
     private func leaseFairly(
-        _ request: LeaseRequest, _ cursor: inout FairnessCursor
+        _ request: LeaseRequest, _ walk: inout Walk, _ cursor: inout FairnessCursor
     ) async throws(PostgresError) -> LeaseAnswer {
-        let statement = Self.leaseFairly(request, cursor.walk, cursor.groups, cursor.lastServed, cursor.start)
-        cursor.walk = nil
+        let statement = Self.leaseFairly(
+            request, walk.position, walk.next, cursor.groups, cursor.lastServed, cursor.start)
         var rows: [LeasedRow] = []
         var limited: Set<UUID> = []
         var served: [Int64: [Int64]] = [:]
         var answer = LeaseAnswer(jobs: [])
+        walk.position = nil
         for row in try await hot.execute(statement).decode(as: FairRow.self) {
             switch row {
             case .job(let job, let isLimited, let group, let key):
@@ -142,7 +147,7 @@ extension JobStore {
             case .nextStart(let queue, let wait):
                 answer.nextStarts[queue] = min(answer.nextStarts[queue] ?? wait, wait)
             case .unserved(let queue): answer.unserved.insert(queue)
-            case .cut(let position): cursor.walk = position
+            case .cut(let position): walk.position = position
             case .onlyUnrestricted: cursor.isRestrictedWorkReady = false
             }
         }

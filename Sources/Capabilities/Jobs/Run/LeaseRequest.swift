@@ -49,7 +49,15 @@ public struct LeaseAnswer: Sendable {
     }
 }
 
-/// Where a walk over the subqueues with ready jobs was cut (`ready_subqueues`, `0008_fairness.sql`): after this one.
+/// A walk over the subqueues with ready jobs (`ready_subqueues`, `0008_fairness.sql`).
+struct Walk: Sendable {
+    /// Where it was cut; nil: it is at its start, or at its end.
+    var position: WalkPosition?
+    /// From this priority on, only the subqueues after this one are visited; nil: all.
+    var next: WalkPosition?
+}
+
+/// After this subqueue.
 struct WalkPosition: Hashable, Sendable {
     let priority: Int16
     let subqueue: Int32

@@ -1,0 +1,152 @@
+import Postgres
+import TestKit
+import Testing
+import Values
+
+@testable import Jobs
+
+/// Leases from many subqueues: the walk over those that have ready jobs (`ready_subqueues`).
+@Suite struct LeaseWalkTests {
+    private func request(_ count: Int, queues: [Int32]? = nil, excluding types: [Int32] = []) -> LeaseRequest {
+        LeaseRequest(queues: queues, excludedTypes: types, count: count, worker: 1, leaseSeconds: 60)
+    }
+
+    /// A job in each of `count` queues.
+    private func enqueue(
+        _ fixture: Fixture, queues count: Int, _ change: (inout NewJob) -> Void = { _ in }
+    ) async throws {
+        var jobs: [NewJob] = []
+        for number in 0..<count {
+            var job = NewJob(type: "a")
+            job.queue = "queue-\(number)"
+            change(&job)
+            jobs.append(job)
+        }
+        for start in stride(from: 0, to: count, by: 500) {
+            _ = try await fixture.jobs.insertAll(Array(jobs[start..<min(count, start + 500)]), as: nil)
+        }
+    }
+
+    @Test func `a lease takes the jobs of more subqueues than one walk covers`() async throws {
+        try await Fixture.use { fixture in
+            try await enqueue(fixture, queues: 300)
+            var cursor = FairnessCursor()
+            #expect(try await fixture.jobs.lease(request(250), cursor: &cursor).jobs.count == 250)
+            #expect(try await fixture.jobs.lease(request(250), cursor: &cursor).jobs.count == 50)
+            #expect(try await fixture.jobs.lease(request(250), cursor: &cursor).jobs.isEmpty)
+        }
+    }
+
+    @Test func `subqueues take turns when there are more than one walk covers`() async throws {
+        try await Fixture.use { fixture in
+            for _ in 0..<4 { try await enqueue(fixture, queues: 100) }
+            var cursor = FairnessCursor()
+            var queues: Set<String> = []
+            for _ in 0..<20 {
+                queues.formUnion(try await fixture.jobs.lease(request(10), cursor: &cursor).jobs.map(\.queue))
+            }
+            // Two of each batch of ten from one queue at the least, since each has four.
+            #expect(queues.count >= 50)
+        }
+    }
+
+    @Test func `a better priority comes first, wherever the walk stands`() async throws {
+        try await Fixture.use { fixture in
+            try await enqueue(fixture, queues: 100)
+            var cursor = FairnessCursor()
+            #expect(try await fixture.jobs.lease(request(5), cursor: &cursor).jobs.count == 5)
+            #expect(cursor.next != nil)
+            let urgent = try await fixture.create {
+                $0.queue = "urgent"
+                $0.priority = -5
+            }
+            #expect(try await fixture.jobs.lease(request(1), cursor: &cursor).jobs.map(\.id) == [urgent])
+            #expect(try await fixture.jobs.lease(request(100), cursor: &cursor).jobs.count == 95)
+        }
+    }
+
+    @Test func `worse priorities fill a lease`() async throws {
+        try await Fixture.use { fixture in
+            try await enqueue(fixture, queues: 120) { $0.priority = Int16($0.queue.utf8.count % 3) }
+            var cursor = FairnessCursor()
+            let first = try await fixture.jobs.lease(request(60), cursor: &cursor).jobs
+            #expect(first.count == 60)
+            let rest = try await fixture.jobs.lease(request(100), cursor: &cursor).jobs
+            #expect(rest.count == 60)
+            // Ten and twenty of them are better than the others.
+            let better = try await fixture.number(
+                """
+                SELECT count(*) FROM lease l JOIN subqueue b ON b.id = l.subqueue_id
+                WHERE l.token = (SELECT min(token) FROM lease) AND b.priority < 2
+                """)
+            #expect(better == 30)
+        }
+    }
+
+    @Test(arguments: [0, 1])
+    func `one free queue is found among hundreds that are full, paused or of other types`(keyed: Int) async throws {
+        try await Fixture.use { fixture in
+            for _ in 0..<2 {
+                try await enqueue(fixture, queues: 600) { if keyed == 1 { $0.concurrencyKey = "k" } }
+            }
+            try await fixture.sql(
+                """
+                SELECT configure_queue(name, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL) FROM queue WHERE id % 3 = 0
+                """)
+            try await fixture.sql(
+                """
+                SELECT change_pause_state('queue:' || name, true, 'why', 'who', 0, NULL, false, NULL, NULL)
+                FROM queue WHERE id % 3 = 1
+                """)
+            var cursor = FairnessCursor()
+            let held = try await fixture.jobs.lease(request(1_000), cursor: &cursor).jobs
+            #expect(held.count == 200 + 400)
+            #expect(try await fixture.jobs.lease(request(10), cursor: &cursor).jobs.isEmpty)
+            let last = try await fixture.create {
+                $0.type = "b"
+                $0.queue = "last"
+            }
+            let types: [Int32] = try await fixture.sql("SELECT id FROM type WHERE name = 'a'").decode()
+            let found = try await fixture.jobs.lease(request(10, excluding: types), cursor: &cursor).jobs
+            #expect(found.map(\.id) == [last])
+            // A job's end frees a slot, wherever it is.
+            let limited = try #require(held.first { $0.isLimited })
+            _ = try await fixture.finish(limited)
+            #expect(try await fixture.jobs.lease(request(10), cursor: &cursor).jobs.map(\.queue) == [limited.queue])
+        }
+    }
+
+    @Test func `a worker of a few queues leases from these, few subqueues or many`() async throws {
+        try await Fixture.use { fixture in
+            try await enqueue(fixture, queues: 200)
+            for priority in 0..<150 as Range<Int16> {
+                _ = try await fixture.create {
+                    $0.queue = "many"
+                    $0.priority = priority
+                }
+            }
+            let few: [Int32] = try await fixture.sql("SELECT id FROM queue WHERE name LIKE 'queue-1_'").decode()
+            let many: [Int32] = try await fixture.sql("SELECT id FROM queue WHERE name = 'many'").decode()
+            var cursor = FairnessCursor()
+            #expect(try await fixture.jobs.lease(request(100, queues: few), cursor: &cursor).jobs.count == 10)
+            #expect(try await fixture.jobs.lease(request(100, queues: many), cursor: &cursor).jobs.count == 100)
+            #expect(try await fixture.jobs.lease(request(100, queues: many), cursor: &cursor).jobs.count == 50)
+            #expect(try await fixture.jobs.lease(request(500), cursor: &cursor).jobs.count == 190)
+        }
+    }
+
+    @Test func `subqueues with low-water marks are walked like the others, and empty ones passed`() async throws {
+        try await Fixture.use { fixture in
+            try await enqueue(fixture, queues: 100)
+            // Marks below the jobs, and of empty subqueues.
+            var other = FairnessCursor()
+            _ = try await fixture.jobs.lease(request(20), cursor: &other)
+            try await fixture.sql(
+                "INSERT INTO low_water_mark (priority, subqueue_id, seq) SELECT 0, id, 1 FROM subqueue WHERE id % 2 = 0"
+            )
+            var cursor = FairnessCursor()
+            #expect(try await fixture.jobs.lease(request(50), cursor: &cursor).jobs.count == 50)
+            #expect(try await fixture.jobs.lease(request(50), cursor: &cursor).jobs.count == 30)
+        }
+    }
+}
