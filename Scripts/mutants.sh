@@ -28,7 +28,6 @@ mutants=(
     'a progress report waits for locked rows | Sources/Capabilities/Jobs/Run/ReportProgress.swift | FOR NO KEY UPDATE SKIP LOCKED | '
     'retention waits for the holder of a unique key | Sources/Capabilities/Jobs/Maintain/RemoveJobs.swift | WHERE id = d.id FOR UPDATE SKIP LOCKED | WHERE id = d.id FOR UPDATE'
     'a statement waits for locks as long as it may run | Sources/Protocols/Postgres/ConnectionPool/ConnectionPool.swift | lockTimeout = Duration.milliseconds(50) | lockTimeout = Duration.seconds(60)'
-    'a deadlock is not repeated | Sources/Protocols/Postgres/SQLState.swift | self == .serializationFailure \|\| self == .deadlockDetected | false'
     'the token does not grow | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | nextval('"'lease_token'"') | 1::bigint'
     'the unrestricted lease ignores the priority of restricted subqueues | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | AND b.priority < COALESCE((SELECT priority FROM others), 32768) | '
     'a lease takes paused jobs | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | FROM leasable_subqueue b | FROM subqueue b'

@@ -7,8 +7,7 @@ public import Postgres
 /// means the same, but offers the planner no order in which to read the whole table, which it would do for each id
 /// after a VACUUM has seen the table empty. So each id is looked up in the index, whatever the statistics say.
 ///
-/// **Order of locks.** A statement that locks rows of several tables does so in this order, and within a table in the
-/// order of the key:
+/// **Order of locks.** A statement that locks rows of several tables does so in this order, within a table by key:
 ///
 /// 1. `idempotency_key`, by key
 /// 2. `unique_key_holder`, by type and key
@@ -17,9 +16,9 @@ public import Postgres
 /// 5. `attempt_error`, `progress`, `event`, by id
 /// 6. `deregistered_counter` and `transition_total`, by key
 ///
-/// SKIP LOCKED needs no order, because it waits for nothing. Transactions of others (`enqueue` with several keys) follow
-/// no order, so deadlocks remain possible: `ConnectionPool` repeats what PostgreSQL aborts. `LockWait` has the rule for
-/// waits (decision 14).
+/// SKIP LOCKED needs no order, because it waits for nothing. Transactions of others (`enqueue` with several keys)
+/// follow no order, so deadlocks remain possible: `ConnectionPool` repeats what PostgreSQL aborts. `LockWait` has the
+/// rule for waits (decision 14).
 ///
 /// Two connection pools, because their sessions differ: the hot statements depend on settings (`SessionProfile.hot`)
 /// that would harm the others, and a list that reads much must not delay a lease in the same pipeline.
