@@ -115,12 +115,14 @@ let package = Package(
             "ServiceTests",
             ["Values", "Service", "Postgres", "EventLoop", "Telemetry", "Configuration", "TestKit"]),
         tests("WorkersTests", ["Values", "Workers", "Postgres", "EventLoop", "TestKit"]),
-        tests("JobsTests", ["Values", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
+        tests(
+            "JobsTests",
+            ["Values", "Jobs", "Workers", "Pauses", "Postgres", "EventLoop", "JSON", "Telemetry", "TestKit"]),
         tests("PausesTests", ["Values", "Pauses", "Jobs", "Workers", "Postgres", "EventLoop", "JSON", "TestKit"]),
         tests("PoolsTests", ["Values", "Pools", "Postgres", "EventLoop", "JSON", "TestKit"]),
         tests(
             "WorkerTests",
-            ["Values", "Worker", "EventLoop", "TLS", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools"]),
+            ["Values", "Worker", "EventLoop", "TLS", "Telemetry", "HTTP", "Postgres", "Jobs", "Pools", "TestKit"]),
         tests(
             "ApiTests",
             [

@@ -267,6 +267,8 @@ BEGIN
             limited := head.queue;
             IF queue_capacity(limited, head.since) > 0 THEN
                 IF window_number = 1 THEN
+                    -- Only other leases hold it, for milliseconds each: worth a longer wait than that of the session.
+                    PERFORM set_config('lock_timeout', '1s', true);
                     PERFORM pg_advisory_xact_lock('lease_gate'::regclass::oid::int, limited.id);
                 ELSIF NOT pg_try_advisory_xact_lock('lease_gate'::regclass::oid::int, limited.id) THEN
                     CONTINUE;
@@ -414,9 +416,11 @@ DECLARE
     changed queue;
     previous queue;
 BEGIN
-    LOCK TABLE lease_gate IN EXCLUSIVE MODE;
+    -- The row of the queue is locked before the gate: a transaction that holds it (`enqueue` with a new type) must not
+    -- make the leases of all queues wait.
     INSERT INTO queue (name) VALUES (queue_name) ON CONFLICT DO NOTHING;
-    SELECT q.* INTO previous FROM queue q WHERE q.name = queue_name;
+    SELECT q.* INTO previous FROM queue q WHERE q.name = queue_name FOR NO KEY UPDATE;
+    LOCK TABLE lease_gate IN EXCLUSIVE MODE;
     UPDATE queue q
     SET (max_running, max_running_per_key, rate_count, rate_seconds, rate_burst, succeeded_hours, failed_hours,
          cancelled_hours)
@@ -431,7 +435,7 @@ BEGIN
 
     IF changed.limited THEN
         PERFORM FROM lease l JOIN subqueue b ON b.id = l.subqueue_id
-        WHERE b.queue_id = changed.id AND l.queue_id IS NULL ORDER BY l.id FOR UPDATE OF l;
+        WHERE b.queue_id = changed.id AND l.queue_id IS NULL ORDER BY l.id FOR NO KEY UPDATE OF l;
         UPDATE lease l SET queue_id = changed.id
         FROM subqueue b WHERE b.id = l.subqueue_id AND b.queue_id = changed.id AND l.queue_id IS NULL;
     END IF;

@@ -89,22 +89,26 @@ DECLARE
     scope_queue int;
     scope_type int;
 BEGIN
-    LOCK TABLE lease_gate IN EXCLUSIVE MODE;
+    -- The rows of the scope come before the gate: while a transaction holds a new name (`enqueue`), this waits for it,
+    -- and leases must not wait meanwhile.
     SELECT c.version INTO current_version FROM pause_state c WHERE c.scope = changed_scope;
+    IF expected_version IS NULL OR expected_version = COALESCE(current_version, 0) THEN
+        IF changed_scope LIKE 'queue:%' THEN
+            INSERT INTO queue (name) VALUES (substr(changed_scope, 7)) ON CONFLICT DO NOTHING;
+            SELECT q.id INTO STRICT scope_queue FROM queue q WHERE q.name = substr(changed_scope, 7);
+        ELSIF changed_scope LIKE 'type:%' THEN
+            INSERT INTO type (name) VALUES (substr(changed_scope, 6)) ON CONFLICT DO NOTHING;
+            SELECT t.id INTO STRICT scope_type FROM type t WHERE t.name = substr(changed_scope, 6);
+        ELSIF changed_scope <> 'all' THEN
+            RAISE EXCEPTION 'there is no scope %', changed_scope USING ERRCODE = '22023';
+        END IF;
+        LOCK TABLE lease_gate IN EXCLUSIVE MODE;
+        SELECT c.version INTO current_version FROM pause_state c WHERE c.scope = changed_scope;
+    END IF;
     IF expected_version <> COALESCE(current_version, 0) THEN
         changed := false;
         SELECT c.* INTO state FROM pause_state c WHERE c.scope = changed_scope;
         RETURN;
-    END IF;
-
-    IF changed_scope LIKE 'queue:%' THEN
-        INSERT INTO queue (name) VALUES (substr(changed_scope, 7)) ON CONFLICT DO NOTHING;
-        SELECT q.id INTO STRICT scope_queue FROM queue q WHERE q.name = substr(changed_scope, 7);
-    ELSIF changed_scope LIKE 'type:%' THEN
-        INSERT INTO type (name) VALUES (substr(changed_scope, 6)) ON CONFLICT DO NOTHING;
-        SELECT t.id INTO STRICT scope_type FROM type t WHERE t.name = substr(changed_scope, 6);
-    ELSIF changed_scope <> 'all' THEN
-        RAISE EXCEPTION 'there is no scope %', changed_scope USING ERRCODE = '22023';
     END IF;
 
     SELECT COALESCE(max(h.version), 0) + 1,

@@ -11,11 +11,12 @@ import Testing
             _ = try await api.createJob(#"{"type":"b"}"#)
             let dry = try await api.client.post("/api/jobs/cancel", #"{"filter":{"tag":"t"},"dry_run":true,"limit":2}"#)
             let newest = #""\#(ids[2])","\#(ids[1])""#
-            #expect(dry.text == #"{"matched":2,"changed":0,"dry_run":true,"more":true,"ids":[\#(newest)]}"#)
+            #expect(dry.text == #"{"matched":2,"changed":0,"locked":0,"dry_run":true,"more":true,"ids":[\#(newest)]}"#)
             let done = try await api.client.post("/api/jobs/cancel", #"{"filter":{"tag":"t"},"updated_by":"ada"}"#)
             #expect(
                 done.text
-                    == #"{"matched":3,"changed":3,"dry_run":false,"more":false,"ids":[\#(newest),"\#(ids[0])"]}"#)
+                    == #"{"matched":3,"changed":3,"locked":0,"dry_run":false,"more":false,"#
+                    + #""ids":[\#(newest),"\#(ids[0])"]}"#)
             #expect(try await api.client.get("/api/jobs/\(ids[0])").json["status"]?.string == "cancelled")
 
             let given = #"{"filter":{"ids":["\#(ids[0])","\#(ids[1])"]},"rate_per_second":0.01,"reason":"again"}"#

@@ -52,6 +52,7 @@ import Testing
         try await withEitherStatistics { fixture in
             for (statement, arguments) in [
                 (PoolStore.renewWorkloads.definition, "1, '{a}', '{1}', 30"),
+                (PoolStore.renewUnlockedWorkloads.definition, "1, '{a}', '{1}', 30"),
                 (PoolStore.renewMember.definition, "\(member), 30"),
                 (PoolStore.view.definition, member), (PoolStore.acquire.definition, "\(member), '{a}', 30"),
                 (PoolStore.release.definition, "1, '{a}', '{1}'"),

@@ -14,7 +14,9 @@ extension Endpoints {
         do throws(PostgresError) {
             answer = try await jobs(context).insert(job, as: idempotency)
         } catch {
-            throw problem(error, unknownOutcome: "the job may have been created")
+            throw creationProblem(
+                error, isUnique: job.uniqueKey != nil, isIdempotent: idempotency != nil,
+                unknownOutcome: "the job may have been created")
         }
         switch answer {
         case .created(let job):
@@ -25,6 +27,18 @@ extension Endpoints {
         case .removed: throw Self.removedJob
         case .otherRequest: throw IdempotencyKey.conflict
         }
+    }
+
+    /// The problem of an insertion. One that waits for a lock waits for one of its keys.
+    func creationProblem(
+        _ error: PostgresError, isUnique: Bool, isIdempotent: Bool, unknownOutcome: String
+    ) -> any Error {
+        guard error.sqlState == .lockNotAvailable, isUnique || isIdempotent else {
+            return problem(error, unknownOutcome: unknownOutcome)
+        }
+        rateLimitedLog.note(error)
+        let names = (isUnique ? ["`unique_key`"] : []) + (isIdempotent ? ["`Idempotency-Key`"] : [])
+        return DatabaseProblems.locked("the " + names.joined(separator: " or the ") + " of this request")
     }
 
     private static let removedJob = Problem(

@@ -13,7 +13,9 @@ extension Endpoints {
         do throws(PostgresError) {
             inserted = try await jobs(context).insertAll(newJobs, as: idempotency)
         } catch {
-            throw problem(error, unknownOutcome: "all of the jobs may have been created, or none")
+            throw creationProblem(
+                error, isUnique: newJobs.contains { $0.uniqueKey != nil }, isIdempotent: idempotency != nil,
+                unknownOutcome: "all of the jobs may have been created, or none")
         }
         guard let inserted else { throw IdempotencyKey.conflict }
         return .json(

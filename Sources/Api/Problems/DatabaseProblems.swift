@@ -31,10 +31,20 @@ enum DatabaseProblems {
         return problem(state)
     }
 
+    /// Another transaction has held a lock for longer than a request waits.
+    /// - Parameter what: what the transaction has locked: `the unique_key of the job`.
+    static func locked(_ what: String) -> Problem {
+        .unavailable(
+            "an open transaction of another client has locked \(what); nothing was done",
+            retryAfterSeconds: retryAfterSeconds)
+    }
+
     private static func problem(_ state: SQLState) -> Problem? {
         switch state {
-        case .queryCanceled, .lockNotAvailable:
+        case .queryCanceled:
             return .unavailable("PostgreSQL took too long; nothing was done", retryAfterSeconds: retryAfterSeconds)
+        case .lockNotAvailable:
+            return locked("what this request changes")
         case .serializationFailure, .deadlockDetected:
             return .unavailable(
                 "the transaction conflicted with others; nothing was done", retryAfterSeconds: retryAfterSeconds)

@@ -7,6 +7,19 @@ public import Postgres
 /// means the same, but offers the planner no order in which to read the whole table, which it would do for each id
 /// after a VACUUM has seen the table empty. So each id is looked up in the index, whatever the statistics say.
 ///
+/// **Order of locks.** A statement that locks rows of several tables does so in this order, within a table by key:
+///
+/// 1. `idempotency_key`, by key
+/// 2. `unique_key_holder`, by type and key
+/// 3. `queue`, then `type`, by name; then `lease_gate`; then `subqueue`, by id
+/// 4. the row of the job itself: `ready`, `scheduled`, `lease` or `outcome`, by id
+/// 5. `attempt_error`, `progress`, `event`, by id
+/// 6. `deregistered_counter` and `transition_total`, by key
+///
+/// SKIP LOCKED needs no order, because it waits for nothing. Transactions of others (`enqueue` with several keys)
+/// follow no order, so deadlocks remain possible: `ConnectionPool` repeats what PostgreSQL aborts. `LockWait` has the
+/// rule for waits (decision 14).
+///
 /// Two connection pools, because their sessions differ: the hot statements depend on settings (`SessionProfile.hot`)
 /// that would harm the others, and a list that reads much must not delay a lease in the same pipeline.
 public final class JobStore: Sendable {
@@ -16,7 +29,7 @@ public final class JobStore: Sendable {
     let notifier: ReadyNotifier?
     let cancelNotifier: CancelNotifier?
     let identifiers: JobIdentifiers
-    let inserts: GroupCommit<InsertJobs.Item, InsertJobs.Answer>.Submitter
+    let inserts: InsertBatcher.Submitter
 
     /// - Parameters:
     ///   - hot: a pool with the profile `.hot`.
@@ -36,7 +49,6 @@ public final class JobStore: Sendable {
         self.notifier = notifier
         self.cancelNotifier = cancelNotifier
         identifiers = JobIdentifiers(clock: subqueues.clock)
-        let insert = InsertJobs(pool: hot, clock: subqueues.clock, notifier: notifier)
-        self.inserts = inserts.group.submitter(on: hot.loop) { items in await insert.commit(items) }
+        self.inserts = inserts.submitter(InsertJobs(pool: hot, clock: subqueues.clock, notifier: notifier))
     }
 }

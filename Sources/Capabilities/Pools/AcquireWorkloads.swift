@@ -14,12 +14,16 @@ public struct WorkloadLease: Hashable, Sendable {
 extension PoolStore {
     /// The only statement that gives a workload a holder. PostgreSQL locks the row and then checks the conditions
     /// again, so of two concurrent members only one finds it free. A workload that this incarnation already holds gets
-    /// a new token: the response to an earlier acquisition was lost, and nothing runs under that lease.
+    /// a new token: the response to an earlier acquisition was lost, and nothing runs under that lease. A workload that
+    /// another transaction has locked is left to a later acquisition.
     static let acquire = Statement<Membership, [String], Double>(
         "acquire_workloads",
         """
         WITH given AS MATERIALIZED (
-            SELECT name FROM unnest($4::text[]) AS g (name) ORDER BY name COLLATE "C")
+            SELECT w.name
+            FROM (SELECT name FROM unnest($4::text[]) AS g (name) ORDER BY name COLLATE "C") g
+            CROSS JOIN LATERAL (
+                SELECT name FROM pool_workload WHERE pool_id = $1 AND name = g.name FOR NO KEY UPDATE SKIP LOCKED) w)
         UPDATE pool_workload w
         SET token = nextval('pool_token'), holder = $3, holder_ordinal = $2, acquired_at = clock_timestamp(),
             expires_at = clock_timestamp() + make_interval(secs => $5), state = 'starting', started_at = NULL,

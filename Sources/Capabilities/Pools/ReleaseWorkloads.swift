@@ -24,7 +24,30 @@ extension PoolStore {
     /// - Returns: the number of leases that were still held.
     @discardableResult
     public func release(_ leases: [WorkloadLease], ofPool id: Int32) async throws(PostgresError) -> Int {
-        let rows = try await database.execute(Self.release(id, WorkloadLeaseColumns.batch(leases)))
+        do throws(PostgresError) {
+            return try await release(leases, ofPool: id, lockWait: leases.count > 1 ? .once : .inTries)
+        } catch {
+            guard error.sqlState == .lockNotAvailable, leases.count > 1 else { throw error }
+        }
+        // One by one, those that another transaction has locked last: they must not delay the others.
+        var count = 0
+        var locked: [WorkloadLease] = []
+        for lease in leases {
+            do throws(PostgresError) {
+                count += try await release([lease], ofPool: id, lockWait: .briefly)
+            } catch {
+                guard error.sqlState == .lockNotAvailable else { throw error }
+                locked.append(lease)
+            }
+        }
+        return locked.isEmpty ? count : try await count + release(locked, ofPool: id, lockWait: .inTries)
+    }
+
+    private func release(
+        _ leases: [WorkloadLease], ofPool id: Int32, lockWait: LockWait
+    ) async throws(PostgresError) -> Int {
+        let statement = Self.release(id, WorkloadLeaseColumns.batch(leases))
+        let rows = try await database.execute(statement, lockWait: lockWait)
         return Int(try rows.decodeOnly((Int64, String?).self).0)
     }
 }

@@ -28,17 +28,21 @@ public struct MembershipRenewal: Sendable {
     public var version: Int64
     /// Sorted by name.
     public var entries: [Entry]
-    /// The renewed leases. The others of the request are lost.
+    /// The renewed leases. The others of the request are lost, unless they are `locked`.
     public var renewed: [WorkloadLease]
+    /// The leases that are still held, and were not renewed because another transaction has locked their rows.
+    public var locked: [WorkloadLease]
 
     public init(
-        isMember: Bool, handler: String, version: Int64, entries: [Entry], renewed: [WorkloadLease]
+        isMember: Bool, handler: String, version: Int64, entries: [Entry], renewed: [WorkloadLease],
+        locked: [WorkloadLease] = []
     ) {
         self.isMember = isMember
         self.handler = handler
         self.version = version
         self.entries = entries
         self.renewed = renewed
+        self.locked = locked
     }
 }
 
@@ -52,6 +56,24 @@ extension PoolStore {
         UPDATE pool_workload w SET expires_at = clock_timestamp() + make_interval(secs => $4)
         FROM given g
         WHERE w.pool_id = $1 AND w.name = g.name AND w.token = g.token AND w.holder IS NOT NULL
+        RETURNING w.name, w.token
+        """, isIdempotent: true)
+
+    /// The same without the workloads that other transactions have locked: one of them must not cost the other leases.
+    /// Executed after `renewWorkloads` has met a lock, because it also skips rows that are locked for an instant.
+    static let renewUnlockedWorkloads = Statement<Int32, Batch<WorkloadLeaseColumns>, Double>(
+        "renew_unlocked_workloads",
+        """
+        WITH unlocked AS MATERIALIZED (
+            SELECT w.name
+            FROM \(sql: WorkloadLeaseColumns.columns.unnest(from: 2))
+            CROSS JOIN LATERAL (
+                SELECT name FROM pool_workload w
+                WHERE w.pool_id = $1 AND w.name = g.name AND w.token = g.token AND w.holder IS NOT NULL
+                FOR NO KEY UPDATE SKIP LOCKED) w)
+        UPDATE pool_workload w SET expires_at = clock_timestamp() + make_interval(secs => $4)
+        FROM unlocked u
+        WHERE w.pool_id = $1 AND w.name = u.name
         RETURNING w.name, w.token
         """, isIdempotent: true)
 
@@ -86,21 +108,32 @@ extension PoolStore {
     public func renew(
         _ membership: Membership, _ leases: [WorkloadLease], leaseSeconds: Double, timeout: Duration? = nil
     ) async throws(PostgresError) -> MembershipRenewal {
-        let rows = try await database.executeGroup(
-            [
-                Self.renewWorkloads(membership.poolID, WorkloadLeaseColumns.batch(leases), leaseSeconds),
-                Self.renewMember(membership, leaseSeconds), Self.view(membership),
-            ],
-            timeout: timeout)
+        let batch = WorkloadLeaseColumns.batch(leases)
+        let rest = [Self.renewMember(membership, leaseSeconds), Self.view(membership)]
+        let rows: [Rows]
+        do throws(PostgresError) {
+            let renewal = Self.renewWorkloads(membership.poolID, batch, leaseSeconds)
+            rows = try await database.executeGroup([renewal] + rest, timeout: timeout, lockWait: .once)
+        } catch {
+            guard error.sqlState == .lockNotAvailable else { throw error }
+            let renewal = Self.renewUnlockedWorkloads(membership.poolID, batch, leaseSeconds)
+            rows = try await database.executeGroup([renewal] + rest, timeout: timeout)
+        }
         var view = MembershipRenewal(
             isMember: !rows[1].isEmpty && !rows[2].isEmpty, handler: "", version: 0, entries: [],
             renewed: try rows[0].decode())
+        let renewed = Set(view.renewed)
         for row in try rows[2].decode(as: RenewalRow.self) {
             view.handler = row.handler
             view.version = row.version
             if let entry = row.entry { view.entries.append(entry) }
         }
         view.entries.sort { $0.name < $1.name }
+        let held = Set(
+            view.entries.compactMap { entry in
+                entry.heldToken.map { WorkloadLease(name: entry.name, token: $0) }
+            })
+        view.locked = leases.filter { held.contains($0) && !renewed.contains($0) }
         return view
     }
 }

@@ -21,8 +21,10 @@ extension PoolStore {
         "report_workloads",
         """
         WITH given AS MATERIALIZED (
-            SELECT * FROM \(sql: WorkloadReportColumns.columns.unnest(from: 2))
-            ORDER BY name COLLATE "C")
+            SELECT g.*
+            FROM (SELECT * FROM \(sql: WorkloadReportColumns.columns.unnest(from: 2)) ORDER BY name COLLATE "C") g
+            CROSS JOIN LATERAL (
+                SELECT FROM pool_workload WHERE pool_id = $1 AND name = g.name FOR NO KEY UPDATE SKIP LOCKED) w)
         UPDATE pool_workload w
         SET state = CASE WHEN g.running THEN 'running' ELSE 'backoff' END,
             started_at = CASE WHEN NOT g.running THEN NULL
@@ -34,7 +36,8 @@ extension PoolStore {
         WHERE w.pool_id = $1 AND w.name = g.name AND w.token = g.token AND w.holder IS NOT NULL
         """, isIdempotent: true)
 
-    /// Stores reports. A report under a token that is not the workload's current one changes nothing.
+    /// Stores reports. A report under a token that is not the workload's current one changes nothing, nor does one of a
+    /// workload that another transaction has locked.
     /// - Returns: the number of stored reports.
     @discardableResult
     public func report(

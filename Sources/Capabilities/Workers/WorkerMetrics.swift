@@ -11,6 +11,9 @@ public enum WorkerMetrics {
     public static let leaseLost = MetricDeclaration(
         .counter, "worker_lease_lost_total",
         help: "Attempts whose lease was lost: it expired, or the job was reclaimed or ended.")
+    public static let resultsUnacknowledged = MetricDeclaration(
+        .counter, "worker_results_unacknowledged_total",
+        help: "Attempts whose lease was gone after an unacknowledged commit: recorded, or lost before.")
 
-    public static let all = [wait, duration, leaseLost]
+    public static let all = [wait, duration, leaseLost, resultsUnacknowledged]
 }

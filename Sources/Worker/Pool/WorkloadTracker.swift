@@ -106,11 +106,12 @@ struct WorkloadTracker {
     ) -> Actions {
         var actions = Actions()
         let renewed = Set(renewal.renewed)
+        let locked = Set(renewal.locked)
         for lease in requested {
             guard let workload = held[lease.name], workload.lease == lease else { continue }
             if renewed.contains(lease) {
                 held[lease.name]?.clock.renewed(at: sentAt)
-            } else if workload.phase != .ended {
+            } else if !locked.contains(lease), workload.phase != .ended {
                 kill(lease.name, &actions)
             }
         }

@@ -24,6 +24,7 @@ final class AttemptRunner: Sendable {
     private let waits: MetricSeries<Histogram>
     private let durations: MetricSeries<Histogram>
     private let lost: Counter
+    private let unacknowledged: Counter
     private let tracker: Mutex<AttemptTracker>
     private let handlers: Mutex<HandlerTable>
     private let paused = Mutex(PausedScopes())
@@ -45,6 +46,7 @@ final class AttemptRunner: Sendable {
         waits = registry.histograms(WorkerMetrics.wait)
         durations = registry.histograms(WorkerMetrics.duration)
         lost = registry.counters(WorkerMetrics.leaseLost).with()
+        unacknowledged = registry.counters(WorkerMetrics.resultsUnacknowledged).with()
     }
 
     // MARK: Leasing
@@ -163,9 +165,17 @@ final class AttemptRunner: Sendable {
     private func remove(_ job: LeasedJob, _ answer: FinishAnswer) {
         tracker.withLock { $0.remove(job.lease) }
         handoff.ended(job, answer)
-        if answer == .leaseLost {
+        switch answer {
+        case .leaseLost:
             lost.add(1)
             logger.warning("lease lost; discarding the result of the attempt", fields(of: job))
+        case .unacknowledged:
+            unacknowledged.add(1)
+            logger.warning(
+                "PostgreSQL did not acknowledge the result of the attempt, and the lease is gone: the result was "
+                    + "written, or the lease was lost before",
+                fields(of: job))
+        default: break
         }
         progress.wake()
     }
@@ -191,7 +201,9 @@ final class AttemptRunner: Sendable {
     /// Applies the result of a renewal: `held` of the `requested` leases are still held.
     /// - Parameter sentAt: before the statement was sent.
     func applyRenewal(of requested: [HeldLease], held: [HeldLease: RenewedLease], sentAt: MonotonicInstant) {
-        let lost = tracker.withLock { $0.applyRenewal(of: requested, held: held.keys, sentAt: sentAt) }
+        let requested = requested.filter { held[$0] != .locked }
+        let renewed = held.filter { $0.value != .locked }.keys
+        let lost = tracker.withLock { $0.applyRenewal(of: requested, held: renewed, sentAt: sentAt) }
         for cancellation in lost { cancellation.request(.leaseLost) }
         cancel(
             held.compactMap { lease, renewed in

@@ -15,6 +15,7 @@ internal import Values
 /// - PostgreSQL no longer has a lease under its token: its attempt is cancelled at once.
 /// - A cancellation of the job was requested: the renewal returns it, and the attempt is cancelled. This finds what a
 ///   missed notification has left out.
+/// - Another transaction has locked the row: the lease is neither renewed nor lost, and a later check renews it.
 final class LeaseKeeper: Sendable {
     /// Interval of `checkClocks`: the resolution of deadlines and lease ends.
     static let interval = Duration.milliseconds(100)

@@ -38,7 +38,7 @@ final class SlotHandoff: Sendable {
         switch answer {
         // This worker does not want it: another may.
         case .released: notifier.notify(CollectionOfOne(job.queue))
-        case .retried: mayStart(in: job.queue)
+        case .retried, .unacknowledged: mayStart(in: job.queue)
         default:
             let isLimited = job.isLimited || state.withLock { $0.newlyLimited.contains(job.queue) }
             if isLimited { mayStart(in: job.queue) }

@@ -78,6 +78,7 @@ extension BulkReport {
         writer.beginObject()
         writer.member("matched", matched.count)
         writer.member("changed", changed)
+        writer.member("locked", locked)
         writer.member("dry_run", isDryRun)
         writer.member("more", isMore)
         writer.key("ids")

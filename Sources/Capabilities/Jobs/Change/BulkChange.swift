@@ -41,6 +41,8 @@ public struct BulkReport: Sendable {
     /// The jobs that match.
     public internal(set) var matched: Set<UUID> = []
     public internal(set) var changed = 0
+    /// Jobs that match and were not changed, because another transaction had locked them or their unique keys.
+    public internal(set) var locked = 0
     /// More jobs match than the limit allows.
     public internal(set) var isMore = false
     /// The first jobs that were changed, or would be.
@@ -59,7 +61,8 @@ public struct BulkReport: Sendable {
 /// Jobs are found by the statements of a list, the newest first, and changed in batches: each is a statement and a
 /// transaction of its own, which takes some milliseconds. So no lock is held for long, and the batches before a failure
 /// stay changed. A job that moves meanwhile is changed in the state that it has when its batch is executed, or not at
-/// all.
+/// all. A batch that meets a lock of another transaction is halved until the locked jobs are found, which are left as
+/// they are.
 extension JobStore {
     /// Number of jobs in one batch.
     private static let bulkBatch = 500
@@ -85,22 +88,42 @@ extension JobStore {
                 if bulk.isDryRun {
                     report.ids += found.prefix(BulkReport.idsMax - report.ids.count)
                 } else {
-                    let changed = Set(try await change(found, in: status, bulk.actor, &pace))
-                    report.add(found.filter(changed.contains))
+                    report.locked += try await changeUnlocked(found) { (ids, lockWait) async throws(PostgresError) in
+                        let changed = Set(try await change(ids, in: status, bulk.actor, &pace, lockWait))
+                        report.add(ids.filter(changed.contains))
+                    }
                 }
             }
         }
     }
 
+    /// Calls `body` with the ids, in parts if that is necessary to find those that are locked.
+    /// - Returns: the number of jobs that are locked. All others were passed to a `body` that returned.
+    func changeUnlocked(
+        _ ids: [UUID], lockWait: LockWait = .once,
+        _ body: ([UUID], LockWait) async throws(PostgresError) -> Void
+    ) async throws(PostgresError) -> Int {
+        do throws(PostgresError) {
+            try await body(ids, lockWait)
+            return 0
+        } catch {
+            guard error.sqlState == .lockNotAvailable else { throw error }
+            guard ids.count > 1 else { return 1 }
+            let middle = ids.count / 2
+            return try await changeUnlocked(Array(ids[..<middle]), lockWait: .briefly, body)
+                + changeUnlocked(Array(ids[middle...]), lockWait: .briefly, body)
+        }
+    }
+
     /// One batch, of jobs that were in this status. Returns the ids of the jobs that were changed.
     private func change(
-        _ ids: [UUID], in status: JobStatus, _ actor: Actor, _ pace: inout RedrivePace?
+        _ ids: [UUID], in status: JobStatus, _ actor: Actor, _ pace: inout RedrivePace?, _ lockWait: LockWait
     ) async throws(PostgresError) -> [UUID] {
         switch status {
-        case .queued, .scheduled: return try await cancelWaiting(ids, by: actor)
-        case .running: return try await requestCancel(ids, by: actor)
+        case .queued, .scheduled: return try await cancelWaiting(ids, by: actor, lockWait: lockWait)
+        case .running: return try await requestCancel(ids, by: actor, lockWait: lockWait)
         case .failed, .cancelled:
-            let retried = try await retryEnded(ids, by: actor, at: pace)
+            let retried = try await retryEnded(ids, by: actor, at: pace, lockWait: lockWait)
             if pace?.origin == nil { pace?.origin = retried.moment }
             pace?.position += Int64(retried.ids.count)
             return retried.ids

@@ -41,7 +41,9 @@ extension JobStore {
         """, isIdempotent: true)
 
     /// Cancels the jobs that are `queued` or `scheduled`, and returns their ids.
-    func cancelWaiting(_ ids: [UUID], by actor: Actor) async throws(PostgresError) -> [UUID] {
-        try await hot.execute(Self.cancelStatement(ids, actor)).decode()
+    func cancelWaiting(
+        _ ids: [UUID], by actor: Actor, lockWait: LockWait = .inTries
+    ) async throws(PostgresError) -> [UUID] {
+        try await hot.execute(Self.cancelStatement(ids, actor), lockWait: lockWait).decode()
     }
 }

@@ -24,8 +24,11 @@ extension JobStore {
 
     /// Asks running jobs to stop, and notifies their workers after the commit. Jobs that do not run, or were asked
     /// before, stay as they are. Returns the others.
-    public func requestCancel(_ ids: [UUID], by actor: Actor) async throws(PostgresError) -> [UUID] {
-        let asked = try await hot.execute(Self.requestStatement(ids, actor)).decode((UUID, Int64).self)
+    public func requestCancel(
+        _ ids: [UUID], by actor: Actor, lockWait: LockWait = .inTries
+    ) async throws(PostgresError) -> [UUID] {
+        let asked = try await hot.execute(Self.requestStatement(ids, actor), lockWait: lockWait)
+            .decode((UUID, Int64).self)
         cancelNotifier?.notify(Set(asked.map { $0.1 }))
         return asked.map { $0.0 }
     }
@@ -58,6 +61,7 @@ extension JobStore {
         """, isIdempotent: true)
 
     /// Asks all jobs to stop that run now and that match `filter` by queue and type, some hundred with each statement.
+    /// Jobs that another transaction has locked are ending at this moment, as a rule, and are left out.
     /// - Returns: the number of jobs that were asked.
     public func cancelRunning(in filter: JobFilter, by actor: Actor) async throws(PostgresError) -> Int {
         let subqueues = try await matchingSubqueues(filter)
@@ -66,7 +70,9 @@ extension JobStore {
         while true {
             let statement = Self.runningStatement(subqueues, last, Self.cancelledMax)
             let ids: [UUID] = try await general.execute(statement).decode()
-            count += try await requestCancel(ids, by: actor).count
+            _ = try await changeUnlocked(ids) { (ids, lockWait) async throws(PostgresError) in
+                count += try await requestCancel(ids, by: actor, lockWait: lockWait).count
+            }
             guard ids.count == Int(Self.cancelledMax), let end = ids.last else { return count }
             last = end
         }

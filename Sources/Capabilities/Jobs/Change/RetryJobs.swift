@@ -78,11 +78,13 @@ extension JobStore {
     /// Sends the jobs that have failed or were cancelled back to their queues, and notifies the workers that wait.
     /// - Parameter pace: nil: they may run at once.
     func retryEnded(
-        _ ids: [UUID], by actor: Actor, at pace: RedrivePace? = nil
+        _ ids: [UUID], by actor: Actor, at pace: RedrivePace? = nil, lockWait: LockWait = .inTries
     ) async throws(PostgresError) -> RetriedJobs {
         let statement = Self.retryStatement(ids, actor, pace?.secondsApart, pace?.origin, pace?.position ?? 0)
         var retried = RetriedJobs()
-        for (id, moment, queue) in try await hot.execute(statement).decode((UUID, WallInstant, String).self) {
+        for (id, moment, queue) in try await hot.execute(statement, lockWait: lockWait)
+            .decode((UUID, WallInstant, String).self)
+        {
             retried.ids.append(id)
             retried.moment = moment
             retried.queues.insert(queue)

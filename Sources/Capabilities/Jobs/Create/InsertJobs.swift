@@ -29,7 +29,8 @@ extension JobStore {
     /// transaction.
     ///
     /// - Throws: an error with `isOutcomeUnknown` if the connection was lost during the commit and PostgreSQL did not
-    ///   return in time: the job may exist.
+    ///   return in time: the job may exist. 55P03 if another transaction kept a key of the job locked: it was not
+    ///   created.
     public func insert(
         _ job: NewJob, as request: IdempotentRequest?
     ) async throws(PostgresError) -> InsertAnswer {
@@ -40,7 +41,7 @@ extension JobStore {
             let id = identifiers.next()
             let slot = request.map { InsertJobs.IdempotencySlot(request: $0, requestID: id, number: 1) }
             let item = InsertJobs.Item(id: id, subqueue: subqueue, job: job, slot: slot)
-            switch try await inserts.submit(item, weight: job.bytes).get() {
+            switch try await inserts.submit(item).get() {
             case .created(let id, let createdAt, let traceParent):
                 var job = job
                 job.traceParent = traceParent
@@ -50,6 +51,8 @@ extension JobStore {
                 if request != nil || attempt == Self.insertAttemptsMax { return .removed(id) }
             case .otherRequest:
                 return .otherRequest
+            case .keyLocked(let error):
+                throw error
             }
         }
         throw .misuse("there is no last attempt")
@@ -73,7 +76,7 @@ extension JobStore {
         }
         let insert = InsertJobs(pool: hot, clock: subqueues.clock, notifier: notifier)
         var inserted: (ids: [UUID], existing: [Bool]) = ([], [])
-        for result in try await insert.insertOnce(items).get() {
+        for result in try await insert.insertOnce(items, lockWait: .inTries).get() {
             switch result {
             case .created(let id, _, _):
                 inserted.ids.append(id)
@@ -83,18 +86,50 @@ extension JobStore {
                 inserted.existing.append(true)
             case .otherRequest:
                 return nil
+            case .keyLocked(let error):
+                throw error
             }
         }
         return InsertedJobs(ids: inserted.ids, existing: inserted.existing)
     }
 }
 
-/// Batches the jobs that all loops of the process create one by one.
+/// Batches the jobs that all loops of the process create one by one. Jobs without a key have batches of their own,
+/// because nothing makes these wait for another transaction.
 public struct InsertBatcher: Sendable {
-    let group = GroupCommit<InsertJobs.Item, InsertJobs.Answer>(
+    typealias Group = GroupCommit<InsertJobs.Item, InsertJobs.Answer>
+
+    let unkeyed = Group(
         itemsMax: InsertJobs.rowsMax, weightMax: InsertJobs.bytesMax, inFlightMax: InsertJobs.inFlightMax)
+    let keyed = Group(
+        itemsMax: InsertJobs.rowsMax, weightMax: InsertJobs.bytesMax, inFlightMax: InsertJobs.keyedInFlightMax)
 
     public init() {}
+
+    func submitter(_ insert: InsertJobs) -> Submitter {
+        let loop = insert.pool.loop
+        return Submitter(
+            unkeyed: unkeyed.submitter(on: loop) { items in await insert.commit(items, lockWait: .inTries) },
+            keyed: keyed.submitter(on: loop) { items in await insert.commitKeyed(items, lockWait: .once) },
+            locked: LockedKeys(insert))
+    }
+
+    /// Submits the jobs of one loop.
+    struct Submitter: Sendable {
+        let unkeyed: Group.Submitter
+        let keyed: Group.Submitter
+        let locked: LockedKeys
+
+        /// Call it on the loop.
+        func submit(_ item: InsertJobs.Item) async -> InsertJobs.Answer {
+            guard let key = item.lockKey else { return await unkeyed.submit(item, weight: item.job.bytes) }
+            if !locked.contains(key) {
+                let answer = await keyed.submit(item, weight: item.job.bytes)
+                guard case .success(.keyLocked) = answer else { return answer }
+            }
+            return await locked.insert(item, waitingFor: key)
+        }
+    }
 }
 
 /// Inserts batches of jobs.
@@ -103,6 +138,8 @@ public struct InsertBatcher: Sendable {
 /// all jobs, or a conflict shows that the first try was committed, since a batch is one transaction. Plain and full
 /// batches violate the primary key (23505); a batch with keys waits for its own earlier locks, and finds its jobs
 /// (`deduplicate_jobs`).
+///
+/// Nothing but a key makes an insertion wait for other transactions. See `LockedKeys`.
 struct InsertJobs: Sendable {
     /// A job to insert. A class, because a job has a dozen members with references, and each step of a batch would
     /// copy them all.
@@ -135,6 +172,8 @@ struct InsertJobs: Sendable {
         case created(UUID, at: WallInstant, traceParent: String?)
         case existing(UUID)
         case otherRequest
+        /// Another transaction has locked a key, and has not ended in time (55P03): nothing is done.
+        case keyLocked(PostgresError)
     }
 
     typealias Answer = Result<CreateResult, PostgresError>
@@ -145,8 +184,9 @@ struct InsertJobs: Sendable {
     static let bytesMax = 4 * 1_048_576
     /// Maximum number of batches in flight, if there are as many connections.
     static let inFlightMax = 6
-    /// How often a batch is sent if its commit is not acknowledged, or PostgreSQL aborts it because of another
-    /// transaction.
+    /// The same of batches with keys.
+    static let keyedInFlightMax = 4
+    /// How often a batch is sent if its commit is not acknowledged.
     private static let attemptsMax = 3
 
     let pool: ConnectionPool
@@ -157,8 +197,8 @@ struct InsertJobs: Sendable {
         "find_creation", "SELECT created_at FROM job WHERE id = $1", isIdempotent: true)
 
     /// Inserts a batch. If the server rejects its data, each row is tried alone, so that only the bad row fails.
-    func commit(_ items: [Item]) async -> [Answer] {
-        switch await insertOnce(items) {
+    func commit(_ items: [Item], lockWait: LockWait) async -> [Answer] {
+        switch await insertOnce(items, lockWait: lockWait) {
         case .success(let results):
             return results.map { .success($0) }
         case .failure(let error):
@@ -167,12 +207,35 @@ struct InsertJobs: Sendable {
             }
         }
         var answers: [Answer] = []
-        for item in items { answers.append(await insertOnce([item]).map { $0[0] }) }
+        for item in items { answers.append(await insertOnce([item], lockWait: lockWait).map { $0[0] }) }
         return answers
     }
 
+    /// Inserts a batch of jobs with keys. If a key is locked, the batch is halved until the jobs of that key are found.
+    func commitKeyed(_ items: [Item], lockWait: LockWait) async -> [Answer] {
+        let answers = await commit(items, lockWait: lockWait)
+        var locked: [(index: Int, error: PostgresError)] = []
+        for (index, answer) in answers.enumerated() {
+            if case .failure(let error) = answer, error.sqlState == .lockNotAvailable { locked.append((index, error)) }
+        }
+        guard !locked.isEmpty else { return answers }
+        let byKey = Dictionary(grouping: locked) { items[$0.index].lockKey }
+        var result = answers
+        if byKey.count == 1 {
+            for (index, error) in locked { result[index] = .success(.keyLocked(error)) }
+            return result
+        }
+        let keys = Array(byKey.values)
+        for half in [keys[..<(keys.count / 2)], keys[(keys.count / 2)...]] {
+            let indices = half.joined().map(\.index).sorted()
+            let again = await commitKeyed(indices.map { items[$0] }, lockWait: .briefly)
+            for (index, answer) in zip(indices, again) { result[index] = answer }
+        }
+        return result
+    }
+
     /// Inserts all of `items`, or none. Sent again while the outcome is unknown.
-    func insertOnce(_ items: [Item]) async -> Result<[CreateResult], PostgresError> {
+    func insertOnce(_ items: [Item], lockWait: LockWait) async -> Result<[CreateResult], PostgresError> {
         let batch = Self.encode(items)
         // The error of an earlier try. Whatever keeps a later one from being sent does not undo the commit of that.
         var unknown: PostgresError?
@@ -180,7 +243,8 @@ struct InsertJobs: Sendable {
         while true {
             do throws(PostgresError) {
                 let sent = WallInstant.now()
-                let rows = try await pool.execute(batch.statement)
+                // A try whose commit was not acknowledged may still hold the keys: it is waited for.
+                let rows = try await pool.execute(batch.statement, lockWait: unknown == nil ? lockWait : .inTries)
                 let keyed: KeyedRow? = batch.isKeyed ? try rows.decodeOnly() : nil
                 let inserted = if let keyed { keyed.inserted } else { try rows.decodeOnly(as: InsertedRow.self) }
                 clock.learn(serverTime: inserted.createdAt, sentAt: sent)
@@ -190,7 +254,6 @@ struct InsertJobs: Sendable {
             } catch {
                 if unknown != nil, error.sqlState == .uniqueViolation { return await creation(of: items) }
                 triesLeft -= 1
-                if triesLeft > 0, error.sqlState?.isRetryableConflict == true { continue }
                 guard error.isOutcomeUnknown else {
                     return .failure(error.sqlState?.concernsData == true ? error : unknown ?? error)
                 }

@@ -67,7 +67,7 @@ extension JobStore {
         _ body: @Sendable (Transaction) async throws(PostgresError) -> PartitionChange
     ) async throws(PostgresError) -> PartitionChange {
         do throws(PostgresError) {
-            return try await general.transaction { (transaction) async throws(PostgresError) in
+            return try await general.transaction(lockWait: .once) { (transaction) async throws(PostgresError) in
                 _ = try await transaction.execute(sql: Self.lockTimeout)
                 _ = try await transaction.execute(sql: Self.statementTimeout)
                 return try await body(transaction)

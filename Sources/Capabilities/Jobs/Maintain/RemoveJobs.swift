@@ -26,6 +26,16 @@ public struct RemovalBatch: Sendable {
 }
 
 extension JobStore {
+    /// Whether an ended job `o` has been kept for long enough, and does not go with its partition.
+    private static func isDue(queue: SQLFragment) -> SQLFragment {
+        """
+        o.finished_at < (SELECT at FROM moment)
+                  - make_interval(hours => retention_hours(\(sql: queue), o.status, $4, $5, $6))
+              AND (o.id < (SELECT until FROM undroppable)
+                   OR retention_hours(\(sql: queue), o.status, $4, $5, $6) < (SELECT longest FROM moment))
+        """
+    }
+
     /// Jobs of the status that is kept longest are removed with their partition as a rule, which costs nothing. This
     /// statement removes them only when their partition should have been dropped and was not because of other jobs.
     /// With all statuses kept equally long, it never removes a job.
@@ -35,7 +45,8 @@ extension JobStore {
     /// cannot have ended before it was created, and its id says when that was: jobs younger than the shortest retention
     /// of their queue, and their partitions, are not read.
     ///
-    /// A job that is being retried is waited for, and is then not among the ended jobs any more.
+    /// No lock is waited for: a job that is being retried, or whose unique key another transaction holds, is left to a
+    /// later sweep. The keys are locked before the outcomes, as everywhere (decision 14).
     static let remove = Statement<RemovalCursor, Int32, RetentionPolicy>(
         "remove_ended_jobs",
         """
@@ -59,13 +70,28 @@ extension JobStore {
                 WHERE o.subqueue_id = b.id AND o.id > b.after AND o.id < b.until
                 ORDER BY o.id LIMIT $3) e
             LIMIT $3),
+        due AS MATERIALIZED (
+            SELECT s.subqueue_id, s.id, s.q
+            FROM seen s
+            CROSS JOIN LATERAL (
+                SELECT FROM outcome o
+                WHERE o.subqueue_id = s.subqueue_id AND o.id = s.id AND \(sql: isDue(queue: "s.q")) OFFSET 0) o),
+        keys AS MATERIALIZED (
+            SELECT c.at, c.id
+            FROM due d
+            CROSS JOIN LATERAL (
+                SELECT ctid AS at, id FROM unique_key_holder WHERE id = d.id FOR UPDATE SKIP LOCKED) c),
+        unlocked AS MATERIALIZED (
+            SELECT o.subqueue_id, o.id
+            FROM due d
+            CROSS JOIN LATERAL (
+                SELECT o.subqueue_id, o.id FROM outcome o
+                WHERE o.subqueue_id = d.subqueue_id AND o.id = d.id AND \(sql: isDue(queue: "d.q"))
+                FOR UPDATE SKIP LOCKED) o
+            WHERE d.id IN (SELECT id FROM keys) OR NOT EXISTS (SELECT FROM unique_key_holder c WHERE c.id = d.id)),
         deleted AS MATERIALIZED (
-            DELETE FROM outcome o USING seen s
-            WHERE o.subqueue_id = ANY (ARRAY[s.subqueue_id]) AND o.id = ANY (ARRAY[s.id])
-              AND o.finished_at < (SELECT at FROM moment)
-                  - make_interval(hours => retention_hours(s.q, o.status, $4, $5, $6))
-              AND (o.id < (SELECT until FROM undroppable)
-                   OR retention_hours(s.q, o.status, $4, $5, $6) < (SELECT longest FROM moment))
+            DELETE FROM outcome o USING unlocked u
+            WHERE o.subqueue_id = ANY (ARRAY[u.subqueue_id]) AND o.id = u.id
             RETURNING o.id, o.subqueue_id, o.status),
         deleted_jobs AS (DELETE FROM job j USING deleted g WHERE j.id = ANY (ARRAY[g.id])),
         deleted_progress AS (DELETE FROM progress p USING deleted g WHERE p.id = ANY (ARRAY[g.id])),
@@ -73,8 +99,7 @@ extension JobStore {
         deleted_events AS (DELETE FROM event e USING deleted g WHERE e.id = ANY (ARRAY[g.id])),
         released_keys AS (
             DELETE FROM unique_key_holder WHERE ctid = ANY (ARRAY(
-                SELECT c.ctid FROM deleted g JOIN unique_key_holder c ON c.id = ANY (ARRAY[g.id])
-                ORDER BY c.type_id, c.key FOR UPDATE OF c))),
+                SELECT at FROM keys WHERE id IN (SELECT id FROM deleted)))),
         delta_rows AS (
             \(sql: JobRows.deltas(
                 JobRows.counts(from: "deleted", transition: "('removed_' || status)::job_transition"))))

@@ -26,6 +26,11 @@ public enum FinishAnswer: Hashable, Sendable {
     case cancelled
     /// The lease was no longer held: nothing was changed.
     case leaseLost
+    /// Another transaction has locked the lease (`assert_lease`): nothing was changed, and the lease is still held.
+    case locked
+    /// The lease is gone after a try whose commit was not acknowledged: that try recorded the end, or the lease was
+    /// lost before. No statement answers this; only a caller knows of its earlier tries.
+    case unacknowledged
 }
 
 extension JobStore {
@@ -124,17 +129,77 @@ extension JobStore {
     ///
     /// After an error with `isOutcomeUnknown` it may be called again with the same attempts: those that the first call
     /// has committed are then answered with `.leaseLost`.
+    ///
+    /// Attempts whose leases other transactions have locked are answered with `.locked`. To find them costs two more
+    /// statements, which are executed only after the first one has met a lock.
     public func finish(_ attempts: [FinishedAttempt]) async throws(PostgresError) -> [FinishAnswer] {
+        do throws(PostgresError) {
+            return try await finishAll(attempts)
+        } catch {
+            guard error.sqlState == .lockNotAvailable else { throw error }
+            return try await finishUnlocked(attempts)
+        }
+    }
+
+    /// How often the leases that are not locked are looked up, if others are locked at once.
+    private static let unlockedTriesMax = 3
+
+    private static let unlockedStatement = Statement<Batch<LeaseColumns>>(
+        "find_unlocked_leases",
+        """
+        SELECT l.id, l.token
+        FROM \(sql: LeaseColumns.columns.unnest())
+        CROSS JOIN LATERAL (SELECT id, token FROM lease WHERE id = g.id AND token = g.token FOR UPDATE SKIP LOCKED) l
+        """, isIdempotent: true)
+
+    private static let heldStatement = Statement<Batch<LeaseColumns>>(
+        "find_held_leases",
+        """
+        SELECT l.id, l.token
+        FROM \(sql: LeaseColumns.columns.unnest())
+        CROSS JOIN LATERAL (SELECT id, token FROM lease WHERE id = g.id AND token = g.token OFFSET 0) l
+        """, isIdempotent: true)
+
+    /// The leases that are still held under their tokens, locked or not.
+    func held(_ leases: [HeldLease]) async throws(PostgresError) -> Set<HeldLease> {
+        Set(try await hot.execute(Self.heldStatement(LeaseColumns.batch(leases))).decode(as: HeldLease.self))
+    }
+
+    /// The same as `finish`, for attempts some of which were locked before: waits for no lock.
+    public func finishUnlocked(_ attempts: [FinishedAttempt]) async throws(PostgresError) -> [FinishAnswer] {
+        for triesLeft in (0..<Self.unlockedTriesMax).reversed() {
+            let leases = LeaseColumns.batch(attempts.map(\.lease))
+            let unlocked = Set(
+                try await hot.execute(Self.unlockedStatement(leases), lockWait: .once).decode(as: HeldLease.self))
+            let rest = attempts.map(\.lease).filter { !unlocked.contains($0) }
+            let held = rest.isEmpty ? [] : try await self.held(rest)
+            var finished: [HeldLease: FinishAnswer] = [:]
+            let free = attempts.filter { unlocked.contains($0.lease) }
+            do throws(PostgresError) {
+                for (attempt, answer) in zip(free, free.isEmpty ? [] : try await finishAll(free)) {
+                    finished[attempt.lease] = answer
+                }
+            } catch {
+                // A lease was locked since.
+                guard error.sqlState == .lockNotAvailable, triesLeft > 0 else { throw error }
+                continue
+            }
+            return attempts.map { finished[$0.lease] ?? (held.contains($0.lease) ? .locked : .leaseLost) }
+        }
+        throw .misuse("there is no last try")
+    }
+
+    private func finishAll(_ attempts: [FinishedAttempt]) async throws(PostgresError) -> [FinishAnswer] {
         // In the order of the ids, so that two statements never wait for each other in a circle.
         let sorted = attempts.sorted { $0.lease.id < $1.lease.id }
         // By lease and not by job: one process may end a job under a lost lease and under the current one.
         var answers: [HeldLease: FinishAnswer] = [:]
         answers.reserveCapacity(attempts.count)
         if sorted.allSatisfy({ if case .succeeded = $0.result { true } else { false } }) {
-            let rows = try await hot.execute(Self.finishSucceeded(Batch(sorted)))
+            let rows = try await hot.execute(Self.finishSucceeded(Batch(sorted)), lockWait: .once)
             for lease in try rows.decode(as: HeldLease.self) { answers[lease] = .succeeded }
         } else {
-            let rows = try await hot.execute(Self.finishMixed(Batch(sorted)))
+            let rows = try await hot.execute(Self.finishMixed(Batch(sorted)), lockWait: .once)
             for row in try rows.decode(as: FinishedRow.self) { answers[row.lease] = row.answer }
         }
         return attempts.map { answers[$0.lease] ?? .leaseLost }

@@ -2,7 +2,8 @@ public import Postgres
 
 extension JobStore {
     /// Rows are written in the order of the ids, as everywhere. The lease is read and not locked: a report that
-    /// coincides with the end of its attempt still says how far that had come, whichever is first.
+    /// coincides with the end of its attempt still says how far that had come, whichever is first. A row that another
+    /// transaction has locked is skipped: the next report replaces it.
     private static let progressStatement = Statement<Batch<ReportColumns>>(
         "report_progress",
         """
@@ -13,6 +14,8 @@ extension JobStore {
         SELECT g.id, g.percent, g.message, clock_timestamp()
         FROM given g
         CROSS JOIN LATERAL (SELECT FROM lease WHERE id = g.id AND token = g.token OFFSET 0) l
+        LEFT JOIN LATERAL (SELECT id FROM progress WHERE id = g.id FOR NO KEY UPDATE SKIP LOCKED) u ON true
+        WHERE u.id IS NOT NULL OR NOT EXISTS (SELECT FROM progress WHERE id = g.id)
         ON CONFLICT (id) DO UPDATE
         SET percent = EXCLUDED.percent, message = EXCLUDED.message, reported_at = EXCLUDED.reported_at
         """, isIdempotent: true)

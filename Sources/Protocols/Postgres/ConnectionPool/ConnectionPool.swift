@@ -14,8 +14,10 @@ internal import Values
 ///
 /// Failures: a lost connection fails its statements in flight; a statement that was certainly not committed, or is
 /// idempotent, is repeated once on another connection. Failed connection attempts are repeated with exponential backoff
-/// while callers wait. A connection to a server that has become read-only is replaced, because the address may lead to
-/// the new primary. After a rotation of credentials, `retireAll` replaces every connection when it becomes idle.
+/// while callers wait. A transaction that PostgreSQL aborted because of others (deadlock, serialization failure) is
+/// repeated, and `LockWait` describes what happens to one that waits for a lock. A connection to a server that has
+/// become read-only is replaced, because the address may lead to the new primary. After a rotation of credentials,
+/// `retireAll` replaces every connection when it becomes idle.
 ///
 /// `@unchecked Sendable`, because it is confined to the thread of its loop, which its entry points check.
 public final class ConnectionPool: @unchecked Sendable {
@@ -32,6 +34,10 @@ public final class ConnectionPool: @unchecked Sendable {
         public var connectionAgeMax = Duration.seconds(3_600)
         /// Maximum pause between two connection attempts; below 10 s.
         public var reconnectPauseMax = Duration.seconds(5)
+        /// Maximum wait for a lock in one try (`lock_timeout` of each session); see `LockWait`.
+        public var lockTimeout = Duration.milliseconds(50)
+        /// Maximum time in which a statement that waits for a lock is tried again.
+        public var lockWaitMax = Duration.seconds(5)
 
         public init(size: Int) {
             precondition(size >= 1, "a connection pool needs at least one connection")
@@ -46,7 +52,7 @@ public final class ConnectionPool: @unchecked Sendable {
     public let loop: Loop
     private let settings: DatabaseSettings
     private let profile: SessionProfile
-    private let options: Options
+    public let options: Options
     private let credentials: CredentialsProvider
     private let metrics: ConnectionPoolMetrics?
 
@@ -58,6 +64,7 @@ public final class ConnectionPool: @unchecked Sendable {
     private var timer: LoopTimer?
     private var timerInstant = MonotonicInstant.distantFuture
     private var isClosed = false
+    private var briefTryGate = BriefTryGate()
     /// The error of the last connection attempt; nil if it succeeded.
     public private(set) var lastFailure: PostgresError?
 
@@ -72,7 +79,7 @@ public final class ConnectionPool: @unchecked Sendable {
         metrics: ConnectionPoolMetrics? = nil, credentials: @escaping CredentialsProvider = { nil }
     ) {
         self.settings = settings
-        self.profile = profile
+        self.profile = profile.limitingLockWaits(to: options.lockTimeout)
         self.options = options
         self.loop = loop
         self.metrics = metrics
@@ -91,10 +98,15 @@ public final class ConnectionPool: @unchecked Sendable {
     ///
     /// If the connection is lost, the statement is repeated once on another connection, provided that it cannot have
     /// been committed or is idempotent.
-    /// - Parameter timeout: time for the response after the statement was sent.
-    public func execute(_ statement: BoundStatement, timeout: Duration? = nil) async throws(PostgresError) -> Rows {
-        try await shared(isIdempotent: statement.isIdempotent) { (connection) async throws(PostgresError) in
-            try await connection.execute(statement, timeout: timeout)
+    /// - Parameters:
+    ///   - timeout: time for the response after the statement was sent.
+    ///   - lockWait: the wait for locks of other transactions.
+    public func execute(
+        _ statement: BoundStatement, timeout: Duration? = nil, lockWait: LockWait = .inTries
+    ) async throws(PostgresError) -> Rows {
+        try await shared(isIdempotent: statement.isIdempotent, lockWait, timeout) {
+            (connection, opening) async throws(PostgresError) in
+            try await connection.execute(statement, opening: opening, timeout: timeout)
         }
     }
 
@@ -103,41 +115,68 @@ public final class ConnectionPool: @unchecked Sendable {
     public func execute(
         sql: String, _ parameters: Parameters = Parameters(), isIdempotent: Bool = false, timeout: Duration? = nil
     ) async throws(PostgresError) -> Rows {
-        try await shared(isIdempotent: isIdempotent) { (connection) async throws(PostgresError) in
-            try await connection.execute(sql: sql, parameters, timeout: timeout)
+        try await shared(isIdempotent: isIdempotent, .inTries, timeout) {
+            (connection, opening) async throws(PostgresError) in
+            try await connection.execute(sql: sql, parameters, opening: opening, timeout: timeout)
         }
     }
 
     /// Executes statements in one transaction and one round trip. Returns the rows of each.
     public func executeGroup(
-        _ statements: [BoundStatement], timeout: Duration? = nil
+        _ statements: [BoundStatement], timeout: Duration? = nil, lockWait: LockWait = .inTries
     ) async throws(PostgresError) -> [Rows] {
-        try await shared(isIdempotent: statements.allSatisfy(\.isIdempotent)) {
-            (connection) async throws(PostgresError) in
-            try await connection.executeGroup(statements, timeout: timeout)
+        try await shared(isIdempotent: statements.allSatisfy(\.isIdempotent), lockWait, timeout) {
+            (connection, opening) async throws(PostgresError) in
+            try await connection.executeGroup(statements, opening: opening, timeout: timeout)
         }
     }
 
+    /// Executes a transaction on a shared connection. The second argument is a statement that it must begin with.
+    private typealias SharedUse<Value> = (DatabaseConnection, BoundStatement?) async throws(PostgresError) -> Value
+
     private func shared<Value>(
-        isIdempotent: Bool, _ body: (DatabaseConnection) async throws(PostgresError) -> Value
+        isIdempotent: Bool, _ lockWait: LockWait, _ timeout: Duration?, _ body: SharedUse<Value>
+    ) async throws(PostgresError) -> Value {
+        let opening: BoundStatement? =
+            if case .briefly = lockWait { LockWait.setBriefTimeout() } else { nil }
+        if opening != nil { await enterGate() }
+        let start = MonotonicInstant.now()
+        do throws(PostgresError) {
+            let value = try await repeatingConflicts { () async throws(PostgresError) in
+                try await sharedTwice(isIdempotent: isIdempotent, opening, body)
+            }
+            if opening != nil { briefTryGate.leave() }
+            return value
+        } catch {
+            if error.sqlState == .lockNotAvailable { metrics?.lockTimeouts.add() }
+            if opening != nil { leaveGate(after: .now() - start) }
+            guard error.sqlState == .lockNotAvailable, case .inTries = lockWait else { throw error }
+            return try await tryAgain(error, within: timeout) { () async throws(PostgresError) in
+                try await shared(isIdempotent: isIdempotent, .briefly, timeout, body)
+            }
+        }
+    }
+
+    private func sharedTwice<Value>(
+        isIdempotent: Bool, _ opening: BoundStatement?, _ body: SharedUse<Value>
     ) async throws(PostgresError) -> Value {
         do throws(PostgresError) {
-            return try await sharedOnce(body)
+            return try await sharedOnce(opening, body)
         } catch {
             guard case .connectionLost(_, let outcomeUnknown) = error, !outcomeUnknown || isIdempotent else {
                 throw error
             }
-            return try await sharedOnce(body)
+            return try await sharedOnce(opening, body)
         }
     }
 
     private func sharedOnce<Value>(
-        _ body: (DatabaseConnection) async throws(PostgresError) -> Value
+        _ opening: BoundStatement?, _ body: SharedUse<Value>
     ) async throws(PostgresError) -> Value {
         let lease = try await lease(.shared)
         defer { release(lease, .shared) }
         do throws(PostgresError) {
-            return try await body(lease.connection)
+            return try await body(lease.connection, opening)
         } catch {
             // The server has become a standby, and its address may lead to another server by now. If the new connection
             // fails in the same way soon, the backoff for short-lived connections applies.
@@ -168,12 +207,94 @@ public final class ConnectionPool: @unchecked Sendable {
     }
 
     /// Calls `body` between `BEGIN` and `COMMIT` on an exclusive connection; see `DatabaseConnection.transaction`.
-    public func transaction<Value, Failure: PostgresErrorConvertible>(
-        _ isolation: DatabaseConnection.Isolation = .readCommitted,
-        _ body: (Transaction) async throws(Failure) -> Value
-    ) async throws(Failure) -> Value {
-        try await withConnection { (connection) async throws(Failure) in
-            try await connection.transaction(isolation, body)
+    ///
+    /// If PostgreSQL aborts the transaction because of others, or a lock is not free in time (`LockWait`), nothing was
+    /// committed, and `body` is called again: it must have no other effect than its statements.
+    public func transaction<Value>(
+        _ isolation: DatabaseConnection.Isolation = .readCommitted, lockWait: LockWait = .inTries,
+        _ body: (Transaction) async throws(PostgresError) -> Value
+    ) async throws(PostgresError) -> Value {
+        do throws(PostgresError) {
+            return try await transactionOnce(isolation, body)
+        } catch {
+            if error.sqlState == .lockNotAvailable { metrics?.lockTimeouts.add() }
+            guard error.sqlState == .lockNotAvailable, case .inTries = lockWait else { throw error }
+            return try await tryAgain(error, within: nil) { () async throws(PostgresError) in
+                try await transactionOnce(isolation, body)
+            }
+        }
+    }
+
+    private func transactionOnce<Value>(
+        _ isolation: DatabaseConnection.Isolation, _ body: (Transaction) async throws(PostgresError) -> Value
+    ) async throws(PostgresError) -> Value {
+        try await repeatingConflicts { () async throws(PostgresError) in
+            try await withConnection { (connection) async throws(PostgresError) in
+                try await connection.transaction(isolation, body)
+            }
+        }
+    }
+
+    // MARK: Conflicts with other transactions
+
+    /// How often a transaction is executed that PostgreSQL aborts because of others.
+    private static let conflictTriesMax = 4
+
+    /// Nothing of an aborted transaction is committed, so it may be repeated whatever it does.
+    private func repeatingConflicts<Value>(
+        _ body: () async throws(PostgresError) -> Value
+    ) async throws(PostgresError) -> Value {
+        var tries = 1
+        while true {
+            do throws(PostgresError) {
+                return try await body()
+            } catch {
+                guard error.sqlState?.isRetryableConflict == true, tries < Self.conflictTriesMax else { throw error }
+                metrics?.conflicts.add()
+                // At different times, or the same transactions meet again.
+                try await pause(.milliseconds(10 * tries) * Double.random(in: 0.1...1))
+                tries += 1
+            }
+        }
+    }
+
+    /// Calls `body` after pauses until it gets its locks.
+    private func tryAgain<Value>(
+        _ first: PostgresError, within timeout: Duration?, _ body: () async throws(PostgresError) -> Value
+    ) async throws(PostgresError) -> Value {
+        let end = MonotonicInstant.now() + min(options.lockWaitMax, timeout ?? options.lockWaitMax)
+        var last = first
+        var length = LockWait.pauseMin
+        while MonotonicInstant.now() < end {
+            try await pause(length * Double.random(in: 0.5...1))
+            length = min(length * 2, LockWait.pauseMax)
+            do throws(PostgresError) {
+                return try await body()
+            } catch {
+                guard error.sqlState == .lockNotAvailable else { throw error }
+                last = error
+            }
+        }
+        throw last
+    }
+
+    private func pause(_ duration: Duration) async throws(PostgresError) {
+        do {
+            try await loop.sleep(for: duration)
+        } catch {
+            throw .cancelled
+        }
+    }
+
+    private func enterGate() async {
+        if briefTryGate.enter() { return }
+        await withUnsafeContinuation { briefTryGate.wait($0) }
+    }
+
+    private func leaveGate(after duration: Duration) {
+        loop.spawn { [self] in
+            try? await loop.sleep(for: duration)
+            briefTryGate.leave()
         }
     }
 

@@ -9,6 +9,8 @@ public struct ConnectionPoolMetrics: Sendable {
     let connectFailures: Counter
     let losses: Counter
     let waitTimeouts: Counter
+    let lockTimeouts: Counter
+    let conflicts: Counter
 
     public init(registry: MetricRegistry) {
         idle = registry.gauge("postgres_pool_idle", help: "Idle connections to PostgreSQL.")
@@ -22,6 +24,12 @@ public struct ConnectionPoolMetrics: Sendable {
         waitTimeouts = registry.counter(
             "postgres_pool_wait_timeouts_total",
             help: "Callers refused for lack of a connection: waited too long, or too many waited.")
+        lockTimeouts = registry.counter(
+            "postgres_lock_timeouts_total",
+            help: "Tries of a statement given up because another transaction held its lock; most are tried again.")
+        conflicts = registry.counter(
+            "postgres_conflicts_total",
+            help: "Transactions aborted by a deadlock or serialization failure, and repeated.")
     }
 
     /// One pool's share of the gauges.

@@ -3,7 +3,14 @@ extension DatabaseConnection {
     ///
     /// - Parameter timeout: time for the response; by default `statementTimeout` plus `answerGrace`.
     public func execute(_ statement: BoundStatement, timeout: Duration? = nil) async throws(PostgresError) -> Rows {
-        let request = GroupRequest(body: .one(statement), isWholeTransaction: true)
+        try await execute(statement, opening: nil, timeout: timeout)
+    }
+
+    /// - Parameter opening: a statement to execute first in the transaction, whose rows are not returned.
+    func execute(
+        _ statement: BoundStatement, opening: BoundStatement?, timeout: Duration?
+    ) async throws(PostgresError) -> Rows {
+        let request = GroupRequest(body: .one(statement), opening: opening, isWholeTransaction: true)
         return try await send(request, timeout: timeout).onlyRows()
     }
 
@@ -13,7 +20,13 @@ extension DatabaseConnection {
     public func execute(
         sql: String, _ parameters: Parameters = Parameters(), timeout: Duration? = nil
     ) async throws(PostgresError) -> Rows {
-        let request = GroupRequest(body: .query(sql, parameters), isWholeTransaction: true)
+        try await execute(sql: sql, parameters, opening: nil, timeout: timeout)
+    }
+
+    func execute(
+        sql: String, _ parameters: Parameters, opening: BoundStatement?, timeout: Duration?
+    ) async throws(PostgresError) -> Rows {
+        let request = GroupRequest(body: .query(sql, parameters), opening: opening, isWholeTransaction: true)
         return try await send(request, timeout: timeout).onlyRows()
     }
 
@@ -22,8 +35,14 @@ extension DatabaseConnection {
     public func executeGroup(
         _ statements: [BoundStatement], timeout: Duration? = nil
     ) async throws(PostgresError) -> [Rows] {
-        let request = GroupRequest(body: .several(statements), isWholeTransaction: true)
-        return try await send(request, timeout: timeout).all
+        try await executeGroup(statements, opening: nil, timeout: timeout)
+    }
+
+    func executeGroup(
+        _ statements: [BoundStatement], opening: BoundStatement?, timeout: Duration?
+    ) async throws(PostgresError) -> [Rows] {
+        let request = GroupRequest(body: .several(statements), opening: opening, isWholeTransaction: true)
+        return try await send(request, timeout: timeout).all.suffix(statements.count)
     }
 
     /// Calls `body` between `BEGIN` and `COMMIT`; executes `ROLLBACK` if it throws. Requires exclusive use.

@@ -7,7 +7,8 @@ struct GroupRequest {
     }
 
     var body: Body
-    /// The `BEGIN` to send first, in the same group. If it fails, the rest of the group is not executed.
+    /// A statement to send first, in the same group: `BEGIN`, or a setting of the transaction. If it fails, the rest of
+    /// the group is not executed.
     var opening: BoundStatement?
     /// Whether the group is a transaction of its own. False within an explicit transaction, where a sync commits
     /// nothing.

@@ -1,3 +1,5 @@
+internal import Values
+
 /// The PostgreSQL parameters of a session. They are set by one statement after connecting, before the first use. In the
 /// startup packet (`options`) they would save that round trip, but a pooler would drop them.
 ///
@@ -9,6 +11,11 @@ public struct SessionProfile: Sendable {
 
     public init(parameters: [(name: String, value: String)]) {
         self.parameters = parameters
+    }
+
+    /// The same profile, with a limit for each wait for a lock.
+    func limitingLockWaits(to duration: Duration) -> SessionProfile {
+        SessionProfile(parameters: parameters + [("lock_timeout", "\(duration.clampedNanoseconds / 1_000_000)ms")])
     }
 
     /// For the prepared statements of the queue: generic plans, index scans, no JIT compilation.
