@@ -26,6 +26,9 @@ import Values
         #expect(pace.asked(at: instant(10_100)) == (false, .answer))
         pace.ended(at: instant(10_020), succeeded: true)
         #expect(pace.asked(at: instant(12_000)) == (true, .wait))
+        pace.ended(at: instant(30_000), succeeded: true)
+        #expect(pace.asked(at: instant(89_999)) == (false, .answer))
+        #expect(pace.asked(at: instant(90_000)) == (true, .answer))
     }
 
     @Test func `a report is current unless its last read has failed or is late`() {

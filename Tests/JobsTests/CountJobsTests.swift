@@ -88,7 +88,7 @@ import Values
         try await Fixture.use { fixture in
             try await fixture.sql("INSERT INTO queue (name) SELECT 'q' || n FROM generate_series(1, 250) n")
             #expect(try await fixture.number("SELECT count(*) FROM queue WHERE in_metrics") == 200)
-            #expect(try await fixture.number("SELECT max(id) FROM queue WHERE in_metrics") == 200)
+            #expect(try await fixture.number("SELECT max(id)::bigint FROM queue WHERE in_metrics") == 200)
         }
         try await Fixture.use { fixture in
             try await fixture.sql("INSERT INTO queue (name) SELECT rpad('q' || n, 128, 'x') FROM generate_series(1, 60) n")

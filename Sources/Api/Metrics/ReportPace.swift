@@ -9,6 +9,8 @@ struct ReportPace {
     static let keptFor = Duration.seconds(1)
     /// The pause after a read, in durations of the read: reads take at most a twentieth of the time.
     static let pauseFactor = 19
+    /// The longest pause, so that one read that waited for a lock does not make the report old.
+    static let pauseMax = Duration.seconds(60)
     /// The longest wait for a read that is waited for.
     static let patience = Duration.seconds(1)
 
@@ -55,6 +57,6 @@ struct ReportPace {
         began = nil
         hasFailed = !succeeded
         if succeeded { lastDuration = duration }
-        nextRead = now + max(Self.keptFor, duration * Self.pauseFactor)
+        nextRead = now + max(Self.keptFor, min(duration * Self.pauseFactor, Self.pauseMax))
     }
 }
