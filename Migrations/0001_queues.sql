@@ -4,10 +4,11 @@
 -- type and one priority, either with or without concurrency keys, first in, first out. Subqueues are created once,
 -- never change and are never removed, so processes cache their ids forever.
 
--- The settings of a queue (PUT /api/queues/{name}). NULL: no limit, or the reaper's retention.
+-- The settings of a queue (PUT /api/queues/{name}). NULL: no limit, or the reaper's retention. Names are in the order of
+-- their bytes, which is the order of GET /api/queues, whatever the collation of the database.
 CREATE TABLE queue (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._:/-]{1,128}$'),
+    name text COLLATE "C" NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._:/-]{1,128}$'),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     max_running int CHECK (max_running >= 1),
     max_running_per_key int CHECK (max_running_per_key >= 1),
@@ -19,8 +20,28 @@ CREATE TABLE queue (
     cancelled_hours int CHECK (cancelled_hours >= 0),
     limited boolean NOT NULL GENERATED ALWAYS AS
         (max_running IS NOT NULL OR max_running_per_key IS NOT NULL OR rate_count IS NOT NULL) STORED,
+    in_metrics boolean NOT NULL DEFAULT false,               -- set by the trigger below
     CHECK (num_nulls(rate_count, rate_seconds, rate_burst) IN (0, 3))
 );
+
+COMMENT ON COLUMN queue.in_metrics IS 'Has series of its own in the metrics; otherwise it is part of queue="other".';
+CREATE INDEX queue_in_metrics ON queue (id) INCLUDE (name) WHERE in_metrics;
+
+-- The first queues get series of their own in the metrics, all others together have the series `other`, so that the
+-- page of metrics has a bounded size: about 60 lines for each name. A queue never moves between the two, because a
+-- counter must not jump. A queue with the name `other` is one of the others. Queues that are created at the same time do
+-- not see each other, so the bound may be exceeded by a few: a lock would let the creation of one queue wait for the
+-- transaction of another. The settings make it read the index, also with a plan of the time when the table was empty.
+CREATE FUNCTION place_in_metrics() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+BEGIN
+    SELECT count(*) < 200 AND COALESCE(sum(octet_length(q.name)), 0) + octet_length(NEW.name) <= 6000
+           AND NEW.name <> 'other'
+    INTO NEW.in_metrics FROM queue q WHERE q.in_metrics;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER place_in_metrics BEFORE INSERT ON queue FOR EACH ROW EXECUTE FUNCTION place_in_metrics();
 
 CREATE TABLE type (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -52,7 +73,7 @@ CREATE TABLE lease_gate ();
 -- (READ COMMITTED). Names are inserted in sorted order, so callers cannot deadlock. Runs in a transaction of its own,
 -- because cached ids must be committed.
 CREATE FUNCTION register_subqueues(queues text[], types text[], priorities smallint[], keyed boolean[])
-RETURNS TABLE (queue_id int, type_id int, subqueue_id int)
+RETURNS TABLE (queue_id int, type_id int, subqueue_id int, in_metrics boolean)
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
 #variable_conflict use_column
@@ -84,7 +105,7 @@ BEGIN
     ON CONFLICT DO NOTHING;
 
     RETURN QUERY
-    SELECT q.id, t.id, b.id
+    SELECT q.id, t.id, b.id, q.in_metrics
     FROM unnest(queues, types, priorities, keyed) WITH ORDINALITY AS g (queue, type, priority, keyed, ordinal)
     JOIN queue q ON q.name = g.queue
     JOIN type t ON t.name = g.type

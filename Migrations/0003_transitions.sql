@@ -2,8 +2,9 @@
 --
 -- Depths and totals need no counting of jobs. Each statement that moves jobs also inserts into `transition_delta`, in
 -- the same transaction, how many jobs took which transition: one row per statement, subqueue and transition, so that no
--- transaction waits for another. The reaper rolls these rows up into `transition_total`, which only grows. The sum of
--- both tables, read in one snapshot, is exact.
+-- transaction waits for another. The reaper rolls these rows up into `transition_total`, by subqueue, and in the same
+-- statement into `queue_transition_total`, by queue, so that no report sums up subqueues. Both only grow. The sum of the
+-- rolled-up rows and the others, read in one snapshot, is exact.
 
 CREATE TYPE job_transition AS ENUM (
     'enqueued', 'delayed', 'promoted', 'leased',
@@ -61,6 +62,16 @@ CREATE TABLE transition_total (
     transition job_transition NOT NULL,
     n bigint NOT NULL,
     PRIMARY KEY (subqueue_id, transition)
+) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
+        autovacuum_vacuum_cost_delay = 0);
+
+-- The same by queue. The queues without a name in the metrics have a second sum, of all of them, under the id 0: the
+-- metrics need no more rows than queues with names.
+CREATE TABLE queue_transition_total (
+    queue_id int NOT NULL,
+    transition job_transition NOT NULL,
+    n bigint NOT NULL,
+    PRIMARY KEY (queue_id, transition)
 ) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
         autovacuum_vacuum_cost_delay = 0);
 

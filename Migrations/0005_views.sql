@@ -82,3 +82,12 @@ LEFT JOIN worker w ON w.id = h.worker_id
 LEFT JOIN attempt_error f
     ON f.id = h.id AND f.attempt = h.attempt
        AND h.transition IN ('failed', 'retried_now', 'retried_later', 'reclaimed', 'reclaimed_failed', 'abandoned');
+
+-- The first ready job of each subqueue that has one, by the low-water marks. For reports, with a condition on the
+-- subqueue: one index probe for each.
+CREATE VIEW ready_head AS
+SELECT b.id AS subqueue_id, h.seq, h.ready_at
+FROM subqueue b
+CROSS JOIN LATERAL (SELECT seq, ready_at FROM ready
+                    WHERE priority = b.priority AND subqueue_id = b.id
+                      AND seq >= low_water_mark_of(b.priority, b.id) ORDER BY seq LIMIT 1) h;

@@ -25,8 +25,8 @@ import Testing
         for transition in transitions {
             let lines = page(
                 JobCollector.families(
-                    transitions: [TransitionCount(queue: "q", transition: transition.transition, count: 1)], depths: [],
-                    oldest: []))
+                    JobCounts(
+                        transitions: [TransitionCount(queue: "q", transition: transition.transition, count: 1)])))
             // completed_before_cancel is followed by the transition that ends the attempt; promoted and similar ones
             // run nothing.
             let endsAttempt =
@@ -44,8 +44,8 @@ import Testing
         ].map { TransitionCount(queue: "q", transition: $0.0, count: Int64($0.1)) }
         let lines = page(
             JobCollector.families(
-                transitions: transitions, depths: [QueueDepth(queue: "q", status: .queued, count: 3)],
-                oldest: [OldestReady(queue: "q", seconds: 1.5)]))
+                JobCounts(transitions: transitions, depths: [QueueDepth(queue: "q", status: .queued, count: 3)]))
+                + JobCollector.families([QueueWait(queue: "q", oldestSeconds: 1.5, unrunnable: 7)]))
         let expected: Set = [
             #"job_created_total{queue="q"} 12"#, #"job_completed_total{queue="q"} 4"#,
             #"job_failed_total{queue="q"} 2"#, #"job_cancelled_total{queue="q"} 2"#,
@@ -53,7 +53,7 @@ import Testing
             #"job_attempts_total{queue="q",outcome="retried"} 2"#,
             #"job_attempts_total{queue="q",outcome="lease_expired"} 2"#,
             #"job_queue_depth{queue="q",status="queued"} 3"#, #"job_queue_depth{queue="q",status="failed"} 0"#,
-            #"job_oldest_ready_seconds{queue="q"} 1.5"#,
+            #"job_oldest_ready_seconds{queue="q"} 1.5"#, #"job_unrunnable{queue="q"} 7"#,
         ]
         #expect(expected.isSubset(of: lines), "\(expected.subtracting(lines))")
     }

@@ -48,4 +48,31 @@ import Testing
             #expect(try await fixture.count("queue") == 0)
         }
     }
+
+    @Test func `queues are listed in pages, and shown one by one`() async throws {
+        try await withApi { api, _ in
+            for name in ["a", "b", "b.c", "d"] {
+                _ = try await api.createJob(#"{"type":"echo","queue":"\#(name)"}"#)
+            }
+            let first = try await api.client.get("/api/queues?limit=3").json
+            #expect(first["queues"]?.array?.compactMap { $0["name"]?.string } == ["a", "b", "b.c"])
+            let cursor = try #require(first["next_cursor"]?.string)
+            let second = try await api.client.get("/api/queues?limit=3&cursor=\(cursor)").json
+            #expect(second["queues"]?.array?.compactMap { $0["name"]?.string } == ["d"])
+            #expect(second["next_cursor"] == .null)
+            let some = try await api.client.get("/api/queues?prefix=b").json
+            #expect(some["queues"]?.array?.compactMap { $0["name"]?.string } == ["b", "b.c"])
+            for query in ["limit=0", "limit=501", "cursor=b", "cursor=q", "prefix=%20", "name=b"] {
+                #expect(try await api.client.get("/api/queues?\(query)").status == 400, "\(query)")
+            }
+
+            let shown = try await api.client.get("/api/queues/b.c")
+            #expect(try shown.status == 200 && shown.json["name"]?.string == "b.c")
+            #expect(try shown.json["depth"]?["queued"]?.integer == 1)
+            for name in ["c", "a%20b"] {
+                #expect(try await api.client.get("/api/queues/\(name)").status == 404)
+            }
+            #expect(try await api.client.get("/api/queues/a?limit=1").status == 400)
+        }
+    }
 }

@@ -23,7 +23,7 @@ import Values
             for job in held[5..<9] { _ = try await fixture.finish(job, .failed(error: "e")) }
             _ = try await fixture.jobs.retry(held[5].id)
             for job in held[9..<12] { try await fixture.requestCancel(job.id) }
-            let depths = try await fixture.jobs.depths().filter { $0.count != 0 }
+            let depths = try await fixture.queues.counts().depths.filter { $0.count != 0 }
             #expect(
                 Set(depths) == [
                     QueueDepth(queue: "a", status: .queued, count: 26), .init(queue: "a", status: .running, count: 13),
@@ -41,8 +41,8 @@ import Values
         try await Fixture.use { fixture in
             try await fixture.enqueue(10)
             for job in try await fixture.lease(4, seconds: 60) { _ = try await fixture.finish(job) }
-            let depths = Set(try await fixture.jobs.depths())
-            let transitions = Set(try await fixture.jobs.transitionCounts())
+            let depths = Set(try await fixture.queues.counts().depths)
+            let transitions = Set(try await fixture.queues.counts().transitions)
             #expect(
                 transitions == [
                     TransitionCount(queue: "default", transition: "enqueued", count: 10),
@@ -51,31 +51,50 @@ import Values
                 ])
             _ = try await fixture.jobs.rollUpDeltas(atMost: 100, from: 0)
             #expect(try await fixture.count("transition_delta") == 0)
-            #expect(Set(try await fixture.jobs.depths()) == depths)
-            #expect(Set(try await fixture.jobs.transitionCounts()) == transitions)
+            #expect(Set(try await fixture.queues.counts().depths) == depths)
+            #expect(Set(try await fixture.queues.counts().transitions) == transitions)
         }
     }
 
-    @Test func `the age of a queue is that of its job that has waited longest`() async throws {
+    @Test func `queues beyond those with a name in the metrics are counted together, before and after a rollup`()
+        async throws
+    {
         try await Fixture.use { fixture in
-            #expect(try await fixture.jobs.oldestReady().isEmpty)
-            try await fixture.enqueue(3) { $0.queue = "a" }
-            try await fixture.enqueue(1) { job in
-                job.queue = "a"
-                job.priority = 5
+            for name in ["a", "other", "b", "c"] { try await fixture.enqueue(3) { $0.queue = name } }
+            #expect(try await fixture.number("SELECT count(*) FROM queue WHERE in_metrics") == 3)
+            // As if there were more queues than names.
+            try await fixture.sql("UPDATE queue SET in_metrics = false WHERE name > 'b'")
+            for job in try await fixture.lease(7, seconds: 60) { _ = try await fixture.finish(job) }
+            for _ in 0..<2 {
+                let counts = try await fixture.queues.counts()
+                let created = counts.transitions.filter { $0.transition == "enqueued" }
+                #expect(
+                    Set(created) == [
+                        TransitionCount(queue: "a", transition: "enqueued", count: 3),
+                        TransitionCount(queue: "b", transition: "enqueued", count: 3),
+                        TransitionCount(queue: "other", transition: "enqueued", count: 6),
+                    ])
+                #expect(counts.depths.filter { $0.status == .succeeded }.map(\.count).reduce(0, +) == 7)
+                _ = try await fixture.jobs.rollUpDeltas(atMost: 1_000, from: 0)
+                #expect(try await fixture.count("transition_delta") == 0)
             }
-            try await fixture.enqueue(1) { $0.queue = "b" }
-            try await fixture.enqueue(1) { job in
-                job.queue = "c"
-                job.runAt = .latest
-            }
-            try await fixture.sql("UPDATE ready SET ready_at = ready_at - seq * interval '100 s'")
-            let oldest = Dictionary(
-                uniqueKeysWithValues: try await fixture.jobs.oldestReady().map { ($0.queue, $0.seconds) })
-            #expect(Set(oldest.keys) == ["a", "b"])
-            // Within a subqueue the first waits longest, whatever the test has made of it.
-            #expect(oldest["a"]! >= 400 && oldest["a"]! < 460)
-            #expect(oldest["b"]! >= 500 && oldest["b"]! < 560)
+            #expect(try await fixture.countMismatches() == 0)
+        }
+    }
+
+    @Test func `the first 200 queues have a name in the metrics, fewer if the names are long, and none is other`()
+        async throws
+    {
+        try await Fixture.use { fixture in
+            try await fixture.sql("INSERT INTO queue (name) SELECT 'q' || n FROM generate_series(1, 250) n")
+            #expect(try await fixture.number("SELECT count(*) FROM queue WHERE in_metrics") == 200)
+            #expect(try await fixture.number("SELECT max(id)::bigint FROM queue WHERE in_metrics") == 200)
+        }
+        try await Fixture.use { fixture in
+            try await fixture.sql("INSERT INTO queue (name) SELECT rpad('q' || n, 128, 'x') FROM generate_series(1, 60) n")
+            #expect(try await fixture.number("SELECT count(*) FROM queue WHERE in_metrics") == 46)
+            _ = try await fixture.enqueue(1) { $0.queue = "other" }
+            #expect(try await fixture.number("SELECT count(*) FROM queue WHERE in_metrics AND name = 'other'") == 0)
         }
     }
 }

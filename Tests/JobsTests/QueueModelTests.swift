@@ -87,11 +87,11 @@ private struct RandomWalk {
         let excluded: Set<String> = chance(20) ? ["rare"] : []
         let count = Int.random(in: 1...6, using: &random)
         let store = store()
-        let subqueues = try await store.subqueues.all(on: fixture.hot)
+        var queueIDs: [Int32]?
+        if let queues { queueIDs = try await store.queueIDs(Array(queues)) }
+        let excludedTypes = try await store.types().filter { excluded.contains($0.name) }.map(\.id)
         let request = LeaseRequest(
-            queues: queues.map { names in Array(Set(subqueues.filter { names.contains($0.queue) }.map(\.queueID))) },
-            excludedTypes: Array(Set(subqueues.filter { excluded.contains($0.type) }.map(\.typeID))), count: count,
-            worker: 1, leaseSeconds: 600)
+            queues: queueIDs, excludedTypes: excludedTypes, count: count, worker: 1, leaseSeconds: 600)
         let leased = try await store.lease(request)
         let expected = model.nextToLease(queues: queues, without: excluded, count: count)
         #expect(Set(leased.map(\.id)) == expected)
@@ -219,12 +219,13 @@ private struct RandomWalk {
 
     private func countDifference() async throws -> String? {
         var depths: [String: [JobStatus: Int64]] = [:]
-        for depth in try await stores[0].depths() where depth.count != 0 {
+        let counts = try await fixture.queues.counts()
+        for depth in counts.depths where depth.count != 0 {
             depths[depth.queue, default: [:]][depth.status] = depth.count
         }
         if depths != model.depths { return "depths \(depths), expected \(model.depths)" }
         var transitions: [String: [String: Int64]] = [:]
-        for count in try await stores[1].transitionCounts() {
+        for count in counts.transitions {
             transitions[count.queue, default: [:]][count.transition] = count.count
         }
         return transitions == model.transitions ? nil : "transitions \(transitions), expected \(model.transitions)"

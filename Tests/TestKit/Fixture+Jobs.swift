@@ -102,11 +102,11 @@ extension Fixture {
 
     /// How often each transition was taken, over all queues.
     public func transitions() async throws -> [String: Int64] {
-        Dictionary(try await jobs.transitionCounts().map { ($0.transition, $0.count) }, uniquingKeysWith: +)
+        Dictionary(try await queues.counts().transitions.map { ($0.transition, $0.count) }, uniquingKeysWith: +)
     }
 
-    /// The number of pairs of subqueue and status on which the counts and the tables disagree, in one snapshot. It must
-    /// be 0.
+    /// The number of pairs of subqueue and status on which the counts and the tables disagree, and of queue and transition
+    /// on which the totals by subqueue and those by queue do, in one snapshot. It must be 0.
     public func countMismatches() async throws -> Int64 {
         try await number(
             """
@@ -121,8 +121,17 @@ extension Fixture {
                       FROM lease
                       UNION ALL SELECT subqueue_id, status FROM outcome) s
                 GROUP BY 1, 2)
-            SELECT count(*) FROM counted c FULL JOIN present p USING (subqueue_id, status)
-            WHERE c.n IS DISTINCT FROM p.n
+            SELECT (SELECT count(*) FROM counted c FULL JOIN present p USING (subqueue_id, status)
+                    WHERE c.n IS DISTINCT FROM p.n)
+                   + (SELECT count(*)
+                      FROM (SELECT g.id AS queue_id, t.transition, sum(t.n) AS n
+                            FROM transition_total t
+                            JOIN subqueue b ON b.id = t.subqueue_id
+                            JOIN queue q ON q.id = b.queue_id
+                            CROSS JOIN LATERAL (SELECT q.id UNION ALL SELECT 0 WHERE NOT q.in_metrics) g (id)
+                            GROUP BY 1, 2) s
+                      FULL JOIN queue_transition_total q USING (queue_id, transition)
+                      WHERE s.n IS DISTINCT FROM q.n)
             """)
     }
 }

@@ -17,6 +17,7 @@ public struct Fixture: Sendable {
     public let general: ConnectionPool
 
     public let jobs: JobStore
+    public let queues: QueueReports
     public let workers: WorkerRegistry
     public let pauses: PauseStore
     /// As the API and the reaper have it.
@@ -29,6 +30,7 @@ public struct Fixture: Sendable {
         hot = ConnectionPool(database.settings, profile: .hot, options: .init(size: connections), on: TestLoop.shared)
         general = ConnectionPool(database.settings, options: .init(size: connections), on: TestLoop.shared)
         jobs = JobStore(hot: hot, general: general, subqueues: SubqueueDirectory(), notifier: notifier)
+        queues = QueueReports(pool: general)
         workers = WorkerRegistry(pool: hot)
         pauses = PauseStore(pool: general)
         pools = PoolStore(pool: general)
@@ -87,15 +89,20 @@ public struct Fixture: Sendable {
 
     /// Waits until another session waits for a lock, in a statement that contains `text`.
     public func waitUntilBlocked(inStatementWith text: String = "") async throws {
+        try await waitUntil("a statement with \"\(text)\" waits for a lock") {
+            try await isBlocked(inStatementWith: text)
+        }
+    }
+
+    /// Whether another session waits for a lock, in a statement that contains `text`.
+    public func isBlocked(inStatementWith text: String) async throws -> Bool {
         var parameters = Parameters()
         parameters.append(text: text)
         let blocked = """
             SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock' AND position($1 IN query) > 0
             """
-        try await waitUntil("a statement with \"\(text)\" waits for a lock") { [parameters] in
-            try await sql(blocked, parameters).decodeOnly(as: Int64.self) > 0
-        }
+        return try await sql(blocked, parameters).decodeOnly(as: Int64.self) > 0
     }
 
     // MARK: Statements of a test's own

@@ -4,16 +4,32 @@ internal import Jobs
 internal import Postgres
 
 extension Endpoints {
-    /// `GET /api/queues`: every queue that has settings or ever had a job, by name.
+    /// `GET /api/queues`: queues that have settings or ever had a job or a pause, by name.
     func listQueues(_ request: Request, _ context: RequestContext) async throws -> Response {
-        try Self.refuseQuery(of: request)
-        let report = try await QueueReport(reading: jobs(context))
+        let query = try QueueListQuery(try request.query())
+        // One more than the page holds shows whether another page follows.
+        let queues = try await queues(context).list(
+            after: query.cursor?.last ?? "", prefix: query.prefix, limit: query.limit + 1)
+        let page = queues.prefix(query.limit)
         return .json(
-            JSONWriter.text(capacity: 64 + 512 * report.names.count) { writer in
+            JSONWriter.text(capacity: 64 + 512 * page.count) { writer in
                 writer.beginObject()
-                writer.array("queues", report.names) { report.write($1, to: &$0) }
+                writer.array("queues", page) { $1.write(to: &$0) }
+                writer.optional("next_cursor", queues.count > page.count ? page.last?.name : nil) { writer, name in
+                    writer.string(QueueCursor(after: name).text)
+                }
                 writer.endObject()
             })
+    }
+
+    /// `GET /api/queues/{name}`.
+    func showQueue(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try Self.refuseQuery(of: request)
+        let name = try request.parameter("name")
+        guard TextRule.name.accepts(name), let queue = try await queues(context).find(name) else {
+            throw Self.unknownQueue
+        }
+        return .json(JSONWriter.text(capacity: 512) { queue.write(to: &$0) })
     }
 
     /// `PUT /api/queues/{name}`: replaces the settings of the queue. A missing member sets no limit.
@@ -23,11 +39,16 @@ extension Endpoints {
         let settings = try BodyReader.read(request) { input throws(JSONSyntaxError) in
             try QueueSettings.read(&input)
         }
-        let store = jobs(context)
-        try await store.configure(queue: name, settings)
-        let report = try await QueueReport(reading: store)
-        return .json(JSONWriter.text(capacity: 512) { report.write(name, to: &$0) })
+        try await jobs(context).configure(queue: name, settings)
+        guard let queue = try await queues(context).find(name) else { throw Self.unknownQueue }
+        return .json(JSONWriter.text(capacity: 512) { queue.write(to: &$0) })
     }
+
+    private func queues(_ context: RequestContext) -> QueueReports {
+        databases[context.loop].queues
+    }
+
+    static let unknownQueue = Problem(.notFound, "there is no queue with this name")
 
     /// The name in the path, of a queue or a pool that is to be configured.
     static func acceptedName(_ request: Request, of kind: String) throws(Problem) -> String {
@@ -39,32 +60,16 @@ extension Endpoints {
     }
 }
 
-/// The depth, the age and the settings of every queue.
-private struct QueueReport {
-    private let depths: [String: [QueueDepth]]
-    private let oldest: [String: Double]
-    private let settings: [String: QueueSettings]
-
-    init(reading store: JobStore) async throws(PostgresError) {
-        depths = Dictionary(grouping: try await store.depths(), by: \.queue)
-        oldest = Dictionary(try await store.oldestReady().map { ($0.queue, $0.seconds) }, uniquingKeysWith: max)
-        settings = try await store.queueSettings()
-    }
-
-    var names: [String] { Set(depths.keys).union(settings.keys).sorted() }
-
-    func write(_ name: String, to writer: inout JSONWriter) {
-        let counts = depths[name] ?? []
+extension QueueSummary {
+    fileprivate func write(to writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("name", name)
         writer.key("depth")
         writer.beginObject()
-        for status in JobStatus.allCases {
-            writer.member(status.rawValue, counts.first { $0.status == status }?.count ?? 0)
-        }
+        for status in JobStatus.allCases { writer.member(status.rawValue, depths[status] ?? 0) }
         writer.endObject()
-        writer.optional("oldest_ready_seconds", oldest[name]) { $0.double($1) }
-        (settings[name] ?? QueueSettings()).writeMembers(to: &writer)
+        writer.optional("oldest_ready_seconds", oldestReadySeconds) { $0.double($1) }
+        settings.writeMembers(to: &writer)
         writer.endObject()
     }
 }

@@ -31,6 +31,7 @@ extension Endpoints {
         router.on(.get, "/api/jobs/{id}/events", access: read, listEvents)
         router.on(.get, "/api/jobs/{id}/why", access: read, explainWait)
         router.on(.get, "/api/queues", access: read, listQueues)
+        router.on(.get, "/api/queues/{name}", access: read, showQueue)
         router.on(.put, "/api/queues/{name}", access: write, body: actor, configureQueue)
         router.on(.get, "/api/workers", access: read, listWorkers)
         router.on(.post, "/api/worker/pause", access: control, body: actor, pauseWorkers)

@@ -6,14 +6,14 @@ internal import Telemetry
 enum DatabaseCollector {
     static let up = MetricDeclaration(
         .gauge, "jobqueue_database_up",
-        help: "1 if the cluster-wide metrics of this page are present; 0 if PostgreSQL did not answer.")
+        help: "1 if PostgreSQL answers; 0 if not: then the cluster-wide metrics are missing.")
     static let deadTuples = MetricDeclaration(
         .gauge, "jobqueue_dead_tuples", help: "Dead rows by table, estimated by PostgreSQL.", labels: ["table"])
     static let oldestTransaction = MetricDeclaration(
         .gauge, "jobqueue_oldest_transaction_seconds",
         help: "Age in seconds of the oldest transaction on the server that may hold back vacuum.")
 
-    static let declarations = [up, deadTuples, oldestTransaction]
+    static let statistics = [deadTuples, oldestTransaction]
 
     /// Partitions count for their parent: their names, which contain dates, would be an unbounded number of labels.
     private static let deadTupleStatement = Statement(
@@ -48,6 +48,19 @@ enum DatabaseCollector {
         let seconds: Double = try await pool.execute(oldestTransactionStatement(), timeout: timeout).decodeOnly()
         oldest.add(max(0, seconds))
         return [dead, oldest]
+    }
+
+    private static let pingStatement = Statement("ping", "SELECT 1", isIdempotent: true)
+
+    /// Whether PostgreSQL answers at all, be it with an error.
+    static func answers(_ pool: ConnectionPool, within limit: Duration) async -> Bool {
+        do throws(PostgresError) {
+            _ = try await pool.execute(pingStatement(), timeout: limit)
+            return true
+        } catch {
+            if case .server = error { return true }
+            return false
+        }
     }
 
     static func isUp(_ value: Bool) -> MetricFamily {

@@ -25,11 +25,15 @@ enum JobCollector {
         labels: ["queue", "status"])
     static let oldest = MetricDeclaration(
         .gauge, "job_oldest_ready_seconds",
-        help: "Wait of the oldest ready job in seconds; 0 if no job waits.", labels: ["queue"])
+        help: "Wait in seconds of the oldest ready job that a live worker could run; 0 if there is none.",
+        labels: ["queue"])
+    static let unrunnable = MetricDeclaration(
+        .gauge, "job_unrunnable", help: "Ready jobs that no live worker takes, by their queue or their type.",
+        labels: ["queue"])
 
-    static let declarations = [
-        created, completed, failed, cancelled, attempts, acquired, reclaimed, depth, oldest,
-    ]
+    /// Of the counts.
+    static let counted = [created, completed, failed, cancelled, attempts, acquired, reclaimed, depth]
+    static let declarations = counted + [oldest, unrunnable]
 
     /// The totals that each transition adds to.
     private static let totals: [String: [MetricDeclaration]] = [
@@ -47,15 +51,10 @@ enum JobCollector {
         "abandoned": "abandoned",
     ]
 
-    /// - Parameters:
-    ///   - transitions: the count of each transition.
-    ///   - depths: the jobs of each queue by status.
-    ///   - oldest: the queues that have ready jobs.
-    static func families(transitions: [TransitionCount], depths: [QueueDepth], oldest: [OldestReady]) -> [MetricFamily]
-    {
+    static func families(_ counts: JobCounts) -> [MetricFamily] {
         var samples = Samples()
-        for queue in Set(transitions.map(\.queue)) { samples.begin(queue) }
-        for transition in transitions {
+        for queue in Set(counts.transitions.map(\.queue)) { samples.begin(queue) }
+        for transition in counts.transitions {
             for total in totals[transition.transition] ?? [] {
                 samples.add(total, [transition.queue], Double(transition.count))
             }
@@ -63,9 +62,17 @@ enum JobCollector {
                 samples.add(attempts, [transition.queue, outcome], Double(transition.count))
             }
         }
-        for entry in depths { samples.set(depth, [entry.queue, entry.status.rawValue], Double(entry.count)) }
-        for entry in oldest { samples.set(Self.oldest, [entry.queue], max(0, entry.seconds)) }
-        return declarations.map { samples.family($0) }
+        for entry in counts.depths { samples.set(depth, [entry.queue, entry.status.rawValue], Double(entry.count)) }
+        return counted.map { samples.family($0) }
+    }
+
+    static func families(_ waits: [QueueWait]) -> [MetricFamily] {
+        var (oldest, unrunnable) = (MetricFamily(oldest), MetricFamily(unrunnable))
+        for wait in waits {
+            oldest.add(wait.oldestSeconds, wait.queue)
+            unrunnable.add(Double(wait.unrunnable), wait.queue)
+        }
+        return [oldest, unrunnable]
     }
 }
 
@@ -75,7 +82,7 @@ private struct Samples {
 
     /// A queue has all series from its first job on: `rate` needs the zero before the first event.
     mutating func begin(_ queue: String) {
-        for declaration in JobCollector.declarations where declaration.labels == ["queue"] {
+        for declaration in JobCollector.counted where declaration.labels == ["queue"] {
             set(declaration, [queue], 0)
         }
         for status in JobStatus.allCases { set(JobCollector.depth, [queue, status.rawValue], 0) }

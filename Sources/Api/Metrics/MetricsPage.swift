@@ -1,64 +1,108 @@
 internal import Jobs
+internal import Pauses
 internal import Pools
 internal import Postgres
+internal import Service
 internal import Telemetry
+internal import Values
 internal import Workers
 
 /// The page of `GET /metrics`: the metrics of this process, and the cluster-wide ones from PostgreSQL.
 ///
-/// Workers and reapers have no port: their counters reach PostgreSQL, and from there the page of every api. Without
-/// PostgreSQL the page has the metrics of this process, and `jobqueue_database_up` is 0.
+/// Workers and reapers have no port: their counters reach PostgreSQL, and from there the page of every api.
+///
+/// Two reports, because they differ in cost: the counts, with everything else that is cheap at any number of queues, and
+/// the waits, for which the first job of each subqueue is read. Both are read on the connection for reports, so that no
+/// request waits for them, and each at its own pace (`LatestReport`). Without PostgreSQL the page has the metrics of
+/// this process, and `jobqueue_database_up` is 0. That is asked of PostgreSQL when a report fails or is late: a slow
+/// report is no outage.
 final class MetricsPage: Sendable {
-    /// How long the metrics from PostgreSQL are cached.
-    private static let keptFor = Duration.seconds(1)
-    /// The longest wait for them. A scrape has a deadline of 10 s by default.
-    private static let limit = Duration.seconds(3)
+    /// The longest wait for an answer of PostgreSQL of any kind. A scrape has a deadline of 10 s by default.
+    private static let pingLimit = Duration.seconds(2)
+    /// A report that takes longer fails. Beyond the `statement_timeout` of its session.
+    private static let readLimit = Duration.seconds(65)
 
     static let alive = MetricDeclaration(
         .gauge, "worker_alive", help: "Workers that lease jobs and whose heartbeat has not expired.")
     static let reaperHeartbeat = MetricDeclaration(
         .gauge, "jobqueue_reaper_heartbeat_age_seconds", help: "Seconds since the latest heartbeat of any reaper.")
+    static let age = MetricDeclaration(
+        .gauge, "jobqueue_report_age_seconds",
+        help: "Seconds since PostgreSQL was asked for the cluster-wide metrics of this page, by report.",
+        labels: ["report"])
+
+    private static let ofCounts =
+        JobCollector.counted + DatabaseCollector.statistics + WorkerMetrics.all + PauseCollector.declarations
+        + PoolCollector.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive, reaperHeartbeat]
+    private static let ofWaits = [JobCollector.oldest, JobCollector.unrunnable]
 
     /// All metrics from PostgreSQL.
-    static let declarations =
-        JobCollector.declarations + DatabaseCollector.declarations + WorkerMetrics.all + PauseCollector.declarations
-        + PoolCollector.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive, reaperHeartbeat]
+    static let declarations = ofCounts + ofWaits + [DatabaseCollector.up, age]
 
     private let registry: MetricRegistry
-    private let fromDatabase: SingleFlightCache<[MetricFamily]>
+    private let counts: LatestReport<[MetricFamily]>
+    private let waits: LatestReport<[MetricFamily]>
+    private let ping: SingleFlightCache<Bool>
 
     init(_ registry: MetricRegistry, _ database: LoopDatabase) {
         self.registry = registry
-        fromDatabase = SingleFlightCache(
-            on: database.loop, keptFor: Self.keptFor, limit: Self.limit,
-            whenLate: { Self.missing },
-            find: { await Self.read(database) })
+        let reports = database.sessions.reports
+        counts = LatestReport(on: database.loop, quick: .milliseconds(500)) { await Self.readCounts(reports) }
+        waits = LatestReport(on: database.loop, quick: .milliseconds(40)) { await Self.readWaits(reports) }
+        // Not the connection for reports, which may be busy.
+        let hot = database.hot
+        ping = SingleFlightCache(
+            on: database.loop, keptFor: ReportPace.keptFor, limit: Self.pingLimit, whenLate: { false },
+            find: { await DatabaseCollector.answers(hot, within: Self.pingLimit) })
     }
 
     func render() async -> [UInt8] {
-        let others = await fromDatabase.value()
+        let database = await fromDatabase()
         return registry.page(
-            with: others + ProcessMetrics.families() + [ProcessMetrics.build(version: ProductVersion.text)])
+            with: database + ProcessMetrics.families() + [ProcessMetrics.build(version: ProductVersion.text)])
+    }
+
+    private func fromDatabase() async -> [MetricFamily] {
+        // One after the other, so that the counts do not wait for the connection behind the waits.
+        let counts = await counts.latest()
+        let waits = await waits.latest()
+        let isUp = if counts.isCurrent { true } else { await ping.value() }
+        guard isUp else {
+            return Self.missing(Self.ofCounts + Self.ofWaits + [Self.age]) + [DatabaseCollector.isUp(false)]
+        }
+        var ages = MetricFamily(Self.age)
+        let now = MonotonicInstant.now()
+        for (name, report) in [("counts", counts.report), ("waits", waits.report)] {
+            if let report { ages.add((now - report.began).inSeconds, name) }
+        }
+        return (counts.report?.value ?? Self.missing(Self.ofCounts))
+            + (waits.report?.value ?? Self.missing(Self.ofWaits)) + [ages, DatabaseCollector.isUp(true)]
     }
 
     /// The families without series, so that the page always has the same names.
-    private static var missing: [MetricFamily] {
-        declarations.filter { $0 != DatabaseCollector.up }.map { MetricFamily($0) } + [DatabaseCollector.isUp(false)]
+    private static func missing(_ declarations: [MetricDeclaration]) -> [MetricFamily] {
+        declarations.map { MetricFamily($0) }
     }
 
-    private static func read(_ database: LoopDatabase) async -> [MetricFamily] {
+    private static func readCounts(_ reports: ConnectionPool) async -> [MetricFamily]? {
         do throws(PostgresError) {
-            let jobs = JobCollector.families(
-                transitions: try await database.jobs.transitionCounts(), depths: try await database.jobs.depths(),
-                oldest: try await database.jobs.oldestReady())
-            let workers = try await database.workers.alive()
-            let counted = try await readWorkers(database.workers, workers)
-            let pauses = try await PauseCollector.read(database.control, workers)
-            let pools = try await PoolCollector.read(database.pools)
-            let statistics = try await DatabaseCollector.read(database.general, timeout: limit)
-            return jobs + counted + pauses + pools + statistics + [DatabaseCollector.isUp(true)]
+            let registry = WorkerRegistry(pool: reports)
+            let jobs = JobCollector.families(try await QueueReports(pool: reports).counts())
+            let workers = try await registry.alive()
+            let counted = try await readWorkers(registry, workers)
+            let pauses = try await PauseCollector.read(PauseStore(pool: reports), workers)
+            let pools = try await PoolCollector.read(PoolStore(pool: reports))
+            return jobs + counted + pauses + pools + (try await DatabaseCollector.read(reports, timeout: readLimit))
         } catch {
-            return missing
+            return nil
+        }
+    }
+
+    private static func readWaits(_ reports: ConnectionPool) async -> [MetricFamily]? {
+        do throws(PostgresError) {
+            return JobCollector.families(try await QueueReports(pool: reports).waits())
+        } catch {
+            return nil
         }
     }
 

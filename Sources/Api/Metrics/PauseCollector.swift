@@ -17,12 +17,13 @@ enum PauseCollector {
     static let declarations = [version, paused, behind]
 
     static func read(_ pauses: PauseStore, _ workers: [LiveWorker]) async throws(PostgresError) -> [MetricFamily] {
-        let states = try await pauses.states()
+        let states = try await pauses.metricScopes()
         let latest = states.map(\.version).max() ?? 0
         var versions = MetricFamily(version)
         versions.add(Double(latest))
         var scopes = MetricFamily(paused)
-        for state in states { scopes.add(state.isPaused ? 1 : 0, state.scope.text) }
+        for state in states { scopes.add(state.isPaused ? 1 : 0, state.scope) }
+        if !states.contains(where: { $0.scope == PauseScope.all.text }) { scopes.add(0, PauseScope.all.text) }
         var lagging = MetricFamily(behind)
         lagging.add(Double(workers.count { $0.pauseVersion < latest }))
         return [versions, scopes, lagging]

@@ -13,6 +13,7 @@ final class LoopDatabase: Sendable {
     let loop: Loop
     let sessions: DatabaseSessions
     let jobs: JobStore
+    let queues: QueueReports
     let workers: WorkerRegistry
     let control: PauseStore
     let pools: PoolStore
@@ -46,6 +47,7 @@ final class LoopDatabase: Sendable {
             inserts: dependencies.inserts,
             notifier: ReadyNotifier(pool: notifying, schema: settings.schema, logger: logger),
             cancelNotifier: CancelNotifier(pool: notifying, schema: settings.schema, logger: logger))
+        queues = QueueReports(pool: sessions.general)
         workers = WorkerRegistry(pool: sessions.hot)
         control = PauseStore(pool: sessions.general)
         pools = PoolStore(pool: sessions.general)

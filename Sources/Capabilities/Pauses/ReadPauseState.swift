@@ -15,6 +15,29 @@ extension PauseStore {
         return states
     }
 
+    /// A queue that has no name in the metrics is part of `queue:other`, a type that is not among the first 100 part of
+    /// `type:other`.
+    private static let metricScopes = Statement(
+        "metric_pause_scopes",
+        """
+        WITH named_type AS (SELECT id FROM type ORDER BY id LIMIT 100)
+        SELECT CASE WHEN c.queue_id IS NOT NULL AND NOT q.in_metrics THEN 'queue:other'
+                    WHEN c.type_id IS NOT NULL AND t.id IS NULL THEN 'type:other'
+                    ELSE c.scope END,
+               bool_or(c.paused), max(c.version)
+        FROM pause_state c
+        LEFT JOIN queue q ON q.id = c.queue_id
+        LEFT JOIN named_type t ON t.id = c.type_id
+        GROUP BY 1
+        """, isIdempotent: true)
+
+    /// The scopes of the metrics that were ever changed, whether they are paused (of several: any of them), and the
+    /// version of their latest change. Bounded, whatever the number of queues and types.
+    public func metricScopes() async throws(PostgresError) -> [(scope: String, isPaused: Bool, version: Int64)] {
+        try await pool.execute(Self.metricScopes()).decode((String, Bool, Int64).self)
+            .map { (scope: $0.0, isPaused: $0.1, version: $0.2) }
+    }
+
     private static let history = Statement<Int64, String?, Int32>(
         "pause_history",
         """

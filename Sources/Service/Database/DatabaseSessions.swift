@@ -12,14 +12,17 @@ public final class DatabaseSessions: Sendable {
     public let general: ConnectionPool
     /// For NOTIFY.
     public let notifying: ConnectionPool
+    /// For reports that may take seconds, so that no request and no lease waits for one. A connection beside the others,
+    /// opened by the first report: a process that makes none, or makes all on one loop, has no connection for nothing.
+    public let reports: ConnectionPool
 
-    private var all: [ConnectionPool] { [hot, general, notifying] }
+    private var all: [ConnectionPool] { [hot, general, notifying, reports] }
 
     /// The least number of connections: one of each kind.
     public static let connectionsMin = 3
 
     /// - Parameters:
-    ///   - connections: in total. One is general, and one is for NOTIFY; the others are hot.
+    ///   - connections: without the one for reports. One is general, and one is for NOTIFY; the others are hot.
     public init(
         _ settings: SessionSettings, connections: Int, hot profile: SessionProfile = .hot,
         metrics: ConnectionPoolMetrics? = nil, on loop: Loop
@@ -35,11 +38,12 @@ public final class DatabaseSessions: Sendable {
         hot = pool(profile, size: connections - 2)
         general = pool(.general, size: 1)
         notifying = pool(.notifying, size: 1)
+        reports = pool(.reports, size: 1)
     }
 
-    /// Opens a first connection of each kind, so that the first request finds them.
+    /// Opens a first connection of each kind but the one for reports, so that the first request finds them.
     public func open() {
-        loop.execute { [all] in for pool in all { pool.start() } }
+        loop.execute { [hot, general, notifying] in for pool in [hot, general, notifying] { pool.start() } }
     }
 
     /// Replaces every connection as soon as nothing uses it. The new ones log in with the credentials of the moment.

@@ -73,7 +73,7 @@ final class AttemptRunner: Sendable {
         var unknown: Set<Int32> = []
         let table = handlers.withLock { $0 }
         for job in jobs {
-            waits.with(job.queue).observe(job.waitSeconds)
+            waits.with(job.metricsQueue).observe(job.waitSeconds)
             if table.handler(for: job.type) == nil { unknown.insert(job.typeID) }
         }
         let slots = tracker.withLock { tracker in
@@ -123,7 +123,7 @@ final class AttemptRunner: Sendable {
     /// Frees the slot and hands the result to the finisher, after the last progress report.
     private func end(_ job: LeasedJob, _ cancellation: Cancellation, _ result: AttemptResult) {
         let duration = tracker.withLock { $0.handlerEnded(job.lease, now: .now()) }
-        durations.with(job.queue).observe(duration)
+        durations.with(job.metricsQueue).observe(duration)
         let final = Self.final(result, cancellation.reason, job)
         logger.debug("attempt ended", fields(of: job).merged(with: ["duration_ms": .milliseconds(duration)]))
         guard let final else { return remove(job, .leaseLost) }

@@ -52,11 +52,11 @@ extension JobStore {
     /// Jobs of one statement.
     private static let cancelledMax: Int32 = 500
 
-    private static let runningStatement = Statement<[Int32], UUID, Int32>(
+    private static let runningStatement = Statement<[Int32]?, UUID, Int32>(
         "list_running_ids",
         """
         SELECT id FROM lease
-        WHERE id > $2 AND subqueue_id = ANY ($1) AND cancel_requested_at IS NULL
+        WHERE id > $2 AND ($1::int[] IS NULL OR subqueue_id = ANY ($1)) AND cancel_requested_at IS NULL
         ORDER BY id LIMIT $3
         """, isIdempotent: true)
 

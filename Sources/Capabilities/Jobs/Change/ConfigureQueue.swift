@@ -15,20 +15,6 @@ extension JobStore {
         _ = try await general.execute(Self.configureStatement(name, settings))
         notifier?.notifyOfLimits(name)
     }
-
-    private static let settingsStatement = Statement(
-        "queue_settings",
-        """
-        SELECT name, max_running, max_running_per_key, rate_count, rate_seconds, rate_burst, succeeded_hours,
-               failed_hours, cancelled_hours
-        FROM queue
-        """, isIdempotent: true)
-
-    /// The settings of every queue, by name.
-    public func queueSettings() async throws(PostgresError) -> [String: QueueSettings] {
-        let rows = try await hot.execute(Self.settingsStatement()).decode((String, QueueSettings).self)
-        return Dictionary(uniqueKeysWithValues: rows)
-    }
 }
 
 extension QueueSettings: StatementInputGroup {

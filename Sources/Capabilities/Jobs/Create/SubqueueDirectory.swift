@@ -84,15 +84,16 @@ public final class SubqueueDirectory: Sendable {
     private static let register = Statement<[String], [String], [Int16], [Bool]>(
         "register_subqueues",
         """
-        SELECT queue_id, type_id, subqueue_id, clock_timestamp() FROM register_subqueues($1, $2, $3, $4)
+        SELECT queue_id, type_id, subqueue_id, in_metrics, clock_timestamp() FROM register_subqueues($1, $2, $3, $4)
         """, isIdempotent: true)
 
-    private static let lookUp = Statement<[Int32]?>(
+    private static let lookUp = Statement<[Int32]>(
         "look_up_subqueues",
         """
-        SELECT b.id, b.queue_id, b.type_id, q.name, t.name, b.priority, b.keyed, clock_timestamp()
+        SELECT b.id, b.queue_id, b.type_id, q.name, t.name, b.priority, b.keyed, q.in_metrics,
+               clock_timestamp()
         FROM subqueue b JOIN queue q ON q.id = b.queue_id JOIN type t ON t.id = b.type_id
-        WHERE $1::int[] IS NULL OR b.id = ANY ($1)
+        WHERE b.id = ANY ($1)
         """, isIdempotent: true)
 
     /// The id of the subqueue of each job, created if it does not exist.
@@ -117,13 +118,13 @@ public final class SubqueueDirectory: Sendable {
         let statement = Self.register(
             names.map(\.queue), names.map(\.type), names.map(\.priority), names.map(\.isKeyed))
         let sent = WallInstant.now()
-        let rows = try await pool.execute(statement).decode((Int32, Int32, Int32, WallInstant).self)
+        let rows = try await pool.execute(statement).decode((Int32, Int32, Int32, Bool, WallInstant).self)
         var subqueues: [Subqueue] = []
-        for (name, (queueID, typeID, id, now)) in zip(names, rows) {
+        for (name, (queueID, typeID, id, isInMetrics, now)) in zip(names, rows) {
             subqueues.append(
                 Subqueue(
                     id: id, queueID: queueID, typeID: typeID, queue: name.queue, type: name.type,
-                    priority: name.priority, isKeyed: name.isKeyed))
+                    priority: name.priority, isKeyed: name.isKeyed, isInMetrics: isInMetrics))
             clock.learn(serverTime: now, sentAt: sent)
         }
         remember(subqueues)
@@ -134,22 +135,10 @@ public final class SubqueueDirectory: Sendable {
     public func load(_ ids: some Sequence<Int32>, on pool: ConnectionPool) async throws(PostgresError) {
         let missing = Set(ids).filter { subqueue($0) == nil }
         guard !missing.isEmpty else { return }
-        _ = try await find(Array(missing), on: pool)
-    }
-
-    /// All subqueues of the database.
-    public func all(on pool: ConnectionPool) async throws(PostgresError) -> [Subqueue] {
-        try await find(nil, on: pool)
-    }
-
-    /// - Parameter ids: nil: all.
-    private func find(_ ids: [Int32]?, on pool: ConnectionPool) async throws(PostgresError) -> [Subqueue] {
         let sent = WallInstant.now()
-        let rows = try await pool.execute(Self.lookUp(ids)).decode((Subqueue, WallInstant).self)
+        let rows = try await pool.execute(Self.lookUp(Array(missing))).decode((Subqueue, WallInstant).self)
         for (_, now) in rows { clock.learn(serverTime: now, sentAt: sent) }
-        let subqueues = rows.map { $0.0 }
-        remember(subqueues)
-        return subqueues
+        remember(rows.map { $0.0 })
     }
 }
 
@@ -162,6 +151,7 @@ extension Subqueue: RowDecodable {
         type = try columns.next()
         priority = try columns.next()
         isKeyed = try columns.next()
+        isInMetrics = try columns.next()
     }
 }
 

@@ -39,9 +39,11 @@ public struct RollupBatch: Sendable {
 }
 
 extension JobStore {
-    /// Moves counts from `transition_delta`, to which every statement appends, to `transition_total`, in one statement:
-    /// readers see each count in exactly one of the two. Rows that another rollup has locked are left to it. Totals are
-    /// written in the order of their key, so rollups that meet there wait for each other but never in a circle.
+    /// Moves counts from `transition_delta`, to which every statement appends, to `transition_total` (by subqueue) and
+    /// `queue_transition_total` (by queue, and under the id 0 the sum of the queues without a name in the metrics), in
+    /// one statement: readers see each count either in the deltas or in the totals. Rows that another rollup has locked
+    /// are left to it. One table is written after the other, each in the order of its key, so rollups that meet there
+    /// wait for each other but never in a circle. The work is proportional to the deltas, not to the subqueues.
     static let rollUp = Statement<Int32, Int64>(
         "roll_up_transitions",
         """
@@ -50,10 +52,21 @@ extension JobStore {
                 SELECT ctid FROM transition_delta
                 WHERE ctid >= ('(' || $2 || ',0)')::tid LIMIT $1 FOR UPDATE SKIP LOCKED))
             RETURNING subqueue_id, transition, n),
-        summed AS (
+        summed AS MATERIALIZED (
+            SELECT subqueue_id, transition, sum(n) AS n FROM taken GROUP BY 1, 2),
+        by_subqueue AS (
             INSERT INTO transition_total AS t (subqueue_id, transition, n)
-            SELECT subqueue_id, transition, sum(n) FROM taken GROUP BY 1, 2 ORDER BY 1, 2
-            ON CONFLICT (subqueue_id, transition) DO UPDATE SET n = t.n + EXCLUDED.n)
+            SELECT subqueue_id, transition, n FROM summed ORDER BY 1, 2
+            ON CONFLICT (subqueue_id, transition) DO UPDATE SET n = t.n + EXCLUDED.n),
+        by_queue AS (
+            INSERT INTO queue_transition_total AS t (queue_id, transition, n)
+            SELECT g.id, s.transition, sum(s.n)
+            FROM summed s
+            JOIN subqueue b ON b.id = ANY (ARRAY[s.subqueue_id])
+            JOIN queue q ON q.id = ANY (ARRAY[b.queue_id])
+            CROSS JOIN LATERAL (SELECT q.id UNION ALL SELECT 0 WHERE NOT q.in_metrics) g (id)
+            GROUP BY 1, 2 ORDER BY 1, 2
+            ON CONFLICT (queue_id, transition) DO UPDATE SET n = t.n + EXCLUDED.n)
         SELECT subqueue_id, count(*), sum(n) FILTER (WHERE transition = 'leased') FROM taken GROUP BY subqueue_id
         """)
 

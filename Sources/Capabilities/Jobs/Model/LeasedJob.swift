@@ -7,6 +7,8 @@ public struct LeasedJob: Sendable {
     /// The id of the type, for `LeaseRequest.excludedTypes`.
     public var typeID: Int32
     public var queue: String
+    /// The name of its queue in the metrics (`Subqueue.metricsQueue`).
+    public var metricsQueue: String
     /// The JSON text of the payload, byte for byte.
     public var payload: [UInt8]
     /// The number of this attempt, from 1.
@@ -24,7 +26,8 @@ public struct LeasedJob: Sendable {
 
     public init(
         id: UUID, type: String, typeID: Int32, queue: String, payload: [UInt8], attempt: Int16, maxAttempts: Int16,
-        token: Int64, timeoutSeconds: Int32, traceParent: String?, waitSeconds: Double, isLimited: Bool = false
+        token: Int64, timeoutSeconds: Int32, traceParent: String?, waitSeconds: Double, isLimited: Bool = false,
+        metricsQueue: String? = nil
     ) {
         self.id = id
         self.type = type
@@ -38,5 +41,6 @@ public struct LeasedJob: Sendable {
         self.traceParent = traceParent
         self.waitSeconds = waitSeconds
         self.isLimited = isLimited
+        self.metricsQueue = metricsQueue ?? queue
     }
 }

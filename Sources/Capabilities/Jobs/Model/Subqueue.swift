@@ -10,4 +10,9 @@ public struct Subqueue: Hashable, Sendable {
     public let priority: Int16
     /// Whether its jobs have concurrency keys.
     public let isKeyed: Bool
+    /// Whether its queue has a name in the metrics, which never changes.
+    public let isInMetrics: Bool
+
+    /// The name of its queue in the metrics.
+    public var metricsQueue: String { isInMetrics ? queue : QueueReports.otherQueues }
 }

@@ -26,19 +26,28 @@ extension JobStore {
         _ filter: JobFilter, _ cursor: UUID?, _ limit: Int
     ) async throws(PostgresError) -> ListPage? {
         let subqueues = try await matchingSubqueues(filter)
-        guard !subqueues.isEmpty else { return nil }
+        if let subqueues, subqueues.isEmpty { return nil }
         return ListPage(
             subqueues: subqueues, before: Self.upperBound(filter.until, cursor),
             from: filter.since.map(UUID.init(lowestAt:)) ?? UUID(high: 0, low: 0), limit: Int32(limit))
     }
 
-    /// The subqueues that match `filter` by queue and type.
-    func matchingSubqueues(_ filter: JobFilter) async throws(PostgresError) -> [Int32] {
-        let all = try await subqueues.all(on: hot)
-        return all.filter { subqueue in
-            (filter.queue.map { $0.utf8.elementsEqual(subqueue.queue.utf8) } ?? true)
-                && (filter.type.map { $0.utf8.elementsEqual(subqueue.type.utf8) } ?? true)
-        }.map(\.id)
+    private static let matchingStatement = Statement<String?, String?>(
+        "matching_subqueues",
+        """
+        SELECT b.id
+        FROM queue q JOIN subqueue b ON b.queue_id = q.id
+        WHERE q.name = $1 AND ($2::text IS NULL OR b.type_id = (SELECT id FROM type WHERE name = $2))
+        UNION ALL
+        SELECT b.id
+        FROM type t JOIN subqueue b ON b.type_id = t.id
+        WHERE $1::text IS NULL AND t.name = $2
+        """, isIdempotent: true)
+
+    /// The subqueues that match `filter` by queue and type; nil: all.
+    func matchingSubqueues(_ filter: JobFilter) async throws(PostgresError) -> [Int32]? {
+        if filter.queue == nil, filter.type == nil { return nil }
+        return try await general.execute(Self.matchingStatement(filter.queue, filter.type)).decode()
     }
 
     private static func upperBound(_ until: WallInstant?, _ cursor: UUID?) -> UUID {
@@ -55,14 +64,14 @@ extension UUID {
     }
 }
 
-/// `$1` to `$4` of every list: the subqueues, the bounds of the id (below `before`, from `from` on), and the limit.
+/// `$1` to `$4` of every list: the subqueues (NULL: all), the bounds of the id (below `before`, from `from` on), and the limit.
 private struct ListPage: StatementInputGroup {
-    let subqueues: [Int32]
+    let subqueues: [Int32]?
     let before: UUID
     let from: UUID
     let limit: Int32
 
-    var statementInputs: StatementInputs<[Int32], UUID, UUID, Int32> {
+    var statementInputs: StatementInputs<[Int32]?, UUID, UUID, Int32> {
         StatementInputs(subqueues, before, from, limit)
     }
 }
@@ -121,11 +130,15 @@ private enum ListStatements {
     }
 
     private static let range: SQLFragment = "id < $2 AND id >= $3"
+    private static let inSubqueue: SQLFragment = "($1::int[] IS NULL OR subqueue_id = ANY ($1))"
 
     /// From the new end of each subqueue's part of an index.
     private static func perSubqueue(_ table: SQLFragment, _ condition: SQLFragment = "true") -> SQLFragment {
         """
-        SELECT x.id FROM unnest($1::int[]) AS g (subqueue_id)
+        SELECT x.id
+        FROM (SELECT unnest($1::int[]) AS subqueue_id
+              UNION ALL
+              SELECT b.id FROM subqueue b WHERE $1::int[] IS NULL) g
         CROSS JOIN LATERAL (SELECT id FROM \(sql: table)
                             WHERE subqueue_id = g.subqueue_id AND \(sql: range) AND \(sql: condition)
                             ORDER BY id DESC LIMIT $4) x
@@ -134,7 +147,7 @@ private enum ListStatements {
 
     /// The table has a row for each running job: rows are filtered as they are read.
     private static func leases(_ condition: SQLFragment) -> SQLFragment {
-        "SELECT id FROM lease WHERE \(sql: range) AND subqueue_id = ANY ($1) AND \(sql: condition)"
+        "SELECT id FROM lease WHERE \(sql: range) AND \(sql: inSubqueue) AND \(sql: condition)"
     }
 
     /// The condition of a status among the rows of the table that holds it.
@@ -159,7 +172,7 @@ private enum ListStatements {
     }
 
     private static let every = Pair<NoInput>(
-        "all", "SELECT id FROM job WHERE \(sql: range) AND subqueue_id = ANY ($1) ORDER BY id DESC LIMIT $4")
+        "all", "SELECT id FROM job WHERE \(sql: range) AND \(sql: inSubqueue) ORDER BY id DESC LIMIT $4")
 
     private static let inSubqueues = Pair<NoInput>(
         "subqueues",
@@ -183,7 +196,7 @@ private enum ListStatements {
 
     /// A tag's jobs by the index on tags.
     private static let taggedJobs: SQLFragment =
-        "SELECT id, subqueue_id FROM job WHERE tags @> ARRAY[$5] AND \(sql: range) AND subqueue_id = ANY ($1)"
+        "SELECT id, subqueue_id FROM job WHERE tags @> ARRAY[$5] AND \(sql: range) AND \(sql: inSubqueue)"
 
     private static let taggedAny = Pair<String>("tagged", taggedJobs)
 
@@ -192,7 +205,7 @@ private enum ListStatements {
     }
 
     private static let givenJobs: SQLFragment =
-        "SELECT id, subqueue_id FROM job WHERE id = ANY ($5) AND \(sql: range) AND subqueue_id = ANY ($1)"
+        "SELECT id, subqueue_id FROM job WHERE id = ANY ($5) AND \(sql: range) AND \(sql: inSubqueue)"
 
     private static let givenAny = Pair<[UUID]>("given", givenJobs)
 

@@ -263,6 +263,7 @@ extension LeasedJob {
             id: row.id, type: subqueue.type, typeID: subqueue.typeID, queue: subqueue.queue, payload: row.payload,
             attempt: row.attempt, maxAttempts: row.maxAttempts, token: row.token,
             timeoutSeconds: row.timeoutSeconds, traceParent: row.traceParent,
-            waitSeconds: Double(row.leasedAt.microseconds - row.readyAt.microseconds) / 1e6)
+            waitSeconds: Double(row.leasedAt.microseconds - row.readyAt.microseconds) / 1e6,
+            metricsQueue: subqueue.metricsQueue)
     }
 }
