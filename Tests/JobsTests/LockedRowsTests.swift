@@ -74,6 +74,25 @@ import Values
         }
     }
 
+    @Test func `many locked keys delay no job with another key`() async throws {
+        try await withOneSession { fixture, store in
+            let waiting = try await fixture.general.transaction { transaction in
+                for number in 0..<60 { _ = try await enqueue(transaction, #"{"unique_key":"\#(number)"}"#) }
+                let waiting = (0..<60).map { number in
+                    Task(executorPreference: TestLoop.shared) { try await store.insert(Self.job("\(number)")).id }
+                }
+                try await fixture.waitUntilBlocked()
+                for number in 0..<10 {
+                    _ = try await expectAtOnce("another key") { try await store.insert(Self.job("b \(number)")) }
+                    _ = try await expectAtOnce("without a key") { try await store.insert(Self.job()) }
+                }
+                return waiting
+            }
+            for task in waiting { _ = try await task.value }
+            #expect(try await fixture.countMismatches() == 0)
+        }
+    }
+
     @Test func `the jobs of a locked key are created once when its transaction is rolled back`() async throws {
         try await withOneSession { fixture, store in
             var waiting: [Task<UUID, any Error>] = []

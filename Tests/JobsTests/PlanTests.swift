@@ -31,6 +31,7 @@ import Testing
         "request_cancel": "'{}', NULL, NULL", "list_cancel_requests": "'{}', 10",
         "report_progress": "'{}', '{}', '{}', '{}'",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",
+        "find_unlocked_leases": "'{}', '{}'", "find_held_leases": "'{}', '{}'",
         "finish_jobs": "'{}', '{}', '{}', '{}', '{}'",
         "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'",
         "list_job_events": "'0190163d-8694-739b-aea5-966c26f8ad91', 0, 100", "cancel_waiting_jobs": "'{}', 'a', NULL",
@@ -153,7 +154,9 @@ import Testing
         try await fixture.jobs.report([held[1].held: ProgressReport(percent: 1, message: nil)])
         _ = try await fixture.jobs.renew(held.map(\.held), leaseSeconds: 60)
         _ = try await fixture.finish(held[0])
-        _ = try await fixture.finish(held[1], .failed(error: "e"))
+        // One lease that is held, and one that is gone.
+        let ends = held.map { FinishedAttempt(lease: $0.held, result: .failed(error: "e")) }
+        _ = try await fixture.jobs.finishUnlocked(ends)
         _ = try await fixture.jobs.retry(held[1].id)
         _ = try await fixture.jobs.events(of: held[1].id, after: 0, limit: 100)
         _ = try await fixture.jobs.cancel(held[1].id)

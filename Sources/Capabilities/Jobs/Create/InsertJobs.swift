@@ -211,8 +211,18 @@ struct InsertJobs: Sendable {
         return answers
     }
 
+    /// Number of locked parts of a batch after which a part is not halved any more.
+    private static let lockedPartsMax = 16
+
     /// Inserts a batch of jobs with keys. If a key is locked, the batch is halved until the jobs of that key are found.
+    /// If many are, jobs in the same part as a locked key are answered as if theirs were locked too, so that a batch
+    /// ends soon.
     func commitKeyed(_ items: [Item], lockWait: LockWait) async -> [Answer] {
+        var partsLeft = Self.lockedPartsMax
+        return await commitKeyed(items, lockWait: lockWait, &partsLeft)
+    }
+
+    private func commitKeyed(_ items: [Item], lockWait: LockWait, _ partsLeft: inout Int) async -> [Answer] {
         let answers = await commit(items, lockWait: lockWait)
         var locked: [(index: Int, error: PostgresError)] = []
         for (index, answer) in answers.enumerated() {
@@ -221,14 +231,15 @@ struct InsertJobs: Sendable {
         guard !locked.isEmpty else { return answers }
         let byKey = Dictionary(grouping: locked) { items[$0.index].lockKey }
         var result = answers
-        if byKey.count == 1 {
+        partsLeft -= 1
+        if byKey.count == 1 || partsLeft <= 0 {
             for (index, error) in locked { result[index] = .success(.keyLocked(error)) }
             return result
         }
         let keys = Array(byKey.values)
         for half in [keys[..<(keys.count / 2)], keys[(keys.count / 2)...]] {
             let indices = half.joined().map(\.index).sorted()
-            let again = await commitKeyed(indices.map { items[$0] }, lockWait: .briefly)
+            let again = await commitKeyed(indices.map { items[$0] }, lockWait: .briefly, &partsLeft)
             for (index, answer) in zip(indices, again) { result[index] = answer }
         }
         return result

@@ -12,7 +12,7 @@ internal import Values
 ///
 /// One task for each key tries again with a pause after each failure: first one job alone, which is enough to find that
 /// the key is free, then all others. A job in front that fails goes to the end, because it may be its other key (an
-/// idempotency key) that is locked. The tries are brief, and one at a time for each pool (`LockWait.briefly`), so any
+/// idempotency key) that is locked. The tries are brief, and one at a time for each pool (`LockWait.again`), so any
 /// number of locked keys take at most half of one session.
 ///
 /// A job that has waited for `ConnectionPool.Options.lockWaitMax` fails with 55P03, and is not created.
@@ -89,7 +89,7 @@ final class LockedKeys: Sendable {
     /// that came in the meantime.
     /// - Returns: whether all are answered.
     private func tryAgain(_ batch: [Waiting], _ key: LockKey) async -> Bool {
-        let answers = await insert.commitKeyed(batch.map(\.item), lockWait: .briefly)
+        let answers = await insert.commitKeyed(batch.map(\.item), lockWait: .again)
         let now = MonotonicInstant.now()
         var locked: [Waiting] = []
         for (entry, answer) in zip(batch, answers) {

@@ -138,21 +138,26 @@ public final class ConnectionPool: @unchecked Sendable {
         isIdempotent: Bool, _ lockWait: LockWait, _ timeout: Duration?, _ body: SharedUse<Value>
     ) async throws(PostgresError) -> Value {
         let opening: BoundStatement? =
-            if case .briefly = lockWait { LockWait.setBriefTimeout() } else { nil }
-        if opening != nil { await enterGate() }
+            switch lockWait {
+            case .inTries, .once: nil
+            case .briefly, .again: LockWait.setBriefTimeout()
+            }
+        let isWaiting = if case .again = lockWait { true } else { false }
+        if isWaiting { try await enterGate() }
         let start = MonotonicInstant.now()
         do throws(PostgresError) {
             let value = try await repeatingConflicts { () async throws(PostgresError) in
                 try await sharedTwice(isIdempotent: isIdempotent, opening, body)
             }
-            if opening != nil { briefTryGate.leave() }
+            if isWaiting { briefTryGate.leave() }
             return value
         } catch {
-            if error.sqlState == .lockNotAvailable { metrics?.lockTimeouts.add() }
-            if opening != nil { leaveGate(after: .now() - start) }
+            let isLocked = error.sqlState == .lockNotAvailable
+            if isLocked { metrics?.lockTimeouts.add() }
+            if isWaiting { leaveGate(after: isLocked ? .now() - start : .zero) }
             guard error.sqlState == .lockNotAvailable, case .inTries = lockWait else { throw error }
             return try await tryAgain(error, within: timeout) { () async throws(PostgresError) in
-                try await shared(isIdempotent: isIdempotent, .briefly, timeout, body)
+                try await shared(isIdempotent: isIdempotent, .again, timeout, body)
             }
         }
     }
@@ -286,12 +291,19 @@ public final class ConnectionPool: @unchecked Sendable {
         }
     }
 
-    private func enterGate() async {
+    /// - Throws: `.poolExhausted` after a wait that was too long: PostgreSQL does not answer the tries before this one.
+    private func enterGate() async throws(PostgresError) {
         if briefTryGate.enter() { return }
+        let start = MonotonicInstant.now()
         await withUnsafeContinuation { briefTryGate.wait($0) }
+        let waited = MonotonicInstant.now() - start
+        guard waited > max(options.waitTimeout, options.lockWaitMax) else { return }
+        briefTryGate.leave()
+        throw .poolExhausted(waited: waited, lastFailure: lastFailure.map { "\($0)" })
     }
 
     private func leaveGate(after duration: Duration) {
+        guard duration > .zero else { return briefTryGate.leave() }
         loop.spawn { [self] in
             try? await loop.sleep(for: duration)
             briefTryGate.leave()

@@ -7,16 +7,19 @@ internal import Values
 /// (`ConnectionPool.Options.lockTimeout`): then PostgreSQL ends it with 55P03 (lock_not_available), and nothing is
 /// done. Between two tries it occupies no session.
 ///
-/// Further tries wait for an even shorter time (`briefTimeout`), and each pool has one of them under way at a time,
-/// with a pause after a failure that is as long as the try. So the statements that wait for locks take at most half of
-/// one session, however many they are.
+/// Further tries wait for an even shorter time (`briefTimeout`). Each pool has one try of a waiting statement under way
+/// at a time, with a pause after a failure that is as long as the try. So the statements that wait for locks take at
+/// most half of one session, however many they are.
 public enum LockWait: Sendable {
     /// In tries, for up to `ConnectionPool.Options.lockWaitMax`; then 55P03 is thrown.
     case inTries
     /// One try; then 55P03 is thrown. For a caller that can do something better than wait, such as splitting a batch.
     case once
-    /// One brief try, after other tries have failed; then 55P03 is thrown.
+    /// One brief try; then 55P03 is thrown. For the parts of a batch that has met a lock: not one at a time, so the
+    /// caller must bound their number.
     case briefly
+    /// One brief try of a statement that waits, one at a time; then 55P03 is thrown.
+    case again
 
     /// The longest wait for a lock in a further try.
     static let briefTimeout = Duration.milliseconds(10)
