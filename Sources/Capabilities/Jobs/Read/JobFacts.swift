@@ -76,8 +76,8 @@ extension JobStore {
 
     /// The jobs that go before a waiting job. The order is that of `LeaseJobs.swift` and `0008_fairness.sql`: by
     /// priority, then by age. While restricted subqueues have work, age counts only among jobs of its own fairness key
-    /// and jobs of other fairness groups. Subqueues count if a worker that takes this job takes them too (`taken`: a pair
-    /// without a queue or a type stands for all), unless their queue is full.
+    /// and jobs of other fairness groups. Subqueues count if a worker that takes this job takes them too (`taken`: a
+    /// pair without a queue or a type stands for all), unless their queue is full.
     ///
     /// Each use of the competing subqueues is planned for itself (so they may call no volatile function), and the count
     /// ends at its limit. It reads one row of `ready` for each of them, and then only rows that go before.
