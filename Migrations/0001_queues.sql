@@ -4,8 +4,8 @@
 -- type and one priority, either with or without concurrency keys, first in, first out. Subqueues are created once,
 -- never change and are never removed, so processes cache their ids forever.
 
--- The settings of a queue (PUT /api/queues/{name}). NULL: no limit, or the reaper's retention. Names are in the order of
--- their bytes, which is the order of GET /api/queues, whatever the collation of the database.
+-- The settings of a queue (PUT /api/queues/{name}). NULL: no limit, or the reaper's retention. Names are in the order
+-- of their bytes, which is the order of GET /api/queues, whatever the collation of the database.
 CREATE TABLE queue (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text COLLATE "C" NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._:/-]{1,128}$'),
@@ -29,8 +29,8 @@ CREATE INDEX queue_in_metrics ON queue (id) INCLUDE (name) WHERE in_metrics;
 
 -- The first queues get series of their own in the metrics, all others together have the series `other`, so that the
 -- page of metrics has a bounded size: about 60 lines for each name. A queue never moves between the two, because a
--- counter must not jump. A queue with the name `other` is one of the others. Queues that are created at the same time do
--- not see each other, so the bound may be exceeded by a few: a lock would let the creation of one queue wait for the
+-- counter must not jump. A queue with the name `other` is one of the others. Queues that are created at the same time
+-- do not see each other, so the bound may be exceeded by a few: a lock would let the creation of one queue wait for the
 -- transaction of another. The settings make it read the index, also with a plan of the time when the table was empty.
 CREATE FUNCTION place_in_metrics() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_bitmapscan = off

@@ -3,8 +3,8 @@
 -- Depths and totals need no counting of jobs. Each statement that moves jobs also inserts into `transition_delta`, in
 -- the same transaction, how many jobs took which transition: one row per statement, subqueue and transition, so that no
 -- transaction waits for another. The reaper rolls these rows up into `transition_total`, by subqueue, and in the same
--- statement into `queue_transition_total`, by queue, so that no report sums up subqueues. Both only grow. The sum of the
--- rolled-up rows and the others, read in one snapshot, is exact.
+-- statement into `queue_transition_total`, by queue, so that no report sums up subqueues. Both only grow. The sum of
+-- the rolled-up rows and the others, read in one snapshot, is exact.
 
 CREATE TYPE job_transition AS ENUM (
     'enqueued', 'delayed', 'promoted', 'leased',

@@ -6,7 +6,8 @@ import Testing
 @Suite struct MetricsPageTests {
     @Test func `the page stays below 1 MiB when all queues have all series`() async throws {
         try await withApi { api, fixture in
-            try await fixture.sql("INSERT INTO queue (name) SELECT 'customer-queue-number-' || n FROM generate_series(1, 3000) n")
+            try await fixture.sql(
+                "INSERT INTO queue (name) SELECT 'customer-queue-number-' || n FROM generate_series(1, 3000) n")
             try await fixture.sql(
                 """
                 INSERT INTO queue_transition_total (queue_id, transition, n)
@@ -19,8 +20,8 @@ import Testing
                 INSERT INTO deregistered_counter (series, value)
                 SELECT format('%s_bucket{queue="%s",le="%s"}', m.name, q.name, b.le), 123456
                 FROM queue q, unnest(ARRAY['job_wait_seconds', 'job_duration_seconds']) AS m (name),
-                     unnest(ARRAY['0.001', '0.005', '0.01', '0.05', '0.1', '0.5', '1', '5', '10', '30', '60', '300', '900',
-                                  '3600', '21600', '+Inf']) AS b (le)
+                     unnest(ARRAY['0.001', '0.005', '0.01', '0.05', '0.1', '0.5', '1', '5', '10', '30', '60', '300',
+                                  '900', '3600', '21600', '+Inf']) AS b (le)
                 WHERE q.in_metrics
                 """)
             let page = try await api.client.get("/metrics")

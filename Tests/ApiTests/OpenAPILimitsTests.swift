@@ -207,6 +207,19 @@ import Values
         }
     }
 
+    @Test func `parameters of the list of queues`() throws {
+        let path = "/api/queues"
+        #expect(
+            queryParameters(path).compactMap { $0["name"]?.string } == QueueListQuery.Parameter.allCases.map(\.rawValue)
+        )
+        expect(
+            try queryParameter(path, "limit"), in: QueueListQuery.limitRange, default: QueueListQuery.limitStandard)
+        let cursor = try queryParameter(path, "cursor")
+        for text in [QueueCursor(after: "a/b").text, "q", "a", "q\(String(repeating: "n", count: 129))"] {
+            #expect(try matches(text, cursor) == (QueueCursor(text) != nil), "\(text)")
+        }
+    }
+
     @Test func `parameters of the list of events`() throws {
         let path = "/api/jobs/{id}/events"
         #expect(

@@ -91,7 +91,8 @@ import Values
             #expect(try await fixture.number("SELECT max(id)::bigint FROM queue WHERE in_metrics") == 200)
         }
         try await Fixture.use { fixture in
-            try await fixture.sql("INSERT INTO queue (name) SELECT rpad('q' || n, 128, 'x') FROM generate_series(1, 60) n")
+            try await fixture.sql(
+                "INSERT INTO queue (name) SELECT rpad('q' || n, 128, 'x') FROM generate_series(1, 60) n")
             #expect(try await fixture.number("SELECT count(*) FROM queue WHERE in_metrics") == 46)
             _ = try await fixture.enqueue(1) { $0.queue = "other" }
             #expect(try await fixture.number("SELECT count(*) FROM queue WHERE in_metrics AND name = 'other'") == 0)

@@ -94,7 +94,9 @@ import Values
             let types = try await fixture.jobs.types()
             let excluded = types.filter { $0.name != "b" }.map(\.id)
             #expect(try await drain(fixture, without: excluded) == ["\"b\""])
-            #expect(try await drain(fixture, without: [excluded[0]]).count == (types.first { $0.id == excluded[0] }?.name == "a" ? 1 : 2))
+            #expect(
+                try await drain(fixture, without: [excluded[0]]).count
+                    == (types.first { $0.id == excluded[0] }?.name == "a" ? 1 : 2))
         }
     }
 

@@ -38,7 +38,8 @@ import Values
             for _ in 0..<2 {
                 let queues = try await fixture.queues.list(limit: 10)
                 #expect(queues.map(\.name) == ["a", "b", "c"])
-                #expect(queues.map { $0.depths.filter { $0.value != 0 } } == [[.queued: 4], [.queued: 1], [.scheduled: 1]])
+                #expect(
+                    queues.map { $0.depths.filter { $0.value != 0 } } == [[.queued: 4], [.queued: 1], [.scheduled: 1]])
                 // Within a subqueue the first waits longest, whatever the test has made of it.
                 #expect(queues[0].oldestReadySeconds! >= 400 && queues[0].oldestReadySeconds! < 460)
                 #expect(queues[1].oldestReadySeconds! >= 500 && queues[1].oldestReadySeconds! < 560)

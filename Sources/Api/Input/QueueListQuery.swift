@@ -29,8 +29,8 @@ struct QueueListQuery {
     }
 }
 
-/// The position of the next page of queues. Clients treat it as opaque; it is a letter for the version of this form, and
-/// the name of the last queue of the page before.
+/// The position of the next page of queues. Clients treat it as opaque; it is a letter for the version of this form,
+/// and the name of the last queue of the page before.
 struct QueueCursor: Equatable {
     let last: String
 

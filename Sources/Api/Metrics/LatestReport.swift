@@ -2,8 +2,8 @@ internal import EventLoop
 internal import Synchronization
 internal import Values
 
-/// The latest complete report of a kind. Its readers share one read at a time (`ReportPace`), and never wait long: a read
-/// that takes longer goes on, and is for later readers.
+/// The latest complete report of a kind. Its readers share one read at a time (`ReportPace`), and never wait long: a
+/// read that takes longer goes on, and is for later readers.
 final class LatestReport<Value: Sendable>: Sendable {
     struct Report: Sendable {
         let value: Value

@@ -11,11 +11,11 @@ internal import Workers
 ///
 /// Workers and reapers have no port: their counters reach PostgreSQL, and from there the page of every api.
 ///
-/// Two reports, because they differ in cost: the counts, with everything else that is cheap at any number of queues, and
-/// the waits, for which the first job of each subqueue is read. Both are read on the connection for reports, so that no
-/// request waits for them, and each at its own pace (`LatestReport`). Without PostgreSQL the page has the metrics of
-/// this process, and `jobqueue_database_up` is 0. That is asked of PostgreSQL when a report fails or is late: a slow
-/// report is no outage.
+/// Two reports, because they differ in cost: the counts, with everything else that is cheap at any number of queues,
+/// and the waits, for which the first job of each subqueue is read. Both are read on the connection for reports, so
+/// that no request waits for them, and each at its own pace (`LatestReport`). Without PostgreSQL the page has the
+/// metrics of this process, and `jobqueue_database_up` is 0. That is asked of PostgreSQL when a report fails or is
+/// late: a slow report is no outage.
 final class MetricsPage: Sendable {
     /// The longest wait for an answer of PostgreSQL of any kind. A scrape has a deadline of 10 s by default.
     private static let pingLimit = Duration.seconds(2)

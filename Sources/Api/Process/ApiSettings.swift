@@ -22,7 +22,7 @@ struct ApiSettings: Sendable {
             poolSize: .init(
                 default: max(16, connectionsMin), text: "16, or 3 for each of API_THREADS if that is more",
                 in: DatabaseSessions.connectionsMin...1_000,
-                help: "Maximum number of connections to PostgreSQL of the process."))
+                help: "Maximum number of connections to PostgreSQL of the process, without one for reports."))
         settings.require(
             sessions.poolSize >= connectionsMin, of: "DATABASE_POOL_SIZE", "API_THREADS",
             otherwise: "\(threads) threads need at least \(connectionsMin) connections, 3 for each")

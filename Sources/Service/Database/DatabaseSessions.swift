@@ -12,8 +12,9 @@ public final class DatabaseSessions: Sendable {
     public let general: ConnectionPool
     /// For NOTIFY.
     public let notifying: ConnectionPool
-    /// For reports that may take seconds, so that no request and no lease waits for one. A connection beside the others,
-    /// opened by the first report: a process that makes none, or makes all on one loop, has no connection for nothing.
+    /// For reports that may take seconds, so that no request and no lease waits for one. A connection beside the
+    /// others, opened by the first report: a process that makes none, or makes all on one loop, has no connection for
+    /// nothing.
     public let reports: ConnectionPool
 
     private var all: [ConnectionPool] { [hot, general, notifying, reports] }

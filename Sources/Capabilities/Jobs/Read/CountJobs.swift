@@ -1,7 +1,7 @@
 public import Postgres
 
-/// Reports on queues: depths, totals and waits. No statement here counts jobs, or sums up subqueues: totals are the rows
-/// of `queue_transition_total`, together with the few deltas that are not rolled up yet. They are exact in every
+/// Reports on queues: depths, totals and waits. No statement here counts jobs, or sums up subqueues: totals are the
+/// rows of `queue_transition_total`, together with the few deltas that are not rolled up yet. They are exact in every
 /// snapshot, and as cheap at five million jobs as at five.
 ///
 /// The statements need default planning (`SessionProfile.general`): they join whole tables where these are small or all

@@ -76,8 +76,11 @@ extension JobStore {
 
     /// The jobs that go before a waiting job. The order is that of `LeaseJobs.swift` and `0008_fairness.sql`: by
     /// priority, then by age. While restricted subqueues have work, age counts only among jobs of its own fairness key
-    /// and jobs of other fairness groups. Subqueues count if a worker that takes this job takes them too, unless their
-    /// queue is full.
+    /// and jobs of other fairness groups. Subqueues count if a worker that takes this job takes them too (`taken`: a
+    /// pair without a queue or a type stands for all), unless their queue is full.
+    ///
+    /// Each use of the competing subqueues is planned for itself (so they may call no volatile function), and the count
+    /// ends at its limit. It reads one row of `ready` for each of them, and then only rows that go before.
     private static let positionStatement = Statement<UUID, Int32, Int32>(
         "job_place",
         """
@@ -95,37 +98,44 @@ extension JobStore {
             JOIN type t ON t.id = b.type_id
             WHERE j.id = $1),
         taker AS MATERIALIZED (
-            SELECT k.queues, k.types FROM worker k, waiting w
+            SELECT DISTINCT k.queues, k.types FROM worker k, waiting w
             WHERE k.deregistered_at IS NULL AND k.expires_at > clock_timestamp()
               AND (k.queues IS NULL OR w.queue = ANY (k.queues)) AND handles_type(k.types, w.type)),
-        competing_subqueue AS MATERIALIZED (
-            SELECT b.id, b.priority, low_water_mark_of(b.priority, b.id) AS low_water_mark, b.keyed,
-                   b.unrestricted, q.max_running_per_key AS most,
-                   b.queue_id = w.queue_id OR NOT q.limited OR queue_capacity(q, NULL) > 0 AS has_capacity,
+        taken AS MATERIALIZED (
+            SELECT DISTINCT q.id AS queue_id, t.id AS type_id
+            FROM taker k
+            JOIN type t ON handles_type(k.types, t.name)
+            LEFT JOIN queue q ON q.name = ANY (k.queues)
+            WHERE k.queues IS NULL OR q.id IS NOT NULL
+            UNION ALL
+            SELECT w.queue_id, NULL FROM waiting w WHERE NOT EXISTS (SELECT FROM taker)),
+        competing_subqueue AS NOT MATERIALIZED (
+            SELECT b.id, b.priority, h.seq AS head_seq, b.keyed, b.unrestricted, q.max_running_per_key AS most,
+                   b.queue_id, b.queue_id <> w.queue_id AND q.limited AS is_limited,
                    b.priority = w.priority AND CASE WHEN w.limited THEN b.queue_id = w.queue_id ELSE NOT q.limited END
                        AS in_group
             FROM waiting w, subqueue b
+            JOIN ready_head h ON h.subqueue_id = b.id
             JOIN queue q ON q.id = b.queue_id
-            JOIN type t ON t.id = b.type_id
             WHERE b.priority <= w.priority
-              AND EXISTS (SELECT FROM ready x WHERE x.priority = b.priority AND x.subqueue_id = b.id
-                                                AND x.seq >= low_water_mark_of(b.priority, b.id))
-              AND (EXISTS (SELECT FROM taker k
-                           WHERE (k.queues IS NULL OR q.name = ANY (k.queues)) AND handles_type(k.types, t.name))
-                   OR NOT EXISTS (SELECT FROM taker) AND b.queue_id = w.queue_id)),
+              AND (b.type_id IN (SELECT type_id FROM taken WHERE queue_id IS NULL)
+                   OR (b.queue_id, b.type_id) IN (SELECT queue_id, type_id FROM taken WHERE type_id IS NOT NULL)
+                   OR b.queue_id IN (SELECT queue_id FROM taken WHERE type_id IS NULL))),
         fairness AS MATERIALIZED (SELECT EXISTS (SELECT FROM competing_subqueue WHERE NOT unrestricted) AS is_on),
         before AS (
             SELECT FROM waiting w, fairness, competing_subqueue v
             CROSS JOIN LATERAL (
                 SELECT FROM ready x
-                WHERE x.priority = v.priority AND x.subqueue_id = v.id AND x.seq >= v.low_water_mark
-                  AND (v.priority < w.priority
-                       OR x.seq < w.seq AND (NOT fairness.is_on OR NOT v.in_group OR x.partition_key = w.partition_key
-                                             OR w.partition_key IS NULL AND v.id = w.subqueue_id))
+                WHERE x.priority = v.priority AND x.subqueue_id = v.id AND x.seq >= v.head_seq
+                  AND x.seq < CASE WHEN v.priority < w.priority THEN 9223372036854775807 ELSE w.seq END
+                  AND (v.priority < w.priority OR NOT fairness.is_on OR NOT v.in_group
+                       OR x.partition_key = w.partition_key
+                       OR w.partition_key IS NULL AND v.id = w.subqueue_id)
                   AND (v.most IS NULL OR x.partition_key IS NULL OR x.partition_key IS NOT DISTINCT FROM w.partition_key
                        OR (SELECT count(*) FROM lease e WHERE e.partition_key = x.partition_key) < v.most)
                 LIMIT $2) y
-            WHERE v.has_capacity
+            WHERE NOT v.is_limited
+               OR (SELECT queue_capacity(q, NULL) FROM queue q WHERE q.id = v.queue_id) > 0
             LIMIT $2)
         SELECT (SELECT count(*) FROM before),
                CASE WHEN fairness.is_on THEN (

@@ -64,7 +64,8 @@ extension UUID {
     }
 }
 
-/// `$1` to `$4` of every list: the subqueues (NULL: all), the bounds of the id (below `before`, from `from` on), and the limit.
+/// `$1` to `$4` of every list: the subqueues (NULL: all), the bounds of the id (below `before`, from `from` on), and
+/// the limit.
 private struct ListPage: StatementInputGroup {
     let subqueues: [Int32]?
     let before: UUID

@@ -17,8 +17,8 @@ extension QueueReports {
         cancelled_hours
         """
 
-    /// Names consist of characters below `~`, so the names with a prefix are those from the prefix on that are below the
-    /// prefix with a `~`.
+    /// Names consist of characters below `~`, so the names with a prefix are those from the prefix on that are below
+    /// the prefix with a `~`.
     private static let pageStatement = Statement<String, String, Int32>(
         "list_queues",
         """

@@ -20,8 +20,8 @@ extension QueueReports {
     /// Reads the first row of each subqueue, so it costs most of all reports.
     ///
     /// Workers differ little in what they take, so the types are compared with each different pair of lists, and not
-    /// with each worker, let alone for each subqueue: `runnable` has the pairs of queue and type that some worker takes;
-    /// without a queue, it takes the type from all of them.
+    /// with each worker, let alone for each subqueue: `runnable` has the pairs of queue and type that some worker
+    /// takes; without a queue, it takes the type from all of them.
     private static let waitStatement = Statement(
         "queue_waits",
         """

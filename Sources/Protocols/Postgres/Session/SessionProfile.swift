@@ -32,8 +32,8 @@ public struct SessionProfile: Sendable {
     /// For all other statements: default planning.
     public static let general = SessionProfile(parameters: common)
 
-    /// For reports over the whole database: default planning on one processor at most, and an end for a report that nobody
-    /// can wait for.
+    /// For reports over the whole database: default planning on one processor at most, and an end for a report that
+    /// nobody can wait for.
     public static let reports = SessionProfile(
         parameters: common + [("max_parallel_workers_per_gather", "0"), ("statement_timeout", "60s")])
 
