@@ -257,7 +257,7 @@ public final class ConnectionPool: @unchecked Sendable {
                 guard error.sqlState?.isRetryableConflict == true, tries < Self.conflictTriesMax else { throw error }
                 metrics?.conflicts.add()
                 // At different times, or the same transactions meet again.
-                try await pause(.milliseconds(10 * tries) * Double.random(in: 0.1...1))
+                await pause(.milliseconds(10 * tries) * Double.random(in: 0.1...1))
                 tries += 1
             }
         }
@@ -271,7 +271,7 @@ public final class ConnectionPool: @unchecked Sendable {
         var last = first
         var length = LockWait.pauseMin
         while MonotonicInstant.now() < end {
-            try await pause(length * Double.random(in: 0.5...1))
+            await pause(length * Double.random(in: 0.5...1))
             length = min(length * 2, LockWait.pauseMax)
             do throws(PostgresError) {
                 return try await body()
@@ -283,12 +283,10 @@ public final class ConnectionPool: @unchecked Sendable {
         throw last
     }
 
-    private func pause(_ duration: Duration) async throws(PostgresError) {
-        do {
-            try await loop.sleep(for: duration)
-        } catch {
-            throw .cancelled
-        }
+    /// Not ended by a cancellation of the task, just as a cancellation does not withdraw a statement that was sent: a
+    /// process that stops finishes its statements.
+    private func pause(_ duration: Duration) async {
+        await loop.spawn { [loop] in try? await loop.sleep(for: duration) }.value
     }
 
     /// - Throws: `.poolExhausted` after a wait that was too long: PostgreSQL does not answer the tries before this one.
