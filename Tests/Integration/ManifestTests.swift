@@ -122,7 +122,8 @@ import Testing
                 let scaler = try manifests.named("HorizontalPodAutoscaler", "jobqueue-\(component)")
                 return try #require(scaler["spec"]?["maxReplicas"]?.integer)
             }
-            // A worker has one more connection for notifications, an api one for reports. During a rollout the old pods may still run.
+            // A worker has one more connection for notifications, an api one for reports. During a rollout the old pods
+            // may still run.
             let workers = try most("worker") * (pool("worker") + 1)
             let open = try 2 * (most("api") * (pool("api") + 1) + workers + pool("reaper"))
             let server = try #require(manifests.containers.first { $0.manifest.name == "jobqueue-postgres" })

@@ -105,8 +105,8 @@ extension Fixture {
         Dictionary(try await queues.counts().transitions.map { ($0.transition, $0.count) }, uniquingKeysWith: +)
     }
 
-    /// The number of pairs of subqueue and status on which the counts and the tables disagree, and of queue and transition
-    /// on which the totals by subqueue and those by queue do, in one snapshot. It must be 0.
+    /// The number of pairs of subqueue and status on which the counts and the tables disagree, and of queue and
+    /// transition on which the totals by subqueue and those by queue do, in one snapshot. It must be 0.
     public func countMismatches() async throws -> Int64 {
         try await number(
             """
