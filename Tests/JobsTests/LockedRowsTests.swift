@@ -297,8 +297,11 @@ import Values
                     #expect(MonotonicInstant.now() - start < Self.atOnce)
                     // While the gate is waited for or held, no lease begins.
                     let gates = try await fixture.number(
-                        "SELECT count(*) FROM pg_locks WHERE relation = 'lease_gate'::regclass AND mode = 'ExclusiveLock'"
-                    )
+                        """
+                        SELECT count(*) FROM pg_locks k JOIN pg_database d ON d.oid = k.database
+                        WHERE d.datname = current_database() AND k.relation = 'lease_gate'::regclass
+                          AND k.mode = 'ExclusiveLock'
+                        """)
                     #expect(gates == 0)
                 }
                 return (configuring, pausing)
