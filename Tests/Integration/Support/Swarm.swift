@@ -80,7 +80,7 @@ struct Swarm: Sendable {
     }
 
     /// Waits until the members run these numbers of workloads.
-    func waitUntilRunning(_ counts: [Int: Int], within duration: Duration = .seconds(30)) async throws {
+    func waitUntilRunning(_ counts: [Int: Int], within duration: Duration = .seconds(60)) async throws {
         try await waitUntil("the members run \(counts)", within: duration) {
             try await running().mapValues(\.count) == counts
         }
