@@ -38,6 +38,14 @@ CREATE TABLE job (
     PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
 
+-- The payload if it has at most 16 KiB, otherwise NULL: what a lease returns, so that the answer to a lease of a
+-- thousand jobs of 1 MiB is small. A stored value of up to 160 bytes is shorter than that, however well it is
+-- compressed; one that is stored in more than 16 KiB is longer. Only those between are decompressed here.
+CREATE FUNCTION inline_payload(payload json) RETURNS json
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN pg_column_size(payload) <= 160 THEN payload
+            WHEN pg_column_size(payload) <= 16384 AND octet_length(payload::text) <= 16384 THEN payload END;
+
 CREATE INDEX job_tags ON job USING gin (tags) WHERE tags IS NOT NULL;    -- GET /api/jobs by tag
 
 -- Jobs that may be leased now, in the order of `seq` within a subqueue. `seq` is drawn when a job becomes ready, so a

@@ -357,7 +357,7 @@ BEGIN
                     INSERT INTO transition_delta (subqueue_id, transition, n)
                     SELECT p.subqueue_id, 'leased', count(*) FROM picked p GROUP BY p.subqueue_id)
                 SELECT p.id, new_token, p.subqueue_id, (p.attempt + 1)::smallint, j.max_attempts, j.timeout_seconds,
-                       p.ready_at, m.at, j.payload, j.trace_parent, part.queue_id, part.fairness_group,
+                       p.ready_at, m.at, inline_payload(j.payload), j.trace_parent, part.queue_id, part.fairness_group,
                        COALESCE(p.partition_key, hashint8extended(p.subqueue_id, 0))
                 FROM picked p
                 JOIN job j ON j.id = ANY (ARRAY[p.id])

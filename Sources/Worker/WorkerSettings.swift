@@ -24,6 +24,8 @@ struct WorkerSettings: Sendable {
     let concurrency: Int
     let batchSize: Int
     let batchMax: Int
+    /// Of the payloads and results in memory.
+    let payloadMemoryBytes: Int
     let pollInterval: Duration
     let leaseDuration: Duration
     let shutdownGrace: Duration
@@ -50,6 +52,9 @@ struct WorkerSettings: Sendable {
         batchMax = reader.integer(
             "WORKER_BATCH_MAX", default: 1_000, in: 1...1_000,
             help: "Maximum number of jobs that a poll leases, while full batches come back and jobs are short.")
+        payloadMemoryBytes = reader.integer(
+            "WORKER_PAYLOAD_MEMORY_BYTES", default: 64 * 1_048_576, in: 1_048_576...68_719_476_736,
+            help: "Bytes of payloads and results held in memory; beyond, jobs wait and none is leased.")
         pollInterval = reader.seconds(
             "WORKER_POLL_INTERVAL_SECONDS", default: .seconds(1), in: .milliseconds(10)...(.seconds(3_600)),
             help: "Pause between two polls of empty queues without a notification; varied by 20 %.")

@@ -83,6 +83,6 @@ private func endpoints(
     let database = LoopDatabase(.init(settings, metrics: registry, logger: logger), connections: 4, on: loop)
     return Endpoints(
         databases: LoopDatabases(all: [database]), readiness: Readiness(database),
-        metricsPage: MetricsPage(registry, database), rateLimitedLog: RateLimitedLog(logger: logger),
+        metricsPage: MetricsPage(registry, database, loops: [loop]), rateLimitedLog: RateLimitedLog(logger: logger),
         acknowledgements: AcknowledgementWaiter(settings, on: database), payloadBytesMax: JobLimits.payloadBytesMax)
 }

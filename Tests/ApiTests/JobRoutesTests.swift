@@ -23,7 +23,7 @@ import Testing
             let shown = try await api.client.get(location)
             #expect(shown.status == 200)
             #expect(shown.text == created.text)
-            let listed = try await api.client.get("/api/jobs")
+            let listed = try await api.client.get("/api/jobs?include=payload,result,teardown,last_error")
             #expect(listed.text == #"{"jobs":[\#(created.text)],"next_cursor":null}"#)
         }
     }
@@ -127,12 +127,16 @@ import Testing
         try await withApi { api, _ in
             let payload = String(repeating: "x", count: 1_000_000)
             for _ in 0..<6 { _ = try await api.createJob(#"{"type":"large","payload":"\#(payload)"}"#) }
-            let first = try await api.client.request("GET", "/api/jobs?limit=500", within: .seconds(30))
-            #expect(first.body.count < 6_000_000)
+            let brief = try await api.client.get("/api/jobs?limit=500").json
+            #expect(brief["jobs"]?.array?.count == 6 && brief["next_cursor"] == .null)
+            let job = try #require(brief["jobs"]?.array?.first?.object)
+            #expect(Set(job.map(\.name)).isDisjoint(with: ["payload", "result", "teardown", "last_error"]))
+
+            let path = "/api/jobs?limit=500&include=payload"
+            let first = try await api.client.request("GET", path, within: .seconds(30))
+            #expect(first.body.count < 4_200_000)
             let cursor = try #require(try first.json["next_cursor"]?.string)
-            let second = try await api.client.request(
-                "GET", "/api/jobs?limit=500&cursor=\(cursor)", within: .seconds(30)
-            ).json
+            let second = try await api.client.request("GET", "\(path)&cursor=\(cursor)", within: .seconds(30)).json
             #expect(second["next_cursor"] == .null)
             let count = (try first.json["jobs"]?.array?.count ?? 0) + (second["jobs"]?.array?.count ?? 0)
             #expect(count == 6)

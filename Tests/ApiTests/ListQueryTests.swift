@@ -37,6 +37,8 @@ import Values
         #expect(query.filter.since == (try WallInstant(parsing: "2030-01-01T00:00:00Z")))
         #expect(query.filter.until == (try WallInstant(parsing: "2030-01-01T23:00:00.5Z")))
         #expect(query.limit == 500 && query.cursor == cursor)
+        #expect(try read("include=result,payload").members == [.payload, .result])
+        #expect(try read("include=payload,result,teardown,last_error").members == .all)
         #expect(try read("worker=w-1&status=running").filter.worker == "w-1")
     }
 
@@ -44,7 +46,8 @@ import Values
         "status=done", "status=", "queue=", "queue=a%20b", "type=%00", "tag=", "tag=%0a", "worker=%7f",
         "since=yesterday", "until=2030-13-01T00:00:00Z", "limit=0", "limit=501", "limit=%2B5", "limit=-1", "limit=5.0",
         "limit=99999999999999999999", "limit=", "cursor=", "cursor=101a1", "cursor=201a1f9d160c07624a803d5540538993a",
-        "cursor=101A1F9D160C07624A803D5540538993A", "cursor=';DROP+TABLE+job", "schedule=x",
+        "cursor=101A1F9D160C07624A803D5540538993A", "include=", "include=payload,", "include=payload,payload",
+        "include=Payload", "include=all", "include=payload%20", "cursor=';DROP+TABLE+job", "schedule=x",
     ])
     func `a value that is not accepted is reported with its parameter`(query: String) throws {
         let name = try #require(query.split(separator: "=").first)

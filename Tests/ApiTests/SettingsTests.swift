@@ -50,7 +50,11 @@ import Testing
         (["DATABASE_SCHEMA": "1a"], "DATABASE_SCHEMA: \"1a\""),
         (["TLS_CERT_FILE": "/etc/hostname"], "TLS_CERT_FILE, TLS_KEY_FILE: one is set without the other"),
         (["TLS_CERT_FILE": "/nowhere", "TLS_KEY_FILE": "/etc/hostname"], "TLS_CERT_FILE: \"/nowhere\" cannot be used"),
-        (["TLS_CERT_FILE": "/dev/null", "TLS_KEY_FILE": "/dev/null"], "TLS_CERT_FILE, TLS_KEY_FILE: /dev/null"),
+        (["TLS_CERT_FILE": "/etc/hostname", "TLS_KEY_FILE": "/etc/hostname"], "TLS_CERT_FILE, TLS_KEY_FILE: /etc/h"),
+        (
+            ["TLS_CERT_FILE": "/dev/null", "TLS_KEY_FILE": "/etc/hostname"],
+            "TLS_CERT_FILE: \"/dev/null\" cannot be used: is a character device"
+        ),
         (
             ["API_DRAIN_DELAY_SECONDS": "25"],
             "API_DRAIN_DELAY_SECONDS, API_DRAIN_TIMEOUT_SECONDS: the delay must be shorter"

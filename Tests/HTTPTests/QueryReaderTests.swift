@@ -63,6 +63,23 @@ import Values
             ])
     }
 
+    /// 8 KB of input must not make a long answer, nor a member of the document that has any length.
+    @Test(arguments: [
+        (0..<2_000).map { "a\($0)" }.joined(separator: "&"),
+        (0..<40).map { _ in String(repeating: "%01", count: 80) }.joined(separator: "&"),
+        String(repeating: "%E2%82%AC", count: 900), String(repeating: "limit&", count: 1_300),
+    ])
+    func `the answer to a query of errors is bounded, and has the number of all`(text: String) throws {
+        var reader = try query(text)
+        reader.read(Parameter.self) { _, _ in }
+        let problem = try #require(#expect(throws: Problem.self) { try reader.finish() })
+        #expect(try problem.response().body.count < 18_000)
+        let count = text.split(separator: "&").count - (text.hasPrefix("limit") ? 1 : 0)
+        #expect((1...100).contains(problem.errors.count))
+        let errors = count == 1 ? "an error" : "\(count) errors; the first \(problem.errors.count) are listed"
+        #expect(problem.detail == "the query has \(errors)")
+    }
+
     @Test func `a query that must be empty is refused otherwise`() throws {
         #expect(throws: Never.self) { try QueryReader.requireNone(in: Query([])) }
         let problem = #expect(throws: Problem.self) {

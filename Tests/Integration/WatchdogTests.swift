@@ -44,7 +44,7 @@ import Testing
             #expect(try await api.metrics().sum("watchdog_jobs_total", "action=\"force\"") == 2)
 
             _ = try await deployment.startWorker()
-            let page = try await api.client.get("/api/jobs?type=lab.clean").json
+            let page = try await api.client.get("/api/jobs?type=lab.clean&include=payload").json
             #expect(page["jobs"]?.array?.map { $0["payload"] } == [7, 7])
         }
     }

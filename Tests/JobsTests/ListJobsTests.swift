@@ -211,6 +211,56 @@ import Workers
             #expect(try await fixture.jobs.list(.queue("q0"), before: UUID(high: .max, low: 0), limit: 10).isEmpty)
         }
     }
+
+    /// The page of five hundred jobs of 1 MiB is what a client asks for that does not know of them.
+    @Test(arguments: [false, true])
+    func `a page ends before its large members exceed the limit, and has at least one job`(
+        isRandom: Bool
+    ) async throws {
+        try await Fixture.use { fixture in
+            func text() -> [UInt8] {
+                var random = SeededGenerator(seed: TestSeeds.first)
+                let inner = (0..<99_998).map { _ in
+                    isRandom ? UInt8.random(in: 0x30...0x5A, using: &random) : UInt8(0x61)
+                }
+                return [0x22] + inner + [0x22]
+            }
+            for _ in 0..<5 {
+                let payload = text()
+                let leased = try await fixture.leaseNew { $0.payload = payload }
+                try await fixture.finish(leased, .succeeded(result: text()))
+            }
+            func list(_ members: JobMembers, bytesMax: Int, limit: Int = 500) async throws -> (Int, Bool) {
+                var ids: [UUID] = []
+                var pages = 0
+                var hasMore = true
+                var first: JobPage?
+                while hasMore {
+                    let page = try await fixture.jobs.list(
+                        JobFilter(), before: ids.last, limit: limit, with: members, bytesMax: bytesMax)
+                    first = first ?? page
+                    for job in page.jobs {
+                        #expect(job.payload.count == (members.contains(.payload) ? 100_000 : 0))
+                        #expect(job.result?.count == (members.contains(.result) ? 100_000 : nil))
+                    }
+                    ids += page.jobs.map(\.id)
+                    hasMore = page.hasMore
+                    pages += 1
+                    #expect(!page.jobs.isEmpty && pages <= 5)
+                }
+                #expect(Set(ids).count == 5 && ids == ids.sorted(by: >))
+                return (first?.jobs.count ?? 0, first?.hasMore ?? false)
+            }
+            #expect(try await list([], bytesMax: 0) == (5, false))
+            #expect(try await list([], bytesMax: 0, limit: 5) == (5, false))
+            #expect(try await list([], bytesMax: 0, limit: 4) == (4, true))
+            #expect(try await list(.payload, bytesMax: 500_000) == (5, false))
+            #expect(try await list(.payload, bytesMax: 499_999) == (4, true))
+            #expect(try await list(.payload, bytesMax: 0) == (1, true))
+            #expect(try await list([.payload, .result], bytesMax: 500_000) == (2, true))
+            #expect(try await list(.all, bytesMax: 1_000_000, limit: 3) == (3, true))
+        }
+    }
 }
 
 extension JobFilter {

@@ -19,7 +19,9 @@ import Testing
         let missing = files.path("missing.pem")
         #expect(problem(certificate: missing, key: key) == "\(missing): No such file or directory")
         #expect(problem(certificate: certificate, key: missing) == "\(missing): No such file or directory")
-        #expect(problem(certificate: files.directory, key: key) == "\(files.directory): is not a regular file")
+        #expect(
+            problem(certificate: files.directory, key: key)
+                == "\(files.directory): is a directory; a regular file is needed")
         #expect(problem(certificate: key, key: key) == "\(key): contains no certificate in PEM format")
         #expect(
             problem(certificate: certificate, key: certificate)

@@ -170,6 +170,15 @@ extension JobStore {
     }
 }
 
+extension JobStore {
+    /// The jobs of one page, whole.
+    public func list(
+        _ filter: JobFilter, before cursor: UUID?, limit: Int
+    ) async throws(PostgresError) -> [Job] {
+        try await list(filter, before: cursor, limit: limit, with: .all).jobs
+    }
+}
+
 extension LeasedJob {
     public var held: HeldLease { HeldLease(id: id, token: token) }
 }

@@ -16,8 +16,10 @@ import Values
             maxAttempts: 25, token: token, timeoutSeconds: timeout, traceParent: nil, waitSeconds: 0)
     }
 
-    private func tracker(concurrency: Int = 2) -> AttemptTracker {
-        AttemptTracker(plan: LeasePlan(concurrency: concurrency, batchSize: 10, batchMax: 100))
+    private func tracker(concurrency: Int = 2, bytesMax: Int = 1_000) -> AttemptTracker {
+        AttemptTracker(
+            plan: LeasePlan(concurrency: concurrency, batchSize: 10, batchMax: 100),
+            memory: PayloadMemory(bytesMax: bytesMax))
     }
 
     /// Adds jobs with leases of 300 s.
@@ -36,6 +38,23 @@ import Values
         _ = tracker.handlerEnded(job(2).lease, now: start)
         #expect(tracker.startNext(now: start) == nil)
         #expect(tracker.activeSlots == 1)
+    }
+
+    @Test func `jobs that are leased and released while all slots are busy leave nothing in the queue`() {
+        var tracker = tracker()
+        add([job(1), job(2)], to: &tracker, at: start)
+        _ = tracker.startNext(now: start)
+        _ = tracker.startNext(now: start)
+        for number: UInt64 in 3..<2_000 {
+            let late = start + .seconds(2 * Int(number))
+            add([job(number)], to: &tracker, at: late - .seconds(2))
+            for stale in tracker.releaseStale(now: late) { tracker.remove(stale.lease) }
+        }
+        #expect(tracker.count == 2)
+        #expect(tracker.queuedCount <= 64)
+        add([job(3_000)], to: &tracker, at: start)
+        _ = tracker.handlerEnded(job(1).lease, now: start)
+        #expect(tracker.startNext(now: start)?.job.id == job(3_000).id)
     }
 
     @Test func `a lease is renewed after a third of its duration, and its job is cancelled before its end`() {
@@ -188,6 +207,123 @@ import Values
         _ = tracker.handlerEnded(job(1).lease, now: start)
         let (cancellations, unstarted) = tracker.cancel([CancelRequest(lease: job(1).lease, graceSeconds: 10)])
         #expect(cancellations.isEmpty && unstarted.isEmpty)
+    }
+
+    // MARK: Payloads
+
+    /// A job whose payload was left out by the lease.
+    private func large(_ number: UInt64, timeout: Int32 = 300) -> LeasedJob {
+        var job = job(number, timeout: timeout)
+        job.hasPayload = false
+        return job
+    }
+
+    private func small(_ number: UInt64, bytes: Int) -> LeasedJob {
+        var job = job(number)
+        job.payload = [UInt8](repeating: 0x31, count: bytes)
+        return job
+    }
+
+    @Test func `a large payload is read when its attempt has a slot, and its deadline begins with its handler`() {
+        var tracker = tracker()
+        add([large(1, timeout: 100), large(2, timeout: 100), large(3)], to: &tracker, at: start)
+        #expect(tracker.nextRead() == nil)
+        #expect(tracker.startNext(now: start)?.job.id == large(1).id)
+        #expect(tracker.startNext(now: start)?.job.id == large(2).id)
+        let read = tracker.nextRead()
+        #expect(read?.leases == [large(1).lease, large(2).lease])
+        #expect(read?.bytesMax == 1_000 && read?.atLeastOne == true)
+        #expect(tracker.nextRead() == nil)
+
+        tracker.loaded(large(1).lease, bytes: 600)
+        tracker.loads.finished(rest: (large(2).lease, 500))
+        let later = start + .seconds(10)
+        #expect(tracker.startLoaded(large(1).lease, now: later) == true)
+        #expect(tracker.due(at: start + .seconds(109)).cancellations.isEmpty)
+        #expect(tracker.due(at: start + .seconds(110)).cancellations.map(\.1) == [.deadline])
+        // The second does not fit beside the first, and nothing is leased meanwhile.
+        #expect(tracker.nextRead() == nil)
+        #expect(tracker.wanted == 0)
+        #expect(tracker.handlerEnded(large(1).lease, resultBytes: 400, now: later + .seconds(1)) == .seconds(1))
+        // The result takes the place of the payload until it is written.
+        #expect(tracker.nextRead()?.bytesMax == 600)
+    }
+
+    @Test func `results that wait to be written let no job start and none be leased`() {
+        var tracker = tracker()
+        add([small(1, bytes: 10), small(2, bytes: 10), small(3, bytes: 10)], to: &tracker, at: start)
+        _ = tracker.startNext(now: start)
+        _ = tracker.startNext(now: start)
+        _ = tracker.handlerEnded(job(1).lease, resultBytes: 1_000, now: start)
+        #expect(tracker.startNext(now: start) == nil)
+        #expect(tracker.activeSlots == 1 && tracker.wanted == 0)
+        #expect(tracker.openSlots() == 0)
+        tracker.remove(job(1).lease)
+        #expect(tracker.wanted > 0)
+        #expect(tracker.openSlots() == 1)
+        #expect(tracker.startNext(now: start)?.job.id == job(3).id)
+    }
+
+    @Test func `every job runs, one at a time, whatever the limit is`() {
+        var tracker = tracker(concurrency: 3, bytesMax: 100)
+        add([large(1), large(2), small(3, bytes: 90)], to: &tracker, at: start)
+        for _ in 0..<3 { _ = tracker.startNext(now: start) }
+        for number: UInt64 in 1...2 {
+            let read = tracker.nextRead()
+            #expect(read?.atLeastOne == true)
+            #expect(read?.leases.first == large(number).lease)
+            tracker.loaded(large(number).lease, bytes: 5_000)
+            tracker.loads.finished(rest: number == 1 ? (large(2).lease, 5_000) : nil)
+            #expect(tracker.startLoaded(large(number).lease, now: start) == true)
+            #expect(tracker.nextRead() == nil)
+            _ = tracker.handlerEnded(large(number).lease, now: start)
+        }
+    }
+
+    @Test func `an attempt that waits for its payload is released, cancelled and lost like one without a slot`() {
+        for end in 0..<3 {
+            var tracker = tracker()
+            add([large(1), large(2)], to: &tracker, at: start)
+            let cancellation = tracker.startNext(now: start)?.cancellation
+            switch end {
+            case 0:
+                let released = tracker.release { _ in true }
+                #expect(released.count == 2)
+            case 1:
+                let request = CancelRequest(lease: large(1).lease, graceSeconds: 1)
+                let unstarted = tracker.cancel([request]).unstarted
+                #expect(unstarted.map(\.id) == [large(1).id])
+            default: cancellation?.request(.leaseLost)
+            }
+            let starts = tracker.startLoaded(large(1).lease, now: start)
+            #expect(!starts)
+            #expect(tracker.takeLost().count == (end == 2 ? 1 : 0))
+            #expect(tracker.runningCount == 0)
+            #expect(tracker.nextRead() == nil)
+            tracker.remove(large(1).lease)
+            #expect(tracker.memory.freeBytes == 1_000)
+        }
+    }
+
+    @Test func `all bytes are free when all attempts are removed`() {
+        var tracker = tracker(concurrency: 4)
+        let jobs = [small(1, bytes: 30), large(2), small(3, bytes: 40), large(4)]
+        add(jobs, to: &tracker, at: start)
+        #expect(tracker.memory.freeBytes == 930)
+        for _ in jobs { _ = tracker.startNext(now: start) }
+        tracker.loaded(large(2).lease, bytes: 100)
+        #expect(tracker.startLoaded(large(2).lease, now: start) == true)
+        #expect(tracker.memory.freeBytes == 830)
+        // Removed while its payload is being read.
+        tracker.remove(large(4).lease)
+        tracker.loaded(large(4).lease, bytes: 100)
+        let starts = tracker.startLoaded(large(4).lease, now: start)
+        #expect(!starts)
+        for job in jobs.prefix(3) {
+            _ = tracker.handlerEnded(job.lease, resultBytes: 7, now: start)
+            tracker.remove(job.lease)
+        }
+        #expect(tracker.memory.freeBytes == 1_000 && tracker.isEmpty)
     }
 }
 

@@ -305,7 +305,9 @@ import Testing
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             for (path, reason) in [
-                ("\(scratch.path)/none.json", "No such file or directory"), (scratch.path, "Is a directory"),
+                ("\(scratch.path)/none.json", "No such file or directory"),
+                (scratch.path, "is a directory; a regular file is needed"),
+                ("/dev/zero", "is a character device; a regular file is needed"),
             ] {
                 let error = #expect(throws: HandlersFileError.self) {
                     try HandlersFile.load(path: path, for: HandlerDependencies(loop: loop))

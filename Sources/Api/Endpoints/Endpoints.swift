@@ -45,7 +45,7 @@ struct Endpoints: Sendable {
 
     /// A response with the job.
     static func answer(_ job: Job, status: Status = .ok) -> Response {
-        var writer = JSONWriter(capacity: 640 + job.payload.count + (job.result?.count ?? 0))
+        var writer = JSONWriter(capacity: 1_024 + job.largeBytes)
         job.write(to: &writer)
         return .json(writer.finish(), status: status)
     }

@@ -11,10 +11,12 @@ struct ListQuery {
     private static let shortText = TextRule.line(bytesMax: 256)
 
     enum Parameter: String, CaseIterable {
-        case status, queue, type, tag, worker, since, until, limit, cursor
+        case status, queue, type, tag, worker, since, until, include, limit, cursor
     }
 
     var filter = JobFilter()
+    /// The large members to return.
+    var members: JobMembers = []
     var cursor: JobCursor?
     var limit = Self.limitStandard
 
@@ -30,6 +32,7 @@ struct ListQuery {
             case .worker: filter.worker = reader.text(Self.shortText)
             case .since: filter.since = reader.instant()
             case .until: filter.until = reader.instant()
+            case .include: members = reader.members() ?? members
             case .limit: limit = reader.integer(in: Self.limitRange) ?? limit
             case .cursor: cursor = reader.cursor(JobCursor.init)
             }
@@ -46,6 +49,20 @@ struct ListQuery {
 }
 
 extension QueryReader {
+    /// Names of large members of a job, separated by commas, each once.
+    fileprivate mutating func members() -> JobMembers? {
+        let names = JobMembers.byName.map(\.name).joined(separator: ", ")
+        return value("must be some of \(names), separated by commas, each once") { text in
+            var members: JobMembers = []
+            for name in text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+                guard let member = JobMembers.byName.first(where: { $0.name.utf8.elementsEqual(name) })?.member,
+                    members.insert(member).inserted
+                else { return nil }
+            }
+            return members
+        }
+    }
+
     /// The `next_cursor` of an earlier response.
     mutating func cursor<Cursor>(_ parse: (String) -> Cursor?) -> Cursor? {
         value("must be the `next_cursor` of an earlier response", parse)

@@ -1,3 +1,4 @@
+internal import EventLoop
 internal import Jobs
 internal import Pauses
 internal import Pools
@@ -24,6 +25,9 @@ final class MetricsPage: Sendable {
 
     static let alive = MetricDeclaration(
         .gauge, "worker_alive", help: "Workers that lease jobs and whose heartbeat has not expired.")
+    static let loopTurn = MetricDeclaration(
+        .gauge, "worker_loop_turn_max_seconds",
+        help: "Longest turn of the event loop of any live worker in the last one to two minutes.")
     static let reaperHeartbeat = MetricDeclaration(
         .gauge, "jobqueue_reaper_heartbeat_age_seconds", help: "Seconds since the latest heartbeat of any reaper.")
     static let age = MetricDeclaration(
@@ -40,12 +44,15 @@ final class MetricsPage: Sendable {
     static let declarations = ofCounts + ofWaits + [DatabaseCollector.up, age]
 
     private let registry: MetricRegistry
+    private let loops: [Loop]
     private let counts: LatestReport<[MetricFamily]>
     private let waits: LatestReport<[MetricFamily]>
     private let ping: SingleFlightCache<Bool>
 
-    init(_ registry: MetricRegistry, _ database: LoopDatabase) {
+    /// - Parameter loops: all of the process.
+    init(_ registry: MetricRegistry, _ database: LoopDatabase, loops: [Loop]) {
         self.registry = registry
+        self.loops = loops
         let reports = database.sessions.reports
         counts = LatestReport(on: database.loop, quick: .milliseconds(500)) { await Self.readCounts(reports) }
         waits = LatestReport(on: database.loop, quick: .milliseconds(40)) { await Self.readWaits(reports) }
@@ -59,7 +66,10 @@ final class MetricsPage: Sendable {
     func render() async -> [UInt8] {
         let database = await fromDatabase()
         return registry.page(
-            with: database + ProcessMetrics.families() + [ProcessMetrics.build(version: ProductVersion.text)])
+            with: database + ProcessMetrics.families() + [
+                ProcessMetrics.longestLoopTurn(loops.map(\.longestTurn.inSeconds).max() ?? 0),
+                ProcessMetrics.build(version: ProductVersion.text),
+            ])
     }
 
     private func fromDatabase() async -> [MetricFamily] {
@@ -112,11 +122,13 @@ final class MetricsPage: Sendable {
         var live = MetricFamily(alive)
         // Members of pools that take no jobs are counted by `pool_members`.
         live.add(Double(workers.count { $0.description.queues != [] }))
+        var turn = MetricFamily(loopTurn)
+        turn.add(workers.map(\.loopTurnSeconds).max() ?? 0)
         let counted = MetricSnapshot(
             entries: try await registry.series().map { MetricSnapshot.Entry(series: $0.series, value: $0.value) })
         var heartbeat = MetricFamily(reaperHeartbeat)
         heartbeat.add(try await registry.secondsSinceReaperHeartbeat())
         return counted.families(WorkerMetrics.all + [WatchdogMetrics.jobs, WorkloadMetrics.restarts])
-            + [live, heartbeat]
+            + [live, turn, heartbeat]
     }
 }

@@ -39,7 +39,8 @@ final class ApiProcess: Sendable {
             })
         readiness = Readiness(databases.first)
         let endpoints = Endpoints(
-            databases: databases, readiness: readiness, metricsPage: MetricsPage(registry, databases.first),
+            databases: databases, readiness: readiness,
+            metricsPage: MetricsPage(registry, databases.first, loops: loops),
             rateLimitedLog: RateLimitedLog(logger: logger),
             acknowledgements: AcknowledgementWaiter(settings.sessions, on: databases.first),
             payloadBytesMax: serving.payloadBytesMax)

@@ -43,6 +43,8 @@ public struct LiveWorker: Sendable {
     public let heartbeatAt: WallInstant
     /// The latest version of the pause state that it has applied.
     public let pauseVersion: Int64
+    /// The longest turn of its event loop in the last one to two minutes before the heartbeat.
+    public let loopTurnSeconds: Double
 }
 
 extension WorkerDescription: StatementInputGroup {
@@ -72,5 +74,6 @@ extension LiveWorker: RowDecodable {
         startedAt = try columns.next()
         heartbeatAt = try columns.next()
         pauseVersion = try columns.next()
+        loopTurnSeconds = try columns.next()
     }
 }

@@ -37,12 +37,12 @@ public struct WorkerRegistry: Sendable {
         try await pool.execute(Self.joinStatement(worker, Self.aliveSeconds)).decodeOnly()
     }
 
-    private static let heartbeatStatement = Statement<Int64, Double, Int32, TextBytes, [String]?>(
+    private static let heartbeatStatement = Statement<Int64, Double, Int32, TextBytes, [String]?, Double>(
         "record_worker_heartbeat",
         """
         UPDATE worker
         SET heartbeat_at = m.at, expires_at = m.at + make_interval(secs => $2), running = $3, counters = $4::jsonb,
-            types = COALESCE($5, types)
+            types = COALESCE($5, types), loop_turn_seconds = $6
         FROM (SELECT clock_timestamp() AS at OFFSET 0) m
         WHERE id = $1 AND deregistered_at IS NULL
         RETURNING id
@@ -53,12 +53,14 @@ public struct WorkerRegistry: Sendable {
     ///   - running: number of jobs that it runs.
     ///   - counters: what it has counted since it joined: one JSON object of numbers.
     ///   - types: the types that it has handlers for; nil: unchanged.
+    ///   - loopTurnSeconds: the longest turn of its event loop in the last one to two minutes.
     /// - Returns: false if it was considered dead meanwhile. Then it must join as a new incarnation that counts from
     ///   zero.
     public func heartbeat(
-        id: Int64, running: Int32, counters: [UInt8], types: [String]? = nil
+        id: Int64, running: Int32, counters: [UInt8], types: [String]? = nil, loopTurnSeconds: Double = 0
     ) async throws(PostgresError) -> Bool {
-        let statement = Self.heartbeatStatement(id, Self.aliveSeconds, running, TextBytes(counters), types)
+        let statement = Self.heartbeatStatement(
+            id, Self.aliveSeconds, running, TextBytes(counters), types, loopTurnSeconds)
         return try await !pool.execute(statement).isEmpty
     }
 
@@ -98,7 +100,7 @@ public struct WorkerRegistry: Sendable {
         "list_live_workers",
         """
         SELECT id, incarnation, name, host, version, queues, types, concurrency, running, waiting, started_at,
-               heartbeat_at, pause_version
+               heartbeat_at, pause_version, loop_turn_seconds
         FROM worker WHERE deregistered_at IS NULL AND expires_at > clock_timestamp() ORDER BY id
         """, isIdempotent: true)
 

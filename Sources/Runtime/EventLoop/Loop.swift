@@ -49,6 +49,9 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
     /// The time at which the current turn began to handle events.
     public private(set) var now = MonotonicInstant.now()
 
+    /// The longest turns, readable from any thread.
+    private let turns = LongestTurn()
+
     private static let wakeupToken = UInt64.max
     private static let eventsMax = 256
 
@@ -87,6 +90,10 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
     public var isCurrent: Bool {
         thread.load(ordering: .relaxed) == UInt(pthread_self())
     }
+
+    /// The longest time that the loop has worked without waiting for descriptors, in the last one to two minutes: as
+    /// long an event had to wait for it.
+    public var longestTurn: Duration { turns.longest(at: .now()) }
 
     /// Traps unless called on the loop's thread, or before the loop runs.
     public func preconditionCurrent() {
@@ -136,6 +143,7 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
         thread.store(UInt(pthread_self()), ordering: .relaxed)
         defer { thread.store(0, ordering: .relaxed) }
         withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: Self.eventsMax) { events in
+            now = .now()
             while !stopped {
                 runReadyJobs()
                 poll(events)
@@ -155,7 +163,10 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
     }
 
     private func poll(_ events: UnsafeMutableBufferPointer<epoll_event>) {
-        let count = Syscall.epollWait(epoll, events, timeoutMilliseconds: timeoutMilliseconds())
+        // `now` is still that of the previous wait: between the two waits the loop did its work.
+        let instant = MonotonicInstant.now()
+        turns.ended(at: instant, after: instant.nanoseconds - now.nanoseconds)
+        let count = Syscall.epollWait(epoll, events, timeoutMilliseconds: timeoutMilliseconds(at: instant))
         now = .now()
         for event in events[..<count] {
             let token = event.data.u64
@@ -171,10 +182,10 @@ public final class Loop: TaskExecutor, @unchecked Sendable {
         }
     }
 
-    private func timeoutMilliseconds() -> Int32 {
+    private func timeoutMilliseconds(at instant: MonotonicInstant) -> Int32 {
         guard ready.isEmpty else { return 0 }
         guard let earliest = timers.earliest else { return -1 }
-        let nanoseconds = earliest.nanoseconds - MonotonicInstant.now().nanoseconds
+        let nanoseconds = earliest.nanoseconds - instant.nanoseconds
         guard nanoseconds > 0 else { return 0 }
         // Rounded up, so that no timer fires early.
         return Int32(min((nanoseconds + 999_999) / 1_000_000, 60_000))

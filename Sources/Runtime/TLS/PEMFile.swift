@@ -1,4 +1,5 @@
 import Glibc
+internal import Values
 
 /// A certificate, key or trust file that cannot be used.
 public struct TLSFileError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -28,8 +29,8 @@ struct PEMFile {
         guard fstat(descriptor, &status) == 0 else {
             throw TLSFileError(file: path, reason: String(cString: strerror(errno)))
         }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw TLSFileError(file: path, reason: "is not a regular file")
+        if let kind = FileKind.otherThanRegular(status.st_mode) {
+            throw TLSFileError(file: path, reason: "is \(kind); a regular file is needed")
         }
         guard status.st_size <= PEMFile.byteCountMax else {
             throw TLSFileError(file: path, reason: "is larger than \(PEMFile.byteCountMax) bytes")

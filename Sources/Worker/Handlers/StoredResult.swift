@@ -24,8 +24,8 @@ enum StoredResult {
     }
 
     private static func string(of bytes: [UInt8]) -> [UInt8] {
-        var rest = bytes.drop(while: \.isJSONWhiteSpace)
-        while let last = rest.last, last.isJSONWhiteSpace { rest.removeLast() }
+        let end = bytes.lastIndex { !$0.isJSONWhiteSpace }.map { $0 + 1 } ?? 0
+        let rest = bytes[..<end].drop(while: \.isJSONWhiteSpace)
         var writer = JSONWriter(capacity: rest.count + 2)
         writer.string(utf8: Array(rest))
         return writer.finish()

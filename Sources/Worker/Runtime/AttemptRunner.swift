@@ -19,6 +19,7 @@ final class AttemptRunner: Sendable {
     private let leaseDuration: Duration
     private let finisher: Finisher
     private let handoff: SlotHandoff
+    private let loader: PayloadLoader
     private let reporter: ProgressReporter
     private let logger: Logger
     private let waits: MetricSeries<Histogram>
@@ -30,16 +31,17 @@ final class AttemptRunner: Sendable {
     private let paused = Mutex(PausedScopes())
 
     init(
-        plan: LeasePlan, handlers: HandlerTable, leaseDuration: Duration, finisher: Finisher,
-        handoff: SlotHandoff, progress: WakeSignal, reporter: ProgressReporter, on loop: Loop,
+        plan: LeasePlan, memory: PayloadMemory, handlers: HandlerTable, leaseDuration: Duration, finisher: Finisher,
+        loader: PayloadLoader, handoff: SlotHandoff, progress: WakeSignal, reporter: ProgressReporter, on loop: Loop,
         registry: MetricRegistry, logger: Logger
     ) {
-        tracker = Mutex(AttemptTracker(plan: plan))
+        tracker = Mutex(AttemptTracker(plan: plan, memory: memory))
         self.handlers = Mutex(handlers)
         self.leaseDuration = leaseDuration
         self.finisher = finisher
         self.handoff = handoff
         self.progress = progress
+        self.loader = loader
         self.reporter = reporter
         self.loop = loop
         self.logger = logger
@@ -55,7 +57,7 @@ final class AttemptRunner: Sendable {
     var wanted: Int {
         // Jobs whose results wait to be written count too: a slow disk slows the leasing down.
         guard finisher.backlog < 2 * JobStore.finishedMax else { return 0 }
-        return tracker.withLock { $0.isDraining ? 0 : $0.plan.wanted }
+        return tracker.withLock { $0.wanted }
     }
 
     /// The number of jobs in their handlers.
@@ -79,10 +81,14 @@ final class AttemptRunner: Sendable {
         let slots = tracker.withLock { tracker in
             tracker.add(jobs, requested: requested, sentAt: sentAt, leaseDuration: leaseDuration, now: .now())
         }
-        // The task of a slot starts in a later iteration of the loop.
-        for _ in 0..<slots { loop.spawn { await self.runSlot() } }
+        start(slots)
         releasePaused()
         return unknown
+    }
+
+    /// The task of a slot starts in a later iteration of the loop.
+    private func start(_ slots: Int) {
+        for _ in 0..<slots { loop.spawn { await self.runSlot() } }
     }
 
     /// Replaces the handlers from the next attempt on. Running attempts keep theirs.
@@ -99,7 +105,8 @@ final class AttemptRunner: Sendable {
     // MARK: Running
 
     private func runSlot() async {
-        while let (job, cancellation) = startNext() {
+        while let (leased, cancellation) = startNext() {
+            guard let job = await withPayload(leased, cancellation) else { continue }
             let result: AttemptResult
             if let handler = handlers.withLock({ $0.handler(for: job.type) }) {
                 result = await handler.run(job, cancellation: cancellation) { [reporter] progress in
@@ -109,9 +116,48 @@ final class AttemptRunner: Sendable {
                 logger.warning("no handler for this job type; releasing the job", fields(of: job))
                 result = .released
             }
-            end(job, cancellation, result)
+            end(leased, cancellation, result)
         }
         progress.wake()
+    }
+
+    /// The job with its payload, which is read now if it did not come with the lease; nil: it must not start.
+    private func withPayload(_ leased: LeasedJob, _ cancellation: Cancellation) async -> LeasedJob? {
+        guard !leased.hasPayload else { return leased }
+        let lease = leased.lease
+        cancellation.onRequest { [loader] _ in loader.abandon(lease) }
+        let payload = await loader.payload(of: lease) {
+            if cancellation.reason == nil { readPayloads() } else { loader.abandon(lease) }
+        }
+        let (starts, lost) = tracker.withLock { tracker in
+            (tracker.startLoaded(lease, now: .now()), tracker.takeLost())
+        }
+        for job in lost { remove(job, .leaseLost) }
+        // The next in the queue may fit where this one did not.
+        if !starts { readPayloads() }
+        guard starts else { return nil }
+        guard let payload else {
+            // The job was deleted, and its lease with it or without it.
+            _ = tracker.withLock { $0.handlerEnded(lease, now: .now()) }
+            remove(leased, .leaseLost)
+            return nil
+        }
+        var job = leased
+        job.payload = payload
+        return job
+    }
+
+    /// Reads the payloads that attempts wait for, while there is memory for them.
+    private func readPayloads() {
+        guard let read = tracker.withLock({ $0.nextRead() }) else { return }
+        loop.spawn { [self] in
+            let rest = await loader.read(read) { lease, bytes in
+                tracker.withLock { $0.loaded(lease, bytes: bytes) }
+            }
+            tracker.withLock { $0.loads.finished(rest: rest) }
+            progress.wake()
+            readPayloads()
+        }
     }
 
     private func startNext() -> (job: LeasedJob, cancellation: Cancellation)? {
@@ -121,8 +167,13 @@ final class AttemptRunner: Sendable {
     }
 
     /// Frees the slot and hands the result to the finisher, after the last progress report.
-    private func end(_ job: LeasedJob, _ cancellation: Cancellation, _ result: AttemptResult) {
-        let duration = tracker.withLock { $0.handlerEnded(job.lease, now: .now()) }
+    private func end(_ leased: LeasedJob, _ cancellation: Cancellation, _ result: AttemptResult) {
+        // What waits for its result to be written does not need the payload.
+        let job = leased.withoutPayload
+        let duration = tracker.withLock {
+            $0.handlerEnded(job.lease, resultBytes: result.byteCount, now: .now())
+        }
+        readPayloads()
         durations.with(job.metricsQueue).observe(duration)
         let final = Self.final(result, cancellation.reason, job)
         logger.debug("attempt ended", fields(of: job).merged(with: ["duration_ms": .milliseconds(duration)]))
@@ -163,7 +214,12 @@ final class AttemptRunner: Sendable {
     }
 
     private func remove(_ job: LeasedJob, _ answer: FinishAnswer) {
-        tracker.withLock { $0.remove(job.lease) }
+        let slots = tracker.withLock { tracker in
+            tracker.remove(job.lease)
+            return tracker.openSlots()
+        }
+        start(slots)
+        readPayloads()
         handoff.ended(job, answer)
         switch answer {
         case .leaseLost:
@@ -225,8 +281,7 @@ final class AttemptRunner: Sendable {
 
     /// Releases the jobs without a slot.
     func releaseUnstarted() {
-        let unstarted = tracker.withLock { $0.release { _ in true } }
-        for job in unstarted { write(.released, of: job) }
+        release(tracker.withLock { $0.release { _ in true } })
     }
 
     /// Replaces the paused scopes. Waiting jobs in one of them are released.
@@ -238,8 +293,7 @@ final class AttemptRunner: Sendable {
     private func releasePaused() {
         let scopes = paused.withLock { $0 }
         guard !scopes.isEmpty else { return }
-        let unstarted = tracker.withLock { $0.release { scopes.contain($0.job) } }
-        for job in unstarted { write(.released, of: job) }
+        release(tracker.withLock { $0.release { scopes.contain($0.job) } })
     }
 
     /// Cancels those of these jobs that run here, and releases those that wait for a slot. Idempotent.
@@ -247,7 +301,14 @@ final class AttemptRunner: Sendable {
         guard !requests.isEmpty else { return }
         let (cancellations, unstarted) = tracker.withLock { $0.cancel(requests) }
         for (cancellation, reason) in cancellations { cancellation.request(reason) }
-        for job in unstarted { write(.released, of: job) }
+        release(unstarted)
+    }
+
+    private func release(_ unstarted: [LeasedJob]) {
+        for job in unstarted {
+            loader.abandon(job.lease)
+            write(.released, of: job)
+        }
     }
 
     /// Cancels everything that runs, because the worker stops.

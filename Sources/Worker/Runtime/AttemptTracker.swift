@@ -6,9 +6,11 @@ internal import Values
 /// One leased job of this worker, from its lease until its result is written.
 struct HeldAttempt {
     enum Phase {
-        /// Leased, without a slot. Next: `running` when a slot is free (`startNext`), `finishing` when it is released,
-        /// cancelled, or its lease is lost before that.
+        /// Leased, without a slot. Next: `loading` or `running` when a slot is free (`startNext`), `finishing` when it
+        /// is released, cancelled, or its lease is lost before that.
         case waiting
+        /// In its slot, until its payload has been read. Next: `running` (`startLoaded`), `finishing` as before.
+        case loading
         /// In its handler. Next: `finishing` when the handler returns (`handlerEnded`), for whatever reason.
         case running
         /// Ended in this worker; the result is not written yet. Next: removed (`remove`) when it is written, or when
@@ -16,14 +18,30 @@ struct HeldAttempt {
         case finishing
     }
 
-    let job: LeasedJob
+    /// Without its payload once the attempt has a slot.
+    var job: LeasedJob
     let cancellation: Cancellation
     var lease: LeaseClock
     var phase = Phase.waiting
-    /// The instant at which `phase` became `waiting` or `running`.
+    /// The instant at which the attempt was leased or, once it has a slot, got that.
     var since: MonotonicInstant
+    /// The instant at which its handler started.
+    var startedAt: MonotonicInstant?
+    /// The bytes that it holds of `PayloadMemory`, and whether they came with the lease.
+    var heldBytes = 0
+    var holdsInline = true
+    /// Those of `heldBytes` that are a result.
+    var resultBytes = 0
     /// The deadline of the handler; nil before it runs, and for a job without a timeout.
     var deadline: MonotonicInstant?
+
+    var isUnstarted: Bool { phase == .waiting || phase == .loading }
+
+    fileprivate mutating func start(_ now: MonotonicInstant) {
+        phase = .running
+        startedAt = now
+        deadline = job.timeoutSeconds > 0 ? now + .seconds(job.timeoutSeconds) : nil
+    }
 
     func isRenewalDue(at now: MonotonicInstant) -> Bool {
         cancellation.reason != .leaseLost && lease.renewAt <= now
@@ -57,10 +75,25 @@ struct AttemptTracker {
     private(set) var activeSlots = 0
     /// While draining, no job starts.
     private(set) var isDraining = false
+    private(set) var memory: PayloadMemory
+    /// Attempts whose payload waits to be read.
+    var loads = PayloadQueue()
+    /// Bytes of results that are not written yet.
+    private var resultBytes = 0
 
-    init(plan: LeasePlan) {
+    init(plan: LeasePlan, memory: PayloadMemory) {
         self.plan = plan
+        self.memory = memory
     }
+
+    /// The number of jobs to lease now. None while the memory is full, or a payload waits for it: other workers may
+    /// have memory.
+    var wanted: Int {
+        isDraining || memory.isFull || loads.isBlocked ? 0 : plan.wanted
+    }
+
+    /// No job starts while the results that wait to be written fill the memory.
+    private var mayStart: Bool { !isDraining && resultBytes < memory.bytesMax }
 
     var isEmpty: Bool { attempts.isEmpty }
     var count: Int { attempts.count }
@@ -76,18 +109,28 @@ struct AttemptTracker {
     ) -> Int {
         for job in jobs {
             let lease = LeaseClock(duration: leaseDuration, grantedAt: sentAt)
-            attempts[job.lease] = HeldAttempt(job: job, cancellation: Cancellation(), lease: lease, since: now)
+            var attempt = HeldAttempt(job: job, cancellation: Cancellation(), lease: lease, since: now)
+            hold(job.payload.count, inline: true, &attempt)
+            attempts[job.lease] = attempt
             queue.append(job.lease)
         }
         plan.leased(jobs.count, of: requested)
+        return openSlots()
+    }
+
+    /// Opens slots for waiting jobs: after a lease, or when results were written whose bytes let none start.
+    /// - Returns: the number of slots to start.
+    mutating func openSlots() -> Int {
+        guard mayStart else { return 0 }
         let further = max(0, min(plan.concurrency - activeSlots, plan.waiting))
         activeSlots += further
         return further
     }
 
-    /// The next job for a slot; nil ends the slot. Jobs whose lease is lost are skipped (`takeLost`).
+    /// The next job for a slot; nil ends the slot. Jobs whose lease is lost are skipped (`takeLost`). A job without its
+    /// payload is `loading`: `startLoaded` follows.
     mutating func startNext(now: MonotonicInstant) -> (job: LeasedJob, cancellation: Cancellation)? {
-        while !isDraining, let key = queue.popFirst() {
+        while mayStart, let key = queue.popFirst() {
             guard var attempt = attempts[key], attempt.phase == .waiting else { continue }
             // A worker that was suspended gets here before its clocks have found that the lease is over.
             if attempt.cancellation.reason == .leaseLost || attempt.lease.stopAt <= now {
@@ -96,16 +139,69 @@ struct AttemptTracker {
                 lost.append(attempt.job)
                 continue
             }
-            attempt.phase = .running
+            let job = attempt.job
+            attempt.job.payload = []
             attempt.since = now
-            let seconds = attempt.job.timeoutSeconds
-            attempt.deadline = seconds > 0 ? now + .seconds(seconds) : nil
+            if job.hasPayload {
+                attempt.start(now)
+            } else {
+                attempt.phase = .loading
+                loads.append(key)
+            }
             attempts[key] = attempt
             plan.started()
-            return (attempt.job, attempt.cancellation)
+            return (job, attempt.cancellation)
         }
         activeSlots -= 1
         return nil
+    }
+
+    /// The next statement that reads payloads, if there are any to read and there is memory for them.
+    mutating func nextRead() -> PayloadQueue.Read? {
+        loads.nextRead(memory)
+    }
+
+    /// A payload of this length was read, and is held from now on.
+    mutating func loaded(_ lease: HeldLease, bytes: Int) {
+        loads.remove(lease)
+        guard var attempt = attempts.removeValue(forKey: lease) else { return }
+        if attempt.phase == .loading { hold(bytes, inline: false, &attempt) }
+        attempts[lease] = attempt
+    }
+
+    /// The handler of a `loading` attempt starts. False: it must not, because the job was released or cancelled
+    /// meanwhile, or its lease is lost (`takeLost`); its slot is free again.
+    mutating func startLoaded(_ lease: HeldLease, now: MonotonicInstant) -> Bool {
+        loads.remove(lease)
+        guard var attempt = attempts.removeValue(forKey: lease) else {
+            plan.abandoned()
+            return false
+        }
+        defer { attempts[lease] = attempt }
+        let isLost = attempt.cancellation.reason == .leaseLost || attempt.lease.stopAt <= now
+        if attempt.phase == .loading, !isLost, attempt.holdsInline == false {
+            attempt.start(now)
+            return true
+        }
+        hold(0, inline: false, &attempt)
+        plan.abandoned()
+        if attempt.phase == .loading {
+            attempt.phase = .finishing
+            lost.append(attempt.job)
+        }
+        return false
+    }
+
+    /// Replaces the bytes that an attempt holds.
+    private mutating func hold(_ bytes: Int, inline: Bool, _ attempt: inout HeldAttempt) {
+        if attempt.holdsInline {
+            memory.add(inline: -attempt.heldBytes)
+        } else {
+            memory.add(large: -attempt.heldBytes)
+        }
+        if inline { memory.add(inline: bytes) } else { memory.add(large: bytes) }
+        attempt.heldBytes = bytes
+        attempt.holdsInline = inline
     }
 
     /// Jobs that lost their lease before they had a slot, once each. The caller removes them.
@@ -115,38 +211,62 @@ struct AttemptTracker {
         return lost
     }
 
-    /// The handler returned: its slot is free.
+    /// The handler returned: its slot is free, and its payload too; the result is held until it is written.
     /// - Returns: the run time of the handler.
-    mutating func handlerEnded(_ lease: HeldLease, now: MonotonicInstant) -> Duration {
-        guard let attempt = attempts[lease] else { return .zero }
-        let duration = now - attempt.since
-        plan.ended(afterSeconds: duration.inSeconds)
-        attempts[lease]?.phase = .finishing
-        attempts[lease]?.deadline = nil
-        return duration
+    mutating func handlerEnded(_ lease: HeldLease, resultBytes bytes: Int = 0, now: MonotonicInstant) -> Duration {
+        guard var attempt = attempts.removeValue(forKey: lease) else { return .zero }
+        plan.ended(afterSeconds: (now - attempt.since).inSeconds)
+        attempt.phase = .finishing
+        attempt.deadline = nil
+        hold(bytes, inline: false, &attempt)
+        attempt.resultBytes = bytes
+        resultBytes += bytes
+        attempts[lease] = attempt
+        return now - (attempt.startedAt ?? attempt.since)
     }
 
     /// Removes an attempt whose result is written, or whose lease is lost.
     mutating func remove(_ lease: HeldLease) {
-        attempts[lease] = nil
+        guard var attempt = attempts.removeValue(forKey: lease) else { return }
+        hold(0, inline: false, &attempt)
+        resultBytes -= attempt.resultBytes
     }
 
     /// Takes the jobs that have waited for a slot for more than `waitMax`. The caller releases them.
     mutating func releaseStale(now: MonotonicInstant) -> [LeasedJob] {
-        release { now - $0.since > Self.waitMax }
+        release { $0.phase == .waiting && now - $0.since > Self.waitMax }
     }
 
-    /// Takes the waiting jobs that match. The caller releases them.
+    /// Takes the jobs that match of those whose handler has not started. The caller releases them, and wakes the slots
+    /// of those that were `loading` (`loads`).
     mutating func release(where matches: (HeldAttempt) -> Bool) -> [LeasedJob] {
         var released: [LeasedJob] = []
-        for (lease, attempt) in attempts where attempt.phase == .waiting {
-            guard matches(attempt) else { continue }
-            released.append(attempt.job)
-            attempts[lease]?.phase = .finishing
+        for (lease, attempt) in attempts where attempt.isUnstarted && matches(attempt) {
+            released.append(takeUnstarted(lease, attempt))
         }
-        plan.released(released.count)
+        dropReleased()
         return released
     }
+
+    private mutating func takeUnstarted(_ lease: HeldLease, _ attempt: HeldAttempt) -> LeasedJob {
+        if attempt.phase == .waiting { plan.released() }
+        attempts[lease]?.phase = .finishing
+        return attempt.job
+    }
+
+    /// Closes the gaps that released jobs leave in the queue. While all slots are busy, no slot drops them
+    /// (`startNext`), and the queue would grow with each batch that is leased and released.
+    private mutating func dropReleased() {
+        guard queue.count > 2 * plan.waiting + 32 else { return }
+        var waiting = FIFO<HeldLease>()
+        while let lease = queue.popFirst() {
+            if attempts[lease]?.phase == .waiting { waiting.append(lease) }
+        }
+        queue = waiting
+    }
+
+    /// Number of entries of the queue, with those of jobs that were released.
+    var queuedCount: Int { queue.count }
 
     mutating func beginDraining() {
         isDraining = true
@@ -197,15 +317,14 @@ struct AttemptTracker {
         for request in requests {
             guard let attempt = attempts[request.lease] else { continue }
             switch attempt.phase {
-            case .waiting:
-                attempts[request.lease]?.phase = .finishing
-                unstarted.append(attempt.job)
+            case .waiting, .loading:
+                unstarted.append(takeUnstarted(request.lease, attempt))
             case .running:
                 cancellations.append((attempt.cancellation, .cancelled(grace: .seconds(request.graceSeconds))))
             case .finishing: break
             }
         }
-        plan.released(unstarted.count)
+        dropReleased()
         return (cancellations, unstarted)
     }
 
@@ -222,4 +341,10 @@ struct AttemptTracker {
 
 extension LeasedJob {
     var lease: HeldLease { HeldLease(id: id, token: token) }
+
+    var withoutPayload: LeasedJob {
+        var copy = self
+        copy.payload = []
+        return copy
+    }
 }

@@ -47,6 +47,8 @@ final class Finisher: Sendable {
 
     /// Pause between tries while PostgreSQL is unavailable, or a lease is locked.
     private static let retryPause = Duration.milliseconds(250)
+    /// Maximum size of the results in one batch. A connection holds a batch twice: encoded, and in libpq's buffer.
+    private static let batchBytesMax = 4 * 1_048_576
 
     private let store: JobStore
     private let loop: Loop
@@ -59,7 +61,7 @@ final class Finisher: Sendable {
         self.store = store
         self.loop = loop
         self.logger = logger
-        batches = GroupCommit(itemsMax: JobStore.finishedMax, weightMax: 8 << 20, inFlightMax: 2)
+        batches = GroupCommit(itemsMax: JobStore.finishedMax, weightMax: Self.batchBytesMax, inFlightMax: 2)
         submitter = batches.submitter(on: loop) { items in await Self.write(items, to: store, on: loop, logger) }
     }
 
@@ -71,9 +73,8 @@ final class Finisher: Sendable {
         _ attempt: FinishedAttempt, until leaseEnd: @escaping @Sendable () -> MonotonicInstant?,
         then: @escaping @Sendable (FinishAnswer) -> Void
     ) {
-        var weight = 64
-        if case .succeeded(let result?) = attempt.result { weight += result.count }
-        submitter.submit(Item(attempt: attempt, leaseEnd: leaseEnd), weight: weight) { [self] written in
+        let item = Item(attempt: attempt, leaseEnd: leaseEnd)
+        submitter.submit(item, weight: 64 + attempt.result.byteCount) { [self] written in
             if written.answer == .locked { wait(written.item, then) } else { then(written.answer) }
         }
     }

@@ -69,6 +69,11 @@ struct LeasePlan {
         waiting -= count
     }
 
+    /// A job has left its slot before its handler started.
+    mutating func abandoned() {
+        running -= 1
+    }
+
     /// A job has left its slot after `seconds`.
     mutating func ended(afterSeconds seconds: Double) {
         running -= 1

@@ -1,3 +1,4 @@
+internal import EventLoop
 internal import JSON
 internal import Postgres
 internal import Service
@@ -96,7 +97,8 @@ final class Registration: ProcessService {
         let snapshot = metrics.snapshot()
         let running = Int32(clamping: runner.runningCount)
         let isRegistered = try await registry.heartbeat(
-            id: identity.id, running: running, counters: json(of: snapshot), types: runner.typeNames)
+            id: identity.id, running: running, counters: json(of: snapshot), types: runner.typeNames,
+            loopTurnSeconds: process.loop.longestTurn.inSeconds)
         guard !isRegistered else { return }
         // The reaper has kept the counters of the last heartbeat that arrived.
         counters.withLock { $0.before = $0.lastSent }

@@ -50,8 +50,9 @@ final class WorkerProcess: Sendable {
         let runner = AttemptRunner(
             plan: LeasePlan(
                 concurrency: settings.concurrency, batchSize: settings.batchSize, batchMax: settings.batchMax),
-            handlers: settings.handlers.initial, leaseDuration: settings.leaseDuration,
-            finisher: Finisher(store: store, on: loop, logger: logger), handoff: handoff, progress: progress,
+            memory: PayloadMemory(bytesMax: settings.payloadMemoryBytes), handlers: settings.handlers.initial,
+            leaseDuration: settings.leaseDuration, finisher: Finisher(store: store, on: loop, logger: logger),
+            loader: PayloadLoader(store: store, on: loop, logger: logger), handoff: handoff, progress: progress,
             reporter: ProgressReporter(store: store, on: loop, logger: logger), on: loop, registry: metrics,
             logger: logger)
         self.runner = runner

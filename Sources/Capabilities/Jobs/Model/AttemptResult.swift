@@ -10,4 +10,13 @@ public enum AttemptResult: Hashable, Sendable {
     case snoozed(seconds: Double)
     /// Stopped because the worker stops. Spends no attempt, and may run elsewhere at once.
     case released
+
+    /// The length of the result or the error.
+    public var byteCount: Int {
+        switch self {
+        case .succeeded(let result): result?.count ?? 0
+        case .retry(let error, _), .failed(let error): error.utf8.count
+        case .snoozed, .released: 0
+        }
+    }
 }

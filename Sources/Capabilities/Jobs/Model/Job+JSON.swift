@@ -2,7 +2,8 @@ public import JSON
 
 extension Job {
     /// Appends the job as an object with all of its members, null where there is no value.
-    public func write(to writer: inout JSONWriter) {
+    /// - Parameter members: of the large members, those to write; the others are absent, not null.
+    public func write(to writer: inout JSONWriter, with members: JobMembers = .all) {
         writer.beginObject()
         writer.key("id")
         writer.string(id)
@@ -10,8 +11,10 @@ extension Job {
         writer.member("queue", queue)
         writer.member("status", status.rawValue)
         writer.member("priority", priority)
-        writer.key("payload")
-        writer.raw(payload)
+        if members.contains(.payload) {
+            writer.key("payload")
+            writer.raw(payload)
+        }
         writer.member("attempt", attempt)
         writer.member("max_attempts", maxAttempts)
         writer.member("timeout_seconds", timeoutSeconds)
@@ -26,13 +29,13 @@ extension Job {
         writer.endArray()
         writeTimes(to: &writer)
         writer.optional("trace_parent", traceParent) { $0.string($1) }
-        writer.optional("teardown", teardown) { $0.raw($1) }
+        if members.contains(.teardown) { writer.optional("teardown", teardown) { $0.raw($1) } }
         writer.optional("worker", worker) { $0.string($1) }
         writer.optional("lease_token", leaseToken) { $0.integer($1) }
         writer.optional("lease_expires_at", leaseExpiresAt) { $0.string($1) }
         writer.optional("progress", progress) { $1.write(to: &$0) }
-        writer.optional("result", result) { $0.raw($1) }
-        writer.optional("last_error", lastError) { $0.raw($1) }
+        if members.contains(.result) { writer.optional("result", result) { $0.raw($1) } }
+        if members.contains(.lastError) { writer.optional("last_error", lastError) { $0.raw($1) } }
         writer.endObject()
     }
 

@@ -80,38 +80,47 @@ enum KeyedColumns: BatchColumns {
 
 /// The statement parts that read a job, given its id as `d.id`.
 enum JobColumns {
-    static let list = ReadColumns<Job>([
-        ReadColumn("j.id", \.id),
-        ReadColumn("q.name AS queue", \.queue),
-        ReadColumn("t.name AS type", \.type),
-        ReadColumn("b.priority", \.priority),
-        ReadColumn("\(sql: status) AS status", \.status),
-        ReadColumn("COALESCE(o.attempt, l.attempt, s.attempt, r.attempt)::int AS attempt", \.attempt),
-        ReadColumn(
-            """
-            GREATEST(j.max_attempts, COALESCE(o.attempt, l.attempt, s.attempt + 1, r.attempt + 1))::int AS max_attempts
-            """, \.maxAttempts),
-        ReadColumn("j.created_at", \.createdAt),
-        ReadColumn("COALESCE(s.run_at, j.run_at, j.created_at) AS run_at", \.runAt),
-        ReadColumn("COALESCE(o.started_at, l.leased_at) AS started_at", \.startedAt),
-        ReadColumn("o.finished_at", \.finishedAt),
-        ReadColumn("w.name AS worker", \.worker),
-        ReadColumn("l.token AS lease_token", \.leaseToken),
-        ReadColumn("l.expires_at AS lease_expires_at", \.leaseExpiresAt),
-        ReadColumn("j.timeout_seconds", \.timeoutSeconds),
-        ReadColumn("j.backoff_kind::text, j.backoff_base_seconds, j.backoff_max_seconds", \.backoff),
-        ReadColumn("j.tags", \.tags, default: []),
-        ReadColumn("j.trace_parent", \.traceParent),
-        ReadColumn("j.payload", \.payload),
-        ReadColumn("o.result", \.result),
-        ReadColumn("e.error AS last_error", \.lastError),
-        ReadColumn("j.concurrency_key", \.concurrencyKey),
-        ReadColumn(
-            "j.cancel_grace_seconds", \.cancelGraceSeconds, default: JobLimits.cancelGraceSecondsStandard),
-        ReadColumn("j.teardown", \.teardown),
-        ReadColumn("p.percent, p.message, p.reported_at", \.progress),
-        ReadColumn("j.unique_key", \.uniqueKey),
-    ])
+    static let list = columns { column, _ in column }
+
+    /// The same, without the large members that are not among `$5` (`JobMembers`): NULL stands for them.
+    static let page = columns { "CASE WHEN $5 & \(sql: $1) <> 0 THEN \(sql: $0) END" }
+
+    /// - Parameter large: gives the expression of a large member, from the column and the member's bit.
+    private static func columns(_ large: (SQLFragment, SQLFragment) -> SQLFragment) -> ReadColumns<Job> {
+        ReadColumns([
+            ReadColumn("j.id", \.id),
+            ReadColumn("q.name AS queue", \.queue),
+            ReadColumn("t.name AS type", \.type),
+            ReadColumn("b.priority", \.priority),
+            ReadColumn("\(sql: status) AS status", \.status),
+            ReadColumn("COALESCE(o.attempt, l.attempt, s.attempt, r.attempt)::int AS attempt", \.attempt),
+            ReadColumn(
+                """
+                GREATEST(j.max_attempts, COALESCE(o.attempt, l.attempt, s.attempt + 1, r.attempt + 1))::int
+                    AS max_attempts
+                """, \.maxAttempts),
+            ReadColumn("j.created_at", \.createdAt),
+            ReadColumn("COALESCE(s.run_at, j.run_at, j.created_at) AS run_at", \.runAt),
+            ReadColumn("COALESCE(o.started_at, l.leased_at) AS started_at", \.startedAt),
+            ReadColumn("o.finished_at", \.finishedAt),
+            ReadColumn("w.name AS worker", \.worker),
+            ReadColumn("l.token AS lease_token", \.leaseToken),
+            ReadColumn("l.expires_at AS lease_expires_at", \.leaseExpiresAt),
+            ReadColumn("j.timeout_seconds", \.timeoutSeconds),
+            ReadColumn("j.backoff_kind::text, j.backoff_base_seconds, j.backoff_max_seconds", \.backoff),
+            ReadColumn("j.tags", \.tags, default: []),
+            ReadColumn("j.trace_parent", \.traceParent),
+            ReadColumn(large("j.payload", JobMembers.payload.bit), \.payload, default: []),
+            ReadColumn(large("o.result", JobMembers.result.bit), \.result),
+            ReadColumn(large("e.error", JobMembers.lastError.bit), \.lastError),
+            ReadColumn("j.concurrency_key", \.concurrencyKey),
+            ReadColumn(
+                "j.cancel_grace_seconds", \.cancelGraceSeconds, default: JobLimits.cancelGraceSecondsStandard),
+            ReadColumn(large("j.teardown", JobMembers.teardown.bit), \.teardown),
+            ReadColumn("p.percent, p.message, p.reported_at", \.progress),
+            ReadColumn("j.unique_key", \.uniqueKey),
+        ])
+    }
 
     /// The status of a job follows from the table that it is in. It is in one of four in every snapshot; a job that
     /// moves while the statement runs is seen where it was when the statement began. `subqueue_id` leads the indexes of

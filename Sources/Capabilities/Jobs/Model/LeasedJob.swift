@@ -9,8 +9,11 @@ public struct LeasedJob: Sendable {
     public var queue: String
     /// The name of its queue in the metrics (`Subqueue.metricsQueue`).
     public var metricsQueue: String
-    /// The JSON text of the payload, byte for byte.
+    /// The JSON text of the payload, byte for byte; empty without `hasPayload`.
     public var payload: [UInt8]
+    /// False: the payload is too large to come with the lease (`inline_payload`, `0002_jobs.sql`), and is read when the
+    /// attempt is about to start (`JobStore.readPayloads`).
+    public var hasPayload: Bool
     /// The number of this attempt, from 1.
     public var attempt: Int16
     public var maxAttempts: Int16
@@ -25,15 +28,16 @@ public struct LeasedJob: Sendable {
     public var isLimited: Bool
 
     public init(
-        id: UUID, type: String, typeID: Int32, queue: String, payload: [UInt8], attempt: Int16, maxAttempts: Int16,
-        token: Int64, timeoutSeconds: Int32, traceParent: String?, waitSeconds: Double, isLimited: Bool = false,
-        metricsQueue: String? = nil
+        id: UUID, type: String, typeID: Int32, queue: String, payload: [UInt8], hasPayload: Bool = true,
+        attempt: Int16, maxAttempts: Int16, token: Int64, timeoutSeconds: Int32, traceParent: String?,
+        waitSeconds: Double, isLimited: Bool = false, metricsQueue: String? = nil
     ) {
         self.id = id
         self.type = type
         self.typeID = typeID
         self.queue = queue
         self.payload = payload
+        self.hasPayload = hasPayload
         self.attempt = attempt
         self.maxAttempts = maxAttempts
         self.token = token

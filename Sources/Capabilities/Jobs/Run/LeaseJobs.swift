@@ -44,7 +44,7 @@ extension JobStore {
         delta_rows AS (
             \(sql: JobRows.deltas(JobRows.counts(of: "'leased'", from: "picked"))))
         SELECT p.id, g.token, p.subqueue_id, (p.attempt + 1)::smallint, j.max_attempts, j.timeout_seconds,
-               p.ready_at, g.at, j.payload, j.trace_parent, false AS is_restricted_work_ready
+               p.ready_at, g.at, inline_payload(j.payload), j.trace_parent, false AS is_restricted_work_ready
         FROM picked p
         JOIN job j ON j.id = ANY (ARRAY[p.id])
         CROSS JOIN granted g
@@ -239,7 +239,8 @@ private struct LeasedRow {
     let timeoutSeconds: Int32
     let readyAt: WallInstant
     let leasedAt: WallInstant
-    let payload: [UInt8]
+    /// nil: left out, because it is large (`inline_payload`, `0002_jobs.sql`).
+    let payload: [UInt8]?
     let traceParent: String?
 
     /// Reads the columns after `id`.
@@ -260,8 +261,8 @@ private struct LeasedRow {
 extension LeasedJob {
     fileprivate init(_ row: LeasedRow, _ subqueue: Subqueue) {
         self.init(
-            id: row.id, type: subqueue.type, typeID: subqueue.typeID, queue: subqueue.queue, payload: row.payload,
-            attempt: row.attempt, maxAttempts: row.maxAttempts, token: row.token,
+            id: row.id, type: subqueue.type, typeID: subqueue.typeID, queue: subqueue.queue, payload: row.payload ?? [],
+            hasPayload: row.payload != nil, attempt: row.attempt, maxAttempts: row.maxAttempts, token: row.token,
             timeoutSeconds: row.timeoutSeconds, traceParent: row.traceParent,
             waitSeconds: Double(row.leasedAt.microseconds - row.readyAt.microseconds) / 1e6,
             metricsQueue: subqueue.metricsQueue)

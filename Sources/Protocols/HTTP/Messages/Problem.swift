@@ -18,7 +18,39 @@ public struct Problem: Error, Equatable, Sendable {
             self.location = location
             self.detail = detail
         }
+
+        /// With a location of at most `Problem.locationBytesMax` bytes; the end of a longer one is replaced by `...`.
+        fileprivate var shortened: InvalidInput {
+            switch location {
+            case .pointer(let text): InvalidInput(.pointer(Self.shortened(text)), detail)
+            case .parameter(let text): InvalidInput(.parameter(Self.shortened(text)), detail)
+            }
+        }
+
+        private static func shortened(_ text: String) -> String {
+            guard text.utf8.count > Problem.locationBytesMax else { return text }
+            // The cut may be inside a character, which then becomes U+FFFD.
+            return String(decoding: text.utf8.prefix(Problem.locationBytesMax), as: UTF8.self) + "..."
+        }
+
+        /// The bytes that it takes in the document, or somewhat more.
+        fileprivate var writtenBytes: Int {
+            let location =
+                switch location {
+                case .pointer(let text), .parameter(let text): text
+                }
+            return 40
+                + [location, detail].reduce(0) {
+                    $1.utf8.reduce($0) { $0 + ($1 < 0x20 || $1 == 0x7F ? 6 : $1 == 0x22 || $1 == 0x5C ? 2 : 1) }
+                }
+        }
     }
+
+    /// Maximum number of bytes of the errors of a problem: an answer is not much longer than the input that it is
+    /// about. Beyond, errors are only counted.
+    private static let errorsBytesMax = 16_384
+    /// Maximum length of the location of an error.
+    fileprivate static let locationBytesMax = 256
 
     /// The value of an extension member.
     public enum Member: Equatable, Sendable {
@@ -85,15 +117,23 @@ public struct Problem: Error, Equatable, Sendable {
         return copy
     }
 
-    /// The errors of a part of the request: `the query has 2 errors`.
+    /// The errors of a part of the request: `the query has 2 errors`. At least one is listed, and as many as fit
+    /// 16 KiB.
     ///
     /// - Parameters:
     ///   - part: for example `query` or `body`.
     ///   - count: the number of all errors, of which `errors` may be the first ones.
     public static func invalid(_ part: String, _ status: Status, _ errors: [InvalidInput], count: Int) -> Problem {
+        var listed: [InvalidInput] = []
+        var bytes = 0
+        for error in errors.lazy.map(\.shortened) {
+            bytes += error.writtenBytes
+            guard listed.isEmpty || bytes <= errorsBytesMax else { break }
+            listed.append(error)
+        }
         var detail = "the \(part) has \(count == 1 ? "an error" : "\(count) errors")"
-        if errors.count < count { detail += "; the first \(errors.count) are listed" }
-        return Problem(status, detail, errors: errors)
+        if listed.count < count { detail += "; the first \(listed.count) are listed" }
+        return Problem(status, detail, errors: listed)
     }
 
     /// 503 with `Retry-After`. A negative number of seconds becomes 0.

@@ -54,6 +54,11 @@ public struct QueryReader {
             self.item = item
             // Bytes are compared: `==` on String takes differently composed letters for equal.
             guard let index = names.firstIndex(where: { $0.utf8.elementsEqual(item.name.utf8) }) else {
+                // The search for a similar name costs time: not for errors that are only counted.
+                guard errors.count < InputErrors.countMax else {
+                    errorCount += 1
+                    continue
+                }
                 add(UnknownName.detail(of: item.name, kind: "parameter", known: names))
                 continue
             }

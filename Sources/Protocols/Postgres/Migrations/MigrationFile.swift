@@ -1,7 +1,10 @@
+internal import Configuration
 import Glibc
 
 /// A migration of the schema: a file `NNNN_name.sql`.
 public struct MigrationFile: Sendable, Equatable {
+    private static let bytesMax = 4 * 1_048_576
+
     /// The number in the file name, 1 to 9999. Files are applied in this order.
     public let version: Int32
     public let name: String
@@ -72,17 +75,12 @@ public struct MigrationFile: Sendable, Equatable {
     }
 
     private static func read(_ path: String) throws(MigrationError) -> String {
-        guard let file = fopen(path, "re") else {
-            throw .unreadable(path, reason: String(cString: strerror(errno)))
+        let bytes: [UInt8]
+        do throws(SmallFileError) {
+            bytes = try SmallFile.bytes(of: path, bytesMax: bytesMax)
+        } catch {
+            throw .unreadable(path, reason: error.problem)
         }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 1) { buffer in
-            while case let count = fread(buffer.baseAddress, 1, buffer.count, file), count > 0 {
-                bytes.append(contentsOf: buffer[..<count])
-            }
-        }
-        guard ferror(file) == 0 else { throw .unreadable(path, reason: "cannot be read") }
         guard let sql = String(validating: bytes, as: UTF8.self) else {
             throw .badFile(path, reason: "is not UTF-8")
         }

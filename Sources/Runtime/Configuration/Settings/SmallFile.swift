@@ -1,4 +1,5 @@
 import Glibc
+internal import Values
 
 /// A file that could not be read or written.
 public struct SmallFileError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -11,11 +12,21 @@ public struct SmallFileError: Error, Sendable, Equatable, CustomStringConvertibl
 
 /// Files that are read and written as a whole: secrets, credentials, the handlers file.
 public enum SmallFile {
-    /// The contents of a file. Throws if it is larger than `bytesMax` bytes.
+    /// The contents of a regular file. Throws if it is larger than `bytesMax` bytes, or is a named pipe or a device:
+    /// reading one might never return.
     public static func bytes(of path: String, bytesMax: Int) throws(SmallFileError) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw SmallFileError(path: path, errno: errno) }
+        // Nonblocking, because opening a named pipe would otherwise wait for a writer.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else {
+            // A socket cannot be opened (ENXIO); the kind says more than the error.
+            let number = errno
+            try checkKind(path, isA: .file)
+            throw SmallFileError(path: path, errno: number)
+        }
         defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw SmallFileError(path: path, errno: errno) }
+        if let kind = FileKind.otherThanRegular(status.st_mode) { throw SmallFileError(path: path, isNoFileBut: kind) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16 * 1024)
         while true {
@@ -36,7 +47,7 @@ public enum SmallFile {
         _ path: String, with bytes: [UInt8], isDurable: Bool = false
     ) throws(SmallFileError) {
         let draft = "\(path).\(getpid()).new"
-        let descriptor = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        let descriptor = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
         guard descriptor >= 0 else { throw SmallFileError(path: draft, errno: errno) }
         var written = 0
         while written < bytes.count {
@@ -79,23 +90,36 @@ public enum SmallFile {
         case file, directory
     }
 
-    /// Throws unless the path is a readable file or directory, as given by `kind`.
+    /// Throws unless the path is a readable regular file or directory, as given by `kind`.
     static func check(_ path: String, isA kind: Kind) throws(SmallFileError) {
+        try checkKind(path, isA: kind)
+        guard access(path, R_OK) == 0 else { throw SmallFileError(path: path, errno: errno) }
+    }
+
+    private static func checkKind(_ path: String, isA kind: Kind) throws(SmallFileError) {
         var status = stat()
         guard stat(path, &status) == 0 else { throw SmallFileError(path: path, errno: errno) }
-        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
         switch kind {
-        case .file where isDirectory: throw SmallFileError(path: path, problem: "is a directory")
-        case .directory where !isDirectory: throw SmallFileError(path: path, problem: "is not a directory")
-        default: break
+        case .file:
+            if let kind = FileKind.otherThanRegular(status.st_mode) {
+                throw SmallFileError(path: path, isNoFileBut: kind)
+            }
+        case .directory:
+            guard status.st_mode & S_IFMT == S_IFDIR else {
+                throw SmallFileError(path: path, problem: "is not a directory")
+            }
         }
-        guard access(path, R_OK) == 0 else { throw SmallFileError(path: path, errno: errno) }
     }
 }
 
 extension SmallFileError {
     init(path: String, errno: Int32) {
         self.init(path: path, problem: String(cString: strerror(errno)))
+    }
+
+    /// - Parameter kind: of `FileKind`.
+    fileprivate init(path: String, isNoFileBut kind: String) {
+        self.init(path: path, problem: "is \(kind); a regular file is needed")
     }
 }
 

@@ -26,6 +26,15 @@ public enum ProcessMetrics {
         return families
     }
 
+    /// `process_loop_turn_max_seconds`: as long an event had to wait for its event loop.
+    public static func longestLoopTurn(_ seconds: Double) -> MetricFamily {
+        var family = MetricFamily(
+            .gauge, "process_loop_turn_max_seconds",
+            help: "Longest turn of an event loop of this process in the last one to two minutes.")
+        family.add(seconds)
+        return family
+    }
+
     /// `jobqueue_build_info{version}`; the value is always 1.
     public static func build(version: String) -> MetricFamily {
         var family = MetricFamily(

@@ -105,12 +105,13 @@ final class ExecAttempt: Sendable {
         var chunk: [UInt8] = []
         while true {
             chunk.removeAll(keepingCapacity: true)
-            guard let count = try? await pipe.read(into: &chunk, atMost: ExecLimits.readBytesMax, deadline: nil),
-                count > 0
+            let wanted = capture.turnBytesMax
+            guard let count = try? await pipe.read(into: &chunk, atMost: wanted, deadline: nil), count > 0
             else { return capture }
             capture.append(chunk[...])
-            // After a full read more may be available at once: yield, so that a flood does not block the loop.
-            if count == ExecLimits.readBytesMax { await Task.yield() }
+            // More may be available at once, and a closed pipe never makes the reader wait: yield, so that a flood does
+            // not block the loop.
+            await Task.yield()
         }
     }
 }

@@ -4,6 +4,9 @@ enum ExecLimits {
     static let errorTailBytesMax = 65_536
     /// Maximum number of bytes of one read from a pipe; then other work of the loop gets its turn.
     static let readBytesMax = 65_536
+    /// Maximum number of bytes of one read whose lines are parsed or passed on, each at the cost of some microseconds:
+    /// at most a few milliseconds of the loop.
+    static let lineReadBytesMax = 8_192
     /// Time for background processes to finish writing after the program has ended. Then the process group is killed.
     static let drainAfterExit = Duration.milliseconds(250)
     /// Time until the pipes are closed after that. A process that still holds them has left the process group.

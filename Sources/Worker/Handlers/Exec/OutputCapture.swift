@@ -1,6 +1,17 @@
 /// The bounded capture of one output of a child process, for output of any length.
+///
+/// `append` costs time in proportion to its bytes, whatever they are: a handler writes them, and the worker's loop runs
+/// nothing else meanwhile.
 protocol OutputCapture: Sendable {
+    /// Maximum number of bytes of the next `append`, after which the loop does other work. Small where a byte costs
+    /// more than a copy.
+    var turnBytesMax: Int { get }
+
     mutating func append(_ bytes: ArraySlice<UInt8>)
+}
+
+extension OutputCapture {
+    var turnBytesMax: Int { ExecLimits.readBytesMax }
 }
 
 /// A whole output of up to `bytesMax` bytes; nothing of a longer one.
@@ -49,24 +60,31 @@ struct LastLine: OutputCapture {
         current.append(bytes[(lastBreak + 1)...])
     }
 
-    /// Searches backwards for a non-blank line. The first line of `bytes` continues the current one.
+    /// Finds the last non-blank line by its last visible byte. The first line of `bytes` continues the current one.
     private mutating func takeLastCompleteLine(_ bytes: ArraySlice<UInt8>) {
-        var rest = bytes
-        while let lineBreak = rest.lastIndex(of: UInt8(ascii: "\n")) {
-            var line = BoundedOutput(bytesMax: bytesMax)
-            line.append(rest[(lineBreak + 1)...])
-            if !LastLine.isBlank(line) {
-                complete = line
-                return
+        guard let visible = bytes.lastIndex(where: { !Self.isBlank($0) && $0 != UInt8(ascii: "\n") }) else {
+            if !Self.isBlank(current) {
+                current.append(bytes[..<(bytes.firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex)])
+                complete = current
             }
-            rest = rest[..<lineBreak]
+            return
         }
-        current.append(rest)
-        if !LastLine.isBlank(current) { complete = current }
+        let end = bytes[visible...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex
+        guard let before = bytes[..<visible].lastIndex(of: UInt8(ascii: "\n")) else {
+            current.append(bytes[..<end])
+            complete = current
+            return
+        }
+        complete = BoundedOutput(bytesMax: bytesMax)
+        complete.append(bytes[(before + 1)..<end])
     }
 
     private static func isBlank(_ line: BoundedOutput) -> Bool {
-        !line.isTooLong && line.bytes.allSatisfy { $0 == UInt8(ascii: " ") || $0 == 0x09 || $0 == 0x0D }
+        !line.isTooLong && line.bytes.allSatisfy(isBlank)
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || byte == 0x09 || byte == 0x0D
     }
 }
 
@@ -94,7 +112,7 @@ struct OutputTail: OutputCapture {
     var text: String {
         var end = kept.suffix(bytesMax)
         let missing = dropped + kept.count - end.count
-        while let last = end.last, last <= 0x20 { end.removeLast() }
+        end = end[..<(end.lastIndex { $0 > 0x20 }.map { $0 + 1 } ?? end.startIndex)]
         if missing > 0 {
             // The cut may be inside a character.
             let whole = end.firstIndex { $0 & 0xC0 != 0x80 } ?? end.endIndex
@@ -109,6 +127,9 @@ struct OutputTail: OutputCapture {
 /// split.
 struct ReportedOutput: OutputCapture {
     private static let lineBytesMax = 4_096
+
+    /// Each line is passed on, and may be as short as a byte.
+    var turnBytesMax: Int { onLine == nil ? ExecLimits.readBytesMax : ExecLimits.lineReadBytesMax }
 
     private(set) var tail: OutputTail
     private let onLine: (@Sendable (String) -> Void)?

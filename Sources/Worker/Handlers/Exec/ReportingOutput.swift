@@ -20,9 +20,15 @@ struct ReportingOutput: OutputCapture {
         self.report = report
     }
 
+    /// Reports are parsed line by line; the result is only copied.
+    var turnBytesMax: Int { hasResult ? ExecLimits.readBytesMax : ExecLimits.lineReadBytesMax }
+
     mutating func append(_ bytes: ArraySlice<UInt8>) {
         var rest = bytes
-        while !hasResult, let lineBreak = rest.firstIndex(of: UInt8(ascii: "\n")) {
+        while !hasResult {
+            // Blank lines in one step, not one by one.
+            if line.isEmpty { rest = Self.dropBlankLines(rest) }
+            guard let lineBreak = rest.firstIndex(of: UInt8(ascii: "\n")) else { break }
             line.append(contentsOf: rest[..<lineBreak])
             rest = rest[(lineBreak + 1)...]
             endLine()
@@ -32,16 +38,24 @@ struct ReportingOutput: OutputCapture {
         if line.count > Self.reportBytesMax { beginResult() }
     }
 
+    /// The bytes after the last of the blank lines at the beginning.
+    private static func dropBlankLines(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        let visible = bytes.firstIndex { !$0.isJSONWhiteSpace } ?? bytes.endIndex
+        return bytes[..<visible].lastIndex(of: UInt8(ascii: "\n")).map { bytes[($0 + 1)...] } ?? bytes
+    }
+
     /// The end of the output. An incomplete line is not a report.
     mutating func end() {
         if !hasResult { beginResult() }
     }
 
     private mutating func endLine() {
-        if let progress = ProgressReport(line: line) {
+        if line.allSatisfy(\.isJSONWhiteSpace) {
+            line.removeAll(keepingCapacity: true)
+        } else if let progress = ProgressReport(line: line) {
             report(progress)
             line.removeAll(keepingCapacity: true)
-        } else if !line.allSatisfy(\.isJSONWhiteSpace) {
+        } else {
             line.append(UInt8(ascii: "\n"))
             beginResult()
         }
@@ -57,6 +71,8 @@ struct ReportingOutput: OutputCapture {
 extension ProgressReport {
     /// nil: the line is not a report.
     fileprivate init?(line: [UInt8]) {
+        // Most lines of a result are no objects: they cost no parse.
+        guard line.first(where: { !$0.isJSONWhiteSpace }) == UInt8(ascii: "{") else { return nil }
         guard let value = try? JSONValue(parsing: line), let members = value.object,
             members.allSatisfy({ $0.name == "progress" || $0.name == "message" }),
             let percent = value["progress"]?.double
