@@ -83,7 +83,7 @@ final class SlotHandoff: Sendable {
         state.withLock { $0.owed.formUnion(queues) }
     }
 
-    /// No lease follows for now: others are to use what is free. Call it on the loop.
+    /// This worker leases nothing at present: others are to use what is free. Call it on the loop.
     func passOn() {
         let owed = state.withLock { state in
             state.isLeasing = false
