@@ -60,7 +60,8 @@ import Testing
             #expect(try await fixture.members.renew(memberships[0], [old[0]], leaseSeconds: 300).renewed.isEmpty)
             #expect(try await fixture.members.release([old[0]], ofPool: memberships[0].poolID) == 0)
             let report = WorkloadReport(isRunning: true, restarts: 9, error: "stale")
-            #expect(try await fixture.members.report([old[0]: report], ofPool: memberships[0].poolID) == 0)
+            let answer = try await fixture.members.report([old[0]: report], ofPool: memberships[0].poolID)
+            #expect(answer.stored == [] && answer.locked == [])
             #expect(try await fixture.members.acquire(["a"], as: memberships[0], leaseSeconds: 30).isEmpty)
             #expect(try await fixture.sql(row).decodeOnly(as: String.self) == before)
         }
@@ -118,6 +119,27 @@ import Testing
                 try await moved
                 #expect(given <= 1)
             }
+        }
+    }
+
+    @Test func `a report of a workload that is locked at this instant is not lost`() async throws {
+        try await Fixture.use { fixture in
+            let memberships = try await fixture.startPool()
+            let id = memberships[0].poolID
+            let leases = try await fixture.acquireAll(memberships[0])
+            let report = WorkloadReport(isRunning: true, restarts: 0)
+            let reports = [leases[0]: report, leases[1]: report]
+            try await fixture.general.transaction { transaction in
+                var parameters = Parameters()
+                parameters.append(text: leases[0].name)
+                // As a renewal does, for as long as its commit takes.
+                _ = try await transaction.execute(
+                    sql: "SELECT FROM pool_workload WHERE name = $1 FOR NO KEY UPDATE", parameters)
+                let answer = try await fixture.members.report(reports, ofPool: id)
+                #expect(answer.stored == [leases[1]] && answer.locked == [leases[0]])
+            }
+            #expect(try await fixture.members.report([leases[0]: report], ofPool: id).stored == [leases[0]])
+            #expect(try await fixture.pools.workloadCounts().first { $0.state == .running }?.count == 2)
         }
     }
 

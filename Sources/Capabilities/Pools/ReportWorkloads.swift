@@ -24,27 +24,40 @@ extension PoolStore {
             SELECT g.*
             FROM (SELECT * FROM \(sql: WorkloadReportColumns.columns.unnest(from: 2)) ORDER BY name COLLATE "C") g
             CROSS JOIN LATERAL (
-                SELECT FROM pool_workload WHERE pool_id = $1 AND name = g.name FOR NO KEY UPDATE SKIP LOCKED) w)
-        UPDATE pool_workload w
-        SET state = CASE WHEN g.running THEN 'running' ELSE 'backoff' END,
-            started_at = CASE WHEN NOT g.running THEN NULL
-                              WHEN w.state = 'running' AND w.restarts = g.restarts THEN w.started_at
-                              ELSE clock_timestamp() END,
-            restarts = g.restarts, last_error = COALESCE(g.error, w.last_error),
-            last_error_at = CASE WHEN g.error IS NULL THEN w.last_error_at ELSE clock_timestamp() END
-        FROM given g
-        WHERE w.pool_id = $1 AND w.name = g.name AND w.token = g.token AND w.holder IS NOT NULL
+                SELECT FROM pool_workload WHERE pool_id = $1 AND name = g.name FOR NO KEY UPDATE SKIP LOCKED) w),
+        stored AS (
+            UPDATE pool_workload w
+            SET state = CASE WHEN g.running THEN 'running' ELSE 'backoff' END,
+                started_at = CASE WHEN NOT g.running THEN NULL
+                                  WHEN w.state = 'running' AND w.restarts = g.restarts THEN w.started_at
+                                  ELSE clock_timestamp() END,
+                restarts = g.restarts, last_error = COALESCE(g.error, w.last_error),
+                last_error_at = CASE WHEN g.error IS NULL THEN w.last_error_at ELSE clock_timestamp() END
+            FROM given g
+            WHERE w.pool_id = $1 AND w.name = g.name AND w.token = g.token AND w.holder IS NOT NULL
+            RETURNING w.name)
+        SELECT w.name, w.token, false AS locked
+        FROM stored s JOIN pool_workload w ON w.pool_id = $1 AND w.name = s.name
+        UNION ALL
+        SELECT w.name, w.token, true
+        FROM \(sql: WorkloadReportColumns.columns.unnest("name", "token", from: 2))
+        JOIN pool_workload w ON w.pool_id = $1 AND w.name = g.name AND w.token = g.token
+        WHERE w.holder IS NOT NULL AND w.name NOT IN (SELECT name FROM given)
         """, isIdempotent: true)
 
-    /// Stores reports. A report under a token that is not the workload's current one changes nothing, nor does one of a
-    /// workload that another transaction has locked.
-    /// - Returns: the number of stored reports.
+    /// Stores reports. A report under a token that is not the workload's current one changes nothing.
+    /// - Returns: which reports are stored, and which are not because another transaction, such as a renewal, has
+    ///   locked their workloads at this instant. They are to be stored again.
     @discardableResult
     public func report(
         _ reports: [WorkloadLease: WorkloadReport], ofPool id: Int32
-    ) async throws(PostgresError) -> Int {
+    ) async throws(PostgresError) -> (stored: [WorkloadLease], locked: [WorkloadLease]) {
         let sorted = reports.sorted { $0.key.name < $1.key.name }
-        return try await database.execute(Self.report(id, Batch(sorted))).affectedRowCount
+        var answer: (stored: [WorkloadLease], locked: [WorkloadLease]) = ([], [])
+        for row in try await database.execute(Self.report(id, Batch(sorted))).decode((WorkloadLease, Bool).self) {
+            if row.1 { answer.locked.append(row.0) } else { answer.stored.append(row.0) }
+        }
+        return answer
     }
 }
 

@@ -184,9 +184,10 @@ final class PoolMember: Sendable {
         if !actions.release.isEmpty { try await store.release(actions.release, ofPool: membership.poolID) }
         guard renewal.isMember else { return membershipLost() }
         lastMessage.withLock { $0 = nil }
-        if !actions.acquire.isEmpty { try await acquire(actions.acquire, membership) }
+        let hasAll = actions.acquire.isEmpty ? true : try await acquire(actions.acquire, membership)
         try await writeConfig()
-        let regular = min(settings.pollInterval, settings.leaseDuration / LeaseClock.renewalPart)
+        var regular = min(settings.pollInterval, settings.leaseDuration / LeaseClock.renewalPart)
+        if !hasAll { regular = min(regular, Self.retryPause) }
         return min(regular * Double.random(in: 0.9...1), (actions.nextFree ?? regular) + Self.expiryMargin)
     }
 
@@ -205,7 +206,8 @@ final class PoolMember: Sendable {
 
     // MARK: Workloads
 
-    private func acquire(_ names: [String], _ membership: Membership) async throws(PostgresError) {
+    /// - Returns: whether all of them were acquired.
+    private func acquire(_ names: [String], _ membership: Membership) async throws(PostgresError) -> Bool {
         let sentAt = MonotonicInstant.now()
         let leases = try await store.acquire(
             names, as: membership, leaseSeconds: settings.leaseDuration.inSeconds)
@@ -227,8 +229,9 @@ final class PoolMember: Sendable {
                 ended(lease)
             }
         }
-        // The others have a new owner, or are still held: the next renewal has the reason.
+        // The others have a new owner, are still held, or were locked at this instant: the next renewal has the reason.
         if leases.count < names.count { logger.debug("some assigned workloads are not free yet; retrying") }
+        return leases.count == names.count
     }
 
     private func command() -> ExecCommand? {

@@ -47,7 +47,8 @@ final class WorkloadReporter: Sendable {
     private func run() async {
         while let (id, reports) = take() {
             do throws(PostgresError) {
-                try await store.report(reports, ofPool: id)
+                let locked = Set(try await store.report(reports, ofPool: id).locked)
+                state.withLock { $0.restore(reports.filter { locked.contains($0.key) }) }
             } catch {
                 logger.warning(
                     "cannot store workload reports; retrying",
