@@ -37,7 +37,9 @@ BEGIN
         RETURN QUERY
         SELECT b.id, b.priority, b.queue_id, b.keyed, b.unrestricted, m.mark, h.seq, h.ready_at
         FROM leasable_subqueue b
-        CROSS JOIN LATERAL (SELECT low_water_mark_of(b.priority, b.id) AS mark OFFSET 0) m
+        CROSS JOIN LATERAL (SELECT COALESCE((SELECT w.seq FROM low_water_mark w
+                                             WHERE w.priority = b.priority AND w.subqueue_id = b.id), 0) AS mark
+                            OFFSET 0) m
         CROSS JOIN LATERAL (SELECT r.seq, r.ready_at FROM ready r
                             WHERE r.priority = b.priority AND r.subqueue_id = b.id AND r.seq >= m.mark
                             ORDER BY r.seq LIMIT 1) h
@@ -57,17 +59,28 @@ BEGIN
                b.queue_id, b.keyed, b.unrestricted, n.mark, n.seq, n.ready_at,
                w.found + (b.queue_id IS NOT NULL)::int, w.step + 1, w.has_jumped OR j.jumps
         FROM walk w
-        -- The next subqueue with a mark bounds the stretch of those without.
+        -- The next subqueue with a mark bounds the stretch of those without. The stretch is read as three ranges, since
+        -- `(priority, subqueue_id) < (...)` would not end an index scan within a priority: it would read every entry
+        -- below the mark.
         LEFT JOIN LATERAL (
             SELECT m.priority, m.subqueue_id, m.seq FROM low_water_mark m
             WHERE (m.priority, m.subqueue_id) > (w.priority, w.subqueue_id)
             ORDER BY m.priority, m.subqueue_id LIMIT 1) k ON true
         LEFT JOIN LATERAL (
-            SELECT r.priority, r.subqueue_id, r.seq, r.ready_at FROM ready r
-            WHERE (r.priority, r.subqueue_id) > (w.priority, w.subqueue_id)
-              AND (r.priority, r.subqueue_id)
-                  < (COALESCE(k.priority, 32767::smallint), COALESCE(k.subqueue_id, 2147483647))
-            ORDER BY r.priority, r.subqueue_id, r.seq LIMIT 1) u ON true
+            (SELECT r.priority, r.subqueue_id, r.seq, r.ready_at FROM ready r
+             WHERE r.priority = w.priority AND r.subqueue_id > w.subqueue_id
+               AND r.subqueue_id < CASE WHEN k.priority = w.priority THEN k.subqueue_id ELSE 2147483647 END
+             ORDER BY r.subqueue_id, r.seq LIMIT 1)
+            UNION ALL
+            (SELECT r.priority, r.subqueue_id, r.seq, r.ready_at FROM ready r
+             WHERE r.priority > w.priority AND r.priority < COALESCE(k.priority, 32767)
+             ORDER BY r.priority, r.subqueue_id, r.seq LIMIT 1)
+            UNION ALL
+            (SELECT r.priority, r.subqueue_id, r.seq, r.ready_at FROM ready r
+             WHERE r.priority = COALESCE(k.priority, 32767::smallint) AND r.priority > w.priority
+               AND r.subqueue_id < COALESCE(k.subqueue_id, 2147483647)
+             ORDER BY r.subqueue_id, r.seq LIMIT 1)
+            LIMIT 1) u ON true
         LEFT JOIN LATERAL (
             SELECT r.seq, r.ready_at FROM ready r
             WHERE r.priority = k.priority AND r.subqueue_id = k.subqueue_id AND r.seq >= k.seq AND u.seq IS NULL
@@ -155,10 +168,11 @@ $$;
 -- key with ready jobs in one of `keyed_subqueues`, or stands for one of `unkeyed_subqueues`, by a hash of its id. The
 -- search is a skip scan: one index probe per partition key, regardless of the number of its jobs. Partition keys that
 -- have reached `max_running_per_key` are skipped. `subqueues` has the subqueue that a fairness key stands for; NULL: it
--- is a partition key. The low-water mark is in the conditions, so that the index alone excludes dead entries.
+-- is a partition key. `keyed_marks` has the low-water marks of `keyed_subqueues`; they are in the conditions, so that the
+-- index alone excludes dead entries.
 CREATE FUNCTION next_fairness_keys(
-    keyed_subqueues int[], unkeyed_subqueues int[], after bigint, max_running_per_key int, wanted int,
-    OUT fairness_keys bigint[], OUT subqueues int[])
+    keyed_subqueues int[], keyed_marks bigint[], unkeyed_subqueues int[], after bigint, max_running_per_key int,
+    wanted int, OUT fairness_keys bigint[], OUT subqueues int[])
 LANGUAGE sql VOLATILE SET search_path FROM CURRENT
 AS $$
     SELECT array_agg(o.fairness_key), array_agg(o.subqueue_id)
@@ -169,8 +183,7 @@ AS $$
             FROM unnest(unkeyed_subqueues) AS u (id)
             UNION
             SELECT l.partition_key, NULL
-            FROM (SELECT b.id, low_water_mark_of(b.priority, b.id) AS low_water_mark FROM subqueue b
-                  WHERE b.id = ANY (keyed_subqueues) OFFSET 0) k
+            FROM unnest(keyed_subqueues, keyed_marks) AS k (id, low_water_mark)
             CROSS JOIN LATERAL (
                 WITH RECURSIVE walk (partition_key, lap) AS (
                     SELECT after, 0
@@ -289,7 +302,9 @@ BEGIN
             SELECT s.priority, l.queue_id,
                    (COALESCE(l.queue_id, 0)::bigint << 16) + s.priority + 32768 AS fairness_group,
                    COALESCE(array_agg(s.subqueue_id ORDER BY s.seq) FILTER (WHERE s.keyed), '{}') AS keyed,
-                   COALESCE(array_agg(s.subqueue_id) FILTER (WHERE NOT s.keyed), '{}') AS unkeyed,
+                   COALESCE(array_agg(s.low_water_mark ORDER BY s.seq) FILTER (WHERE s.keyed), '{}') AS keyed_marks,
+                   COALESCE(array_agg(s.subqueue_id ORDER BY s.seq) FILTER (WHERE NOT s.keyed), '{}') AS unkeyed,
+                   array_agg(s.low_water_mark ORDER BY s.seq) FILTER (WHERE NOT s.keyed) AS unkeyed_marks,
                    min(s.ready_at) AS ready_since
             FROM unnest(found) s
             JOIN queue q ON q.id = s.queue_id
@@ -312,7 +327,8 @@ BEGIN
             misses := 0;
             WHILE in_part > 0 AND misses < 4 LOOP
                 SELECT * INTO batch
-                FROM next_fairness_keys(part.keyed, part.unkeyed, after_key, limited.max_running_per_key, keys_wanted);
+                FROM next_fairness_keys(part.keyed, part.keyed_marks, part.unkeyed, after_key,
+                                        limited.max_running_per_key, keys_wanted);
                 EXIT WHEN batch.fairness_keys IS NULL;
                 new_token := COALESCE(new_token, nextval('lease_token'));
                 RETURN QUERY
@@ -324,20 +340,19 @@ BEGIN
                             SELECT GREATEST(1, in_part / cardinality(batch.fairness_keys)) AS most OFFSET 0) e
                         CROSS JOIN LATERAL (
                             (SELECT x.at
-                             FROM unnest(part.keyed) AS k (id)
-                             CROSS JOIN LATERAL (
-                                 SELECT low_water_mark_of(part.priority, k.id) AS low_water_mark OFFSET 0) b
+                             FROM unnest(part.keyed, part.keyed_marks) AS k (id, low_water_mark)
                              CROSS JOIN LATERAL (
                                  SELECT ctid AS at FROM ready
                                  WHERE subqueue_id = k.id AND partition_key = t.fairness_key
-                                   AND seq >= b.low_water_mark AND t.subqueue_id IS NULL
+                                   AND seq >= k.low_water_mark AND t.subqueue_id IS NULL
                                  ORDER BY seq LIMIT e.most FOR UPDATE SKIP LOCKED) x
                              LIMIT LEAST(e.most, CASE WHEN limited.max_running_per_key IS NOT NULL THEN GREATEST(
                                  0, limited.max_running_per_key
                                     - (SELECT count(*) FROM lease l WHERE l.partition_key = t.fairness_key)) END))
                             UNION ALL
                             (SELECT x.at
-                             FROM (SELECT low_water_mark_of(part.priority, t.subqueue_id) AS low_water_mark
+                             FROM (SELECT part.unkeyed_marks[array_position(part.unkeyed, t.subqueue_id)]
+                                              AS low_water_mark
                                    WHERE t.subqueue_id IS NOT NULL OFFSET 0) b
                              CROSS JOIN LATERAL (
                                  SELECT ctid AS at FROM ready
@@ -382,8 +397,9 @@ BEGIN
                 leased_at := clock_timestamp();
                 RETURN NEXT;
             ELSIF remaining = 0 AND capacity_left > 0
-                  AND (SELECT fairness_keys FROM next_fairness_keys(part.keyed, part.unkeyed, after_key,
-                                                                    limited.max_running_per_key, 1)) IS NOT NULL THEN
+                  AND (SELECT fairness_keys
+                       FROM next_fairness_keys(part.keyed, part.keyed_marks, part.unkeyed, after_key,
+                                               limited.max_running_per_key, 1)) IS NOT NULL THEN
                 ready_at := NULL;
                 RETURN NEXT;
             END IF;

@@ -149,4 +149,41 @@ import Values
             #expect(try await fixture.jobs.lease(request(50), cursor: &cursor).jobs.count == 30)
         }
     }
+
+    /// Index entries of jobs that were leased stay until vacuum has come. Those before a mark cost a lease nothing, be
+    /// it of the first subqueue, of the last one, or of one between others.
+    @Test(arguments: [(["a"], "a"), (["a", "b", "c"], "a"), (["a", "b", "c"], "b"), (["a", "b", "c"], "c")])
+    func `a walk reads no entry before a low-water mark`(queues: [String], marked: String) async throws {
+        try await Fixture.use { fixture in
+            for (number, queue) in queues.enumerated() {
+                _ = try await fixture.create {
+                    $0.queue = queue
+                    $0.priority = Int16(number % 2)
+                }
+            }
+            let subqueue =
+                "SELECT b.priority, b.id FROM subqueue b JOIN queue q ON q.id = b.queue_id WHERE q.name = '\(marked)'"
+            // The dead entries of fifty pages or more.
+            try await fixture.sql("ALTER TABLE ready SET (autovacuum_enabled = false)")
+            try await fixture.sql(
+                """
+                INSERT INTO ready (id, priority, subqueue_id, seq, ready_at, attempt)
+                SELECT gen_random_uuid(), b.priority, b.id, -s, clock_timestamp(), 0
+                FROM (\(subqueue)) b, generate_series(1, 20000) s
+                """)
+            try await fixture.sql("DELETE FROM ready WHERE seq < 0")
+            try await fixture.sql(
+                """
+                INSERT INTO low_water_mark (priority, subqueue_id, seq)
+                SELECT b.priority, b.id, 1 FROM (\(subqueue)) b
+                """)
+            // The first call loads the catalogs.
+            let walk = "SELECT * FROM ready_subqueues(NULL, '{}', NULL, NULL, NULL, NULL, 32, 256)"
+            _ = try await fixture.hot.execute(sql: walk)
+            let plan = try await fixture.hot.execute(sql: "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) \(walk)")
+                .decodeOnly(as: String.self)
+            let blocks = try #require(plan.firstMatch(of: /"Shared Hit Blocks": (\d+)/).flatMap { Int($0.1) })
+            #expect(blocks < 60)
+        }
+    }
 }

@@ -44,32 +44,35 @@ import Values
 }
 
 @Suite struct DeltaScanCursorTests {
-    @Test func `a rollup begins where the table ended two ticks ago`() {
+    private let start = MonotonicInstant.now()
+
+    /// The blocks at which rollups begin, one every `interval`, each of which ends at the next of `ends`.
+    private func blocks(every interval: Duration, ends: [Int64]) -> [Int64] {
         var cursor = DeltaScanCursor()
-        var blocks: [Int64] = []
-        for end: Int64 in [10, 20, 30, 40] {
-            blocks.append(cursor.block)
-            cursor.drained(atEnd: end)
+        return ends.enumerated().map { tick, end in
+            let now = start + interval * tick
+            let block = cursor.block(at: now)
+            cursor.drained(from: block, atEnd: end, at: now)
+            return block
         }
-        #expect(blocks == [0, 0, 10, 20])
     }
 
-    @Test func `every twentieth rollup is a sweep`() {
-        var cursor = DeltaScanCursor()
-        var sweeps: [Int] = []
-        for fold in 0..<70 {
-            if fold >= 2, cursor.block == 0 { sweeps.append(fold) }
-            cursor.drained(atEnd: 1_000)
-        }
-        #expect(sweeps == [20, 40, 60])
+    @Test func `between two sweeps, a rollup begins where the table ended two ticks ago`() {
+        #expect(blocks(every: .milliseconds(1), ends: [1_000, 1_001, 1_002, 1_003]) == [0, 0, 1_000, 1_001])
+    }
+
+    @Test func `a short table is always swept, since vacuum lets rows in before its end`() {
+        #expect(blocks(every: .milliseconds(250), ends: .init(repeating: 500, count: 100)).allSatisfy { $0 == 0 })
+    }
+
+    @Test(arguments: [(10_000 as Int64, 20), (100_000, 200)])
+    func `the longer the table, the rarer the sweeps`(length: Int64, ticks: Int) {
+        let begun = blocks(every: .milliseconds(250), ends: .init(repeating: length, count: 1_000))
+        // The second rollup is one too, since it does not know yet where the table ended two ticks ago.
+        #expect(begun.indices.filter { begun[$0] == 0 } == [0] + stride(from: 1, to: 1_000, by: ticks))
     }
 
     @Test func `a table that has become shorter is read from its end`() {
-        var cursor = DeltaScanCursor()
-        cursor.drained(atEnd: 1_000)
-        cursor.drained(atEnd: 5)
-        #expect(cursor.block <= 5)
-        cursor.drained(atEnd: 6)
-        #expect(cursor.block == 5)
+        #expect(blocks(every: .milliseconds(1), ends: [10_000, 500, 501, 502]) == [0, 0, 500, 500])
     }
 }

@@ -88,17 +88,25 @@ import Workers
         }
     }
 
-    @Test func `each run rolls up the transition deltas`() async throws {
+    /// Each sees what the jobs have done, though vacuum lets their rows into the first blocks of a table that was long.
+    @Test func `each run rolls up the transition deltas, wherever they are`() async throws {
         try await Fixture.use { fixture in
             var rollup = TransitionRollup(store: fixture.jobs, activity: SharedActivity())
+            try await fixture.enqueue(1)
+            try await fixture.sql(
+                """
+                INSERT INTO transition_delta (subqueue_id, transition, n)
+                SELECT 1, 'enqueued', 0 FROM generate_series(1, 5000)
+                """)
+            for _ in 0..<3 { _ = try await rollup.runOnce() }
+            try await fixture.sql("VACUUM transition_delta")
             for _ in 0..<12 {
                 try await fixture.enqueue(1)
-                _ = try await rollup.runOnce()
+                try await Task.sleep(for: .milliseconds(20))
+                #expect(try await rollup.runOnce().deltas == 1)
             }
-            // A sweep is among them, so no row that vacuum has let in below the floor is left for long.
-            for _ in 0..<DeltaScanCursor.sweepEvery { _ = try await rollup.runOnce() }
             #expect(try await fixture.count("transition_delta") == 0)
-            #expect(try await fixture.number("SELECT sum(n)::bigint FROM transition_count") == 12)
+            #expect(try await fixture.number("SELECT sum(n)::bigint FROM transition_count") == 13)
         }
     }
 

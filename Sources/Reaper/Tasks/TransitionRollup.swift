@@ -2,6 +2,7 @@ internal import Jobs
 internal import Postgres
 internal import Service
 internal import Telemetry
+internal import Values
 
 /// Rolls the counter deltas up into totals, so that reading depths stays cheap.
 struct TransitionRollup: PeriodicTask {
@@ -36,12 +37,13 @@ struct TransitionRollup: PeriodicTask {
 
     mutating func runOnce() async throws(PostgresError) -> Report {
         var report = Report()
+        let block = cursor.block(at: .now())
         for _ in 0..<Self.batchesMax where !Task.isCancelled {
-            let batch = try await store.rollUpDeltas(atMost: Self.batchMax, from: cursor.block)
+            let batch = try await store.rollUpDeltas(atMost: Self.batchMax, from: block)
             report.deltas += batch.rows
             activity.add(batch.leased)
             guard batch.rows == Self.batchMax else {
-                cursor.drained(atEnd: batch.blocks)
+                cursor.drained(from: block, atEnd: batch.blocks, at: .now())
                 report.dueIn = report.deltas > 0 ? Self.busyInterval : nil
                 return report
             }

@@ -1,29 +1,33 @@
 public import Postgres
+public import Values
 
 /// The block from which a rollup reads `transition_delta`: the state that one ticker carries from tick to tick.
 ///
 /// The table has no index, which would cost every writer, and rows that were rolled up stay behind as dead rows while a
-/// transaction pins the xmin horizon. So a rollup begins where the table ended two ticks ago, since nearly all rows
-/// before it have been rolled up. Every twentieth begins at the first block (a sweep), and finds rows that committed
-/// late or were written into space that vacuum has freed.
+/// transaction pins the xmin horizon. So a rollup may begin where the table ended two ticks ago, since nearly all rows
+/// before it have been rolled up. Rows that committed late, or were written into space that vacuum has freed, are found
+/// by a sweep, which begins at the first block. The shorter the table, the more often: as long as it is short, every
+/// rollup is a sweep.
 ///
 /// A hint: rows that a rollup does not find stay in the counts, which add up totals and deltas.
 public struct DeltaScanCursor: Sendable {
-    /// One rollup in this number is a sweep, the first among them.
-    public static let sweepEvery = 20
+    /// Blocks that sweeps may read in a second: one or two percent of a processor, if all rows are dead.
+    public static let sweptPerSecond: Int64 = 2_000
 
-    private var rollups = 0
+    private var nextSweep: MonotonicInstant?
     private var lastEnd: Int64 = 0
     private var endBeforeLast: Int64 = 0
 
     public init() {}
 
-    /// The block at which the next rollup begins.
-    public var block: Int64 { rollups % Self.sweepEvery == 0 ? 0 : endBeforeLast }
+    /// The block at which a rollup begins.
+    public func block(at now: MonotonicInstant) -> Int64 {
+        if let nextSweep, now < nextSweep { endBeforeLast } else { 0 }
+    }
 
-    /// A rollup has left no row that it could see; the table had `blocks` blocks then.
-    public mutating func drained(atEnd blocks: Int64) {
-        rollups += 1
+    /// A rollup from `block` on has left no row that it could see; the table had `blocks` blocks then.
+    public mutating func drained(from block: Int64, atEnd blocks: Int64, at now: MonotonicInstant) {
+        if block == 0 { nextSweep = now + .milliseconds(blocks * 1_000 / Self.sweptPerSecond) }
         endBeforeLast = min(lastEnd, blocks)
         lastEnd = blocks
     }
