@@ -103,26 +103,78 @@ struct ServerLimitTests {
         }
     }
 
-    @Test func `all bodies together stay within their budget`() async throws {
-        let server = try TestServer(
+    private static let body = String(repeating: "1", count: 100_000)
+    private static let upload = post + "Content-Length: 100000\r\n\r\n"
+
+    /// A server whose budget is one body of `body`'s length.
+    private func tightServer(bodyTimeout: Duration) throws -> TestServer {
+        try TestServer(
             limits: Self.limits {
-                $0.bodyBytesMax = 100_000
-                $0.bodyBytesInFlightMax = 2 * 64 * 1024
+                $0.bodyBytesMax = 200_000
+                $0.bodyBytesInFlightMax = 200_000
+                $0.bodyTimeout = bodyTimeout
             }, ServerTests.routes)
-        let body = String(repeating: "1", count: 100_000)
-        let upload = Self.post + "Content-Length: 100000\r\n\r\n"
+    }
+
+    @Test func `bodies beyond the budget wait for those before them`() async throws {
+        let server = try tightServer(bodyTimeout: .seconds(60))
         try await server.connected { first in
-            try await first.send(upload + body.dropLast())
+            try await first.send(Self.upload + Self.body.dropLast())
             try await eventually { server.server.budget.bytesReserved == 2 * 64 * 1024 }
-            let refused = try await server.exchange(upload + body)
-            #expect(refused.map(\.status) == [503])
-            #expect(refused.first?.field("Retry-After") == "1")
+            try await server.connected { second in
+                // One may exceed it.
+                try await second.send(Self.upload + Self.body.dropLast())
+                try await eventually { server.server.budget.bytesReserved == 4 * 64 * 1024 }
+                try await server.connected { third in
+                    try await third.send(Self.upload + Self.body)
+                    try await eventually { server.server.budget.waitingCount == 1 }
+                    // Small requests do not wait.
+                    #expect(try await server.exchange("GET /hello HTTP/1.0\r\n\r\n").map(\.status) == [200])
+                    try await second.send("1")
+                    #expect(try await second.response().status == 201)
+                    #expect(try await third.response().status == 201)
+                }
+            }
             try await first.send("1")
             #expect(try await first.response().status == 201)
         }
-        #expect(
-            try await server.exchange(upload.replacing("Host: h\r\n", with: "Host: h\r\nConnection: close\r\n") + body)
-                .map(\.status) == [201])
+        try await eventually { server.server.budget.bytesReserved == 0 }
+    }
+
+    @Test func `a body that waits too long for the budget is refused`() async throws {
+        let server = try tightServer(bodyTimeout: .milliseconds(200))
+        try await server.connected { first in
+            try await server.connected { second in
+                try await first.send(Self.upload + Self.body.dropLast())
+                try await second.send(Self.upload + Self.body.dropLast())
+                try await eventually { server.server.budget.bytesReserved == 4 * 64 * 1024 }
+                let refused = try await server.exchange(Self.upload + Self.body)
+                #expect(refused.map(\.status) == [503])
+                #expect(refused.first?.field("Retry-After") == "1")
+            }
+        }
+        try await eventually { server.server.budget.bytesReserved == 0 }
+    }
+
+    @Test func `bodies of unknown length that hold memory and wait for more all arrive`() async throws {
+        let server = try tightServer(bodyTimeout: .seconds(60))
+        let chunk = "10000\r\n" + String(repeating: "1", count: 65_536) + "\r\n"
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    try await server.connected { connection in
+                        try await connection.send(Self.post + "Transfer-Encoding: chunked\r\n\r\n")
+                        for _ in 0..<3 {
+                            try await connection.send(chunk)
+                            try await Task.sleep(for: .milliseconds(20))
+                        }
+                        try await connection.send("0\r\n\r\n")
+                        return try await connection.response().status
+                    }
+                }
+            }
+            for try await status in group { #expect(status == 201) }
+        }
         try await eventually { server.server.budget.bytesReserved == 0 }
     }
 

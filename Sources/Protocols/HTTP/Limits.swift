@@ -42,9 +42,11 @@ public struct ServerLimits: Sendable, Equatable {
     /// Bytes of each body that do not count against `bodyBytesInFlightMax`, so that small requests do not contend for
     /// a shared counter.
     public var bodyBytesUncounted = 16 * 1024
-    /// Maximum number of body bytes held for all requests together, without the uncounted part of each. Beyond: 503
-    /// with `Retry-After`.
-    public var bodyBytesInFlightMax = 128 * 1024 * 1024
+    /// Maximum number of body bytes held for all requests together, without the uncounted part of each; one more body
+    /// may exceed it. Beyond, a body is read later; after `bodyTimeout`: 503 with `Retry-After`.
+    ///
+    /// A request needs up to four times its body: the body, its parts, the message to PostgreSQL, and the response.
+    public var bodyBytesInFlightMax = 40 * 1024 * 1024
     /// Maximum number of bytes per read from a socket, except within large bodies.
     public var readBytes = 4 * 1024
 

@@ -12,7 +12,7 @@ extension Connection {
 
     /// Answers one request. Returns whether another may follow on the connection.
     mutating func answer(_ head: RequestHead, _ id: RequestID) async throws(StreamError) -> Bool {
-        defer { releaseBudget() }
+        defer { server.budget.release(&reservation) }
         let started = serverLoop.loop.now
         var body = head.hasBody ? BodyState.unread : .read
         let response: Response

@@ -16,8 +16,8 @@ struct Connection {
     var position = 0
     /// Buffer in which responses are assembled.
     var out: [UInt8] = []
-    /// Bytes reserved in the server's budget for the body of the current request.
-    var bytesReserved = 0
+    /// Memory reserved in the server's budget for the body of the current request.
+    var reservation = BodyBudget.Reservation()
     private var parser: RequestParser
     /// Prefix of the ids of this connection's requests.
     private let idPrefix = RequestID.newConnectionPrefix()

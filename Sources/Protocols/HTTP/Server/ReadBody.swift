@@ -44,15 +44,16 @@ extension Connection {
     }
 
     /// Reads a body of known length directly into its array. The array grows with the bytes received, not with the
-    /// length announced.
+    /// length announced, which is reserved in the budget before the first read: so no body of known length waits while
+    /// it holds memory.
     private mutating func readSized(
         _ length: Int, since started: MonotonicInstant
     ) async throws(BodyFailure) -> [UInt8] {
         var body = Array(buffer[position...])
         position = buffer.count
+        let started = started + (try await reserveBudget(for: length))
         while body.count < length {
             if body.count == body.capacity { body.reserveCapacity(min(length, max(2 * body.count, 4 * 1024))) }
-            try reserveBudget(for: body.capacity)
             let deadline = started.after(nanoseconds: server.deadlines.body(received: body.count))
             let count: Int
             do throws(StreamError) {
@@ -71,6 +72,7 @@ extension Connection {
     ) async throws(BodyFailure) -> [UInt8] {
         var body: [UInt8] = []
         var received = 0
+        var started = started
         var decoder = ChunkedDecoder(limits: server.limits.message, bodyBytesMax: bytesMax)
         while true {
             switch decoder.decode(buffer, from: position, into: &body) {
@@ -82,7 +84,7 @@ extension Connection {
             case .invalid(let violation):
                 throw .problem(violation.status == .contentTooLarge ? Self.tooLarge(bytesMax) : Problem(violation))
             }
-            try reserveBudget(for: body.capacity)
+            started = started + (try await reserveBudget(for: body.capacity))
             let deadline = started.after(nanoseconds: server.deadlines.body(received: received))
             do throws(StreamError) {
                 let count = try await readMore(deadline: deadline)
@@ -94,22 +96,22 @@ extension Connection {
         }
     }
 
-    /// Extends the reservation to cover a body that occupies `bytes`.
-    private mutating func reserveBudget(for bytes: Int) throws(BodyFailure) {
-        let missing = bytes - server.limits.bodyBytesUncounted - bytesReserved
-        guard missing > 0 else { return }
+    /// Extends the reservation to cover a body that occupies `bytes`. Returns the time that this took: the client could
+    /// not send meanwhile.
+    private mutating func reserveBudget(for bytes: Int) async throws(BodyFailure) -> Duration {
+        let missing = bytes - server.limits.bodyBytesUncounted - reservation.bytes
+        guard missing > 0 else { return .zero }
         let step = (missing + BodyBudget.stepBytes - 1) / BodyBudget.stepBytes * BodyBudget.stepBytes
-        guard server.budget.reserve(step) else {
+        let loop = serverLoop.loop
+        let signal = WakeSignal(on: loop)
+        let answer = server.budget.extend(&reservation, by: step) { loop.execute { signal.wake() } }
+        guard case .waiting(let number) = answer else { return .zero }
+        let began = MonotonicInstant.now()
+        await signal.wait(until: began + server.limits.bodyTimeout)
+        guard server.budget.endWait(number, of: &reservation, for: step) else {
             throw .problem(.unavailable("too many large requests in progress", retryAfterSeconds: 1))
         }
-        bytesReserved += step
-    }
-
-    /// Releases the reservation of the current request. Called after the body has been freed.
-    mutating func releaseBudget() {
-        guard bytesReserved > 0 else { return }
-        server.budget.release(bytesReserved)
-        bytesReserved = 0
+        return .now() - began
     }
 
     private static func failure(_ error: StreamError) -> BodyFailure {
