@@ -49,7 +49,7 @@ import Values
             for id in ids {
                 let isRunning = running.contains { $0.id == id }
                 #expect(try await fixture.job(id).status == (isRunning ? .ending : .cancelled))
-                let last = try #require(try await fixture.jobs.events(of: id, after: 0, limit: 10).last)
+                let last = try #require(try await fixture.jobs.events(of: id, after: 0, limit: 10).events.last)
                 #expect(last.actor == "ada" && last.reason == "all of it")
             }
             #expect(try await fixture.job(failed[0]).status == .failed)
@@ -144,7 +144,7 @@ import Values
             // The newest first.
             let earliest: UUID = try await fixture.sql("SELECT id FROM scheduled ORDER BY run_at LIMIT 1").decodeOnly()
             #expect(earliest == failed.last)
-            let events = try await fixture.jobs.events(of: failed[0], after: 0, limit: 10)
+            let events = try await fixture.jobs.events(of: failed[0], after: 0, limit: 10).events
             #expect(events.map(\.transition) == ["enqueued", "leased", "failed", "failed_redriven"])
             #expect(events.last?.to == .scheduled)
             #expect(try await fixture.transitions()["failed_redriven"] == 700)

@@ -10,7 +10,7 @@ import Workers
 @Suite struct JobEventsTests {
     /// The transitions of a job as `from>to transition`, which must fit together.
     private func transitions(_ fixture: Fixture, _ id: UUID) async throws -> [String] {
-        let events = try await fixture.jobs.events(of: id, after: 0, limit: 1_000)
+        let events = try await fixture.jobs.events(of: id, after: 0, limit: 1_000).events
         for (before, event) in zip(events, events.dropFirst()) {
             #expect(event.from == before.to, "\(before.transition), \(event.transition)")
             #expect(event.at >= before.at)
@@ -33,10 +33,10 @@ import Workers
             _ = try await fixture.finish(held)
             #expect(try await transitions(fixture, id) == ["enqueued", "leased", "succeeded"])
             #expect(try await fixture.count("event") == 0)
-            let events = try await fixture.jobs.events(of: id, after: 1, limit: 1)
+            let events = try await fixture.jobs.events(of: id, after: 1, limit: 1).events
             #expect(events.map(\.transition) == ["leased"])
             #expect(events[0].worker == "worker-7" && events[0].attempt == 1 && events[0].actor == nil)
-            #expect(try await fixture.jobs.events(of: UUID(high: 0, low: 1), after: 0, limit: 1).isEmpty)
+            #expect(try await fixture.jobs.events(of: UUID(high: 0, low: 1), after: 0, limit: 1).events.isEmpty)
         }
     }
 
@@ -61,9 +61,36 @@ import Workers
                     "delayed", "promoted", "leased", "released", "leased", "snoozed", "promoted", "leased",
                     "retried_now", "leased", "retried_later", "promoted", "leased", "failed",
                 ])
-            let events = try await fixture.jobs.events(of: id, after: 0, limit: 100)
+            let events = try await fixture.jobs.events(of: id, after: 0, limit: 100).events
             #expect(events.map(\.attempt) == [0, 0, 1, 0, 1, 0, 0, 1, 1, 2, 2, 2, 3, 3])
             #expect(events.compactMap(\.reason) == ["first \u{fffd} try", "second", "third"])
+        }
+    }
+
+    @Test func `a page ends before its reasons exceed its bytes, and the next begins there`() async throws {
+        try await Fixture.use { fixture in
+            let id = try await fixture.create { $0.backoff = .none }
+            for attempt in 0..<4 {
+                let held = try #require(try await fixture.lease(1, seconds: 60).first)
+                let error = String(repeating: "\(attempt)", count: 1_000)
+                _ = try await fixture.finish(held, .retry(error: error, afterSeconds: nil))
+            }
+            let whole = try await fixture.jobs.events(of: id, after: 0, limit: 100)
+            #expect(whole.events.count == 9 && !whole.hasMore)
+            var pages: [Int] = []
+            var read: [JobEvent] = []
+            while read.count < whole.events.count {
+                let page = try await fixture.jobs.events(of: id, after: read.count, limit: 4, bytesMax: 2_000)
+                pages.append(page.events.count)
+                read += page.events
+                #expect(page.hasMore == (read.count < whole.events.count))
+                try #require(!page.events.isEmpty)
+            }
+            #expect(read.map(\.transition) == whole.events.map(\.transition))
+            #expect(read.map(\.reason) == whole.events.map(\.reason))
+            #expect(pages.count == 3)
+            // One event may exceed them.
+            #expect(try await fixture.jobs.events(of: id, after: 2, limit: 4, bytesMax: 1).events.count == 1)
         }
     }
 
@@ -71,7 +98,7 @@ import Workers
         try await Fixture.use { fixture in
             let held = try await fixture.leaseNew()
             _ = try await fixture.finish(held, .failed(error: "broken"))
-            let before = try await fixture.jobs.events(of: held.id, after: 0, limit: 100)
+            let before = try await fixture.jobs.events(of: held.id, after: 0, limit: 100).events
             _ = try await fixture.jobs.retry(held.id, by: Actor(name: "ada", reason: "fixed"))
             _ = try await fixture.jobs.cancel(held.id, by: Actor(reason: "not needed"))
             _ = try await fixture.jobs.retry(held.id)
@@ -79,7 +106,7 @@ import Workers
                 try await transitions(fixture, held.id) == [
                     "enqueued", "leased", "failed", "failed_retried", "cancelled_queued", "cancelled_retried",
                 ])
-            let events = try await fixture.jobs.events(of: held.id, after: 0, limit: 100)
+            let events = try await fixture.jobs.events(of: held.id, after: 0, limit: 100).events
             #expect(events.prefix(3).map(\.at) == before.map(\.at))
             #expect(events[2].reason == "broken" && events[2].actor == nil)
             #expect(events[3].actor == "ada" && events[3].reason == "fixed" && events[3].attempt == 1)
@@ -99,7 +126,7 @@ import Workers
             }
             let told = ["enqueued", "leased", "reclaimed", "promoted", "leased", "reclaimed_failed"]
             #expect(try await transitions(fixture, id) == told)
-            let end = try #require(try await fixture.jobs.events(of: id, after: 5, limit: 1).first)
+            let end = try #require(try await fixture.jobs.events(of: id, after: 5, limit: 1).events.first)
             #expect(end.actor == "reaper" && end.reason?.hasPrefix("the lease expired") == true)
             _ = try await fixture.jobs.retry(id)
             #expect(try await transitions(fixture, id) == told + ["failed_retried"])

@@ -34,7 +34,8 @@ import Testing
         "find_unlocked_leases": "'{}', '{}'", "find_held_leases": "'{}', '{}'",
         "finish_jobs": "'{}', '{}', '{}', '{}', '{}'",
         "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'",
-        "list_job_events": "'0190163d-8694-739b-aea5-966c26f8ad91', 0, 100", "cancel_waiting_jobs": "'{}', 'a', NULL",
+        "list_job_events": "'0190163d-8694-739b-aea5-966c26f8ad91', 0, 100, 4194304",
+        "cancel_waiting_jobs": "'{}', 'a', NULL",
         "retry_jobs": "'{}', 'a', NULL, NULL, NULL, 0",
     ]
 

@@ -8,14 +8,13 @@ extension Endpoints {
         let query = try EventsQuery(try request.query())
         let id = try jobID(request)
         let store = jobs(context)
-        // One more than the page holds shows whether another page follows.
-        let events = try await store.events(of: id, after: query.offset, limit: query.limit + 1)
-        if events.isEmpty, try await store.find(id) == nil { throw Self.unknownJob }
+        let page = try await store.events(of: id, after: query.offset, limit: query.limit)
+        if page.events.isEmpty, try await store.find(id) == nil { throw Self.unknownJob }
 
-        var writer = JSONWriter(capacity: 64 + 256 * events.count)
+        var writer = JSONWriter(capacity: 64 + 256 * page.events.count)
         writer.beginObject()
-        writer.array("events", events.prefix(query.limit)) { $1.write(to: &$0) }
-        writer.optional("next_cursor", events.count > query.limit ? query.nextCursor : nil) { $0.string($1) }
+        writer.array("events", page.events) { $1.write(to: &$0) }
+        writer.optional("next_cursor", page.hasMore ? query.cursor(after: page.events.count) : nil) { $0.string($1) }
         writer.endObject()
         return .json(writer.finish())
     }

@@ -28,8 +28,8 @@ struct EventsQuery {
         try reader.finish()
     }
 
-    /// The cursor of the next page.
-    var nextCursor: String { "\(Self.cursorVersion)\(offset + limit)" }
+    /// The cursor of the next page, after `count` events on this one.
+    func cursor(after count: Int) -> String { "\(Self.cursorVersion)\(offset + count)" }
 
     private static func offset(of cursor: String) -> Int? {
         guard cursor.utf8.starts(with: cursorVersion.utf8),

@@ -45,8 +45,9 @@ public struct ServerLimits: Sendable, Equatable {
     /// Maximum number of body bytes held for all requests together, without the uncounted part of each; one more body
     /// may exceed it. Beyond, a body is read later; after `bodyTimeout`: 503 with `Retry-After`.
     ///
-    /// A request needs up to four times its body: the body, its parts, the message to PostgreSQL, and the response.
-    public var bodyBytesInFlightMax = 40 * 1024 * 1024
+    /// A request needs up to six times its body: the body and its parts, the message to PostgreSQL, the response, and
+    /// what a growing array leaves behind.
+    public var bodyBytesInFlightMax = 24 * 1024 * 1024
     /// Maximum number of bytes per read from a socket, except within large bodies.
     public var readBytes = 4 * 1024
 
