@@ -12,7 +12,6 @@ CREATE TYPE ready_subqueue AS (
     queue_id int,                            -- NULL: the walk was cut after this subqueue
     keyed boolean,
     unrestricted boolean,
-    low_water_mark bigint,
     seq bigint,                              -- of its first job
     ready_at timestamptz                     -- of its first job
 );
@@ -35,7 +34,7 @@ BEGIN
     IF queues IS NOT NULL
        AND (SELECT count(*) FROM (SELECT FROM subqueue b WHERE b.queue_id = ANY (queues) LIMIT 101) few) <= 100 THEN
         RETURN QUERY
-        SELECT b.id, b.priority, b.queue_id, b.keyed, b.unrestricted, m.mark, h.seq, h.ready_at
+        SELECT b.id, b.priority, b.queue_id, b.keyed, b.unrestricted, h.seq, h.ready_at
         FROM leasable_subqueue b
         CROSS JOIN LATERAL (SELECT COALESCE((SELECT w.seq FROM low_water_mark w
                                              WHERE w.priority = b.priority AND w.subqueue_id = b.id), 0) AS mark
@@ -47,16 +46,16 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    WITH RECURSIVE walk (subqueue_id, priority, queue_id, keyed, unrestricted, mark, seq, ready_at, found, step,
+    WITH RECURSIVE walk (subqueue_id, priority, queue_id, keyed, unrestricted, seq, ready_at, found, step,
                          has_jumped) AS (
         SELECT COALESCE(from_subqueue, 0), COALESCE(from_priority, (-32768)::smallint), NULL::int, NULL::boolean,
-               NULL::boolean, NULL::bigint, NULL::bigint, NULL::timestamptz, 0, 0,
+               NULL::boolean, NULL::bigint, NULL::timestamptz, 0, 0,
                next_priority IS NULL
                OR COALESCE((from_priority, from_subqueue) >= (next_priority, next_subqueue), false)
         UNION ALL
         SELECT CASE WHEN j.jumps THEN next_subqueue ELSE n.subqueue_id END,
                CASE WHEN j.jumps THEN next_priority ELSE n.priority END,
-               b.queue_id, b.keyed, b.unrestricted, n.mark, n.seq, n.ready_at,
+               b.queue_id, b.keyed, b.unrestricted, n.seq, n.ready_at,
                w.found + (b.queue_id IS NOT NULL)::int, w.step + 1, w.has_jumped OR j.jumps
         FROM walk w
         -- The next subqueue with a mark bounds the stretch of those without. The stretch is read as three ranges, since
@@ -87,8 +86,7 @@ BEGIN
             ORDER BY r.seq LIMIT 1) h ON true
         CROSS JOIN LATERAL (
             SELECT COALESCE(u.priority, k.priority) AS priority, COALESCE(u.subqueue_id, k.subqueue_id) AS subqueue_id,
-                   CASE WHEN u.seq IS NULL THEN k.seq ELSE 0 END AS mark, COALESCE(u.seq, h.seq) AS seq,
-                   COALESCE(u.ready_at, h.ready_at) AS ready_at) n
+                   COALESCE(u.seq, h.seq) AS seq, COALESCE(u.ready_at, h.ready_at) AS ready_at) n
         CROSS JOIN LATERAL (
             SELECT NOT w.has_jumped AND (n.priority IS NULL OR n.priority >= next_priority) AS jumps) j
         LEFT JOIN LATERAL (
@@ -98,10 +96,10 @@ BEGIN
         WHERE w.found < wanted AND w.step < steps
           AND (j.jumps OR n.priority IS NOT NULL
                           AND (next_priority IS NULL OR NOT w.has_jumped OR n.priority = next_priority)))
-    SELECT w.subqueue_id, w.priority, w.queue_id, w.keyed, w.unrestricted, w.mark, w.seq, w.ready_at
+    SELECT w.subqueue_id, w.priority, w.queue_id, w.keyed, w.unrestricted, w.seq, w.ready_at
     FROM walk w WHERE w.queue_id IS NOT NULL
     UNION ALL
-    SELECT w.subqueue_id, w.priority, NULL, NULL, NULL, NULL, NULL, NULL
+    SELECT w.subqueue_id, w.priority, NULL, NULL, NULL, NULL, NULL
     FROM walk w WHERE w.found >= wanted OR w.step >= steps;
 END $$;
 
@@ -168,10 +166,10 @@ $$;
 -- key with ready jobs in one of `keyed_subqueues`, or stands for one of `unkeyed_subqueues`, by a hash of its id. The
 -- search is a skip scan: one index probe per partition key, regardless of the number of its jobs. Partition keys that
 -- have reached `max_running_per_key` are skipped. `subqueues` has the subqueue that a fairness key stands for; NULL: it
--- is a partition key. `keyed_marks` has the low-water marks of `keyed_subqueues`; they are in the conditions, so that the
--- index alone excludes dead entries.
+-- is a partition key. `keyed_seqs` has the `seq` of the first job of each of `keyed_subqueues`; they are in the
+-- conditions, so that the index alone excludes dead entries.
 CREATE FUNCTION next_fairness_keys(
-    keyed_subqueues int[], keyed_marks bigint[], unkeyed_subqueues int[], after bigint, max_running_per_key int,
+    keyed_subqueues int[], keyed_seqs bigint[], unkeyed_subqueues int[], after bigint, max_running_per_key int,
     wanted int, OUT fairness_keys bigint[], OUT subqueues int[])
 LANGUAGE sql VOLATILE SET search_path FROM CURRENT
 AS $$
@@ -183,7 +181,7 @@ AS $$
             FROM unnest(unkeyed_subqueues) AS u (id)
             UNION
             SELECT l.partition_key, NULL
-            FROM unnest(keyed_subqueues, keyed_marks) AS k (id, low_water_mark)
+            FROM unnest(keyed_subqueues, keyed_seqs) AS k (id, first_seq)
             CROSS JOIN LATERAL (
                 WITH RECURSIVE walk (partition_key, lap) AS (
                     SELECT after, 0
@@ -193,13 +191,13 @@ AS $$
                     CROSS JOIN LATERAL (
                         SELECT y.partition_key, y.lap
                         FROM ((SELECT partition_key, r.lap FROM ready
-                               WHERE subqueue_id = k.id AND partition_key > r.partition_key AND seq >= k.low_water_mark
+                               WHERE subqueue_id = k.id AND partition_key > r.partition_key AND seq >= k.first_seq
                                  AND (r.lap = 0 OR partition_key <= after)
                                ORDER BY partition_key LIMIT 1)
                               UNION ALL
                               (SELECT partition_key, 1 FROM ready
                                WHERE r.lap = 0 AND subqueue_id = k.id AND partition_key <= after
-                                 AND seq >= k.low_water_mark
+                                 AND seq >= k.first_seq
                                ORDER BY partition_key LIMIT 1)) y
                         LIMIT 1) n)
                 SELECT g.partition_key
@@ -302,9 +300,9 @@ BEGIN
             SELECT s.priority, l.queue_id,
                    (COALESCE(l.queue_id, 0)::bigint << 16) + s.priority + 32768 AS fairness_group,
                    COALESCE(array_agg(s.subqueue_id ORDER BY s.seq) FILTER (WHERE s.keyed), '{}') AS keyed,
-                   COALESCE(array_agg(s.low_water_mark ORDER BY s.seq) FILTER (WHERE s.keyed), '{}') AS keyed_marks,
+                   COALESCE(array_agg(s.seq ORDER BY s.seq) FILTER (WHERE s.keyed), '{}') AS keyed_seqs,
                    COALESCE(array_agg(s.subqueue_id ORDER BY s.seq) FILTER (WHERE NOT s.keyed), '{}') AS unkeyed,
-                   array_agg(s.low_water_mark ORDER BY s.seq) FILTER (WHERE NOT s.keyed) AS unkeyed_marks,
+                   array_agg(s.seq ORDER BY s.seq) FILTER (WHERE NOT s.keyed) AS unkeyed_seqs,
                    min(s.ready_at) AS ready_since
             FROM unnest(found) s
             JOIN queue q ON q.id = s.queue_id
@@ -327,7 +325,7 @@ BEGIN
             misses := 0;
             WHILE in_part > 0 AND misses < 4 LOOP
                 SELECT * INTO batch
-                FROM next_fairness_keys(part.keyed, part.keyed_marks, part.unkeyed, after_key,
+                FROM next_fairness_keys(part.keyed, part.keyed_seqs, part.unkeyed, after_key,
                                         limited.max_running_per_key, keys_wanted);
                 EXIT WHEN batch.fairness_keys IS NULL;
                 new_token := COALESCE(new_token, nextval('lease_token'));
@@ -340,24 +338,24 @@ BEGIN
                             SELECT GREATEST(1, in_part / cardinality(batch.fairness_keys)) AS most OFFSET 0) e
                         CROSS JOIN LATERAL (
                             (SELECT x.at
-                             FROM unnest(part.keyed, part.keyed_marks) AS k (id, low_water_mark)
+                             FROM unnest(part.keyed, part.keyed_seqs) AS k (id, first_seq)
                              CROSS JOIN LATERAL (
                                  SELECT ctid AS at FROM ready
                                  WHERE subqueue_id = k.id AND partition_key = t.fairness_key
-                                   AND seq >= k.low_water_mark AND t.subqueue_id IS NULL
+                                   AND seq >= k.first_seq AND t.subqueue_id IS NULL
                                  ORDER BY seq LIMIT e.most FOR UPDATE SKIP LOCKED) x
                              LIMIT LEAST(e.most, CASE WHEN limited.max_running_per_key IS NOT NULL THEN GREATEST(
                                  0, limited.max_running_per_key
                                     - (SELECT count(*) FROM lease l WHERE l.partition_key = t.fairness_key)) END))
                             UNION ALL
                             (SELECT x.at
-                             FROM (SELECT part.unkeyed_marks[array_position(part.unkeyed, t.subqueue_id)]
-                                              AS low_water_mark
+                             FROM (SELECT part.unkeyed_seqs[array_position(part.unkeyed, t.subqueue_id)]
+                                              AS first_seq
                                    WHERE t.subqueue_id IS NOT NULL OFFSET 0) b
                              CROSS JOIN LATERAL (
                                  SELECT ctid AS at FROM ready
                                  WHERE priority = part.priority AND subqueue_id = t.subqueue_id
-                                   AND seq >= b.low_water_mark
+                                   AND seq >= b.first_seq
                                  ORDER BY seq LIMIT e.most FOR UPDATE SKIP LOCKED) x)) r
                         LIMIT in_part))
                     RETURNING ready.id, ready.ready_at, ready.subqueue_id, ready.attempt, ready.partition_key),
@@ -398,7 +396,7 @@ BEGIN
                 RETURN NEXT;
             ELSIF remaining = 0 AND capacity_left > 0
                   AND (SELECT fairness_keys
-                       FROM next_fairness_keys(part.keyed, part.keyed_marks, part.unkeyed, after_key,
+                       FROM next_fairness_keys(part.keyed, part.keyed_seqs, part.unkeyed, after_key,
                                                limited.max_running_per_key, 1)) IS NOT NULL THEN
                 ready_at := NULL;
                 RETURN NEXT;

@@ -24,7 +24,11 @@ import Testing
                                   '900', '3600', '21600', '+Inf']) AS b (le)
                 WHERE q.in_metrics
                 """)
-            let page = try await api.client.get("/metrics")
+            // On a slow machine, the first pages do not wait for the report.
+            let page = try await waitFor("a page with the report") {
+                let page = try await api.client.get("/metrics")
+                return page.text.contains("job_created_total{") ? page : nil
+            }
             let names = Set(page.text.matches(of: /job_created_total{queue="([^"]+)"}/).map { String($0.output.1) })
             #expect(names.count > 150 && names.contains("other") && names.contains("customer-queue-number-1"))
             #expect(page.text.contains(#"job_wait_seconds_bucket{queue="customer-queue-number-1",le="21600"}"#))

@@ -141,7 +141,8 @@ extension JobStore {
                CASE WHEN fairness.is_on THEN (
                    SELECT count(*)
                    FROM next_fairness_keys(
-                            ARRAY(SELECT id FROM competing_subqueue WHERE in_group AND keyed),
+                            ARRAY(SELECT id FROM competing_subqueue WHERE in_group AND keyed ORDER BY id),
+                            ARRAY(SELECT head_seq FROM competing_subqueue WHERE in_group AND keyed ORDER BY id),
                             ARRAY(SELECT id FROM competing_subqueue WHERE in_group AND NOT keyed), 0,
                             w.max_running_per_key, $3) n,
                         unnest(n.fairness_keys, n.subqueues) AS u (fairness_key, subqueue_id)
