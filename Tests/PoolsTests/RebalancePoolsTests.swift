@@ -22,6 +22,25 @@ import Testing
         }
     }
 
+    @Test func `there is a maximum of pools, which removed ones do not reach`() async throws {
+        try await Fixture.use { fixture in
+            let pools = fixture.pools
+            func configure(_ name: String) async throws -> Bool {
+                try await pools.configure(
+                    PoolSpec(name: name, size: 1, workloads: ["w"], handler: "h"), poolsMax: 2)
+            }
+            var answers: [Bool] = []
+            for name in ["a", "b", "c", "b"] { answers.append(try await configure(name)) }
+            #expect(answers == [true, true, false, true])
+            // Its rows are not deleted yet.
+            #expect(try await pools.remove("a"))
+            answers = []
+            for name in ["c", "a"] { answers.append(try await configure(name)) }
+            #expect(answers == [true, false])
+            #expect(try await pools.all().map(\.spec.name) == ["b", "c"])
+        }
+    }
+
     @Test func `a dead member is replaced after a second, and gets its workloads back`() async throws {
         try await Fixture.use { fixture in
             let memberships = try await fixture.startPool()

@@ -1,4 +1,5 @@
 import EventLoop
+import Glibc
 import Testing
 
 @testable import Postgres
@@ -16,6 +17,23 @@ import Testing
         } catch {
             #expect(!error.description.isEmpty)
             #expect(!error.description.contains("s3cret"))
+        }
+    }
+
+    /// libpq would open it, and wait for a writer.
+    @Test(arguments: ["sslrootcert", "sslcert", "sslkey", "sslcrl"])
+    func `a named pipe in the place of a certificate is refused at once`(keyword: String) throws {
+        var name = Array("/tmp/jobqueue-XXXXXX".utf8CString)
+        let directory = String(cString: try #require(mkdtemp(&name)))
+        defer { rmdir(directory) }
+        let pipe = "\(directory)/pipe"
+        try #require(mkfifo(pipe, 0o600) == 0)
+        defer { unlink(pipe) }
+        do throws(DatabaseSettings.InvalidURL) {
+            _ = try DatabaseSettings(url: "postgresql://db/x?\(keyword)=\(pipe)")
+            Issue.record("accepted")
+        } catch {
+            #expect(error.description == "has as \(keyword) a named pipe; a regular file is needed")
         }
     }
 

@@ -11,7 +11,9 @@ extension Endpoints {
         let input = try BodyReader.read(request) { input throws(JSONSyntaxError) in
             try PoolRequest.read(&input, name: name)
         }
-        try await pools(context).configure(input.spec, updatedBy: input.updatedBy, reason: input.reason)
+        guard try await pools(context).configure(input.spec, updatedBy: input.updatedBy, reason: input.reason) else {
+            throw Self.tooManyPools
+        }
         var fields: LogFields = ["pool": .string(name), "workloads": .integer(input.spec.workloads.count)]
         if let name = input.updatedBy { fields.set(.init("updated_by", .string(name))) }
         if let reason = input.reason { fields.set(.init("reason", .string(reason))) }
@@ -20,6 +22,9 @@ extension Endpoints {
         guard let pool = try await pools(context).find(name) else { throw Self.unknownPool }
         return .json(JSONWriter.text { pool.write(to: &$0) })
     }
+
+    private static let tooManyPools = Problem(
+        .conflict, "there are \(PoolLimits.poolsMax) pools, the maximum; remove one first")
 
     /// `DELETE /api/pools/{name}`: its workloads stop.
     func removePool(_ request: Request, _ context: RequestContext) async throws -> Response {

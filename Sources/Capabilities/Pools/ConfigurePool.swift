@@ -3,11 +3,13 @@ public import Postgres
 extension PoolStore {
     /// A removed pool that is configured again before its rows are deleted is a new pool: it waits for its members. Its
     /// workloads keep their leases, so that none starts before its old process has ended.
-    private static let write = Statement<String, Int32?, String, String?, String?>(
+    private static let write = Statement<String, Int32?, String, String?, String?, Int64>(
         "write_pool",
         """
         INSERT INTO pool AS p (name, size, handler, observed_since, created_at, updated_at, updated_by, reason)
         SELECT $1, $2, $3, m.at, m.at, m.at, $4, $5 FROM (SELECT clock_timestamp() AS at OFFSET 0) m
+        WHERE EXISTS (SELECT FROM pool WHERE name = $1 AND removed_at IS NULL)
+           OR (SELECT count(*) FROM pool WHERE removed_at IS NULL) < $6
         ON CONFLICT (name) DO UPDATE
         SET size = EXCLUDED.size, handler = EXCLUDED.handler, updated_at = EXCLUDED.updated_at,
             updated_by = EXCLUDED.updated_by, reason = EXCLUDED.reason,
@@ -38,17 +40,20 @@ extension PoolStore {
 
     /// Creates a pool, or replaces its settings. In the same transaction new workloads are assigned, if the pool has
     /// its members, and workloads that are no longer listed lose their owner.
+    /// - Returns: false if the pool does not exist, and there are `poolsMax` pools.
+    @discardableResult
     public func configure(
-        _ spec: PoolSpec, updatedBy: String? = nil, reason: String? = nil
-    ) async throws(PostgresError) {
+        _ spec: PoolSpec, updatedBy: String? = nil, reason: String? = nil, poolsMax: Int = PoolLimits.poolsMax
+    ) async throws(PostgresError) -> Bool {
         try await database.transaction { (transaction) async throws(PostgresError) in
-            let written = Self.write(spec.name, spec.size, spec.handler, updatedBy, reason)
-            let id: Int32 = try await transaction.execute(written).decodeOnly()
+            let written = Self.write(spec.name, spec.size, spec.handler, updatedBy, reason, Int64(poolsMax))
+            guard let id: Int32 = try await transaction.execute(written).decodeFirst() else { return false }
             _ = try await transaction.execute(Self.lock(id))
             _ = try await transaction.execute(Self.add(id, spec.workloads))
             _ = try await transaction.execute(Self.drop(id, spec.workloads))
             try await rebalance(id, in: transaction)
             try await notify(spec.name, in: transaction)
+            return true
         }
     }
 

@@ -2,6 +2,9 @@ internal import JSON
 
 /// All limits of pools, and the times of their membership. The OpenAPI document has them too.
 public enum PoolLimits {
+    /// Number of pools from which on none is created: all are listed at once, and each has series of metrics. Creations
+    /// at the same instant may exceed it.
+    public static let poolsMax = 200
     /// Number of members of a pool of a fixed size; above every ordinal.
     public static let size: ClosedRange<Int32> = 1...1_000
     public static let ordinal: ClosedRange<Int32> = 0...(size.upperBound - 1)

@@ -1,5 +1,6 @@
 import CLibPQ
 import EventLoop
+internal import Glibc
 internal import Values
 
 /// A keyword and value of libpq's connection parameters.
@@ -84,7 +85,20 @@ public struct DatabaseSettings: Sendable {
             }
             option += 1
         }
+        try checkFiles(parameters)
         return parameters
+    }
+
+    /// libpq would wait for the writer of a named pipe, and the whole process with it.
+    private static func checkFiles(_ parameters: [ConnectionParameter]) throws(InvalidURL) {
+        for parameter in parameters
+        where ["sslrootcert", "sslcert", "sslkey", "sslcrl"].contains(parameter.keyword) {
+            var status = stat()
+            guard stat(parameter.value, &status) == 0, let kind = FileKind.otherThanRegular(status.st_mode) else {
+                continue
+            }
+            throw InvalidURL(description: "has as \(parameter.keyword) \(kind); a regular file is needed")
+        }
     }
 
     /// The parameters of a connection, with unresolved host names. Session settings are not included, because a pooler
