@@ -12,7 +12,18 @@ from .context import Context
 from .figure import Figure
 from .postgres import Postgres
 from .processes import Broken
-from .sections import drain, enqueue, exec_jobs, held_snapshot, latency, lease_cost, resident, start
+from .sections import (
+    drain,
+    enqueue,
+    exec_jobs,
+    held_snapshot,
+    keys,
+    latency,
+    lease_cost,
+    limits,
+    resident,
+    start,
+)
 from .settings import LOCAL, ROOT, Settings
 
 _SECTIONS: dict[str, Callable[[Context], list[Figure]]] = {
@@ -20,6 +31,8 @@ _SECTIONS: dict[str, Callable[[Context], list[Figure]]] = {
     "memory": resident.measure,
     "enqueue": enqueue.measure,
     "drain": drain.measure,
+    "keys": keys.measure,
+    "limits": limits.measure,
     "latency": latency.measure,
     "exec": exec_jobs.measure,
     "hold": held_snapshot.measure,
