@@ -21,6 +21,7 @@ from .sections import (
     latency,
     lease_cost,
     limits,
+    queues,
     resident,
     start,
 )
@@ -33,6 +34,7 @@ _SECTIONS: dict[str, Callable[[Context], list[Figure]]] = {
     "drain": drain.measure,
     "keys": keys.measure,
     "limits": limits.measure,
+    "queues": queues.measure,
     "latency": latency.measure,
     "exec": exec_jobs.measure,
     "hold": held_snapshot.measure,
