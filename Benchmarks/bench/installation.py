@@ -54,8 +54,8 @@ class Installation:
     def worker(self, **settings: object) -> Service:
         return self._service("jobqueue-worker", "working", {name: str(value) for name, value in settings.items()})
 
-    def reaper(self) -> Service:
-        return self._service("jobqueue-reaper", "reaping", {})
+    def reaper(self, **settings: object) -> Service:
+        return self._service("jobqueue-reaper", "reaping", {name: str(value) for name, value in settings.items()})
 
     def _service(self, program: str, awaited_message: str, extra: dict[str, str]) -> Service:
         service = Service(self.settings.binaries / program, self._environment() | extra, awaited_message)
