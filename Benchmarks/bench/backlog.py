@@ -49,7 +49,7 @@ class Backlog:
 
 
 def _most_at_once(session: Session, group: str) -> int:
-    """The largest number of jobs of one group that ran at once. A job that ends at an instant makes room at it."""
+    """The largest number of jobs of one group that ran at once. A job that ends frees its slot at that instant."""
     return session.integer(
         "SELECT max(running) FROM (SELECT sum(change) OVER (PARTITION BY part ORDER BY at, change) AS running"
         f" FROM (SELECT {group} AS part, started_at, finished_at FROM {SCHEMA}.outcome JOIN {SCHEMA}.job USING (id)) o"

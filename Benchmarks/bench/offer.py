@@ -1,4 +1,4 @@
-"""Jobs offered at a steady rate, whatever the measurement does meanwhile."""
+"""Jobs offered at a steady rate by a thread of their own."""
 
 import threading
 import time

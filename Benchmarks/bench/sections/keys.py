@@ -5,7 +5,7 @@ from ..client import with_keys
 from ..context import Context
 from ..figure import Figure
 
-_JOBS_PER_SECOND = 30_000
+_JOBS_PER_SECOND = 15_000
 _KEYS = (10, 1_000, 100_000)
 
 

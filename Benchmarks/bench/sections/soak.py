@@ -19,7 +19,7 @@ from ..offer import Offer
 from ..postgres import Session
 from ..processes import Service
 
-_CAPACITY_JOBS = 50_000
+_CAPACITY_JOBS = 100_000
 _BACKLOG_JOBS = 100_000
 _JOBS_PER_POST = 50
 _LARGE_POSTS_PER_SECOND = 1
@@ -52,13 +52,13 @@ def _job(number: int) -> str:
     if kind < 4:
         return f'{JOB[:-1]},"queue":"keyed","concurrency_key":"key {number}"}}'
     if kind < 6:
-        return f'{JOB[:-1]},"queue":"limited","concurrency_key":"key {number % 100}"}}'
+        return f'{JOB[:-1]},"queue":"limited","concurrency_key":"key {number}"}}'
     if kind == 6:
         return '{"type":"fail","payload":{"times":1},"backoff":{"kind":"fixed","base_seconds":1}}'
     if kind == 7:
         return f'{JOB[:-1]},"delay_seconds":5}}'
     if kind == 8:
-        return f'{JOB[:-1]},"queue":"queue-{number % 50}","priority":{number % 3}}}'
+        return f'{JOB[:-1]},"queue":"queue-{number // 20 % 50}","priority":{number % 3}}}'
     if number % 100 == 9:
         return _PERMANENT_FAILURE
     return JOB
@@ -113,8 +113,10 @@ def measure(context: Context) -> list[Figure]:
         for queue in _QUEUES:
             client.change("PUT", f"/api/queues/{queue}", retention=_RETENTION, **_LIMITS.get(queue, {}))
         soak = _Soak(context, session, api, [api, reaper], client)
+        # A delay would be part of the duration.
+        prompt = [job for job in soak.mix if "delay_seconds" not in job]
         began_at = time.monotonic()
-        soak.fill(_CAPACITY_JOBS, soak.mix)
+        soak.fill(_CAPACITY_JOBS, prompt)
         worker = started.enter_context(context.installation.worker())
         soak.services.append(worker)
         wait_until_done(session, worker)
