@@ -36,6 +36,8 @@ _TABLES = (
     *("transition_delta", "transition_total", "queue_transition_total"),
     *("job", "outcome", "event", "attempt_error"),
 )
+# More than max_running, so that the limit holds the jobs back.
+_WORKER = {"WORKER_CONCURRENCY": 100}
 # The last third of the time may exceed the first one by this factor and this constant.
 _GROWTH_MAX = 1.25
 _MEMORY_SLACK_MEBIBYTES = 16
@@ -51,15 +53,15 @@ def _job(number: int) -> str:
     kind = number % 20
     if kind < 4:
         return f'{JOB[:-1]},"queue":"keyed","concurrency_key":"key {number}"}}'
-    if kind < 6:
+    if kind == 4:
         return f'{JOB[:-1]},"queue":"limited","concurrency_key":"key {number}"}}'
-    if kind == 6:
+    if kind == 5:
         return '{"type":"fail","payload":{"times":1},"backoff":{"kind":"fixed","base_seconds":1}}'
-    if kind == 7:
+    if kind == 6:
         return f'{JOB[:-1]},"delay_seconds":5}}'
-    if kind == 8:
+    if kind == 7:
         return f'{JOB[:-1]},"queue":"queue-{number // 20 % 50}","priority":{number % 3}}}'
-    if number % 100 == 9:
+    if number % 100 == 8:
         return _PERMANENT_FAILURE
     return JOB
 
@@ -117,7 +119,7 @@ def measure(context: Context) -> list[Figure]:
         prompt = [job for job in soak.mix if "delay_seconds" not in job]
         began_at = time.monotonic()
         soak.fill(_CAPACITY_JOBS, prompt)
-        worker = started.enter_context(context.installation.worker())
+        worker = started.enter_context(context.installation.worker(**_WORKER))
         soak.services.append(worker)
         wait_until_done(session, worker)
         # Creating and running the jobs one after the other takes as long as both at once, on the same processors.
