@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint build images bench chaos mutants example deps clean
+.PHONY: help run test unit lint build images bench soak chaos mutants example deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ images: ## Build the container images (ENGINE=docker|podman|buildah, REGISTRY=ho
 
 bench: ## Measure beside the raw limits of this machine (ONLY="enqueue drain")
 	@Scripts/bench.sh
+
+soak: ## Run a steady load and check that memory and tables stay bounded (MINUTES=30)
+	@BENCH_SOAK_MINUTES=$(MINUTES) Scripts/bench.sh soak
 
 chaos: ## Run the chaos tests, which kill processes at random (RUNS=20, SEED=n)
 	@Scripts/chaos.sh

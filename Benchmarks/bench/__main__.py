@@ -12,7 +12,21 @@ from .context import Context
 from .figure import Figure
 from .postgres import Postgres
 from .processes import Broken
-from .sections import drain, enqueue, exec_jobs, held_snapshot, latency, lease_cost, resident, start
+from .sections import (
+    drain,
+    enqueue,
+    exec_jobs,
+    held_snapshot,
+    keys,
+    latency,
+    lease_cost,
+    limits,
+    payloads,
+    queues,
+    resident,
+    soak,
+    start,
+)
 from .settings import LOCAL, ROOT, Settings
 
 _SECTIONS: dict[str, Callable[[Context], list[Figure]]] = {
@@ -20,11 +34,17 @@ _SECTIONS: dict[str, Callable[[Context], list[Figure]]] = {
     "memory": resident.measure,
     "enqueue": enqueue.measure,
     "drain": drain.measure,
+    "keys": keys.measure,
+    "limits": limits.measure,
+    "queues": queues.measure,
+    "payloads": payloads.measure,
     "latency": latency.measure,
     "exec": exec_jobs.measure,
     "hold": held_snapshot.measure,
     "lease": lease_cost.measure,
 }
+# Sections of their own duration, which run only by name.
+_LONG_SECTIONS: dict[str, Callable[[Context], list[Figure]]] = {"soak": soak.measure}
 # The results of a full run are kept with the sources; those of a partial or short run never replace them.
 _FULL_RESULTS = ROOT / "Benchmarks" / "results.json"
 _PARTIAL_RESULTS = LOCAL / "bench-results.json"
@@ -35,8 +55,8 @@ def main(names: list[str]) -> int:
     try:
         settings = Settings.from_environment()
         for name in names:
-            if name not in _SECTIONS:
-                raise ValueError(f"unknown section {name}; accepted: {' '.join(_SECTIONS)}")
+            if name not in _SECTIONS | _LONG_SECTIONS:
+                raise ValueError(f"unknown section {name}; accepted: {' '.join(_SECTIONS | _LONG_SECTIONS)}")
         if not (settings.binaries / "jobqueue-reaper").exists():
             raise ValueError(f"{settings.binaries} contains no binaries; build them with: make build")
     except ValueError as error:
@@ -55,7 +75,6 @@ def _run(settings: Settings, names: list[str]) -> int:
     started_at = datetime.now(UTC)
     about_machine = machine.describe()
     sections: dict[str, list[Figure]] = {}
-    broken: list[str] = []
     with Postgres() as postgres:
         context = Context(settings, postgres)
         if os.getloadavg()[0] > machine.usable_processors() / 4:
@@ -64,10 +83,9 @@ def _run(settings: Settings, names: list[str]) -> int:
             context.section = name
             print(f"==> {name}", flush=True)
             try:
-                sections[name] = _SECTIONS[name](context)
+                sections[name] = (_SECTIONS | _LONG_SECTIONS)[name](context)
             except Broken as error:
-                broken.append(f"{name}: {error}")
-                print(f"error: {broken[-1]}", file=sys.stderr, flush=True)
+                context.fail(str(error))
             context.take_problems()
         run = {
             "started_at": started_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -75,13 +93,13 @@ def _run(settings: Settings, names: list[str]) -> int:
             "revision": machine.revision(),
             "machine": about_machine | {"postgresql": postgres.version},
             "settings": settings.measured(),
-            "broken": broken,
+            "broken": context.failures,
         }
-    is_full = names == list(_SECTIONS) and settings.are_full and not broken
+    is_full = names == list(_SECTIONS) and settings.are_full and not context.failures
     path = _FULL_RESULTS if is_full else _PARTIAL_RESULTS
     report.write(path, run, sections, context.warnings)
-    _print_end(sections, context.warnings, broken, path)
-    return 1 if broken else 0
+    _print_end(sections, context.warnings, context.failures, path)
+    return 1 if context.failures else 0
 
 
 def _print_end(sections: dict[str, list[Figure]], warnings: list[str], broken: list[str], path: Path) -> None:

@@ -5,6 +5,7 @@ It uses a bare socket: `http.client` takes half a millisecond per request, which
 
 import json
 import socket
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from .installation import JOB
@@ -31,50 +32,64 @@ class Api:
 
     def create(self, job: str) -> str:
         """Creates one job and returns its id. The job is stored when this returns."""
-        return str(json.loads(self._post("/api/jobs", job.encode()))["id"])
+        return str(json.loads(self.request("POST", "/api/jobs", job.encode()))["id"])
 
-    def create_many(self, count: int, job: str = JOB, keys: int = 0) -> None:
-        """Creates `count` equal jobs in as few requests as possible. `keys`: number of different concurrency keys."""
-        variants = [job[:-1] + f',"concurrency_key":"key {number}"}}' for number in range(keys)] or [job]
+    def create_many(self, count: int, jobs: Sequence[str] = (JOB,), first: int = 0) -> int:
+        """Creates `count` jobs in as few requests as possible, and returns `count`. They repeat `jobs` in their order,
+        from number `first` on."""
         bodies: dict[tuple[int, int], bytes] = {}
-        for first in range(0, count, _JOBS_PER_POST):
-            jobs = min(_JOBS_PER_POST, count - first)
-            start = first % len(variants)
-            if (start, jobs) not in bodies:
-                body = ",".join(variants[(start + number) % len(variants)] for number in range(jobs))
-                bodies[start, jobs] = f'{{"jobs":[{body}]}}'.encode()
-            self._post("/api/jobs/batch", bodies[start, jobs])
+        for offset in range(0, count, _JOBS_PER_POST):
+            size = min(_JOBS_PER_POST, count - offset)
+            start = (first + offset) % len(jobs)
+            if (start, size) not in bodies:
+                body = ",".join(jobs[(start + number) % len(jobs)] for number in range(size))
+                bodies[start, size] = f'{{"jobs":[{body}]}}'.encode()
+            self.request("POST", "/api/jobs/batch", bodies[start, size])
+        return count
 
-    def _post(self, path: str, body: bytes) -> bytes:
-        head = f"POST {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
+    def change(self, method: str, path: str, **members: object) -> None:
+        self.request(method, path, json.dumps(members).encode())
+
+    def get(self, path: str) -> str:
+        return self.request("GET", path).decode()
+
+    def request(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """Returns the body of the answer. Raises Broken if the request failed."""
+        head = f"{method} {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
         self._socket.sendall(head.encode() + body)
-        answer = self._receive(b"")
+        answer = bytearray()
         while (end := answer.find(b"\r\n\r\n")) < 0:
-            answer = self._receive(answer)
+            answer += self._receive()
         fields = answer[:end].lower().split(b"\r\n")
         length = next(int(field[15:]) for field in fields if field.startswith(b"content-length:"))
         while len(answer) < end + 4 + length:
-            answer = self._receive(answer)
-        if not answer.startswith(b"HTTP/1.1 201 "):
-            raise Broken(f"POST {path} returned {answer[:500].decode(errors='replace')}")
-        return answer[end + 4 :]
+            answer += self._receive()
+        if not answer.startswith(b"HTTP/1.1 2"):
+            raise Broken(f"{method} {path} returned {answer[:500].decode(errors='replace')}")
+        return bytes(answer[end + 4 :])
 
-    def _receive(self, before: bytes) -> bytes:
+    def _receive(self) -> bytes:
         received = self._socket.recv(65536)
         if not received:
             raise Broken("the api closed the connection within an answer")
-        return before + received
+        return received
 
 
-def fill(api: Service, key: str, count: int, keys: int = 0) -> None:
-    """Creates `count` jobs over several connections. `keys`: number of different concurrency keys; 0: none."""
+def with_keys(count: int, job: str = JOB) -> list[str]:
+    """The job with each of `count` concurrency keys."""
+    return [f'{job[:-1]},"concurrency_key":"key {number}"}}' for number in range(count)]
 
-    def create(share: int) -> None:
+
+def fill(api: Service, key: str, count: int, jobs: Sequence[str] = (JOB,)) -> None:
+    """Creates `count` jobs over several connections. They repeat `jobs`."""
+
+    def create(first: int, count: int) -> None:
         with Api(api, key) as client:
-            client.create_many(share, keys=keys)
+            client.create_many(count, jobs, first)
 
-    # All shares but the first consist of full requests.
+    # All shares but the last consist of full requests.
     share = count // _FILLING_CONNECTIONS // _JOBS_PER_POST * _JOBS_PER_POST
-    shares = [count - share * (_FILLING_CONNECTIONS - 1)] + [share] * (_FILLING_CONNECTIONS - 1)
+    firsts = [share * number for number in range(_FILLING_CONNECTIONS)]
+    shares = [share] * (_FILLING_CONNECTIONS - 1) + [count - firsts[-1]]
     with ThreadPoolExecutor(_FILLING_CONNECTIONS) as threads:
-        list(threads.map(create, shares))
+        list(threads.map(create, firsts, shares))

@@ -1,5 +1,6 @@
 """The environment of every section."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ class Context:
     warnings: list[str] = field(default_factory=list)
     """Log lines of level WARNING or above of the jobqueue processes, and other doubts about the figures."""
 
+    failures: list[str] = field(default_factory=list)
+    """Failures, as of Broken, of sections that went on to the end."""
+
     def __post_init__(self) -> None:
         self.installation = Installation(self.settings, self.postgres)
         self.raw = RawLimits(self.postgres, self.settings.seconds)
@@ -32,6 +36,10 @@ class Context:
 
     def say(self, text: str) -> None:
         print(f"    {self.section}: {text}", flush=True)
+
+    def fail(self, text: str) -> None:
+        self.failures.append(f"{self.section}: {text}")
+        print(f"error: {self.failures[-1]}", file=sys.stderr, flush=True)
 
     def take_problems(self) -> None:
         """Collects the warnings of the processes of the section that has just ended."""

@@ -32,6 +32,10 @@ def ratio_at_most(bound: float) -> Target:
     return Target("ratio", False, bound)
 
 
+def value_at_least(bound: float) -> Target:
+    return Target("value", True, bound)
+
+
 def value_at_most(bound: float) -> Target:
     return Target("value", False, bound)
 

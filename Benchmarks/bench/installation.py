@@ -13,6 +13,8 @@ from .settings import ROOT, Settings
 SCHEMA = "jobqueue"
 # The job of measurements of the queue itself. Its payload is as long as an ordinary reference.
 JOB = '{"type":"echo","payload":{"to":"someone@example.com","n":12345}}'
+# A worker that leases as many jobs at once as it can.
+TUNED_WORKER: dict[str, object] = {"WORKER_CONCURRENCY": 1_000, "WORKER_BATCH_SIZE": 1_000, "WORKER_BATCH_MAX": 1_000}
 
 
 @dataclass
@@ -52,8 +54,8 @@ class Installation:
     def worker(self, **settings: object) -> Service:
         return self._service("jobqueue-worker", "working", {name: str(value) for name, value in settings.items()})
 
-    def reaper(self) -> Service:
-        return self._service("jobqueue-reaper", "reaping", {})
+    def reaper(self, **settings: object) -> Service:
+        return self._service("jobqueue-reaper", "reaping", {name: str(value) for name, value in settings.items()})
 
     def _service(self, program: str, awaited_message: str, extra: dict[str, str]) -> Service:
         service = Service(self.settings.binaries / program, self._environment() | extra, awaited_message)
@@ -73,6 +75,17 @@ def unfinished_jobs(session: Session) -> int:
     return session.integer(
         f"SELECT COALESCE(sum(n), 0) FROM {SCHEMA}.depth WHERE status IN ('queued', 'scheduled', 'running', 'ending')"
     )
+
+
+def succeeded_per_second(session: Session, jobs: int) -> float:
+    """Rate from the first lease to the last end, by PostgreSQL's clock. Raises Broken unless `jobs` succeeded."""
+    succeeded, seconds = session.rows(
+        "SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at))"
+        f" FROM {SCHEMA}.outcome WHERE status = 'succeeded'"
+    )[0]
+    if int(succeeded) != jobs:
+        raise Broken(f"{jobs} jobs were created, but {succeeded} succeeded")
+    return jobs / float(seconds)
 
 
 def wait_until_done(session: Session, *watched: Service, patience_seconds: float = 600) -> None:

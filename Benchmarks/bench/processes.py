@@ -40,8 +40,17 @@ def children(pid: int) -> Iterable[int]:
 
 
 def resident_mebibytes(pid: int) -> float:
+    return _memory_mebibytes(pid, "VmRSS:")
+
+
+def peak_mebibytes(pid: int) -> float:
+    """The most resident memory since the start of the process."""
+    return _memory_mebibytes(pid, "VmHWM:")
+
+
+def _memory_mebibytes(pid: int, field: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(field):
             return int(line.split()[1]) / 1024
     raise Broken(f"process {pid} has no memory")
 
@@ -93,6 +102,9 @@ class Service:
 
     def resident_mebibytes(self) -> float:
         return resident_mebibytes(self.pid)
+
+    def peak_mebibytes(self) -> float:
+        return peak_mebibytes(self.pid)
 
     def send(self, signal: int) -> None:
         self._process.send_signal(signal)

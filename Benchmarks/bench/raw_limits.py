@@ -24,25 +24,33 @@ class RawLimits:
 
     def single_rows(self, clients: int = 32) -> float:
         """Rows per second, one row per transaction: U32, or U1 from one client."""
-        return self._transactions_per_second("insert_one.sql", clients)
+        return self._transactions_per_second(_SCRIPTS / "insert_one.sql", clients)
 
     def many_rows(self, rows: int) -> float:
         """Rows per second from 4 clients, `rows` per statement."""
         payloads = "{" + ",".join([_PAYLOAD] * rows) + "}"
-        return rows * self._transactions_per_second("insert_many.sql", 4, "--define", f"payloads={payloads}")
+        return rows * self._transactions_per_second(_SCRIPTS / "insert_many.sql", 4, "--define", f"payloads={payloads}")
+
+    def large_rows(self, payload: str, clients: int = 8) -> float:
+        """Rows per second with this payload, one row per transaction. The payload, JSON without quotes and colons in
+        its text, may be too long for an argument of pgbench."""
+        with tempfile.TemporaryDirectory() as directory:
+            script = Path(directory) / "insert_large.sql"
+            script.write_text(f"INSERT INTO raw.job (payload) VALUES ('{payload}');\n")
+            return self._transactions_per_second(script, clients)
 
     def commit_milliseconds(self, per_second: float) -> list[float]:
         """Duration in milliseconds of each single-row transaction at this rate, from one client."""
         with tempfile.TemporaryDirectory() as directory:
             prefix = Path(directory) / "log"
             self._transactions_per_second(
-                "insert_one.sql", 1, "--rate", f"{per_second:g}", "--log", "--log-prefix", str(prefix)
+                _SCRIPTS / "insert_one.sql", 1, "--rate", f"{per_second:g}", "--log", "--log-prefix", str(prefix)
             )
             # client, transaction, microseconds since its planned start, script, time, microseconds, lag
             lines = [line.split() for file in Path(directory).iterdir() for line in file.read_text().splitlines()]
         return [(int(fields[2]) - int(fields[6])) / 1e3 for fields in lines]
 
-    def _transactions_per_second(self, script: str, clients: int, *options: str) -> float:
+    def _transactions_per_second(self, script: Path, clients: int, *options: str) -> float:
         with Session(self.postgres.superuser) as session:
             session.execute("SET client_min_messages = error; DROP SCHEMA IF EXISTS raw CASCADE; CREATE SCHEMA raw")
             session.execute(
@@ -50,7 +58,7 @@ class RawLimits:
             )
         done = subprocess.run(
             ["pgbench", "--no-vacuum", "--protocol=prepared", f"--client={clients}", f"--jobs={min(clients, 2)}"]
-            + [f"--time={max(1, round(self.seconds))}", f"--file={_SCRIPTS / script}", *options]
+            + [f"--time={max(1, round(self.seconds))}", f"--file={script}", *options]
             + [self.postgres.superuser],
             capture_output=True,
             text=True,

@@ -11,6 +11,7 @@ _SECONDS = 10
 _ROUNDS = 3
 _HOLD_SECONDS = 120
 _WAITING_JOBS = 5_000_000
+_SOAK_MINUTES = 30
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Settings:
     """Time for which a transaction is held open."""
     waiting_jobs: int
     """Length of the long backlog of the section `lease`."""
+    soak_minutes: float
+    """Duration of the section `soak`."""
     binaries: Path
 
     @staticmethod
@@ -35,6 +38,7 @@ class Settings:
             rounds=int(_number("BENCH_ROUNDS", _ROUNDS, at_least=1)),
             hold_seconds=_number("BENCH_HOLD_SECONDS", _HOLD_SECONDS, at_least=5),
             waiting_jobs=int(_number("BENCH_WAITING_JOBS", _WAITING_JOBS, at_least=20_000)),
+            soak_minutes=_number("BENCH_SOAK_MINUTES", _SOAK_MINUTES, at_least=1),
             binaries=Path(os.environ.get("BENCH_BINARIES") or ROOT / ".build" / "release"),
         )
 

@@ -35,10 +35,15 @@ class Statements:
     @staticmethod
     def read(superuser: Session, kind: Kind) -> "Statements":
         """Raises Broken if there was none."""
-        found = superuser.rows(
-            "SELECT sum(calls), sum(rows), sum(total_exec_time) FROM pg_stat_statements"
-            f" WHERE query LIKE '{kind.value}' AND query NOT LIKE '%pg_stat_statements%'"
-        )[0]
-        if not found[0]:
+        found = Statements.read_any(superuser, kind)
+        if found.calls == 0:
             raise Broken(f"PostgreSQL has run no {kind.name} statement")
-        return Statements(int(found[0]), int(found[1]), float(found[2]))
+        return found
+
+    @staticmethod
+    def read_any(superuser: Session, kind: Kind) -> "Statements":
+        calls, rows, milliseconds = superuser.rows(
+            "SELECT COALESCE(sum(calls), 0), COALESCE(sum(rows), 0), COALESCE(sum(total_exec_time), 0)"
+            f" FROM pg_stat_statements WHERE query LIKE '{kind.value}' AND query NOT LIKE '%pg_stat_statements%'"
+        )[0]
+        return Statements(int(calls), int(rows), float(milliseconds))

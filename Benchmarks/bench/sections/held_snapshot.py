@@ -4,58 +4,23 @@ Such a transaction keeps PostgreSQL from removing the dead rows of the queue's t
 lease statement would have to scan them.
 """
 
-import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 
 from ..client import Api
 from ..context import Context
 from ..figure import Figure, percentile, ratio_at_least
 from ..installation import SCHEMA
+from ..offer import Offer
 from ..postgres import Session
-from ..processes import Broken, Service
+from ..processes import Broken
 from ..statements import Kind, Statements
 
 _JOBS_PER_SECOND = 4_000
 _JOBS_PER_POST = 40
 _BEFORE_SECONDS = 10
 _WINDOW_SECONDS = 10
-
-
-@dataclass
-class _Offer:
-    """Posts jobs at a steady rate from its own thread. Use it as a context manager."""
-
-    api: Service
-    key: str
-    posted: int = 0
-    _is_over: threading.Event = field(default_factory=threading.Event)
-    _failure: Broken | None = None
-
-    def __enter__(self) -> "_Offer":
-        self._thread = threading.Thread(target=self._post)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def _post(self) -> None:
-        try:
-            with Api(self.api, self.key) as client:
-                began_at = time.monotonic()
-                while not self._is_over.is_set():
-                    client.create_many(_JOBS_PER_POST)
-                    self.posted += _JOBS_PER_POST
-                    ahead = began_at + self.posted / _JOBS_PER_SECOND - time.monotonic()
-                    if ahead > 0:
-                        self._is_over.wait(ahead)
-        except Broken as failure:
-            self._failure = failure
 
 
 @dataclass(frozen=True)
@@ -78,7 +43,7 @@ def measure(context: Context) -> list[Figure]:
         context.installation.reaper(),
         context.installation.worker(),
         context.installation.api() as api,
-        _Offer(api, context.installation.key) as offer,
+        Offer(api, context.installation.key, _JOBS_PER_SECOND / _JOBS_PER_POST, _post) as offer,
     ):
         before = _observe(_BEFORE_SECONDS, offer, superuser, session)
         context.say(f"before: {before.finished_per_second:.0f} jobs/s, lease {before.lease_ms:.2f} ms")
@@ -114,7 +79,11 @@ def measure(context: Context) -> list[Figure]:
     ]
 
 
-def _observe(seconds: float, offer: _Offer, superuser: Session, session: Session) -> _Window:
+def _post(client: Api, _: int) -> int:
+    return client.create_many(_JOBS_PER_POST)
+
+
+def _observe(seconds: float, offer: Offer, superuser: Session, session: Session) -> _Window:
     """Waits for `seconds` and measures the last part of that time."""
     window = min(_WINDOW_SECONDS, seconds / 2)
     time.sleep(seconds - window)

@@ -44,7 +44,7 @@ def _with_connections(context: Context, api: Service) -> float:
 
 def _with_jobs(context: Context, api: Service) -> float:
     with Api(api, context.installation.key) as client:
-        client.create_many(_COUNT, '{"type":"sleep","payload":60}')
+        client.create_many(_COUNT, ['{"type":"sleep","payload":60}'])
     # With a grace of 0 the jobs are released at once at the end.
     settings = {"WORKER_CONCURRENCY": _COUNT, "WORKER_BATCH_SIZE": _COUNT, "WORKER_SHUTDOWN_GRACE_SECONDS": 0}
     with context.installation.worker(**settings) as worker, context.installation.session() as session:
