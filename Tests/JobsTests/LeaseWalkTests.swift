@@ -37,6 +37,21 @@ import Values
         }
     }
 
+    @Test func `a lease visits about as many subqueues as it needs, if there are more than it can order`() {
+        var window = WalkWindow()
+        func visit(_ used: Int, isFilled: Bool = true, isCut: Bool = true) -> Int {
+            window.visited(used: used, isFilled: isFilled, isCut: isCut)
+            return window.count
+        }
+        #expect(visit(10) == 13)
+        #expect(visit(1) == 8)
+        #expect(visit(8, isFilled: false) == 16)
+        #expect(visit(16, isFilled: false) == 32)
+        #expect(visit(32, isFilled: false) == 64)
+        #expect(visit(64, isFilled: false) == 64)
+        #expect(visit(3, isCut: false) == WalkWindow.standard)
+    }
+
     @Test func `subqueues take turns when there are more than one walk covers`() async throws {
         try await Fixture.use { fixture in
             for _ in 0..<4 { try await enqueue(fixture, queues: 100) }

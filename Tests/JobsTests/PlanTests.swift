@@ -27,7 +27,7 @@ import Testing
 
     /// The names of the statements, with parameters that nothing depends on.
     private static let statements = [
-        "lease_jobs": "NULL, '{}', 100, 1, 60, NULL, NULL, NULL, NULL", "renew_leases": "'{}', '{}', 60, 10",
+        "lease_jobs": "NULL, '{}', 100, 1, 60, NULL, NULL, NULL, NULL, 32", "renew_leases": "'{}', '{}', 60, 10",
         "request_cancel": "'{}', NULL, NULL", "list_cancel_requests": "'{}', 10",
         "report_progress": "'{}', '{}', '{}', '{}'",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",

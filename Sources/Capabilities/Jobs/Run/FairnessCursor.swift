@@ -15,6 +15,7 @@ public struct FairnessCursor: Sendable {
     var next: WalkPosition?
     /// The queues of that walk; nil: all.
     private var walkedQueues: [Int32]?
+    var window = WalkWindow()
     /// Position in groups that have not been served yet.
     let start: Int64
     private var lastKeys: [Int64: Int64] = [:]

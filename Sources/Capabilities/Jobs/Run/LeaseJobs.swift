@@ -15,11 +15,11 @@ extension JobStore {
     /// Paused subqueues are not in `leasable_subqueue`, from which `ready_subqueues` reads; `PauseGate` explains why a
     /// pause cannot be missed. Restricted subqueues (with keys or limits) are skipped, and so are the subqueues that do
     /// not come before them; a row without an id says that one of them has work, or where the walk was cut.
-    private static let leaseUnrestricted = Statement<LeaseRequest, WalkPosition?, WalkPosition?>(
+    private static let leaseUnrestricted = Statement<LeaseRequest, WalkPosition?, WalkPosition?, Int32>(
         "lease_jobs",
         """
         WITH found AS MATERIALIZED (
-            SELECT * FROM ready_subqueues($1, $2, $6, $7, $8, $9, 32, 256)),
+            SELECT * FROM ready_subqueues($1, $2, $6, $7, $8, $9, $10, 256)),
         others AS MATERIALIZED (
             SELECT min(priority) AS priority FROM found WHERE NOT unrestricted),
         picked AS MATERIALIZED (
@@ -103,7 +103,8 @@ extension JobStore {
         _ request: LeaseRequest, _ walk: inout Walk, _ cursor: inout FairnessCursor
     ) async throws(PostgresError) -> LeaseAnswer {
         if cursor.isRestrictedWorkReady { return try await leaseFairly(request, &walk, &cursor) }
-        let rows = try await hot.execute(Self.leaseUnrestricted(request, walk.position, walk.next))
+        let statement = Self.leaseUnrestricted(request, walk.position, walk.next, Int32(cursor.window.count))
+        let rows = try await hot.execute(statement)
         var leased: [LeasedRow] = []
         var cut: WalkPosition?
         for row in try rows.decode(as: UnrestrictedRow.self) {
@@ -114,6 +115,8 @@ extension JobStore {
                 cursor.isRestrictedWorkReady = isRestrictedWorkReady
             }
         }
+        cursor.window.visited(
+            used: Set(leased.lazy.map(\.subqueueID)).count, isFilled: leased.count == request.count, isCut: cut != nil)
         var answer = LeaseAnswer(jobs: try await jobs(leased))
         // The other statement takes the same windows, and the rest of their jobs.
         guard cursor.isRestrictedWorkReady else {

@@ -57,6 +57,27 @@ struct Walk: Sendable {
     var next: WalkPosition?
 }
 
+/// The number of subqueues that one statement visits. Pure.
+///
+/// A visit costs as much as leasing a job or two. As long as all subqueues with jobs fit the standard window, all are
+/// visited, so that the job that has waited longest comes first. If there are more, they take turns, and the window
+/// follows the number of subqueues that filled the last lease.
+struct WalkWindow: Sendable {
+    static let standard = 32
+    static let range = 8...64
+
+    private(set) var count = standard
+
+    /// - Parameters:
+    ///   - used: the number of subqueues from which jobs were leased.
+    ///   - isFilled: whether these were all that were asked for.
+    ///   - isCut: whether there are more subqueues than were visited.
+    mutating func visited(used: Int, isFilled: Bool, isCut: Bool) {
+        let next = !isCut ? Self.standard : isFilled ? used + used / 4 + 1 : 2 * count
+        count = min(max(next, Self.range.lowerBound), Self.range.upperBound)
+    }
+}
+
 /// After this subqueue.
 struct WalkPosition: Hashable, Sendable {
     let priority: Int16
