@@ -49,6 +49,6 @@ public final class JobStore: Sendable {
         self.notifier = notifier
         self.cancelNotifier = cancelNotifier
         identifiers = JobIdentifiers(clock: subqueues.clock)
-        self.inserts = inserts.submitter(InsertJobs(pool: hot, clock: subqueues.clock, notifier: notifier))
+        self.inserts = inserts.submitter(InsertJobs(pool: hot, subqueues: subqueues, notifier: notifier))
     }
 }

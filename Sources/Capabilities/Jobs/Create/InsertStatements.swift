@@ -5,22 +5,24 @@ internal import Values
 extension InsertJobs {
     /// Jobs with no more than their type, queue, priority and payload. One row of `ready` and `job` each, and one of
     /// `transition_delta` for each subqueue: no two statements wait for each other. `anyone_waiting` says whether a
-    /// worker sleeps and should be notified.
+    /// worker sleeps and should be notified. No row: a subqueue is missing or retired, and nothing is created
+    /// (`CreationGate`). The same holds for the statements below.
     private static let plain = Statement<Batch<PlainColumns>>(
         "insert_plain_jobs",
         """
-        WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
+        WITH \(sql: moment(of: PlainColumns.columns)),
         stored AS (
             INSERT INTO job (id, created_at, subqueue_id, payload)
-            SELECT g.id, (SELECT at FROM moment), g.subqueue_id, g.payload
-            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "payload"))),
+            SELECT g.id, m.at, g.subqueue_id, g.payload
+            FROM moment m, \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "payload"))),
         queued AS (
             INSERT INTO ready (id, ready_at, subqueue_id, attempt, priority)
-            SELECT g.id, (SELECT at FROM moment), g.subqueue_id, 0, g.priority
-            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "priority"))),
+            SELECT g.id, m.at, g.subqueue_id, 0, g.priority
+            FROM moment m, \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "priority"))),
         delta_rows AS (
             \(sql: JobRows.deltas(
-                JobRows.counts(of: "'enqueued'", from: PlainColumns.columns.unnest("subqueue_id")))))
+                JobRows.counts(
+                    of: "'enqueued'", from: "moment, \(sql: PlainColumns.columns.unnest("subqueue_id"))"))))
         SELECT at, EXISTS (SELECT FROM worker WHERE waiting AND expires_at > at) AS anyone_waiting
         FROM moment
         """)
@@ -29,7 +31,7 @@ extension InsertJobs {
     private static let full = Statement<Batch<FullColumns>>(
         "insert_jobs",
         """
-        WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
+        WITH \(sql: moment(of: FullColumns.columns)),
         given AS MATERIALIZED (
             SELECT g.*, NULL::text AS unique_key, \(sql: FullColumns.derived)
             FROM moment m, \(sql: FullColumns.columns.unnest())),
@@ -43,7 +45,7 @@ extension InsertJobs {
     private static let keyed = Statement<Batch<KeyedColumns>>(
         "insert_keyed_jobs",
         """
-        WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
+        WITH \(sql: moment(of: KeyedColumns.columns)),
         deduplicated AS MATERIALIZED (
             SELECT s.* FROM moment m
             CROSS JOIN LATERAL deduplicate_jobs(m.at, \(sql: KeyedColumns.deduplicated)) s),
@@ -59,8 +61,18 @@ extension InsertJobs {
         FROM moment m, deduplicated s
         """)
 
-    // MARK: Shared by the last two
+    // MARK: Shared
 
+    /// The instant of the statement, if all subqueues take jobs; otherwise empty, and so is everything that reads it.
+    private static func moment(of columns: ColumnBatch<Item>) -> SQLFragment {
+        """
+        moment AS MATERIALIZED (
+            SELECT clock_timestamp() AS at
+            WHERE \(sql: CreationGate.condition(subqueues: columns.array("subqueue_id"))))
+        """
+    }
+
+    /// Of the last two.
     private static let insertion: SQLFragment = """
         stored AS (
             INSERT INTO job (created_at, \(sql: FullColumns.storedNames), unique_key)
@@ -83,6 +95,12 @@ extension InsertJobs {
         let statement: BoundStatement
         /// The row is a `KeyedRow`, else an `InsertedRow`.
         let isKeyed: Bool
+
+        /// nil: a subqueue is missing or retired, and nothing was created.
+        func decode(_ rows: Rows) throws(PostgresError) -> (InsertedRow, KeyedRow?)? {
+            guard isKeyed else { return try rows.decodeFirst(as: InsertedRow.self).map { ($0, nil) } }
+            return try rows.decodeFirst(as: KeyedRow.self).map { ($0.inserted, $0) }
+        }
     }
 
     static func encode(_ items: [Item]) -> Encoded {
