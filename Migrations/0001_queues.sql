@@ -33,16 +33,45 @@ CREATE INDEX queue_in_metrics ON queue (id) INCLUDE (name) WHERE in_metrics;
 -- counter must not jump. A queue with the name `other` is one of the others. Queues that are created at the same time
 -- do not see each other, so the bound may be exceeded by a few: a lock would let the creation of one queue wait for the
 -- transaction of another. The settings make it read the index, also with a plan of the time when the table was empty.
+--
+-- A name outlives its queue, until no live worker counts under it (`release_metric_names`, 0013_remove_queues.sql).
+CREATE TABLE metric_name (
+    name text COLLATE "C" PRIMARY KEY
+);
+
 CREATE FUNCTION place_in_metrics() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 BEGIN
-    SELECT count(*) < 200 AND COALESCE(sum(octet_length(q.name)), 0) + octet_length(NEW.name) <= 6000
-           AND NEW.name <> 'other'
-    INTO NEW.in_metrics FROM queue q WHERE q.in_metrics;
+    -- The insertion meets this row, and does nothing.
+    IF EXISTS (SELECT FROM queue q WHERE q.name = NEW.name) THEN
+        RETURN NEW;
+    END IF;
+    SELECT COALESCE(bool_or(m.name = NEW.name), false)
+           OR count(*) < 200 AND COALESCE(sum(octet_length(m.name)), 0) + octet_length(NEW.name) <= 6000
+              AND NEW.name <> 'other'
+    INTO NEW.in_metrics FROM metric_name m;
+    IF NEW.in_metrics THEN
+        INSERT INTO metric_name (name) VALUES (NEW.name) ON CONFLICT DO NOTHING;
+    END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER place_in_metrics BEFORE INSERT ON queue FOR EACH ROW EXECUTE FUNCTION place_in_metrics();
+
+-- Another choice of the operator.
+CREATE FUNCTION change_metric_name() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF NEW.in_metrics THEN
+        INSERT INTO metric_name (name) VALUES (NEW.name) ON CONFLICT DO NOTHING;
+    ELSE
+        DELETE FROM metric_name m WHERE m.name = NEW.name;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER change_metric_name AFTER UPDATE OF in_metrics ON queue
+FOR EACH ROW EXECUTE FUNCTION change_metric_name();
 
 CREATE TABLE type (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -77,10 +106,10 @@ CREATE TABLE lease_gate ();
 -- waits for their end (0013_remove_queues.sql). The table stays empty.
 CREATE TABLE creation_gate ();
 
--- Returns the ids of subqueues for parallel arrays of names, in the given order, creates missing ones, and takes retired
--- ones into use again. Concurrent callers get the same ids: an insert that meets a concurrent one waits for its commit,
--- and the next statement sees it (READ COMMITTED). Names are inserted in sorted order, so callers cannot deadlock. Runs
--- in a transaction of its own, because cached ids must be committed.
+-- Returns the ids of subqueues for parallel arrays of names, in the given order, creates missing ones, and takes
+-- retired ones into use again. Concurrent callers get the same ids: an insert that meets a concurrent one waits for its
+-- commit, and the next statement sees it (READ COMMITTED). Names are inserted in sorted order, so callers cannot
+-- deadlock. Runs in a transaction of its own, because cached ids must be committed.
 CREATE FUNCTION register_subqueues(queues text[], types text[], priorities smallint[], keyed boolean[])
 RETURNS TABLE (queue_id int, type_id int, subqueue_id int, in_metrics boolean)
 LANGUAGE plpgsql SET search_path FROM CURRENT

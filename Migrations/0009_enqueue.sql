@@ -252,10 +252,10 @@ BEGIN
         SELECT r.subqueue_id AS id, r.queue_id INTO found_subqueue
         FROM register_subqueues(ARRAY[queue_name], ARRAY[type], ARRAY[urgency], ARRAY[is_keyed]) r;
     END IF;
-    -- A snapshot of the whole transaction may be older than the lock. If the subqueue has been retired or removed since,
-    -- this fails with 40001, as every other conflict of such a transaction does.
+    -- A snapshot of the whole transaction may be older than the lock. If the subqueue has been retired or removed
+    -- since, this fails with 40001, as every other conflict of such a transaction does.
     IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
-        PERFORM FROM subqueue b JOIN queue q ON q.id = b.queue_id WHERE b.id = found_subqueue.id FOR SHARE;
+        PERFORM FROM queue q JOIN subqueue b ON b.queue_id = q.id WHERE b.id = found_subqueue.id FOR SHARE;
     END IF;
 
     IF options ? 'unique_key' THEN

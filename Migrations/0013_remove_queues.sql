@@ -1,7 +1,7 @@
 -- Removing queues and subqueues without jobs.
 --
--- Each creation of a job looks for its subqueue in its own snapshot, and uses it only if it is there and not retired. So
--- a subqueue can be removed when no creation with an older snapshot is under way, in six steps:
+-- Each creation of a job looks for its subqueue in its own snapshot, and uses it only if it is there and not retired.
+-- So a subqueue can be removed when no creation with an older snapshot is under way, in six steps:
 --
 -- 1. It is retired: `retired_at` is set, and committed. Later creations do not use it. They register it again, which
 --    takes it into use again and ends the removal.
@@ -15,8 +15,8 @@
 -- A removal that stops after any step has changed nothing that matters. A retired subqueue keeps the jobs that it has,
 -- and these run.
 
--- The subqueues among these that have no job in any state, in one snapshot. One index probe for each table and subqueue,
--- whatever the statistics say; leases are few, and read once.
+-- The subqueues among these that have no job in any state, in one snapshot. One index probe for each table and
+-- subqueue, whatever the statistics say; leases are few, and read once.
 CREATE FUNCTION empty_subqueues(subqueues int[]) RETURNS SETOF int
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -32,9 +32,9 @@ BEGIN
       AND (SELECT r.id FROM ready r WHERE r.priority = b.priority AND r.subqueue_id = b.id LIMIT 1) IS NULL;
 END $$;
 
--- Step 5. Removes those of the subqueues that are retired since the instants in `marks`, and returns their number. Their
--- counts stay in `queue_transition_total`. It waits for no lock: a locked subqueue, or one whose queue is locked, stays.
--- The queues are locked first, since whoever registers a subqueue locks them.
+-- Step 5. Removes those of the subqueues that are retired since the instants in `marks`, and returns their number.
+-- Their counts stay in `queue_transition_total`. It waits for no lock: a locked subqueue, or one whose queue is locked,
+-- stays. The queues are locked first, since each registration of a subqueue locks them.
 CREATE FUNCTION remove_subqueues(subqueues int[], marks timestamptz[]) RETURNS int
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -77,3 +77,21 @@ BEGIN
     DELETE FROM queue q WHERE q.id = removed;
     RETURN true;
 END $$;
+
+-- Makes the names in the metrics of removed queues free for other queues, and returns their number. A name under which
+-- a live worker counts stays: a worker never forgets a series, so otherwise the series of all workers together would
+-- have no bound. The counters of deregistered workers under the name go with it.
+CREATE FUNCTION release_metric_names() RETURNS bigint
+LANGUAGE sql SET search_path FROM CURRENT
+AS $$
+    WITH released AS (
+        DELETE FROM metric_name m
+        WHERE NOT EXISTS (SELECT FROM queue q WHERE q.name = m.name AND q.in_metrics)
+          AND NOT EXISTS (SELECT FROM worker w CROSS JOIN LATERAL jsonb_object_keys(w.counters) AS k (series)
+                          WHERE w.deregistered_at IS NULL AND position('queue="' || m.name || '"' IN k.series) > 0)
+        RETURNING name),
+    deleted AS (
+        DELETE FROM deregistered_counter d USING released r
+        WHERE position('queue="' || r.name || '"' IN d.series) > 0)
+    SELECT count(*) FROM released
+$$;

@@ -287,6 +287,26 @@ extension Fixture {
         }
     }
 
+    @Test func `a removal waits for a statement that has looked for its subqueue already`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.use(queue: "a")
+            try await fixture.sql(
+                """
+                CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$
+                """)
+            try await fixture.sql("CREATE TRIGGER pause BEFORE INSERT ON ready FOR EACH ROW EXECUTE FUNCTION pause()")
+            let creation = Task(executorPreference: TestLoop.shared) { try await fixture.jobs.insert(Self.job("a")).id }
+            try await waitUntil("the creation has its snapshot") {
+                try await fixture.number(
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' "
+                        + "AND datname = current_database()") == 1
+            }
+            #expect(try await fixture.jobs.remove(queue: "a") == .hasJobs([.queued: 1]))
+            #expect(try await fixture.job(try await creation.value).queue == "a")
+        }
+    }
+
     // MARK: Races
 
     @Test(.timeLimit(.minutes(3)))
@@ -388,13 +408,42 @@ extension Fixture {
             let none = try await fixture.jobs.removeRetiredSubqueues(restingFor: .seconds(60), after: 0, atMost: 100)
             #expect(none.subqueues == 0 && none.queues == 0)
 
-            try await fixture.sql("UPDATE subqueue SET retired_at = retired_at - interval '61 s'")
+            try await fixture.ageRetiredSubqueues(hours: 1)
             try await fixture.enqueue(1) { $0.queue = "named" }
             let removal = try await fixture.jobs.removeRetiredSubqueues(restingFor: .seconds(60), after: 0, atMost: 100)
             #expect(removal.subqueues == 2 && removal.queues == 1 && removal.next == nil)
             let names = try await fixture.sql("SELECT name FROM queue ORDER BY name").decode(as: String.self)
             #expect(names == ["kept", "named", "used"])
             #expect(try await fixture.countMismatches() == 0)
+        }
+    }
+
+    @Test func `the name of a removed queue in the metrics is free when no live worker counts under it`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.sql("INSERT INTO queue (name) SELECT 'q' || i FROM generate_series(1, 199) i")
+            try await fixture.use(queue: "a")
+            let worker = WorkerDescription(
+                incarnation: UUID(high: 1, low: 1), name: "w", host: "h", version: "0", queues: nil, concurrency: 1)
+            let id = try await fixture.workers.join(worker)
+            let counters = Array(
+                #"{"job_wait_seconds_sum{queue=\"a\"}":1,"job_wait_seconds_sum{queue=\"q1\"}":1}"#.utf8)
+            _ = try await fixture.workers.heartbeat(id: id, running: 0, counters: counters)
+            #expect(try await fixture.jobs.remove(queue: "a") == .removed)
+            #expect(try await fixture.jobs.releaseMetricNames() == 0)
+
+            // It has its name again; others have none.
+            try await fixture.jobs.insertAll([Self.job("a"), Self.job("b")])
+            let named = "SELECT name FROM queue WHERE in_metrics AND name IN ('a', 'b', 'c')"
+            #expect(try await fixture.sql(named).decode(as: String.self) == ["a"])
+            for job in try await fixture.lease(5) { try await fixture.finish(job) }
+            try await fixture.removeSucceeded()
+            #expect(try await fixture.jobs.remove(queue: "a") == .removed)
+
+            try await fixture.workers.deregister(id: id, counters: counters)
+            #expect(try await fixture.jobs.releaseMetricNames() == 1)
+            #expect(try await fixture.workers.series().map(\.series) == [#"job_wait_seconds_sum{queue="q1"}"#])
+            try await fixture.jobs.insert(Self.job("c"))
+            #expect(try await fixture.sql(named).decode(as: String.self) == ["c"])
         }
     }
 

@@ -3,8 +3,8 @@ internal import Postgres
 internal import Service
 internal import Telemetry
 
-/// Retires subqueues without jobs, and removes those that have stayed without jobs for a day, with their queues if these
-/// have no settings. So a queue that was used once does not cost anything for ever.
+/// Retires subqueues without jobs, and removes those that have stayed without jobs for a day, with their queues if
+/// these have no settings. So a queue that was used once does not cost anything for ever.
 struct SubqueueRetirement: PeriodicTask {
     let name = "remove subqueues"
     /// Between two sweeps.
@@ -30,12 +30,17 @@ struct SubqueueRetirement: PeriodicTask {
         var retired = 0
         var subqueues = 0
         var queues = 0
+        /// Names in the metrics that are free again.
+        var metricNames = 0
         var dueIn: Duration?
 
-        var isNotable: Bool { subqueues > 0 }
+        var isNotable: Bool { subqueues > 0 || metricNames > 0 }
         var message: String { "subqueues without jobs were removed" }
         var fields: LogFields {
-            ["subqueues": .integer(subqueues), "queues": .integer(queues), "retired": .integer(retired)]
+            [
+                "subqueues": .integer(subqueues), "queues": .integer(queues), "retired": .integer(retired),
+                "metric_names": .integer(metricNames),
+            ]
         }
     }
 
@@ -57,6 +62,7 @@ struct SubqueueRetirement: PeriodicTask {
             }
         }
         if toRetire == nil, toRemove == nil {
+            report.metricNames = try await store.releaseMetricNames()
             (toRetire, toRemove) = (0, 0)
         } else {
             report.dueIn = .zero

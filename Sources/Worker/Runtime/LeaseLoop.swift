@@ -106,7 +106,8 @@ final class LeaseLoop: Sendable {
         wakeSignal.wake()
     }
 
-    /// Leases at once, and reads the types and queues again: notifications may have been missed, or the handlers have changed.
+    /// Leases at once, and reads the types and the queues again: notifications may have been missed, or the handlers
+    /// have changed.
     func pollNow() {
         change { state in
             state.excludedTypes = nil

@@ -15,7 +15,7 @@ public enum QueueRemoval: Hashable, Sendable {
 }
 
 extension JobStore {
-    /// How often a removal begins anew because the queue was used meanwhile.
+    /// How often a removal is tried because the queue was used meanwhile.
     private static let removalTriesMax = 5
 
     private static let pausedStatement = Statement<String>(

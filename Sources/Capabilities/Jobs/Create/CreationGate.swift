@@ -9,8 +9,8 @@ internal import Values
 /// looks for its subqueues. If one is missing or retired, it creates nothing and returns no row, and its caller
 /// registers the subqueues again. `enqueue` does the same by itself.
 ///
-/// A removal retires a subqueue, and then waits for the transactions that hold the lock (`waitForCreations`). Those that
-/// come later see that the subqueue is retired. No one ever requests a conflicting lock, so no creation waits.
+/// A removal retires a subqueue, and then waits for the transactions that hold the lock (`waitForCreations`). Those
+/// that come later see that the subqueue is retired. Nothing ever requests a conflicting lock, so no creation waits.
 enum CreationGate {
     /// Whether all subqueues of an array of ids may get jobs. The array is a parameter with its type.
     static func condition(subqueues: SQLFragment) -> SQLFragment {

@@ -70,7 +70,7 @@ extension JobStore {
         """, isIdempotent: true)
 
     /// A queue keeps its row if it has settings, a pause, or a name in the metrics: the counters of a queue that has
-    /// jobs once a month must not begin anew each time.
+    /// jobs once a month must not start from 0 each time.
     private static let removeBareQueues = Statement<[Int32]>(
         "remove_bare_queues",
         """
@@ -96,6 +96,14 @@ extension JobStore {
             .decodeOnly()
         return SubqueueRemoval(
             subqueues: removed, queues: Int(queues), next: due.count == Int(limit) ? due.last?.id : nil)
+    }
+
+    private static let releaseNames = Statement("release_metric_names", "SELECT release_metric_names()")
+
+    /// Makes the names in the metrics of removed queues free, if no live worker counts under them.
+    /// - Returns: the number of names.
+    public func releaseMetricNames() async throws(PostgresError) -> Int {
+        Int(try await general.execute(Self.releaseNames()).decodeOnly(as: Int64.self))
     }
 
     /// Those of `$1` that have no jobs. The others are in use again.
