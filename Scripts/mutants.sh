@@ -34,7 +34,7 @@ mutants=(
     'a pause does not wait for leases | Migrations/0010_pauses.sql | LOCK TABLE lease_gate IN EXCLUSIVE MODE; | '
     'a lease passes the gate | Sources/Capabilities/Jobs/Run/PauseGate.swift | NOT EXISTS (SELECT FROM lease_gate FOR KEY SHARE) | true'
     'a creation passes the gate | Sources/Capabilities/Jobs/Create/CreationGate.swift | NOT EXISTS (SELECT FROM creation_gate FOR KEY SHARE) | true'
-    'a creation uses a retired subqueue | Sources/Capabilities/Jobs/Create/CreationGate.swift | AND retired_at IS NULL) | )'
+    'a creation uses a retired subqueue | Sources/Capabilities/Jobs/Create/CreationGate.swift | AND b.retired_at IS NULL) | )'
     'a removal does not wait for creations | Sources/Capabilities/Jobs/Create/CreationGate.swift | while !pending.isEmpty { | while false {'
     'enqueue passes the gate | Migrations/0009_enqueue.sql | LOCK TABLE creation_gate IN ROW SHARE MODE; | '
     'limits are decided without a lock | Migrations/0008_fairness.sql | PERFORM pg_advisory_xact_lock | PERFORM abs'

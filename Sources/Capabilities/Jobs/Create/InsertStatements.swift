@@ -13,16 +13,17 @@ extension InsertJobs {
         WITH \(sql: moment(of: PlainColumns.columns)),
         stored AS (
             INSERT INTO job (id, created_at, subqueue_id, payload)
-            SELECT g.id, m.at, g.subqueue_id, g.payload
-            FROM moment m, \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "payload"))),
+            SELECT g.id, (SELECT at FROM moment), g.subqueue_id, g.payload
+            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "payload")) WHERE \(sql: isOpen)),
         queued AS (
             INSERT INTO ready (id, ready_at, subqueue_id, attempt, priority)
-            SELECT g.id, m.at, g.subqueue_id, 0, g.priority
-            FROM moment m, \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "priority"))),
+            SELECT g.id, (SELECT at FROM moment), g.subqueue_id, 0, g.priority
+            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "priority")) WHERE \(sql: isOpen)),
         delta_rows AS (
             \(sql: JobRows.deltas(
                 JobRows.counts(
-                    of: "'enqueued'", from: "moment, \(sql: PlainColumns.columns.unnest("subqueue_id"))"))))
+                    of: "'enqueued'",
+                    from: "\(sql: PlainColumns.columns.unnest("subqueue_id")) WHERE \(sql: isOpen)"))))
         SELECT at, EXISTS (SELECT FROM worker WHERE waiting AND expires_at > at) AS anyone_waiting
         FROM moment
         """)
@@ -71,6 +72,9 @@ extension InsertJobs {
             WHERE \(sql: CreationGate.condition(subqueues: columns.array("subqueue_id"))))
         """
     }
+
+    /// Evaluated once for a table of the first statement, where a join with `moment` would be evaluated for each job.
+    private static let isOpen: SQLFragment = "(SELECT at FROM moment) IS NOT NULL"
 
     /// Of the last two.
     private static let insertion: SQLFragment = """
