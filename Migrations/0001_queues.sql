@@ -1,8 +1,9 @@
 -- Queues, types and subqueues: the small tables that every job refers to.
 --
 -- Rows of the hot tables carry one integer, the subqueue, instead of texts. A subqueue holds the jobs of one queue, one
--- type and one priority, either with or without concurrency keys, first in, first out. Subqueues are created once,
--- never change and are never removed, so processes cache their ids forever.
+-- type and one priority, either with or without concurrency keys, first in, first out. Processes cache the ids of
+-- subqueues. A subqueue that stays without jobs is retired and removed (0013_remove_queues.sql), so every creation of a
+-- job checks that its subqueue is there. Ids are not used again.
 
 -- The settings of a queue (PUT /api/queues/{name}). NULL: no limit, or the reaper's retention. Names are in the order
 -- of their bytes, which is the order of GET /api/queues, whatever the collation of the database.
@@ -32,16 +33,45 @@ CREATE INDEX queue_in_metrics ON queue (id) INCLUDE (name) WHERE in_metrics;
 -- counter must not jump. A queue with the name `other` is one of the others. Queues that are created at the same time
 -- do not see each other, so the bound may be exceeded by a few: a lock would let the creation of one queue wait for the
 -- transaction of another. The settings make it read the index, also with a plan of the time when the table was empty.
+--
+-- A name outlives its queue, until no live worker counts under it (`release_metric_names`, 0013_remove_queues.sql).
+CREATE TABLE metric_name (
+    name text COLLATE "C" PRIMARY KEY
+);
+
 CREATE FUNCTION place_in_metrics() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 BEGIN
-    SELECT count(*) < 200 AND COALESCE(sum(octet_length(q.name)), 0) + octet_length(NEW.name) <= 6000
-           AND NEW.name <> 'other'
-    INTO NEW.in_metrics FROM queue q WHERE q.in_metrics;
+    -- The insertion meets this row, and does nothing.
+    IF EXISTS (SELECT FROM queue q WHERE q.name = NEW.name) THEN
+        RETURN NEW;
+    END IF;
+    SELECT COALESCE(bool_or(m.name = NEW.name), false)
+           OR count(*) < 200 AND COALESCE(sum(octet_length(m.name)), 0) + octet_length(NEW.name) <= 6000
+              AND NEW.name <> 'other'
+    INTO NEW.in_metrics FROM metric_name m;
+    IF NEW.in_metrics THEN
+        INSERT INTO metric_name (name) VALUES (NEW.name) ON CONFLICT DO NOTHING;
+    END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER place_in_metrics BEFORE INSERT ON queue FOR EACH ROW EXECUTE FUNCTION place_in_metrics();
+
+-- Another choice of the operator.
+CREATE FUNCTION change_metric_name() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF NEW.in_metrics THEN
+        INSERT INTO metric_name (name) VALUES (NEW.name) ON CONFLICT DO NOTHING;
+    ELSE
+        DELETE FROM metric_name m WHERE m.name = NEW.name;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER change_metric_name AFTER UPDATE OF in_metrics ON queue
+FOR EACH ROW EXECUTE FUNCTION change_metric_name();
 
 CREATE TABLE type (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -56,42 +86,59 @@ CREATE TABLE subqueue (
     priority smallint NOT NULL,
     keyed boolean NOT NULL,
     unrestricted boolean NOT NULL,
+    retired_at timestamptz,
     UNIQUE (queue_id, type_id, priority, keyed)
 );
+CREATE INDEX subqueue_retired ON subqueue (retired_at) WHERE retired_at IS NOT NULL;
 
 COMMENT ON TABLE subqueue IS 'The jobs of one queue, type and priority (lower first), first in, first out.';
 COMMENT ON COLUMN subqueue.keyed IS 'Whether its jobs have concurrency keys, which are leased round-robin.';
 COMMENT ON COLUMN subqueue.unrestricted IS 'No keys and no limits: the short lease statement may take its jobs.';
+COMMENT ON COLUMN subqueue.retired_at IS 'Takes no new jobs since then, until it is registered again.';
 
 -- Every lease statement locks this table in ROW SHARE mode, which costs nothing measurable. A change of what may be
 -- leased (a limit, a pause) locks it in EXCLUSIVE mode first. It thus waits for the running lease statements, and later
 -- ones see the change, because a statement takes its snapshot after its locks. The table stays empty.
 CREATE TABLE lease_gate ();
 
--- Returns the ids of subqueues for parallel arrays of names, in the given order, and creates missing ones. Concurrent
--- callers get the same ids: an insert that meets a concurrent one waits for its commit, and the next statement sees it
--- (READ COMMITTED). Names are inserted in sorted order, so callers cannot deadlock. Runs in a transaction of its own,
--- because cached ids must be committed.
+-- Every transaction that creates jobs locks this table in ROW SHARE mode, before it looks for their subqueues. Nothing
+-- ever locks it in a mode that conflicts with this: a removal reads in `pg_locks` which transactions hold the lock, and
+-- waits for their end (0013_remove_queues.sql). The table stays empty.
+CREATE TABLE creation_gate ();
+
+-- Returns the ids of subqueues for parallel arrays of names, in the given order, creates missing ones, and takes
+-- retired ones into use again. Concurrent callers get the same ids: an insert that meets a concurrent one waits for its
+-- commit, and the next statement sees it (READ COMMITTED). Names are inserted in sorted order, so callers cannot
+-- deadlock. Runs in a transaction of its own, because cached ids must be committed.
 CREATE FUNCTION register_subqueues(queues text[], types text[], priorities smallint[], keyed boolean[])
 RETURNS TABLE (queue_id int, type_id int, subqueue_id int, in_metrics boolean)
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
 #variable_conflict use_column
+DECLARE
+    wanted bigint := (SELECT count(DISTINCT g.name) FROM unnest(queues) AS g (name));
+    locked bigint;
+    retired int[];
 BEGIN
-    INSERT INTO queue (name)
-    SELECT DISTINCT g.name FROM unnest(queues) AS g (name)
-    WHERE NOT EXISTS (SELECT FROM queue q WHERE q.name = g.name)
-    ORDER BY g.name
-    ON CONFLICT DO NOTHING;
+    LOOP
+        INSERT INTO queue (name)
+        SELECT DISTINCT g.name FROM unnest(queues) AS g (name)
+        WHERE NOT EXISTS (SELECT FROM queue q WHERE q.name = g.name)
+        ORDER BY g.name
+        ON CONFLICT DO NOTHING;
 
-    INSERT INTO type (name)
-    SELECT DISTINCT g.name FROM unnest(types) AS g (name)
-    WHERE NOT EXISTS (SELECT FROM type t WHERE t.name = g.name)
-    ORDER BY g.name
-    ON CONFLICT DO NOTHING;
+        INSERT INTO type (name)
+        SELECT DISTINCT g.name FROM unnest(types) AS g (name)
+        WHERE NOT EXISTS (SELECT FROM type t WHERE t.name = g.name)
+        ORDER BY g.name
+        ON CONFLICT DO NOTHING;
 
-    -- The limits of a queue must not change before the new subqueue is committed.
-    PERFORM FROM queue q WHERE q.name = ANY (queues) ORDER BY q.id FOR SHARE;
+        -- The limits of a queue must not change, nor may it be removed, before the new subqueue is committed. A queue
+        -- that was removed after the first statement saw it is created again.
+        PERFORM FROM queue q WHERE q.name = ANY (queues) ORDER BY q.id FOR SHARE;
+        GET DIAGNOSTICS locked = ROW_COUNT;
+        EXIT WHEN locked = wanted;
+    END LOOP;
 
     INSERT INTO subqueue (queue_id, type_id, priority, keyed, unrestricted)
     SELECT DISTINCT q.id, t.id, g.priority, g.keyed, NOT (g.keyed OR q.limited)
@@ -103,6 +150,18 @@ BEGIN
                         AND b.keyed = g.keyed)
     ORDER BY q.id, t.id, g.priority, g.keyed
     ON CONFLICT DO NOTHING;
+
+    retired := ARRAY(
+        SELECT b.id
+        FROM unnest(queues, types, priorities, keyed) AS g (queue, type, priority, keyed)
+        JOIN queue q ON q.name = g.queue
+        JOIN type t ON t.name = g.type
+        JOIN subqueue b ON b.queue_id = q.id AND b.type_id = t.id AND b.priority = g.priority AND b.keyed = g.keyed
+        WHERE b.retired_at IS NOT NULL
+        ORDER BY b.id FOR NO KEY UPDATE OF b);
+    IF cardinality(retired) > 0 THEN
+        UPDATE subqueue SET retired_at = NULL WHERE id = ANY (retired);
+    END IF;
 
     RETURN QUERY
     SELECT q.id, t.id, b.id, q.in_metrics

@@ -432,8 +432,12 @@ DECLARE
 BEGIN
     -- The row of the queue is locked before the gate: a transaction that holds it (`enqueue` with a new type) must not
     -- make the leases of all queues wait.
-    INSERT INTO queue (name) VALUES (queue_name) ON CONFLICT DO NOTHING;
-    SELECT q.* INTO previous FROM queue q WHERE q.name = queue_name FOR NO KEY UPDATE;
+    -- A queue that was removed between the two statements is created again.
+    LOOP
+        INSERT INTO queue (name) VALUES (queue_name) ON CONFLICT DO NOTHING;
+        SELECT q.* INTO previous FROM queue q WHERE q.name = queue_name FOR NO KEY UPDATE;
+        EXIT WHEN FOUND;
+    END LOOP;
     LOCK TABLE lease_gate IN EXCLUSIVE MODE;
     UPDATE queue q
     SET (max_running, max_running_per_key, rate_count, rate_seconds, rate_burst, succeeded_hours, failed_hours,

@@ -241,14 +241,21 @@ BEGIN
     is_keyed := options ? 'concurrency_key';
     first_run := COALESCE(instant_of(options -> 'run_at'),
                           moment + make_interval(secs => (options ->> 'delay_seconds')::double precision));
+    -- Locked before the look-up, which has a younger snapshot (0013_remove_queues.sql).
+    LOCK TABLE creation_gate IN ROW SHARE MODE;
     SELECT b.id, b.queue_id INTO found_subqueue
     FROM queue q
     JOIN type t ON t.name = type
     JOIN subqueue b ON b.queue_id = q.id AND b.type_id = t.id AND b.priority = urgency AND b.keyed = is_keyed
-    WHERE q.name = queue_name;
+    WHERE q.name = queue_name AND b.retired_at IS NULL;
     IF found_subqueue.id IS NULL THEN
         SELECT r.subqueue_id AS id, r.queue_id INTO found_subqueue
         FROM register_subqueues(ARRAY[queue_name], ARRAY[type], ARRAY[urgency], ARRAY[is_keyed]) r;
+    END IF;
+    -- A snapshot of the whole transaction may be older than the lock. If the subqueue has been retired or removed
+    -- since, this fails with 40001, as every other conflict of such a transaction does.
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        PERFORM FROM queue q JOIN subqueue b ON b.queue_id = q.id WHERE b.id = found_subqueue.id FOR SHARE;
     END IF;
 
     IF options ? 'unique_key' THEN

@@ -94,8 +94,12 @@ BEGIN
     SELECT c.version INTO current_version FROM pause_state c WHERE c.scope = changed_scope;
     IF expected_version IS NULL OR expected_version = COALESCE(current_version, 0) THEN
         IF changed_scope LIKE 'queue:%' THEN
-            INSERT INTO queue (name) VALUES (substr(changed_scope, 7)) ON CONFLICT DO NOTHING;
-            SELECT q.id INTO STRICT scope_queue FROM queue q WHERE q.name = substr(changed_scope, 7);
+            -- A queue that was removed between the two statements is created again.
+            LOOP
+                INSERT INTO queue (name) VALUES (substr(changed_scope, 7)) ON CONFLICT DO NOTHING;
+                SELECT q.id INTO scope_queue FROM queue q WHERE q.name = substr(changed_scope, 7) FOR KEY SHARE;
+                EXIT WHEN FOUND;
+            END LOOP;
         ELSIF changed_scope LIKE 'type:%' THEN
             INSERT INTO type (name) VALUES (substr(changed_scope, 6)) ON CONFLICT DO NOTHING;
             SELECT t.id INTO STRICT scope_type FROM type t WHERE t.name = substr(changed_scope, 6);

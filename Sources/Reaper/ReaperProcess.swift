@@ -95,6 +95,9 @@ final class ReaperProcess: Sendable {
             task(
                 RetentionCleaner(store: store, policy: retention), every: settings.retentionInterval,
                 pauseMin: RetentionCleaner.pauseMin),
+            task(
+                SubqueueRetirement(store: store), every: SubqueueRetirement.interval,
+                pauseMin: SubqueueRetirement.pauseMin),
         ]
         if let interval = settings.watchdogInterval {
             let watchdog = WatchdogTask(store: store, order: settings.watchdog, logger: logger)

@@ -1,6 +1,8 @@
 import JSON
+import Jobs
 import TestKit
 import Testing
+import Values
 
 @Suite struct QueueRoutesTests {
     @Test func `the limits of a queue are replaced as a whole, idempotently, and are shown`() async throws {
@@ -46,6 +48,37 @@ import Testing
             #expect(try await api.client.request("PUT", "/api/queues/mail", body: "[]").status == 422)
             #expect(try await api.client.request("PUT", "/api/queues/a%20b", body: "{}").status == 400)
             #expect(try await fixture.count("queue") == 0)
+        }
+    }
+
+    @Test func `a queue is removed when it has no jobs and is not paused`() async throws {
+        try await withApi { api, fixture in
+            _ = try await api.client.request("PUT", "/api/queues/mail%2Fhigh", body: #"{"max_running":5}"#)
+            let id = try await fixture.create { $0.queue = "mail/high" }
+            try await fixture.enqueue(2) {
+                $0.queue = "mail/high"
+                $0.runAt = .now() + .seconds(600)
+            }
+            let refused = try await api.client.request("DELETE", "/api/queues/mail%2Fhigh")
+            #expect(try refused.status == 409 && refused.json["jobs"]?.integer == 3)
+            #expect(try refused.json["detail"]?.string == "the queue has jobs: 2 scheduled, 1 queued")
+            _ = try await fixture.jobs.cancel(id)
+            try await fixture.sql("TRUNCATE job, outcome, scheduled, transition_delta")
+
+            let pause = #"{"reason":"tests","updated_by":"ada"}"#
+            _ = try await api.client.request("POST", "/api/queues/mail%2Fhigh/pause", body: pause)
+            let paused = try await api.client.request("DELETE", "/api/queues/mail%2Fhigh")
+            #expect(try paused.status == 409 && paused.json["detail"]?.string == "the queue is paused; resume it first")
+            _ = try await api.client.request("POST", "/api/queues/mail%2Fhigh/resume", body: pause)
+
+            #expect(try await api.client.request("DELETE", "/api/queues/mail%2Fhigh?force=true").status == 400)
+            #expect(try await api.client.request("DELETE", "/api/queues/mail%2Fhigh").status == 204)
+            for name in ["mail%2Fhigh", "other", "a%20b"] {
+                #expect(try await api.client.request("DELETE", "/api/queues/\(name)").status == 404, "\(name)")
+            }
+            _ = try await api.createJob(#"{"type":"echo","queue":"mail/high"}"#)
+            let again = try await api.client.get("/api/queues/mail%2Fhigh")
+            #expect(try again.json["max_running"] == .null && again.json["depth"]?["queued"]?.integer == 1)
         }
     }
 

@@ -20,6 +20,25 @@ import Testing
         }
     }
 
+    @Test func `a worker goes on with its queues when they are removed and created again`() async throws {
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            _ = try await deployment.startWorker(
+                "named", ["WORKER_QUEUES": "a,b", "WORKER_POLL_INTERVAL_SECONDS": "2"])
+            for _ in 0..<3 {
+                for queue: JSONValue in ["a", "b"] {
+                    let id = try await api.post(["type": "echo", "queue": queue])
+                    try await api.wait(for: id, toBe: "succeeded", within: .seconds(20))
+                }
+                try await deployment.sql("TRUNCATE job, outcome, transition_delta, transition_total")
+                try await deployment.sql("TRUNCATE queue_transition_total")
+                for queue in ["a", "b"] {
+                    #expect(try await api.client.request("DELETE", "/api/queues/\(queue)").status == 204)
+                }
+            }
+        }
+    }
+
     @Test func `a worker that was considered dead is notified again under its new id`() async throws {
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()

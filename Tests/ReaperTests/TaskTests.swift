@@ -126,6 +126,42 @@ import Workers
         }
     }
 
+    @Test func `a subqueue is removed when it has had no jobs for a day`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.enqueue(1) { $0.queue = "a" }
+            try await fixture.sql("TRUNCATE job, ready, transition_delta")
+            try await fixture.sql("UPDATE queue SET in_metrics = false")
+            try await fixture.enqueue(1) { $0.queue = "b" }
+            var retirement = SubqueueRetirement(store: fixture.jobs)
+            let first = try await retirement.runOnce()
+            #expect(first.retired == 1 && first.subqueues == 0 && first.dueIn == nil)
+            try await fixture.ageRetiredSubqueues(hours: 23)
+            #expect(try await retirement.runOnce().subqueues == 0)
+            try await fixture.ageRetiredSubqueues(hours: 2)
+            let last = try await retirement.runOnce()
+            #expect(last.subqueues == 1 && last.queues == 1 && last.isNotable && last.dueIn == nil)
+            #expect(try await fixture.sql("SELECT name FROM queue").decode(as: String.self) == ["b"])
+        }
+    }
+
+    @Test func `a sweep over many subqueues takes several statements`() async throws {
+        try await Fixture.use { fixture in
+            try await fixture.sql(
+                """
+                SELECT count(*) FROM (SELECT register_subqueues(
+                    array_agg('q' || i), array_agg('t'::text), array_agg(0::smallint), array_agg(false))
+                FROM generate_series(1, 1200) i) r
+                """)
+            var retirement = SubqueueRetirement(store: fixture.jobs)
+            #expect(try await retirement.runOnce().retired == 1_200)
+            try await fixture.ageRetiredSubqueues(hours: 25)
+            let report = try await retirement.runOnce()
+            #expect(report.subqueues == 1_200 && report.retired == 0 && report.dueIn == nil)
+            #expect(report.queues == 1_000)
+            #expect(try await fixture.number("SELECT count(*) FROM queue WHERE in_metrics") == 200)
+        }
+    }
+
     @Test func `partitions are created ahead, once`() async throws {
         try await Fixture.use { fixture in
             let keeper = PartitionKeeper(store: fixture.jobs, partitionDays: 1)

@@ -60,6 +60,12 @@ extension Fixture {
         try await sql("UPDATE pause_state SET resume_at = clock_timestamp() - interval '1 s'")
     }
 
+    /// Every retired subqueue was retired `hours` earlier.
+    public func ageRetiredSubqueues(hours: Double) async throws {
+        try await sql(
+            "UPDATE subqueue SET retired_at = retired_at - make_interval(secs => $1)", Self.parameters(hours * 3_600))
+    }
+
     private static func parameters(_ seconds: Double) -> Parameters {
         var parameters = Parameters()
         parameters.append(seconds)

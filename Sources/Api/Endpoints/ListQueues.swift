@@ -2,6 +2,7 @@ internal import HTTP
 internal import JSON
 internal import Jobs
 internal import Postgres
+internal import Telemetry
 
 extension Endpoints {
     /// `GET /api/queues`: queues that have settings or ever had a job or a pause, by name.
@@ -42,6 +43,29 @@ extension Endpoints {
         try await jobs(context).configure(queue: name, settings)
         guard let queue = try await queues(context).find(name) else { throw Self.unknownQueue }
         return .json(JSONWriter.text(capacity: 512) { queue.write(to: &$0) })
+    }
+
+    /// `DELETE /api/queues/{name}`: removes a queue without jobs, with its settings.
+    func removeQueue(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try Self.refuseQuery(of: request)
+        let name = try request.parameter("name")
+        guard TextRule.name.accepts(name) else { throw Self.unknownQueue }
+        switch try await jobs(context).remove(queue: name) {
+        case .removed:
+            context.logger.info("a queue was removed", ["queue": .string(name)])
+            return Response(.noContent)
+        case .unknown: throw Self.unknownQueue
+        case .hasJobs(let counts): throw Self.occupiedQueue(counts)
+        case .isPaused: throw Problem(.conflict, "the queue is paused; resume it first")
+        case .isBusy: throw DatabaseProblems.locked("the queue, or may create jobs in it")
+        }
+    }
+
+    private static func occupiedQueue(_ counts: [JobStatus: Int64]) -> Problem {
+        let present = JobStatus.allCases.filter { counts[$0] != nil }
+        let list = present.map { "\(counts[$0] ?? 0) \($0.rawValue)" }.joined(separator: ", ")
+        return Problem(.conflict, "the queue has jobs: \(list)")
+            .with("jobs", .integer(Int(counts.values.reduce(0, +))))
     }
 
     private func queues(_ context: RequestContext) -> QueueReports {

@@ -33,6 +33,7 @@ extension Endpoints {
         router.on(.get, "/api/queues", access: read, listQueues)
         router.on(.get, "/api/queues/{name}", access: read, showQueue)
         router.on(.put, "/api/queues/{name}", access: write, body: actor, configureQueue)
+        router.on(.delete, "/api/queues/{name}", access: write, removeQueue)
         router.on(.get, "/api/workers", access: read, listWorkers)
         router.on(.post, "/api/worker/pause", access: control, body: actor, pauseWorkers)
         router.on(.post, "/api/worker/resume", access: control, body: actor, resumeWorkers)

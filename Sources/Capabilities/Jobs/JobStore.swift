@@ -11,7 +11,7 @@ public import Postgres
 ///
 /// 1. `idempotency_key`, by key
 /// 2. `unique_key_holder`, by type and key
-/// 3. `queue`, then `type`, by name; then `lease_gate`; then `subqueue`, by id
+/// 3. `metric_name`, `queue`, then `type`, by name; then `lease_gate`; then `subqueue`, by id
 /// 4. the row of the job itself: `ready`, `scheduled`, `lease` or `outcome`, by id
 /// 5. `attempt_error`, `progress`, `event`, by id
 /// 6. `deregistered_counter` and `transition_total`, by key
@@ -49,6 +49,6 @@ public final class JobStore: Sendable {
         self.notifier = notifier
         self.cancelNotifier = cancelNotifier
         identifiers = JobIdentifiers(clock: subqueues.clock)
-        self.inserts = inserts.submitter(InsertJobs(pool: hot, clock: subqueues.clock, notifier: notifier))
+        self.inserts = inserts.submitter(InsertJobs(pool: hot, subqueues: subqueues, notifier: notifier))
     }
 }

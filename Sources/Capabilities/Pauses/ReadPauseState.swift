@@ -69,7 +69,7 @@ extension PauseStore {
     private static let latest = Statement(
         "pause_version",
         """
-        SELECT COALESCE((SELECT max(version) FROM pause_state), 0),
+        SELECT COALESCE(GREATEST((SELECT max(version) FROM pause_state), (SELECT max(version) FROM pause_history)), 0),
                EXISTS (SELECT FROM active_pause WHERE queue_id IS NULL AND type_id IS NULL)
         """, isIdempotent: true)
 

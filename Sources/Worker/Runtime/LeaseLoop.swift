@@ -50,8 +50,10 @@ final class LeaseLoop: Sendable {
     private struct State {
         /// Ids of job types without a handler in this worker; nil: to be read.
         var excludedTypes: Set<Int32>?
-        /// Ids of those of `options.queues` that exist.
+        /// Ids of those of `options.queues` that exist; empty: to be read.
         var queueIDs: [Int32] = []
+        /// When to read them again: a queue that was removed and created again has another id.
+        var nextResolution = MonotonicInstant.now()
         var isStopping = false
         var pausedBy: Set<PauseSource> = []
         /// Something has changed since the last sleep: a notification, a pause, or the stop.
@@ -91,17 +93,26 @@ final class LeaseLoop: Sendable {
     func notified(of queues: some Sequence<QueueSignal>) {
         let meant = queues.filter { options.queues?.contains($0.queue) ?? true }
         guard !meant.isEmpty else { return }
-        for signal in meant where signal.hasNewLimits { handoff.limitsChanged(of: signal.queue) }
+        let changed = meant.lazy.filter(\.hasNewLimits).map(\.queue)
+        for queue in changed {
+            handoff.limitsChanged(of: queue)
+            store.subqueues.forgetQueue(queue)
+        }
         state.withLock { state in
+            if !changed.isEmpty { state.queueIDs = [] }
             state.hinted?.formUnion(meant.lazy.map(\.queue))
             state.hasChanged = true
         }
         wakeSignal.wake()
     }
 
-    /// Leases at once, and reads the types again: notifications may have been missed, or the handlers have changed.
+    /// Leases at once, and reads the types and the queues again: notifications may have been missed, or the handlers
+    /// have changed.
     func pollNow() {
-        change { $0.excludedTypes = nil }
+        change { state in
+            state.excludedTypes = nil
+            state.queueIDs = []
+        }
     }
 
     /// Sets or removes the pause of one source. Nothing is leased while any source pauses the worker.
@@ -298,13 +309,17 @@ final class LeaseLoop: Sendable {
     }
 
     /// The ids of the configured queues; nil: all queues. A queue is created with its first job, so the lookup repeats
-    /// until all of them exist.
+    /// until all of them exist, and then once in each poll interval.
     private func queueIDs() async throws(PostgresError) -> [Int32]? {
         guard let names = options.queues else { return nil }
-        let known = state.withLock { $0.queueIDs }
-        if known.count == names.count { return known }
+        let now = MonotonicInstant.now()
+        let (known, isCurrent) = state.withLock { ($0.queueIDs, now < $0.nextResolution) }
+        if known.count == names.count, isCurrent { return known }
         let found = try await store.queueIDs(names)
-        state.withLock { $0.queueIDs = found }
+        state.withLock { state in
+            state.queueIDs = found
+            state.nextResolution = now + options.pollInterval
+        }
         return found
     }
 }

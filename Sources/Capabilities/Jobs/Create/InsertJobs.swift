@@ -74,7 +74,7 @@ extension JobStore {
             }
             items.append(InsertJobs.Item(id: id, subqueue: subqueue, job: job, slot: slot))
         }
-        let insert = InsertJobs(pool: hot, clock: subqueues.clock, notifier: notifier)
+        let insert = InsertJobs(pool: hot, subqueues: subqueues, notifier: notifier)
         var inserted: (ids: [UUID], existing: [Bool]) = ([], [])
         for result in try await insert.insertOnce(items, lockWait: .inTries).get() {
             switch result {
@@ -139,7 +139,8 @@ public struct InsertBatcher: Sendable {
 /// batches violate the primary key (23505); a batch with keys waits for its own earlier locks, and finds its jobs
 /// (`deduplicate_jobs`).
 ///
-/// Nothing but a key makes an insertion wait for other transactions. See `LockedKeys`.
+/// Nothing but a key makes an insertion wait for other transactions. See `LockedKeys`. A subqueue that was retired or
+/// removed since its id was cached is registered again. See `CreationGate`.
 struct InsertJobs: Sendable {
     /// A job to insert. A class, because a job has a dozen members with references, and each step of a batch would
     /// copy them all.
@@ -188,9 +189,13 @@ struct InsertJobs: Sendable {
     static let keyedInFlightMax = 4
     /// How often a batch is sent if its commit is not acknowledged.
     private static let attemptsMax = 3
+    /// How often the subqueues of a batch are registered again: more often than a queue can be removed in this time.
+    private static let registrationsMax = 20
+    private static let removedEachTime = PostgresError.misuse(
+        "the queue of a job was removed each time that it was registered")
 
     let pool: ConnectionPool
-    let clock: ServerClock
+    let subqueues: SubqueueDirectory
     let notifier: ReadyNotifier?
 
     private static let creation = Statement<UUID>(
@@ -247,7 +252,9 @@ struct InsertJobs: Sendable {
 
     /// Inserts all of `items`, or none. Sent again while the outcome is unknown.
     func insertOnce(_ items: [Item], lockWait: LockWait) async -> Result<[CreateResult], PostgresError> {
-        let batch = Self.encode(items)
+        var items = items
+        var batch = Self.encode(items)
+        var registrationsLeft = Self.registrationsMax
         // The error of an earlier try. Whatever keeps a later one from being sent does not undo the commit of that.
         var unknown: PostgresError?
         var triesLeft = Self.attemptsMax
@@ -256,9 +263,14 @@ struct InsertJobs: Sendable {
                 let sent = WallInstant.now()
                 // A try whose commit was not acknowledged may still hold the keys: it is waited for.
                 let rows = try await pool.execute(batch.statement, lockWait: unknown == nil ? lockWait : .inTries)
-                let keyed: KeyedRow? = batch.isKeyed ? try rows.decodeOnly() : nil
-                let inserted = if let keyed { keyed.inserted } else { try rows.decodeOnly(as: InsertedRow.self) }
-                clock.learn(serverTime: inserted.createdAt, sentAt: sent)
+                guard let (inserted, keyed) = try batch.decode(rows) else {
+                    guard registrationsLeft > 0 else { return .failure(unknown ?? Self.removedEachTime) }
+                    registrationsLeft -= 1
+                    items = try await registeredAgain(items)
+                    batch = Self.encode(items)
+                    continue
+                }
+                subqueues.clock.learn(serverTime: inserted.createdAt, sentAt: sent)
                 if inserted.isAnyoneWaiting { notifier?.notify(items.lazy.map(\.job.queue)) }
                 if let keyed { return .success(try keyed.results(count: items.count)) }
                 return .success(Self.created(items, at: inserted.createdAt))
@@ -271,6 +283,15 @@ struct InsertJobs: Sendable {
                 guard triesLeft > 0 else { return .failure(error) }
                 unknown = error
             }
+        }
+    }
+
+    /// The same jobs, after a subqueue of theirs was retired or removed.
+    private func registeredAgain(_ items: [Item]) async throws(PostgresError) -> [Item] {
+        subqueues.forget(items.lazy.map(\.subqueue))
+        let ids = try await subqueues.ids(for: items.map(\.job), on: pool)
+        return zip(items, ids).map { item, id in
+            Item(id: item.id, subqueue: id, job: item.job, slot: item.slot)
         }
     }
 

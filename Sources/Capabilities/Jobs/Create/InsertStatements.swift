@@ -5,22 +5,25 @@ internal import Values
 extension InsertJobs {
     /// Jobs with no more than their type, queue, priority and payload. One row of `ready` and `job` each, and one of
     /// `transition_delta` for each subqueue: no two statements wait for each other. `anyone_waiting` says whether a
-    /// worker sleeps and should be notified.
+    /// worker sleeps and should be notified. No row: a subqueue is missing or retired, and nothing is created
+    /// (`CreationGate`). The same holds for the statements below.
     private static let plain = Statement<Batch<PlainColumns>>(
         "insert_plain_jobs",
         """
-        WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
+        WITH \(sql: moment(of: PlainColumns.columns)),
         stored AS (
             INSERT INTO job (id, created_at, subqueue_id, payload)
             SELECT g.id, (SELECT at FROM moment), g.subqueue_id, g.payload
-            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "payload"))),
+            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "payload")) WHERE \(sql: isOpen)),
         queued AS (
             INSERT INTO ready (id, ready_at, subqueue_id, attempt, priority)
             SELECT g.id, (SELECT at FROM moment), g.subqueue_id, 0, g.priority
-            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "priority"))),
+            FROM \(sql: PlainColumns.columns.unnest("id", "subqueue_id", "priority")) WHERE \(sql: isOpen)),
         delta_rows AS (
             \(sql: JobRows.deltas(
-                JobRows.counts(of: "'enqueued'", from: PlainColumns.columns.unnest("subqueue_id")))))
+                JobRows.counts(
+                    of: "'enqueued'",
+                    from: "\(sql: PlainColumns.columns.unnest("subqueue_id")) WHERE \(sql: isOpen)"))))
         SELECT at, EXISTS (SELECT FROM worker WHERE waiting AND expires_at > at) AS anyone_waiting
         FROM moment
         """)
@@ -29,7 +32,7 @@ extension InsertJobs {
     private static let full = Statement<Batch<FullColumns>>(
         "insert_jobs",
         """
-        WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
+        WITH \(sql: moment(of: FullColumns.columns)),
         given AS MATERIALIZED (
             SELECT g.*, NULL::text AS unique_key, \(sql: FullColumns.derived)
             FROM moment m, \(sql: FullColumns.columns.unnest())),
@@ -43,7 +46,7 @@ extension InsertJobs {
     private static let keyed = Statement<Batch<KeyedColumns>>(
         "insert_keyed_jobs",
         """
-        WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
+        WITH \(sql: moment(of: KeyedColumns.columns)),
         deduplicated AS MATERIALIZED (
             SELECT s.* FROM moment m
             CROSS JOIN LATERAL deduplicate_jobs(m.at, \(sql: KeyedColumns.deduplicated)) s),
@@ -59,8 +62,21 @@ extension InsertJobs {
         FROM moment m, deduplicated s
         """)
 
-    // MARK: Shared by the last two
+    // MARK: Shared
 
+    /// The instant of the statement, if all subqueues take jobs; otherwise empty, and so is everything that reads it.
+    private static func moment(of columns: ColumnBatch<Item>) -> SQLFragment {
+        """
+        moment AS MATERIALIZED (
+            SELECT clock_timestamp() AS at
+            WHERE \(sql: CreationGate.condition(subqueues: columns.array("subqueue_id"))))
+        """
+    }
+
+    /// Evaluated once for a table of the first statement, where a join with `moment` would be evaluated for each job.
+    private static let isOpen: SQLFragment = "(SELECT at FROM moment) IS NOT NULL"
+
+    /// Of the last two.
     private static let insertion: SQLFragment = """
         stored AS (
             INSERT INTO job (created_at, \(sql: FullColumns.storedNames), unique_key)
@@ -83,6 +99,12 @@ extension InsertJobs {
         let statement: BoundStatement
         /// The row is a `KeyedRow`, else an `InsertedRow`.
         let isKeyed: Bool
+
+        /// nil: a subqueue is missing or retired, and nothing was created.
+        func decode(_ rows: Rows) throws(PostgresError) -> (InsertedRow, KeyedRow?)? {
+            guard isKeyed else { return try rows.decodeFirst(as: InsertedRow.self).map { ($0, nil) } }
+            return try rows.decodeFirst(as: KeyedRow.self).map { ($0.inserted, $0) }
+        }
     }
 
     static func encode(_ items: [Item]) -> Encoded {

@@ -66,6 +66,22 @@ public final class SubqueueDirectory: Sendable {
         }
     }
 
+    /// The jobs of these subqueues are to be registered again.
+    func forget(_ ids: some Sequence<Int32>) {
+        state.withLock { state in
+            for id in ids {
+                guard let subqueue = state.byID[id] else { continue }
+                let name = Name(of: subqueue)
+                if state.byName[name] == id { state.byName[name] = nil }
+            }
+        }
+    }
+
+    /// The id of the queue may be another one by now.
+    public func forgetQueue(_ name: String) {
+        state.withLock { $0.queueIDs[name] = nil }
+    }
+
     private func remember(_ subqueues: [Subqueue]) {
         state.withLock { state in
             if state.byID.count + subqueues.count > Self.countMax { state = State() }

@@ -103,20 +103,27 @@ extension JobStore {
     ///
     /// The subqueues of teardowns are created before, in a transaction of their own as always: while the leases are
     /// locked nothing is waited for that might wait for them. A job that gets stuck between the two is left to the next
-    /// run.
+    /// run, and so are all jobs if the queue of a teardown is removed between the two each time.
     public func endStuck(_ order: WatchdogOrder) async throws(PostgresError) -> [StuckJob] {
-        if order.action == .force { try await prepareTeardowns(order) }
-        let (jobs, teardowns) = try await general.transaction { (transaction) async throws(PostgresError) in
-            try await endStuck(order, in: transaction)
+        for _ in 0..<Self.endStuckTriesMax {
+            if order.action == .force { try await prepareTeardowns(order) }
+            let ended = try await general.transaction { (transaction) async throws(PostgresError) in
+                try await endStuck(order, in: transaction)
+            }
+            guard let (jobs, teardowns) = ended else { continue }
+            // A job that has ended may free a slot of its queue.
+            if !jobs.isEmpty { notifier?.notify(Set(jobs.map(\.queue) + teardowns.map(\.job.queue))) }
+            return jobs
         }
-        // A job that has ended may free a slot of its queue.
-        if !jobs.isEmpty { notifier?.notify(Set(jobs.map(\.queue) + teardowns.map(\.job.queue))) }
-        return jobs
+        return []
     }
 
+    private static let endStuckTriesMax = 5
+
+    /// nil: a subqueue of a teardown is retired or removed, and nothing is done.
     private func endStuck(
         _ order: WatchdogOrder, in transaction: Transaction
-    ) async throws(PostgresError) -> ([StuckJob], [InsertJobs.Item]) {
+    ) async throws(PostgresError) -> ([StuckJob], [InsertJobs.Item])? {
         var stuck: [StuckJob] = []
         var teardowns: [InsertJobs.Item] = []
         let rows = try await transaction.execute(Self.lockStuck(order.olderThanMinutes, order.jobsMax))
@@ -130,8 +137,14 @@ extension JobStore {
             stuck.append(job)
         }
         guard !stuck.isEmpty else { return ([], []) }
+        if !teardowns.isEmpty {
+            let batch = InsertJobs.encode(teardowns)
+            guard try batch.decode(try await transaction.execute(batch.statement)) != nil else {
+                subqueues.forget(teardowns.map(\.subqueue))
+                return nil
+            }
+        }
         _ = try await transaction.execute(Self.endStuckStatement(Batch(stuck), order.action.rawValue))
-        if !teardowns.isEmpty { _ = try await transaction.execute(InsertJobs.encode(teardowns).statement) }
         return (stuck, teardowns)
     }
 

@@ -48,13 +48,13 @@ extension JobStore {
     /// one statement: readers see each count either in the deltas or in the totals. Rows that another rollup has locked
     /// are left to it. One table is written after the other, each in the order of its key, so rollups that meet there
     /// wait for each other but never in a circle. The work is proportional to the deltas, not to the subqueues.
-    static let rollUp = Statement<Int32, Int64>(
-        "roll_up_transitions",
+    ///
+    /// - Parameter rows: a query of the `ctid` of the deltas.
+    static func rollUp(taken rows: SQLFragment) -> SQLFragment {
         """
         WITH taken AS MATERIALIZED (
             DELETE FROM transition_delta WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM transition_delta
-                WHERE ctid >= ('(' || $2 || ',0)')::tid LIMIT $1 FOR UPDATE SKIP LOCKED))
+                \(sql: rows)))
             RETURNING subqueue_id, transition, n),
         summed AS MATERIALIZED (
             SELECT subqueue_id, transition, sum(n) AS n FROM taken GROUP BY 1, 2),
@@ -72,7 +72,16 @@ extension JobStore {
             GROUP BY 1, 2 ORDER BY 1, 2
             ON CONFLICT (queue_id, transition) DO UPDATE SET n = t.n + EXCLUDED.n)
         SELECT subqueue_id, count(*), sum(n) FILTER (WHERE transition = 'leased') FROM taken GROUP BY subqueue_id
-        """)
+        """
+    }
+
+    static let rollUp = Statement<Int32, Int64>(
+        "roll_up_transitions",
+        rollUp(
+            taken: """
+                SELECT ctid FROM transition_delta
+                WHERE ctid >= ('(' || $2 || ',0)')::tid LIMIT $1 FOR UPDATE SKIP LOCKED
+                """))
 
     private static let deltaEnd = Statement(
         "transition_delta_end",

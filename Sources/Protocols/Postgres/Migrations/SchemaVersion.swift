@@ -1,7 +1,7 @@
 /// The version of a database's schema, which a process checks before it uses the database.
 public enum SchemaVersion {
     /// The last migration of this release, which it requires.
-    public static let required: Int32 = 12
+    public static let required: Int32 = 13
 
     private static let statement = Statement(
         "schema_version", "SELECT max(version) FROM schema_migration", isIdempotent: true)

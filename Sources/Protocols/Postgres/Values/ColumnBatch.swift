@@ -42,6 +42,9 @@ public struct ColumnBatch<Item>: Sendable {
         SQLFragment(joining: names.map { SQLFragment(parameter: 1 + position(of: $0)) })
     }
 
+    /// The array of one column: `$1::uuid[]`.
+    public func array(_ name: SQLFragment) -> SQLFragment { array(name, from: 1) }
+
     private func array(_ name: SQLFragment, from first: Int) -> SQLFragment {
         let position = position(of: name)
         return "\(sql: SQLFragment(parameter: first + position))::\(sql: columns[position].element.arrayName)"
