@@ -95,6 +95,19 @@ private var openDescriptors: Int {
         }
     }
 
+    /// The parent may have been stopped between its decision and the start.
+    @Test func `a program does not start after its deadline`() async throws {
+        try await onLoop { loop in
+            let error = try #require(
+                throws: SystemError.self,
+                performing: { _ = try ChildProcess(shell("exit 0"), killAt: .now() - .milliseconds(1), on: loop) })
+            #expect(error.number == ETIME && error.description == "start in time: Timer expired")
+            let child = try ChildProcess(shell("exit 0"), killAt: .now() + .seconds(60), on: loop)
+            #expect(await child.waitForExit() == .code(0))
+            child.closeDescriptors()
+        }
+    }
+
     @Test func `children leak no descriptor and no zombie`() async throws {
         try await onLoop { loop in
             let before = openDescriptors

@@ -100,14 +100,16 @@ import Values
     }
 
     @Test func `a workload starts at its new owner only after it has stopped at the old one`() async throws {
-        // It needs a while to stop.
-        try await Swarm.use(["stream": Swarm.script(onStop: "sleep 0.6;")]) { swarm in
+        let script = Swarm.script(onStop: "while [ ! -e $HERE/stop ]; do sleep 0.1; done;")
+        try await Swarm.use(["stream": script], killGraceSeconds: 60) { swarm in
             let members = try await swarm.startThree(lease: "300")
             members[0].signal(SIGTERM)
             try await waitUntil("it is moving") { try await swarm.assignment("a:1")?["state"] == "moving" }
             let moving = try #require(try await swarm.assignment("a:1"))
             #expect(moving["holder"] == 0 && moving["ordinal"] != 0)
+            try await Task.sleep(for: .milliseconds(300))
             #expect(swarm.starts(of: "a:1").count == 1)
+            try swarm.scratch.write("stop", "")
             try await swarm.waitUntilRunning([1: 3, 2: 3])
             #expect(swarm.starts(of: "a:1").count == 2)
         }

@@ -51,6 +51,34 @@ import Values
 
     // MARK: Creating
 
+    /// Each try draws an id of the queue, whether it succeeds or not.
+    @Test func `the first jobs of a queue that is being created elsewhere wait together, and others do not`()
+        async throws
+    {
+        try await withOneSession { fixture, store in
+            let waiting = try await fixture.general.transaction { transaction in
+                _ = try await enqueue(transaction, #"{"queue":"new"}"#)
+                let waiting = (0..<100).map { _ in
+                    Task(executorPreference: TestLoop.shared) {
+                        var job = Self.job()
+                        job.queue = "new"
+                        return try await store.insert(job).id
+                    }
+                }
+                try await fixture.waitUntilBlocked()
+                for number in 0..<20 {
+                    var job = Self.job()
+                    job.queue = "other-\(number)"
+                    _ = try await expectAtOnce("another queue") { try await store.insert(job) }
+                }
+                return waiting
+            }
+            for task in waiting { _ = try await task.value }
+            #expect(try await fixture.number("SELECT count(*) FROM queue") == 22)
+            #expect(try await fixture.number("SELECT max(id)::bigint FROM queue") < 60)
+        }
+    }
+
     @Test func `a key that an open transaction holds delays only the jobs with that key`() async throws {
         try await withOneSession { fixture, store in
             let (stranger, waiting) = try await fixture.general.transaction { transaction in

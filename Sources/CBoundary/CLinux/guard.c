@@ -23,7 +23,7 @@
 #define GROUPS_MAX 65536
 
 struct guarded {
-    _Atomic pid_t group;          // 0: the slot is free
+    _Atomic pid_t group;          // 0: the slot is free; 1: it is reserved
     _Atomic int64_t deadline;     // nanoseconds of CLOCK_MONOTONIC; 0: none
 };
 
@@ -108,17 +108,22 @@ int clinux_guard_start(void) {
     return 0;
 }
 
-int clinux_guard_enter(pid_t group) {
+int clinux_guard_reserve(int64_t deadline) {
     if (groups == NULL) return -1;
     for (int tried = 0; tried < GROUPS_MAX; tried++) {
         int slot = next_slot;
         next_slot = (next_slot + 1) % GROUPS_MAX;
         if (atomic_load(&groups[slot].group) == 0) {
-            atomic_store(&groups[slot].group, group);
+            atomic_store(&groups[slot].group, 1);
+            if (deadline != 0) clinux_guard_deadline(slot, deadline);
             return slot;
         }
     }
     return -1;
+}
+
+void clinux_guard_enter(int slot) {
+    if (slot >= 0) atomic_store(&groups[slot].group, getpid());
 }
 
 void clinux_guard_leave(int slot) {

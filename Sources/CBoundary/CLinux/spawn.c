@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef CLOSE_RANGE_CLOEXEC
@@ -36,6 +37,7 @@ static const char *prepare_child(const struct clinux_spawn_spec *spawn, pid_t pa
     if (sigprocmask(SIG_SETMASK, &none, NULL) < 0) return "sigprocmask";
 
     if (setpgid(0, 0) < 0) return "setpgid";
+    clinux_guard_enter(spawn->guard_slot);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return "prctl";
     // The parent may have died before the line above took effect.
     if (getppid() != parent) _exit(127);
@@ -58,6 +60,13 @@ static const char *prepare_child(const struct clinux_spawn_spec *spawn, pid_t pa
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     if (spawn->directory != NULL && chdir(spawn->directory) < 0) return "chdir";
+    // The parent may have been stopped for a while.
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    if (spawn->deadline != 0 && (int64_t)time.tv_sec * 1000000000 + time.tv_nsec >= spawn->deadline) {
+        errno = ETIME;
+        return "start in time";
+    }
     return NULL;
 }
 

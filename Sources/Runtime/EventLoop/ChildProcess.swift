@@ -70,15 +70,23 @@ public final class ChildProcess: Sendable {
     /// Throws the failed call with its subject and cause: `exec /opt/send.py: Permission denied`, `fork: Resource
     /// temporarily unavailable`, `pipe2: Too many open files`.
     /// - Precondition: called on the loop.
-    public init(_ spec: ProcessSpec, on loop: Loop) throws(SystemError) {
+    /// - Parameter killAt: see `killAt(_:)`. It holds from before the start: the program does not start after it.
+    public init(_ spec: ProcessSpec, killAt: MonotonicInstant? = nil, on loop: Loop) throws(SystemError) {
         let input = try PipePair()
         let output = try PipePair()
         let errors = try PipePair()
         let result = try PipePair()
-        pid = try Self.spawn(
-            spec, [input.reading.number, output.writing.number, errors.writing.number, result.writing.number])
+        let slot = clinux_guard_reserve(killAt?.nanoseconds ?? 0)
+        guardSlot = slot
+        do throws(SystemError) {
+            pid = try Self.spawn(
+                spec, [input.reading.number, output.writing.number, errors.writing.number, result.writing.number],
+                guardSlot: slot, deadline: killAt)
+        } catch {
+            clinux_guard_leave(slot)
+            throw error
+        }
         let pid = pid
-        guardSlot = clinux_guard_enter(pid)
         do throws(SystemError) {
             exit = try ExitWatch(pid, on: loop)
             standardInput = try PipeEnd(input.takeWriting(), on: loop)
@@ -98,7 +106,9 @@ public final class ChildProcess: Sendable {
         clinux_guard_leave(guardSlot)
     }
 
-    private static func spawn(_ spec: ProcessSpec, _ descriptors: [Int32]) throws(SystemError) -> Int32 {
+    private static func spawn(
+        _ spec: ProcessSpec, _ descriptors: [Int32], guardSlot: Int32, deadline: MonotonicInstant?
+    ) throws(SystemError) -> Int32 {
         let environment = spec.environment.map { "\($0)=\($1)" }
         var step: UnsafePointer<CChar>?
         let pid = withStrings(spec.arguments) { arguments in
@@ -107,7 +117,8 @@ public final class ChildProcess: Sendable {
                     withOptionalString(spec.workingDirectory) { directory in
                         var spawn = clinux_spawn_spec(
                             path: path, arguments: arguments, environment: environment, directory: directory,
-                            descriptors: (descriptors[0], descriptors[1], descriptors[2], descriptors[3]))
+                            descriptors: (descriptors[0], descriptors[1], descriptors[2], descriptors[3]),
+                            guard_slot: guardSlot, deadline: deadline?.nanoseconds ?? 0)
                         return clinux_spawn(&spawn, &step)
                     }
                 }

@@ -122,7 +122,8 @@ final class WorkloadRun: Sendable {
         do {
             let command = try dependencies.command().get()
             let variables = dependencies.variables.merging(["JOBQUEUE_RESTARTS": "\(restarts)"]) { $1 }
-            attempt = try ExecAttempt(command, variables, on: loop)
+            let limit = state.withLock { $0.killAt }
+            attempt = try ExecAttempt(command, variables, limit: limit, on: loop)
         } catch let unavailable as CommandUnavailable {
             return unavailable.reason
         } catch {

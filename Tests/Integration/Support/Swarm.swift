@@ -25,10 +25,11 @@ struct Swarm: Sendable {
 
     /// Runs `body` with an api and a reaper, and without members.
     static func use(
-        _ scripts: [String: String] = ["stream": script()], _ body: (Swarm) async throws -> Void
+        _ scripts: [String: String] = ["stream": script()], killGraceSeconds: Int = 1,
+        _ body: (Swarm) async throws -> Void
     ) async throws {
         let scratch = try ScratchDirectory()
-        let handlers = try scratch.writeHandlers(scripts)
+        let handlers = try scratch.writeHandlers(scripts, killGraceSeconds: killGraceSeconds)
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startReaper()

@@ -36,11 +36,15 @@ int clinux_init_start(void);
 /// any thread starts. -1 and errno on failure.
 int clinux_guard_start(void);
 
-/// Enters a process group into the guard's table. Call it from one thread only. Returns the slot, or -1 without a guard
-/// or a free slot; the group is not guarded then.
-int clinux_guard_enter(pid_t group);
+/// Reserves a slot of the guard's table for a process group that is about to start, with its deadline (0: none). Call it
+/// from one thread only. Returns the slot, or -1 without a guard or a free slot; the group is not guarded then.
+int clinux_guard_reserve(int64_t deadline);
 
-/// Removes the group in a slot; no effect for -1.
+/// Enters the process group of the caller, which it leads, into a slot; no effect for -1. The child calls it before exec,
+/// so there is no instant at which its program runs unguarded, even if its parent is stopped or killed.
+void clinux_guard_enter(int slot);
+
+/// Makes a slot free; no effect for -1.
 void clinux_guard_leave(int slot);
 
 /// Sets the deadline, in nanoseconds of CLOCK_MONOTONIC, at which the guard kills the group in a slot; 0 for none. A
@@ -60,6 +64,8 @@ struct clinux_spawn_spec {
     char *const *environment;
     const char *directory;   // NULL for the parent's
     int descriptors[4];      // stdin, stdout, stderr and descriptor 3; -1 for one that is not open in the child
+    int guard_slot;          // from clinux_guard_reserve
+    int64_t deadline;        // of CLOCK_MONOTONIC: the program is not started from then on (ETIME); 0: none
 };
 
 /// Starts a program in a new process group, with default signal dispositions, an empty signal mask and only the given

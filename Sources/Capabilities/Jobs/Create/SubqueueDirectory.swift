@@ -33,6 +33,8 @@ public final class SubqueueDirectory: Sendable {
         var byName: [Name: Int32] = [:]
         var byID: [Int32: Subqueue] = [:]
         var queueIDs: [String: Int32] = [:]
+        /// The names that statements under way register, and who waits for these.
+        var registering: [Name: [CheckedContinuation<PostgresError?, Never>]] = [:]
     }
 
     private let state = Mutex(State())
@@ -84,7 +86,9 @@ public final class SubqueueDirectory: Sendable {
 
     private func remember(_ subqueues: [Subqueue]) {
         state.withLock { state in
-            if state.byID.count + subqueues.count > Self.countMax { state = State() }
+            if state.byID.count + subqueues.count > Self.countMax {
+                (state.byName, state.byID, state.queueIDs) = ([:], [:], [:])
+            }
             for subqueue in subqueues {
                 state.byID[subqueue.id] = subqueue
                 state.byName[Name(of: subqueue)] = subqueue.id
@@ -121,13 +125,63 @@ public final class SubqueueDirectory: Sendable {
             if let id = id(for: job) { ids.append(id) } else { missing.insert(Name(of: job)) }
         }
         guard !missing.isEmpty else { return ids }
-        let made = try await make(Array(missing), on: pool)
+        let made = try await makeOnce(missing, on: pool)
         // The cache may have been emptied meanwhile.
         let names = jobs.map(Name.init(of:))
         let complete = names.compactMap { made[$0] ?? id(for: $0) }
         if complete.count == jobs.count { return complete }
         let all = try await make(Array(Set(names)), on: pool)
         return names.compactMap { all[$0] }
+    }
+
+    /// Registers names. The requests that are the first to use a subqueue share one statement: in PostgreSQL they would
+    /// wait for each other's locks. Requests of several names share nothing, because a lock that concerns one name must
+    /// not delay those that wait for another.
+    private func makeOnce(_ names: Set<Name>, on pool: ConnectionPool) async throws(PostgresError) -> [Name: Int32] {
+        guard names.count == 1, let name = names.first else { return try await make(Array(names), on: pool) }
+        let start = MonotonicInstant.now()
+        while true {
+            if begin(name) { return try await register(name, on: pool) }
+            let error = await waitForRegistration(of: name)
+            if let id = id(for: name) { return [name: id] }
+            // Whoever has come late has waited for less time than the statement.
+            let mayRepeat = error?.sqlState == .lockNotAvailable && .now() - start < pool.options.lockWaitMax / 2
+            if let error, !mayRepeat { throw error }
+        }
+    }
+
+    /// Whether the caller is the one that registers the name.
+    private func begin(_ name: Name) -> Bool {
+        state.withLock { state in
+            guard state.registering[name] == nil else { return false }
+            state.registering[name] = []
+            return true
+        }
+    }
+
+    private func register(_ name: Name, on pool: ConnectionPool) async throws(PostgresError) -> [Name: Int32] {
+        let result: Result<[Name: Int32], PostgresError>
+        do throws(PostgresError) {
+            result = .success(try await make([name], on: pool))
+        } catch {
+            result = .failure(error)
+        }
+        let waiting = state.withLock { $0.registering.removeValue(forKey: name) } ?? []
+        let failure: PostgresError? = if case .failure(let error) = result { error } else { nil }
+        for continuation in waiting { continuation.resume(returning: failure) }
+        return try result.get()
+    }
+
+    /// - Returns: the error with which the registration has failed.
+    private func waitForRegistration(of name: Name) async -> PostgresError? {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                guard state.registering[name] != nil else { return true }
+                state.registering[name]?.append(continuation)
+                return false
+            }
+            if isOver { continuation.resume(returning: nil) }
+        }
     }
 
     private func make(_ names: [Name], on pool: ConnectionPool) async throws(PostgresError) -> [Name: Int32] {

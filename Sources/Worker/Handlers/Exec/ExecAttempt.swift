@@ -30,8 +30,11 @@ final class ExecAttempt: Sendable {
     private let phase = Mutex(Phase.running)
 
     /// Starts the command with the variables of a job or workload. Throws if the process cannot be started.
-    init(_ command: ExecCommand, _ variables: [String: String], on loop: Loop) throws(SystemError) {
-        child = try ChildProcess(command.processSpec(variables), on: loop)
+    /// - Parameter limit: as `limit(to:)`, from before the start; the process is not started after it.
+    init(
+        _ command: ExecCommand, _ variables: [String: String], limit: MonotonicInstant? = nil, on loop: Loop
+    ) throws(SystemError) {
+        child = try ChildProcess(command.processSpec(variables), killAt: limit, on: loop)
         self.command = command
         self.loop = loop
     }
