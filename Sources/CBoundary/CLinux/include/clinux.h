@@ -36,12 +36,12 @@ int clinux_init_start(void);
 /// any thread starts. -1 and errno on failure.
 int clinux_guard_start(void);
 
-/// Reserves a slot of the guard's table for a process group that is about to start, with its deadline (0: none). Call it
-/// from one thread only. Returns the slot, or -1 without a guard or a free slot; the group is not guarded then.
+/// Reserves a slot of the guard's table for a process group that is about to start, with its deadline (0: none). Call
+/// it from one thread only. Returns the slot, or -1 without a guard or a free slot; the group is not guarded then.
 int clinux_guard_reserve(int64_t deadline);
 
-/// Enters the process group of the caller, which it leads, into a slot; no effect for -1. The child calls it before exec,
-/// so there is no instant at which its program runs unguarded, even if its parent is stopped or killed.
+/// Enters the process group of the caller, which it leads, into a slot; no effect for -1. The child calls it before
+/// exec, so there is no instant at which its program runs unguarded, even if its parent is stopped or killed.
 void clinux_guard_enter(int slot);
 
 /// Makes a slot free; no effect for -1.

@@ -144,7 +144,7 @@ public final class SubqueueDirectory: Sendable {
             if begin(name) { return try await register(name, on: pool) }
             let error = await waitForRegistration(of: name)
             if let id = id(for: name) { return [name: id] }
-            // Whoever has come late has waited for less time than the statement.
+            // A caller that has come late has waited for less time than the statement.
             let mayRepeat = error?.sqlState == .lockNotAvailable && .now() - start < pool.options.lockWaitMax / 2
             if let error, !mayRepeat { throw error }
         }
