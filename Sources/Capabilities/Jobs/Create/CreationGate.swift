@@ -14,7 +14,7 @@ internal import Values
 enum CreationGate {
     /// Whether all subqueues of an array of ids may get jobs. The array is a parameter with its type.
     ///
-    /// It costs a batch of one job about 5 us of 200, and one of 64 jobs less than can be measured.
+    /// The lock and the first probe cost about a tenth of the insertion of one job.
     static func condition(subqueues: SQLFragment) -> SQLFragment {
         """
         NOT EXISTS (SELECT FROM creation_gate FOR KEY SHARE)

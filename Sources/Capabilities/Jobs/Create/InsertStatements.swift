@@ -7,7 +7,7 @@ extension InsertJobs {
     /// `transition_delta` for each subqueue: no two statements wait for each other. `anyone_waiting` says whether a
     /// worker sleeps and should be notified. No row: a subqueue is missing or retired, and nothing is created
     /// (`CreationGate`). The same holds for the statements below.
-    private static let plain = Statement<Batch<PlainColumns>>(
+    private static let plain = Statement<Batch<PlainColumns>, [Int32]>(
         "insert_plain_jobs",
         """
         WITH \(sql: moment(of: PlainColumns.columns)),
@@ -29,7 +29,7 @@ extension InsertJobs {
         """)
 
     /// All options, without keys.
-    private static let full = Statement<Batch<FullColumns>>(
+    private static let full = Statement<Batch<FullColumns>, [Int32]>(
         "insert_jobs",
         """
         WITH \(sql: moment(of: FullColumns.columns)),
@@ -43,7 +43,7 @@ extension InsertJobs {
 
     /// The same where a job has a unique key, or its request an idempotency key: only the jobs that these allow are
     /// inserted. Callers that use the same keys at once wait for each other's commits.
-    private static let keyed = Statement<Batch<KeyedColumns>>(
+    private static let keyed = Statement<Batch<KeyedColumns>, [Int32]>(
         "insert_keyed_jobs",
         """
         WITH \(sql: moment(of: KeyedColumns.columns)),
@@ -65,11 +65,12 @@ extension InsertJobs {
     // MARK: Shared
 
     /// The instant of the statement, if all subqueues take jobs; otherwise empty, and so is everything that reads it.
+    /// The parameter after the batch has the different subqueues, which are few: each costs a probe.
     private static func moment(of columns: ColumnBatch<Item>) -> SQLFragment {
         """
         moment AS MATERIALIZED (
             SELECT clock_timestamp() AS at
-            WHERE \(sql: CreationGate.condition(subqueues: columns.array("subqueue_id"))))
+            WHERE \(sql: CreationGate.condition(subqueues: "\(sql: columns.nextParameter)::int[]")))
         """
     }
 
@@ -109,13 +110,14 @@ extension InsertJobs {
 
     static func encode(_ items: [Item]) -> Encoded {
         let byteCount = items.reduce(0) { $0 + $1.job.bytes } + 64 * items.count + 1_024
+        let subqueues = Array(Set(items.lazy.map(\.subqueue)))
         if items.contains(where: { $0.slot != nil || $0.job.uniqueKey != nil }) {
-            return Encoded(statement: keyed(Batch(items, reservingBytes: byteCount)), isKeyed: true)
+            return Encoded(statement: keyed(Batch(items, reservingBytes: byteCount), subqueues), isKeyed: true)
         }
         if items.allSatisfy(\.job.isPlain) {
-            return Encoded(statement: plain(Batch(items, reservingBytes: byteCount)), isKeyed: false)
+            return Encoded(statement: plain(Batch(items, reservingBytes: byteCount), subqueues), isKeyed: false)
         }
-        return Encoded(statement: full(Batch(items, reservingBytes: byteCount)), isKeyed: false)
+        return Encoded(statement: full(Batch(items, reservingBytes: byteCount), subqueues), isKeyed: false)
     }
 
     // MARK: Rows

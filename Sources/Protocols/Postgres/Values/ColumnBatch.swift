@@ -45,6 +45,9 @@ public struct ColumnBatch<Item>: Sendable {
     /// The array of one column: `$1::uuid[]`.
     public func array(_ name: SQLFragment) -> SQLFragment { array(name, from: 1) }
 
+    /// The parameter after those of the batch: `$12`.
+    public var nextParameter: SQLFragment { SQLFragment(parameter: columns.count + 1) }
+
     private func array(_ name: SQLFragment, from first: Int) -> SQLFragment {
         let position = position(of: name)
         return "\(sql: SQLFragment(parameter: first + position))::\(sql: columns[position].element.arrayName)"
