@@ -28,17 +28,17 @@ CREATE TABLE queue (
 COMMENT ON COLUMN queue.in_metrics IS 'Has series of its own in the metrics; otherwise it is part of queue="other".';
 CREATE INDEX queue_in_metrics ON queue (id) INCLUDE (name) WHERE in_metrics;
 
+-- The names that have series. A name outlives its queue, until no live worker counts under it (`release_metric_names`,
+-- 0013_remove_queues.sql).
+CREATE TABLE metric_name (
+    name text COLLATE "C" PRIMARY KEY
+);
+
 -- The first queues get series of their own in the metrics, all others together have the series `other`, so that the
 -- page of metrics has a bounded size: about 60 lines for each name. A queue never moves between the two, because a
 -- counter must not jump. A queue with the name `other` is one of the others. Queues that are created at the same time
 -- do not see each other, so the bound may be exceeded by a few: a lock would let the creation of one queue wait for the
 -- transaction of another. The settings make it read the index, also with a plan of the time when the table was empty.
---
--- A name outlives its queue, until no live worker counts under it (`release_metric_names`, 0013_remove_queues.sql).
-CREATE TABLE metric_name (
-    name text COLLATE "C" PRIMARY KEY
-);
-
 CREATE FUNCTION place_in_metrics() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$

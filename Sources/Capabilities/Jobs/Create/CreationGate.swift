@@ -41,8 +41,10 @@ enum CreationGate {
         var pause = Duration.milliseconds(1)
         var pending: [String] = try await pool.execute(creations(nil)).decode()
         while !pending.isEmpty {
-            guard MonotonicInstant.now() < deadline else { return false }
-            try? await pool.loop.sleep(for: pause)
+            // A cancelled task would not pause between its looks.
+            guard MonotonicInstant.now() < deadline, (try? await pool.loop.sleep(for: pause)) != nil else {
+                return false
+            }
             pause = min(pause * 2, LockWait.pauseMax)
             pending = try await pool.execute(creations(pending)).decode()
         }

@@ -191,8 +191,8 @@ struct InsertJobs: Sendable {
     private static let attemptsMax = 3
     /// How often the subqueues of a batch are registered again: more often than a queue can be removed in this time.
     private static let registrationsMax = 20
-    private static let removedEachTime = PostgresError.misuse(
-        "the queue of a job was removed each time that it was registered")
+    /// The queue was removed after each registration. The client may send its request again.
+    private static let removedEachTime = PostgresError.deadlineExceeded(outcomeUnknown: false)
 
     let pool: ConnectionPool
     let subqueues: SubqueueDirectory

@@ -69,11 +69,16 @@ struct WalkWindow: Sendable {
     private(set) var count = standard
 
     /// - Parameters:
-    ///   - used: the number of subqueues from which jobs were leased.
+    ///   - used: the number of subqueues from which jobs were leased; not evaluated if nothing was cut.
     ///   - isFilled: whether these were all that were asked for.
     ///   - isCut: whether there are more subqueues than were visited.
-    mutating func visited(used: Int, isFilled: Bool, isCut: Bool) {
-        let next = !isCut ? Self.standard : isFilled ? used + used / 4 + 1 : 2 * count
+    mutating func visited(used: @autoclosure () -> Int, isFilled: Bool, isCut: Bool) {
+        guard isCut else {
+            count = Self.standard
+            return
+        }
+        let used = used()
+        let next = isFilled ? used + used / 4 + 1 : 2 * count
         count = min(max(next, Self.range.lowerBound), Self.range.upperBound)
     }
 }

@@ -70,11 +70,13 @@ final class BodyBudget: Sendable {
 
     /// Ends a wait for `bytes`. Returns false if nothing was reserved.
     func endWait(_ number: UInt64, of reservation: inout Reservation, for bytes: Int) -> Bool {
-        let exceeds = state.withLock { state in
-            if let exceeds = state.granted.removeValue(forKey: number) { return exceeds as Bool? }
+        let (exceeds, woken) = state.withLock { state -> (Bool?, ArraySlice<Waiting>) in
+            if let exceeds = state.granted.removeValue(forKey: number) { return (exceeds, []) }
             state.waiting.removeAll { $0.number == number }
-            return nil
+            // A smaller one behind it may fit.
+            return (nil, grantWaiting(&state))
         }
+        for waiting in woken { waiting.wake() }
         guard let exceeds else { return false }
         reservation.bytes += bytes
         reservation.exceeds = exceeds

@@ -42,9 +42,6 @@ public struct ColumnBatch<Item>: Sendable {
         SQLFragment(joining: names.map { SQLFragment(parameter: 1 + position(of: $0)) })
     }
 
-    /// The array of one column: `$1::uuid[]`.
-    public func array(_ name: SQLFragment) -> SQLFragment { array(name, from: 1) }
-
     /// The parameter after those of the batch: `$12`.
     public var nextParameter: SQLFragment { SQLFragment(parameter: columns.count + 1) }
 
