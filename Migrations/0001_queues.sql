@@ -101,11 +101,6 @@ COMMENT ON COLUMN subqueue.retired_at IS 'Takes no new jobs since then, until it
 -- ones see the change, because a statement takes its snapshot after its locks. The table stays empty.
 CREATE TABLE lease_gate ();
 
--- Every transaction that creates jobs locks this table in ROW SHARE mode, before it looks for their subqueues. Nothing
--- ever locks it in a mode that conflicts with this: a removal reads in `pg_locks` which transactions hold the lock, and
--- waits for their end (0013_remove_queues.sql). The table stays empty.
-CREATE TABLE creation_gate ();
-
 -- Returns the ids of subqueues for parallel arrays of names, in the given order, creates missing ones, and takes
 -- retired ones into use again. Concurrent callers get the same ids: an insert that meets a concurrent one waits for its
 -- commit, and the next statement sees it (READ COMMITTED). Names are inserted in sorted order, so callers cannot

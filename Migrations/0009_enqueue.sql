@@ -241,8 +241,8 @@ BEGIN
     is_keyed := options ? 'concurrency_key';
     first_run := COALESCE(instant_of(options -> 'run_at'),
                           moment + make_interval(secs => (options ->> 'delay_seconds')::double precision));
-    -- Locked before the look-up, which has a younger snapshot (0013_remove_queues.sql).
-    LOCK TABLE creation_gate IN ROW SHARE MODE;
+    -- The creation lock, before the look-up, which has a younger snapshot (0013_remove_queues.sql).
+    LOCK TABLE job IN ROW EXCLUSIVE MODE;
     SELECT b.id, b.queue_id INTO found_subqueue
     FROM queue q
     JOIN type t ON t.name = type

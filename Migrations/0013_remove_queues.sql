@@ -5,8 +5,9 @@
 --
 -- 1. It is retired: `retired_at` is set, and committed. Later creations do not use it. They register it again, which
 --    takes it into use again and ends the removal.
--- 2. Wait for the end of each transaction that holds the lock of `creation_gate` now. A creation takes this lock before
---    its snapshot, and keeps it until its end, so one that does not see step 1 is among them. Nobody waits for this.
+-- 2. Wait for the end of each transaction that holds the creation lock now: ROW EXCLUSIVE on the table `job`. A
+--    creation, which inserts into `job`, takes this lock before its snapshot, and keeps it until its end, so one that
+--    does not see step 1 is among them. Nobody waits for this.
 -- 3. It is looked for its jobs, in every table in one snapshot. If it has none, it gets none while it is retired.
 -- 4. Its counts are rolled up. It gets no others.
 -- 5. It is removed if it is still retired since the same instant (`remove_subqueues`).

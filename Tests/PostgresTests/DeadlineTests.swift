@@ -33,6 +33,31 @@ import Values
         }
     }
 
+    /// The statement whose deadline has passed ends by itself, and its cancel request arrives 3 s later.
+    @Test func `a late cancel request hits another statement, which is sent again`() async throws {
+        let database = try await TestDatabase.empty()
+        try await TestLoop.run {
+            let proxy = try FaultyProxy(to: .loopback(port: database.server.port))
+            defer { proxy.close() }
+            let url = database.server.tcpURL(database: database.name, port: proxy.port)
+            let connection = try await DatabaseConnection.connect(DatabaseSettings(url: url), on: TestLoop.shared)
+            defer { connection.close() }
+            proxy.connectDelay = .seconds(3)
+            async let slow = outcome {
+                try await connection.execute(sql: "SELECT pg_sleep(0.5)", timeout: .milliseconds(100))
+            }
+            _ = try await connection.execute(sql: "CREATE TEMPORARY SEQUENCE run")
+            async let other = outcome {
+                try await connection.execute(
+                    sql: "SELECT n FROM (SELECT nextval('run') AS n OFFSET 0) AS once, LATERAL pg_sleep(4 + n * 0)")
+            }
+            let results = await (slow, other)
+            #expect(results.0.error?.isOutcomeUnknown == true)
+            let value = try results.1.number()
+            #expect(value == 2, "it was executed twice")
+        }
+    }
+
     @Test func `the server's statement timeout is a server error`() async throws {
         let database = try await TestDatabase.empty()
         var settings = database.settings

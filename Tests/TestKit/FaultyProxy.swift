@@ -19,6 +19,7 @@ public final class FaultyProxy: Sendable {
 
     private struct State {
         var fault = Fault.none
+        var connectDelay = Duration.zero
         var sockets: [Socket] = []
     }
 
@@ -34,6 +35,12 @@ public final class FaultyProxy: Sendable {
     public var fault: Fault {
         get { state.withLock { $0.fault } }
         set { state.withLock { $0.fault = newValue } }
+    }
+
+    /// Time that each connection from now on waits before it reaches the server.
+    public var connectDelay: Duration {
+        get { state.withLock { $0.connectDelay } }
+        set { state.withLock { $0.connectDelay = newValue } }
     }
 
     /// Stops listening, and closes all connections. Call it on `TestLoop`.
@@ -61,6 +68,7 @@ public final class FaultyProxy: Sendable {
     private func serve(_ client: Socket) async {
         let server: Socket
         do {
+            try await TestLoop.shared.sleep(for: connectDelay)
             server = try await Socket.connect(to: target, on: TestLoop.shared, deadline: .now() + .seconds(5))
         } catch {
             return client.close()

@@ -82,6 +82,8 @@ public struct Fixture: Sendable {
     /// Runs `body` while another session holds what its statement locks.
     public func holding(_ statement: String, _ body: () async throws -> Void) async throws {
         try await general.transaction { transaction in
+            // Programs under test may hold the lock for as long as a statement of theirs takes.
+            _ = try await transaction.execute(sql: "SET LOCAL lock_timeout = 0")
             _ = try await transaction.execute(sql: statement)
             try await body()
         }

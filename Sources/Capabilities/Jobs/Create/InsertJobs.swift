@@ -140,7 +140,7 @@ public struct InsertBatcher: Sendable {
 /// (`deduplicate_jobs`).
 ///
 /// Nothing but a key makes an insertion wait for other transactions. See `LockedKeys`. A subqueue that was retired or
-/// removed since its id was cached is registered again. See `CreationGate`.
+/// removed since its id was cached is registered again. See `CreationLock`.
 struct InsertJobs: Sendable {
     /// A job to insert. A class, because a job has a dozen members with references, and each step of a batch would
     /// copy them all.

@@ -6,7 +6,7 @@ extension InsertJobs {
     /// Jobs with no more than their type, queue, priority and payload. One row of `ready` and `job` each, and one of
     /// `transition_delta` for each subqueue: no two statements wait for each other. `anyone_waiting` says whether a
     /// worker sleeps and should be notified. No row: a subqueue is missing or retired, and nothing is created
-    /// (`CreationGate`). The same holds for the statements below.
+    /// (`CreationLock`). The same holds for the statements below.
     private static let plain = Statement<Batch<PlainColumns>, [Int32]>(
         "insert_plain_jobs",
         """
@@ -70,7 +70,7 @@ extension InsertJobs {
         """
         moment AS MATERIALIZED (
             SELECT clock_timestamp() AS at
-            WHERE \(sql: CreationGate.condition(subqueues: "\(sql: columns.nextParameter)::int[]")))
+            WHERE \(sql: CreationLock.condition(subqueues: "\(sql: columns.nextParameter)::int[]")))
         """
     }
 

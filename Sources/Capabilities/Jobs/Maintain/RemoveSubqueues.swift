@@ -131,7 +131,7 @@ extension JobStore {
     /// - Returns: the number of removed ones; nil: a transaction that may create jobs did not end in time.
     func remove(_ subqueues: [RetiredSubqueue]) async throws(PostgresError) -> Int? {
         guard !subqueues.isEmpty else { return 0 }
-        guard try await CreationGate.waitForCreations(on: general) else { return nil }
+        guard try await CreationLock.waitForCreations(on: general) else { return nil }
         let ids: [Int32] = try await general.execute(Self.emptyStatement(subqueues.map(\.id))).decode()
         guard !ids.isEmpty else { return 0 }
         _ = try await general.execute(Self.rollUpSubqueues(ids))

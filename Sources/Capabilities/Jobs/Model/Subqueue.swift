@@ -1,6 +1,6 @@
 /// A subqueue: one FIFO, the jobs of one queue, type and priority, with or without a concurrency key.
 ///
-/// Subqueues never change, and their ids are not used again. A subqueue without jobs may be removed (`CreationGate`).
+/// Subqueues never change, and their ids are not used again. A subqueue without jobs may be removed (`CreationLock`).
 public struct Subqueue: Hashable, Sendable {
     public let id: Int32
     public let queueID: Int32

@@ -200,7 +200,7 @@ public final class ConnectionPool: @unchecked Sendable {
     ) async throws(Failure) -> Value {
         let lease: Lease
         do throws(PostgresError) {
-            lease = try await self.lease(.exclusive)
+            lease = try await exclusiveLease()
         } catch {
             throw Failure(error)
         }
@@ -209,6 +209,16 @@ public final class ConnectionPool: @unchecked Sendable {
             release(lease, .exclusive)
         }
         return try await body(lease.connection)
+    }
+
+    /// A connection without a cancel request on its way: a transaction that it hit could not be sent again.
+    private func exclusiveLease() async throws(PostgresError) -> Lease {
+        while true {
+            let lease = try await lease(.exclusive)
+            guard lease.connection.isCancelPending else { return lease }
+            lease.connection.close()
+            release(lease, .exclusive)
+        }
     }
 
     /// Calls `body` between `BEGIN` and `COMMIT` on an exclusive connection; see `DatabaseConnection.transaction`.

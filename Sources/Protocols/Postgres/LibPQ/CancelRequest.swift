@@ -9,13 +9,18 @@ struct CancelRequest: @unchecked Sendable {
         self.pointer = pointer
     }
 
-    /// Sends the request on a thread. The result is not reported; the response to the statement shows it.
-    func send() {
+    /// Sends the request on a separate thread and connection, because the call of libpq 15 blocks. `tcp_user_timeout`
+    /// limits its duration. The response to the statement shows its effect.
+    ///
+    /// - Parameter whenSettled: called on that thread when the server has processed the request (true), or when it may
+    ///   still do so (false).
+    func send(_ whenSettled: @escaping @Sendable (Bool) -> Void) {
         Thread.start(label: "pg-cancel") {
-            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { reason in
-                _ = PQcancel(pointer, reason.baseAddress, Int32(reason.count))
+            let isProcessed = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { reason in
+                PQcancel(pointer, reason.baseAddress, Int32(reason.count)) == 1
             }
             PQfreeCancel(pointer)
+            whenSettled(isProcessed)
         }
     }
 }

@@ -122,11 +122,9 @@ final class ConnectionHandle {
             serverProcessID: notify.pointee.be_pid)
     }
 
-    /// Requests the cancellation of the statement that the server executes for this connection, on a separate thread
-    /// and connection, because the call of libpq 15 blocks. `tcp_user_timeout` limits its duration.
-    func requestCancel() {
-        guard let cancel = PQgetCancel(pointer) else { return }
-        CancelRequest(taking: cancel).send()
+    /// A request to cancel the statement that the server executes for this connection. Nil if memory is exhausted.
+    func cancelRequest() -> CancelRequest? {
+        PQgetCancel(pointer).map { CancelRequest(taking: $0) }
     }
 
     func close() {

@@ -13,8 +13,8 @@ internal import Values
 /// A call returns after the commit is confirmed. If the connection is lost, every call in flight fails with
 /// `.connectionLost`, which states whether the commit is possible. Deadlines are taken from the monotonic clock. A call
 /// whose deadline passes fails at once; the server is then asked to cancel the statement, and if it does not respond
-/// within `cancelGrace`, the connection counts as lost. A cancel request may hit the next statement instead; a
-/// statement cancelled in that way is sent again.
+/// within `cancelGrace`, the connection counts as lost. A cancel request may hit another statement instead; a statement
+/// cancelled in that way is sent again (`StrayCancel`).
 ///
 /// Cancelling a task does not withdraw a statement that was sent. Its call ends with the response or the deadline.
 ///
@@ -36,9 +36,7 @@ public final class DatabaseConnection: @unchecked Sendable {
     private var timerInstant = MonotonicInstant.distantFuture
     /// Time of the cancel request for the oldest group, whose deadline has passed; nil if there is none.
     private var overdueSince: MonotonicInstant?
-    /// End of the period in which a cancel request can hit another statement than intended: the server cancels the
-    /// statement that it executes when the request arrives. A statement cancelled in this period is sent again.
-    private var strayCancelUntil = MonotonicInstant(nanoseconds: 0)
+    private var strayCancel = StrayCancel()
 
     /// Why the connection was closed or lost; nil while it is open.
     public private(set) var closeReason: PostgresError?
@@ -77,6 +75,9 @@ public final class DatabaseConnection: @unchecked Sendable {
 
     /// Number of calls without a response from the server.
     public var inFlightCount: Int { pipeline.count }
+
+    /// Whether a cancel request is on its way, which could hit any statement.
+    var isCancelPending: Bool { strayCancel.isPending }
 
     /// Whether the session is in a transaction, according to the responses received so far.
     var isInTransaction: Bool { !isHandleClosed && handle.isInTransaction }
@@ -179,8 +180,8 @@ public final class DatabaseConnection: @unchecked Sendable {
             armDeadlineTimer(for: loop.now)
             return
         }
-        if group.failure?.sqlState == .queryCanceled, group.request.isWholeTransaction, !group.isResent,
-            loop.now < strayCancelUntil
+        if group.failure?.sqlState == .queryCanceled, group.request.isWholeTransaction,
+            strayCancel.mayHit(pipeline.answeredCount)
         {
             return resend(group)
         }
@@ -189,7 +190,6 @@ public final class DatabaseConnection: @unchecked Sendable {
 
     private func resend(_ group: Pipeline.Group) {
         var group = group
-        group.isResent = true
         group.failure = nil
         group.answer = GroupAnswer()
         write(group)
@@ -229,8 +229,19 @@ public final class DatabaseConnection: @unchecked Sendable {
 
     private func cancelOldest(at now: MonotonicInstant) {
         overdueSince = now
-        strayCancelUntil = now + Self.cancelGrace
-        handle.requestCancel()
+        guard let request = handle.cancelRequest() else { return }
+        strayCancel.requested()
+        request.send { [weak self, loop] isProcessed in
+            loop.execute { [weak self] in self?.cancelReturned(isProcessed) }
+        }
+    }
+
+    private func cancelReturned(_ isProcessed: Bool) {
+        guard !isProcessed else { return strayCancel.settled(lastWritten: pipeline.writtenCount) }
+        loop.spawn { [weak self, loop] in
+            try? await loop.sleep(for: Self.cancelGrace)
+            self?.cancelReturned(true)
+        }
     }
 
     // MARK: End of the connection

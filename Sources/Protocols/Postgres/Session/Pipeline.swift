@@ -24,7 +24,7 @@ struct Pipeline {
         var continuation: UnsafeContinuation<Result<GroupAnswer, PostgresError>, Never>?
         var answer = GroupAnswer()
         var failure: PostgresError?
-        /// Whether the group has been sent a second time.
+        /// Whether the group has been sent a second time because of a stale plan.
         var isResent = false
     }
 
@@ -54,6 +54,8 @@ struct Pipeline {
 
     private var steps = FIFO<Step>()
     private(set) var groups = FIFO<Group>()
+    /// Number of groups written so far.
+    private(set) var writtenCount = 0
     /// The oldest command has returned its result; the end of its results is still expected.
     private var hasResultOfHead = false
     private(set) var prepared = PreparedStatements()
@@ -61,6 +63,8 @@ struct Pipeline {
     /// Number of groups in flight.
     var count: Int { groups.count }
     var isEmpty: Bool { groups.isEmpty }
+    /// Number of groups with a complete answer; the position of the last one among all that were written.
+    var answeredCount: Int { writtenCount - groups.count }
 
     /// Adds the execution of a statement. Returns the generation of its name, and whether it must be prepared first.
     mutating func place(_ statement: StatementDefinition) -> (generation: Int, mustPrepare: Bool) {
@@ -83,6 +87,7 @@ struct Pipeline {
     mutating func close(_ group: Group) {
         steps.append(.sync)
         groups.append(group)
+        writtenCount += 1
     }
 
     /// Processes the next result.
@@ -125,8 +130,10 @@ struct Pipeline {
         case .sync:
             hasResultOfHead = false
             _ = steps.popFirst()
-            guard let group = groups.popFirst() else { return .protocolViolation("a sync without a group") }
-            return mustResend(group) ? .resend(group) : .answered(group)
+            guard var group = groups.popFirst() else { return .protocolViolation("a sync without a group") }
+            guard mustResend(group) else { return .answered(group) }
+            group.isResent = true
+            return .resend(group)
         case .success, .aborted:
             return .protocolViolation("a result where a sync was expected")
         }
