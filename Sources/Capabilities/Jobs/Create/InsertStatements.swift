@@ -110,7 +110,7 @@ extension InsertJobs {
 
     static func encode(_ items: [Item]) -> Encoded {
         let byteCount = items.reduce(0) { $0 + $1.job.bytes } + 64 * items.count + 1_024
-        let subqueues = Array(Set(items.lazy.map(\.subqueue)))
+        let subqueues = subqueues(of: items)
         if items.contains(where: { $0.slot != nil || $0.job.uniqueKey != nil }) {
             return Encoded(statement: keyed(Batch(items, reservingBytes: byteCount), subqueues), isKeyed: true)
         }
@@ -118,6 +118,15 @@ extension InsertJobs {
             return Encoded(statement: plain(Batch(items, reservingBytes: byteCount), subqueues), isKeyed: false)
         }
         return Encoded(statement: full(Batch(items, reservingBytes: byteCount), subqueues), isKeyed: false)
+    }
+
+    /// The different subqueues. They are few, and neighbours usually have the same, so a hash table would cost more.
+    private static func subqueues(of items: [Item]) -> [Int32] {
+        var found: [Int32] = []
+        for item in items where item.subqueue != found.last && !found.contains(item.subqueue) {
+            found.append(item.subqueue)
+        }
+        return found
     }
 
     // MARK: Rows
