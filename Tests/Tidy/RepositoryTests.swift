@@ -53,6 +53,19 @@ import Testing
         expectNone((sources + tests).flatMap(CodeStyle.typeNames))
     }
 
+    /// `Scripts/mutants.sh` stops at a mutant whose text is gone, which nobody notices until it is run.
+    @Test func `every mutant removes something that is there`() throws {
+        let mutants = try Repository.text("Scripts/mutants.sh").split(separator: "\n").filter { $0.hasPrefix("    '") }
+        #expect(mutants.count > 30)
+        for mutant in mutants {
+            let parts = mutant.dropFirst(5).replacing(#"'"'"#, with: "'")
+                .split(separator: " | ", omittingEmptySubsequences: false)
+            try #require(parts.count >= 3, "\(mutant)")
+            let text = try Repository.text(String(parts[1]))
+            #expect(text.contains(parts[2]), "\(parts[0]): \(parts[1]) no longer contains: \(parts[2])")
+        }
+    }
+
     @Test func `a file has one subject`() {
         expectNone((sources + tests).flatMap(CodeStyle.tooLong))
     }
