@@ -103,6 +103,9 @@ BEGIN
     FROM walk w WHERE w.found >= wanted OR w.step >= steps;
 END $$;
 
+-- The functions below are in PL/pgSQL, also where one query would do: PostgreSQL keeps their plans for the session. One
+-- in SQL that is not inlined is parsed and planned in each statement that calls it, which takes longer than the rest.
+
 -- Use of a queue's rate, by the generic cell rate algorithm (GCRA): every start advances `spent_until` by
 -- rate_seconds / rate_count, and it may be ahead of the clock by the burst.
 CREATE TABLE queue_rate (
@@ -117,50 +120,61 @@ CREATE TABLE queue_rate (
 -- never follow each other much faster than the rate.
 CREATE FUNCTION rate_origin(q queue, spent_until timestamptz, ready_since timestamptz, moment timestamptz)
 RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN GREATEST(spent_until, LEAST(ready_since, moment),
                 moment - make_interval(secs => GREATEST(q.rate_seconds / q.rate_count / 2, 0.01)));
 
 -- Number of starts that the rate of a queue allows now, if its first job has been ready since `ready_since`. NULL:
 -- unlimited.
 CREATE FUNCTION rate_capacity(q queue, ready_since timestamptz) RETURNS int
-LANGUAGE sql VOLATILE SET search_path FROM CURRENT
+LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT
 AS $$
-    SELECT floor(q.rate_burst + extract(epoch FROM
-               m.at - COALESCE((SELECT rate_origin(q, spent_until, ready_since, m.at)
-                                FROM queue_rate WHERE queue_id = q.id), m.at)
-           ) * q.rate_count / q.rate_seconds)::int
-    FROM (SELECT clock_timestamp() AS at) m
-    WHERE q.rate_count IS NOT NULL
-$$;
+DECLARE
+    moment timestamptz;
+    origin timestamptz;
+BEGIN
+    IF q.rate_count IS NULL THEN
+        RETURN NULL;
+    END IF;
+    moment := clock_timestamp();
+    SELECT rate_origin(q, r.spent_until, ready_since, moment) INTO origin FROM queue_rate r WHERE r.queue_id = q.id;
+    RETURN floor(q.rate_burst + extract(epoch FROM moment - COALESCE(origin, moment)) * q.rate_count / q.rate_seconds);
+END $$;
 
 -- The instant at which the rate allows the next start.
 CREATE FUNCTION next_start(q queue) RETURNS timestamptz
-LANGUAGE sql VOLATILE SET search_path FROM CURRENT
+LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT
 AS $$
-    SELECT spent_until - make_interval(secs => (q.rate_burst - 1) * q.rate_seconds / q.rate_count)
-    FROM queue_rate WHERE queue_id = q.id
-$$;
+BEGIN
+    RETURN (SELECT r.spent_until - make_interval(secs => (q.rate_burst - 1) * q.rate_seconds / q.rate_count)
+            FROM queue_rate r WHERE r.queue_id = q.id);
+END $$;
 
 -- Records starts against the rate of a queue.
 CREATE FUNCTION spend_rate(q queue, starts int, ready_since timestamptz) RETURNS void
-LANGUAGE sql VOLATILE SET search_path FROM CURRENT
+LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT
 AS $$
+BEGIN
     INSERT INTO queue_rate AS r (queue_id, spent_until)
     VALUES (q.id, clock_timestamp() + make_interval(secs => starts * q.rate_seconds / q.rate_count))
     ON CONFLICT (queue_id) DO UPDATE
     SET spent_until = rate_origin(q, r.spent_until, ready_since, clock_timestamp())
-                      + make_interval(secs => starts * q.rate_seconds / q.rate_count)
-$$;
+                      + make_interval(secs => starts * q.rate_seconds / q.rate_count);
+END $$;
 
 -- Number of further jobs of a queue that may start now, by its leases and its rate, if its first job has been ready
 -- since `ready_since`. Exact under the queue's lock.
 CREATE FUNCTION queue_capacity(q queue, ready_since timestamptz) RETURNS int
-LANGUAGE sql VOLATILE SET search_path FROM CURRENT
+LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT
 AS $$
-    SELECT GREATEST(0, LEAST(q.max_running - (SELECT count(*)::int FROM lease WHERE queue_id = q.id),
-                             rate_capacity(q, ready_since), 2147483647))
-$$;
+DECLARE
+    by_leases int;
+BEGIN
+    IF q.max_running IS NOT NULL THEN
+        by_leases := q.max_running - (SELECT count(*) FROM lease l WHERE l.queue_id = q.id);
+    END IF;
+    RETURN GREATEST(0, LEAST(by_leases, rate_capacity(q, ready_since), 2147483647));
+END $$;
 
 -- The next fairness keys of a fairness group after the one served last, at most `wanted`. A fairness key is a partition
 -- key with ready jobs in one of `keyed_subqueues`, or stands for one of `unkeyed_subqueues`, by a hash of its id. The
@@ -171,9 +185,10 @@ $$;
 CREATE FUNCTION next_fairness_keys(
     keyed_subqueues int[], keyed_seqs bigint[], unkeyed_subqueues int[], after bigint, max_running_per_key int,
     wanted int, OUT fairness_keys bigint[], OUT subqueues int[])
-LANGUAGE sql VOLATILE SET search_path FROM CURRENT
+LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT
 AS $$
-    SELECT array_agg(o.fairness_key), array_agg(o.subqueue_id)
+BEGIN
+    SELECT array_agg(o.fairness_key), array_agg(o.subqueue_id) INTO fairness_keys, subqueues
     FROM (
         SELECT t.fairness_key, t.subqueue_id
         FROM (
@@ -206,8 +221,8 @@ AS $$
                    OR max_running_per_key > (SELECT count(*) FROM lease e WHERE e.partition_key = g.partition_key)
                 LIMIT wanted) l) t
         ORDER BY t.fairness_key <= after, t.fairness_key
-        LIMIT wanted) o
-$$;
+        LIMIT wanted) o;
+END $$;
 
 -- Leases up to `wanted` jobs for a worker.
 --

@@ -21,8 +21,8 @@ enum CreationLock {
         """
     }
 
-    /// Transactions that may create jobs: of all, or of those that are among `$1`. Those that change a job hold the lock
-    /// too, and are short.
+    /// Transactions that may create jobs: of all, or of those that are among `$1`. Those that change a job hold the
+    /// lock too, and are short.
     private static let creations = Statement<[String]?>(
         "creations_under_way",
         """

@@ -237,7 +237,7 @@ public final class DatabaseConnection: @unchecked Sendable {
     }
 
     private func cancelReturned(_ isProcessed: Bool) {
-        guard !isProcessed else { return strayCancel.settled(lastWritten: pipeline.writtenCount) }
+        guard !isProcessed else { return strayCancel.ended(lastWritten: pipeline.writtenCount) }
         loop.spawn { [weak self, loop] in
             try? await loop.sleep(for: Self.cancelGrace)
             self?.cancelReturned(true)

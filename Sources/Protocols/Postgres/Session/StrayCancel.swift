@@ -16,7 +16,7 @@ struct StrayCancel {
     }
 
     /// - Parameter lastWritten: number of groups written so far.
-    mutating func settled(lastWritten: Int) {
+    mutating func ended(lastWritten: Int) {
         pendingCount -= 1
         lastExposed = lastWritten
     }
