@@ -176,17 +176,20 @@ BEGIN
     RETURN GREATEST(0, LEAST(by_leases, rate_capacity(q, ready_since), 2147483647));
 END $$;
 
--- The next fairness keys of a fairness group after the one served last, at most `wanted`. A fairness key is a partition
--- key with ready jobs in one of `keyed_subqueues`, or stands for one of `unkeyed_subqueues`, by a hash of its id. The
--- search is a skip scan: one index probe per partition key, regardless of the number of its jobs. Partition keys that
--- have reached `max_running_per_key` are skipped. `subqueues` has the subqueue that a fairness key stands for; NULL: it
--- is a partition key. `keyed_seqs` has the `seq` of the first job of each of `keyed_subqueues`; they are in the
--- conditions, so that the index alone excludes dead entries.
+-- The next fairness keys of a fairness group, at most `wanted`: those behind `after` in the cycle of all keys, up to
+-- `until`, which is the whole cycle if both are the same. A fairness key is a partition key with ready jobs in one of
+-- `keyed_subqueues`, or stands for one of `unkeyed_subqueues`, by a hash of its id. The search is a skip scan: one
+-- index probe per partition key, regardless of the number of its jobs. Partition keys that have reached
+-- `max_running_per_key` are skipped. `subqueues` has the subqueue that a fairness key stands for; NULL: it is a
+-- partition key. `keyed_seqs` has the `seq` of the first job of each of `keyed_subqueues`; they are in the conditions,
+-- so that the index alone excludes dead entries.
 CREATE FUNCTION next_fairness_keys(
-    keyed_subqueues int[], keyed_seqs bigint[], unkeyed_subqueues int[], after bigint, max_running_per_key int,
-    wanted int, OUT fairness_keys bigint[], OUT subqueues int[])
+    keyed_subqueues int[], keyed_seqs bigint[], unkeyed_subqueues int[], after bigint, until bigint,
+    max_running_per_key int, wanted int, OUT fairness_keys bigint[], OUT subqueues int[])
 LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT
 AS $$
+DECLARE
+    wraps boolean := after >= until;
 BEGIN
     SELECT array_agg(o.fairness_key), array_agg(o.subqueue_id) INTO fairness_keys, subqueues
     FROM (
@@ -194,6 +197,8 @@ BEGIN
         FROM (
             SELECT hashint8extended(u.id, 0) AS fairness_key, u.id AS subqueue_id
             FROM unnest(unkeyed_subqueues) AS u (id)
+            WHERE CASE WHEN wraps THEN hashint8extended(u.id, 0) > after OR hashint8extended(u.id, 0) <= until
+                       ELSE hashint8extended(u.id, 0) > after AND hashint8extended(u.id, 0) <= until END
             UNION
             SELECT l.partition_key, NULL
             FROM unnest(keyed_subqueues, keyed_seqs) AS k (id, first_seq)
@@ -207,11 +212,12 @@ BEGIN
                         SELECT y.partition_key, y.lap
                         FROM ((SELECT partition_key, r.lap FROM ready
                                WHERE subqueue_id = k.id AND partition_key > r.partition_key AND seq >= k.first_seq
-                                 AND (r.lap = 0 OR partition_key <= after)
+                                 AND partition_key <= CASE WHEN wraps AND r.lap = 0 THEN 9223372036854775807
+                                                           ELSE until END
                                ORDER BY partition_key LIMIT 1)
                               UNION ALL
                               (SELECT partition_key, 1 FROM ready
-                               WHERE r.lap = 0 AND subqueue_id = k.id AND partition_key <= after
+                               WHERE wraps AND r.lap = 0 AND subqueue_id = k.id AND partition_key <= until
                                  AND seq >= k.first_seq
                                ORDER BY partition_key LIMIT 1)) y
                         LIMIT 1) n)
@@ -222,6 +228,33 @@ BEGIN
                 LIMIT wanted) l) t
         ORDER BY t.fairness_key <= after, t.fairness_key
         LIMIT wanted) o;
+END $$;
+
+-- Of fairness keys that were just served, those that have more ready jobs. `keyed_seqs` and `unkeyed_seqs` belong to
+-- the subqueues before them.
+CREATE FUNCTION unserved_fairness_keys(
+    served_keys bigint[], served_subqueues int[], of_priority smallint, keyed_subqueues int[], keyed_seqs bigint[],
+    unkeyed_subqueues int[], unkeyed_seqs bigint[], max_running_per_key int,
+    OUT fairness_keys bigint[], OUT subqueues int[])
+LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT
+AS $$
+BEGIN
+    SELECT array_agg(t.fairness_key), array_agg(t.subqueue_id) INTO fairness_keys, subqueues
+    FROM unnest(served_keys, served_subqueues) AS t (fairness_key, subqueue_id)
+    WHERE CASE
+        WHEN t.subqueue_id IS NULL THEN
+            EXISTS (SELECT FROM unnest(keyed_subqueues, keyed_seqs) AS k (id, first_seq)
+                    CROSS JOIN LATERAL (
+                        SELECT FROM ready
+                        WHERE subqueue_id = k.id AND partition_key = t.fairness_key AND seq >= k.first_seq
+                        LIMIT 1) r)
+            AND (max_running_per_key IS NULL
+                 OR max_running_per_key > (SELECT count(*) FROM lease e WHERE e.partition_key = t.fairness_key))
+        ELSE
+            EXISTS (SELECT FROM ready
+                    WHERE priority = of_priority AND subqueue_id = t.subqueue_id
+                      AND seq >= unkeyed_seqs[array_position(unkeyed_subqueues, t.subqueue_id)])
+        END;
 END $$;
 
 -- Leases up to `wanted` jobs for a worker.
@@ -265,6 +298,9 @@ DECLARE
     part record;
     batch record;
     after_key bigint;
+    cycle_end bigint;
+    served_keys bigint[];
+    served_subqueues int[];
     new_token bigint;
     remaining int := wanted;
     in_part int;
@@ -333,16 +369,33 @@ BEGIN
             capacity_left := CASE WHEN part.queue_id IS NULL THEN remaining
                                   ELSE queue_capacity(limited, part.ready_since) END;
             in_part := LEAST(remaining, capacity_left);
-            -- In a large batch each fairness key gets four jobs, which saves probes and causes no noticeable delay. If
-            -- they have fewer, the next keys follow, until the batch is full or a whole cycle has nothing to take.
+            -- In a large batch each fairness key gets four jobs, which saves probes and causes no noticeable delay.
+            -- When all keys of the cycle have been served, those that have more share the rest of the batch.
             after_key := COALESCE(after[array_position(fairness_groups, part.fairness_group)], start);
+            cycle_end := after_key;
             keys_wanted := CASE WHEN in_part < 100 THEN in_part ELSE in_part / 4 END;
             misses := 0;
+            served_keys := '{}';
+            served_subqueues := '{}';
             WHILE in_part > 0 AND misses < 4 LOOP
-                SELECT * INTO batch
-                FROM next_fairness_keys(part.keyed, part.keyed_seqs, part.unkeyed, after_key,
-                                        limited.max_running_per_key, keys_wanted);
-                EXIT WHEN batch.fairness_keys IS NULL;
+                IF cycle_end IS NOT NULL THEN
+                    SELECT * INTO batch
+                    FROM next_fairness_keys(part.keyed, part.keyed_seqs, part.unkeyed, after_key, cycle_end,
+                                            limited.max_running_per_key, keys_wanted);
+                    after_key := COALESCE(batch.fairness_keys[cardinality(batch.fairness_keys)], after_key);
+                    IF COALESCE(cardinality(batch.fairness_keys), 0) < keys_wanted OR after_key = cycle_end THEN
+                        cycle_end := NULL;
+                    END IF;
+                    CONTINUE WHEN batch.fairness_keys IS NULL;
+                ELSE
+                    SELECT * INTO batch
+                    FROM unserved_fairness_keys(
+                        served_keys, served_subqueues, part.priority, part.keyed, part.keyed_seqs, part.unkeyed,
+                        part.unkeyed_seqs, limited.max_running_per_key);
+                    EXIT WHEN batch.fairness_keys IS NULL;
+                    served_keys := '{}';
+                    served_subqueues := '{}';
+                END IF;
                 new_token := COALESCE(new_token, nextval('lease_token'));
                 RETURN QUERY
                 WITH picked AS MATERIALIZED (
@@ -397,12 +450,11 @@ BEGIN
                 IF taken > 0 AND limited.rate_count IS NOT NULL THEN
                     PERFORM spend_rate(limited, taken, part.ready_since);
                 END IF;
-                -- Nothing to take: other workers hold the rows, or this was the whole cycle.
-                misses := CASE WHEN taken > 0 THEN 0
-                               WHEN cardinality(batch.fairness_keys) < keys_wanted THEN 4
-                               ELSE misses + 1 END;
-                after_key := batch.fairness_keys[cardinality(batch.fairness_keys)];
-                keys_wanted := in_part;
+                -- Nothing to take: other workers hold the rows.
+                misses := CASE WHEN taken > 0 THEN 0 ELSE misses + 1 END;
+                served_keys := served_keys || batch.fairness_keys;
+                served_subqueues := served_subqueues || batch.subqueues;
+                keys_wanted := GREATEST(1, in_part);
             END LOOP;
             CONTINUE WHEN part.queue_id IS NULL;
             IF rate_capacity(limited, part.ready_since) <= 0 THEN
@@ -411,7 +463,7 @@ BEGIN
                 RETURN NEXT;
             ELSIF remaining = 0 AND capacity_left > 0
                   AND (SELECT fairness_keys
-                       FROM next_fairness_keys(part.keyed, part.keyed_seqs, part.unkeyed, after_key,
+                       FROM next_fairness_keys(part.keyed, part.keyed_seqs, part.unkeyed, after_key, after_key,
                                                limited.max_running_per_key, 1)) IS NOT NULL THEN
                 ready_at := NULL;
                 RETURN NEXT;

@@ -201,4 +201,54 @@ import Values
             #expect(blocks < 60)
         }
     }
+
+    /// The cycle of fairness keys from 5 on is 100, 3: the look for a key between 3 and 5 must not read the jobs of 100.
+    @Test func `the search for fairness keys reads no job of a key behind the end of the cycle`() async throws {
+        try await Fixture.use { fixture in
+            _ = try await fixture.create { $0.concurrencyKey = "k" }
+            try await fixture.sql("DELETE FROM ready")
+            try await fixture.sql(
+                """
+                INSERT INTO ready (id, priority, subqueue_id, seq, ready_at, attempt, partition_key)
+                SELECT gen_random_uuid(), b.priority, b.id, s, clock_timestamp(), 0, CASE WHEN s = 1 THEN 3 ELSE 100 END
+                FROM subqueue b, generate_series(1, 20000) s
+                """)
+            let search = """
+                SELECT fairness_keys::text FROM next_fairness_keys(
+                    ARRAY(SELECT id FROM subqueue), ARRAY[1::bigint], '{}', 5, 5, NULL, 10)
+                """
+            #expect(try await fixture.hot.execute(sql: search).decodeOnly(as: String.self) == "{100,3}")
+            let plan = try await fixture.hot.execute(sql: "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) \(search)")
+                .decodeOnly(as: String.self)
+            let blocks = try #require(plan.firstMatch(of: /"Shared Hit Blocks": (\d+)/).flatMap { Int($0.1) })
+            #expect(blocks < 60)
+        }
+    }
+
+    @Test func `the search for fairness keys visits a part of the cycle`() async throws {
+        try await Fixture.use { fixture in
+            _ = try await fixture.create { $0.concurrencyKey = "k" }
+            try await fixture.sql("DELETE FROM ready")
+            try await fixture.sql(
+                """
+                INSERT INTO ready (id, priority, subqueue_id, seq, ready_at, attempt, partition_key)
+                SELECT gen_random_uuid(), b.priority, b.id, s, clock_timestamp(), 0, s % 10
+                FROM subqueue b, generate_series(1, 100) s
+                """)
+            func keys(after: Int, until: Int, wanted: Int = 20) async throws -> String? {
+                try await fixture.hot.execute(
+                    sql: """
+                        SELECT fairness_keys::text FROM next_fairness_keys(
+                            ARRAY(SELECT id FROM subqueue), ARRAY[1::bigint], '{}', \(after), \(until), NULL, \(wanted))
+                        """
+                ).decodeOnly()
+            }
+            #expect(try await keys(after: 4, until: 4) == "{5,6,7,8,9,0,1,2,3,4}")
+            #expect(try await keys(after: 4, until: 7) == "{5,6,7}")
+            #expect(try await keys(after: 7, until: 4) == "{8,9,0,1,2,3,4}")
+            #expect(try await keys(after: 7, until: 4, wanted: 3) == "{8,9,0}")
+            #expect(try await keys(after: 9, until: 1) == "{0,1}")
+            #expect(try await keys(after: 20, until: 30) == nil)
+        }
+    }
 }

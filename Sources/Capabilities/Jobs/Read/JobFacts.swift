@@ -144,7 +144,7 @@ extension JobStore {
                             ARRAY(SELECT id FROM competing_subqueue WHERE in_group AND keyed ORDER BY id),
                             ARRAY(SELECT head_seq FROM competing_subqueue WHERE in_group AND keyed ORDER BY id),
                             ARRAY(SELECT id FROM competing_subqueue WHERE in_group AND NOT keyed), 0,
-                            w.max_running_per_key, $3) n,
+                            0, w.max_running_per_key, $3) n,
                         unnest(n.fairness_keys, n.subqueues) AS u (fairness_key, subqueue_id)
                    WHERE CASE WHEN w.partition_key IS NULL THEN u.subqueue_id IS DISTINCT FROM w.subqueue_id
                               ELSE u.subqueue_id IS NOT NULL OR u.fairness_key <> w.partition_key END)
