@@ -82,6 +82,12 @@ import Testing
             _ = try await deployment.startReaper()
             let long = try await api.post(["type": "sleep", "payload": 600, "cancel_grace_seconds": 1])
             try await api.wait(for: long, toBe: "running")
+            let past = #""resume_at":"2020-01-01T00:00:00Z""#
+            let overdue = try await change(
+                api, "pause",
+                #"{"reason":"test","updated_by":"ada","cancel_running":true,"scope":"type:sleep",\#(past)}"#, status: 422)
+            #expect(overdue["errors"]?[0]?["pointer"] == "/resume_at")
+            #expect(try await api.job(long)["status"] == "running")
             let paused = try await change(
                 api, "pause",
                 #"{"reason":"test","updated_by":"ada","cancel_running":true,"scope":"type:sleep","wait_seconds":10}"#)
@@ -95,7 +101,7 @@ import Testing
             #expect(refused["state"]?["version"] == 2)
 
             let soon = try await deployment.texts(
-                "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '2 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+                "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '6 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
             )
             _ = try await change(
                 api, "pause", #"{"reason":"test","updated_by":"ada","resume_at":"\#(soon[0])","wait_seconds":10}"#)

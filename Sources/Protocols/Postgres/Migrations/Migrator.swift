@@ -54,10 +54,14 @@ public struct Migrator: Sendable {
     }
 
     /// Applies the pending files.
-    /// - Parameter willApply: called before each file, for progress messages.
+    /// - Parameters:
+    ///   - last: a statement to execute after them, also if there are none.
+    ///   - willApply: called before each file, for progress messages.
     /// - Returns: the files applied by this call.
     /// - Precondition: called on the loop.
-    public func up(willApply: (MigrationFile) -> Void = { _ in }) async throws(MigrationError) -> [Step] {
+    public func up(
+        then last: SQLFragment? = nil, willApply: (MigrationFile) -> Void = { _ in }
+    ) async throws(MigrationError) -> [Step] {
         try await withConnection { (database) async throws(MigrationError) in
             try await lock(database)
             let ledger = MigrationLedger(schema: settings.schema, connection: database)
@@ -68,6 +72,13 @@ public struct Migrator: Sendable {
                 willApply(pending.file)
                 let milliseconds = try await apply(pending, ledger)
                 steps.append(Step(file: pending.file, milliseconds: milliseconds))
+            }
+            if let last {
+                do throws(PostgresError) {
+                    _ = try await database.execute(sql: last.text)
+                } catch {
+                    throw .database(error)
+                }
             }
             return steps
         }
