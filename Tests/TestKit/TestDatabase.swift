@@ -35,6 +35,11 @@ public struct TestDatabase: Sendable {
         try await create(from: "template0", on: server ?? PostgresServer.shared)
     }
 
+    /// An empty database that cannot store all Unicode text.
+    public static func latin1(on server: PostgresServer) async throws -> TestDatabase {
+        try await create(from: "template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'", on: server)
+    }
+
     /// The directory `Migrations` of this repository.
     public static let migrationsDirectory: String = {
         let path = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)

@@ -63,6 +63,7 @@ public struct Migrator: Sendable {
         then last: SQLFragment? = nil, willApply: (MigrationFile) -> Void = { _ in }
     ) async throws(MigrationError) -> [Step] {
         try await withConnection { (database) async throws(MigrationError) in
+            try await requireEncoding(database)
             try await lock(database)
             let ledger = MigrationLedger(schema: settings.schema, connection: database)
             try await ledger.create()
@@ -109,6 +110,16 @@ public struct Migrator: Sendable {
         // Closing the session also releases the advisory lock.
         defer { database.close() }
         return try await body(database)
+    }
+
+    private func requireEncoding(_ database: DatabaseConnection) async throws(MigrationError) {
+        let encoding: String
+        do throws(PostgresError) {
+            encoding = try await database.execute(sql: "SHOW server_encoding").decodeOnly()
+        } catch {
+            throw .database(error)
+        }
+        guard encoding == "UTF8" else { throw .encoding(encoding) }
     }
 
     /// Polls for the lock instead of waiting in PostgreSQL: a waiting session holds a snapshot, and a
