@@ -13,3 +13,13 @@ CREATE TABLE reaper_heartbeat (
 
 -- Before the first heartbeat, the age counts from the migration.
 INSERT INTO reaper_heartbeat (at) VALUES (clock_timestamp());
+
+-- Whether a write would succeed now: false on a standby and in a read-only database. An error if the functions do not
+-- find their tables, because the schema was renamed.
+CREATE FUNCTION accepts_writes() RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $$
+BEGIN
+    PERFORM FROM reaper_heartbeat;
+    RETURN NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off';
+END $$;

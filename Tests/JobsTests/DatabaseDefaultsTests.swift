@@ -34,13 +34,13 @@ import Values
         let settings = try await database.sql(Self.altered).decode((String, String).self)
         #expect(settings.count > 50)
         for (name, value) in settings {
-            try await database.sql("ALTER DATABASE \(database.name) SET \(name) = '\(value)'")
+            try await database.setDefault("\(name) = '\(value)'")
             do {
                 try await Fixture.use(database) { fixture in try await roundTrip(fixture) }
             } catch {
                 Issue.record("with \(name) = \(value): \(error)")
             }
-            try await database.sql("ALTER DATABASE \(database.name) RESET \(name)")
+            try await database.resetDefault(name)
         }
     }
 
@@ -72,7 +72,7 @@ import Values
     ])
     func `an empty database is migrated whatever its defaults`(setting: String) async throws {
         let database = try await TestDatabase.empty()
-        try await database.sql("ALTER DATABASE \(database.name) SET \(setting)")
+        try await database.setDefault(setting)
         try await database.migrate()
         try await Fixture.use(database) { fixture in try await roundTrip(fixture) }
     }
@@ -80,7 +80,7 @@ import Values
     @Test func `commits wait for the disk unless the database asks for more`() async throws {
         let database = try await TestDatabase.migrated()
         for (own, expected) in [("off", "on"), ("local", "on"), ("on", "on"), ("remote_apply", "remote_apply")] {
-            try await database.sql("ALTER DATABASE \(database.name) SET synchronous_commit = \(own)")
+            try await database.setDefault("synchronous_commit = \(own)")
             try await Fixture.use(database) { fixture in
                 let found: String = try await fixture.sql("SHOW synchronous_commit").decodeOnly()
                 #expect(found == expected)

@@ -67,6 +67,22 @@ public struct TestDatabase: Sendable {
         }
     }
 
+    /// Sets a default of the database for new sessions, such as `DateStyle = 'German'`. Nothing of it keeps this from
+    /// being undone.
+    public func setDefault(_ setting: String) async throws {
+        try await alter("SET \(setting)")
+    }
+
+    public func resetDefault(_ name: String) async throws {
+        try await alter("RESET \(name)")
+    }
+
+    private func alter(_ change: String) async throws {
+        try await TestDatabase.onAdminConnection(of: server) { connection in
+            _ = try await connection.execute(sql: "ALTER DATABASE \(name) \(change)")
+        }
+    }
+
     // MARK: Statements of a test's own
 
     /// Runs a statement on a connection of its own: PostgreSQL may have been restarted since the last.
