@@ -36,6 +36,12 @@ public struct DatabaseSettings: Sendable {
     /// Time for the network in addition to `statementTimeout`, before the deadline of a statement passes.
     public var answerGrace = Duration.seconds(5)
 
+    /// Limits statements to `duration`, of which a fifth is for the network.
+    public mutating func limitStatements(to duration: Duration) {
+        answerGrace = duration / 5
+        statementTimeout = duration - answerGrace
+    }
+
     let urlParameters: [ConnectionParameter]
 
     /// An invalid URL. The description contains nothing of the URL, any part of which may be a piece of a password: one
