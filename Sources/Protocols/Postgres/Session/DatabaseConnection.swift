@@ -12,9 +12,9 @@ internal import Values
 ///
 /// A call returns after the commit is confirmed. If the connection is lost, every call in flight fails with
 /// `.connectionLost`, which states whether the commit is possible. Deadlines are taken from the monotonic clock. A call
-/// whose deadline passes fails at once; the server is then asked to cancel the statement, and if it does not respond
-/// within `cancelGrace`, the connection counts as lost. A commit is not cancelled. A cancel request may hit another statement instead; a statement
-/// cancelled in that way is sent again (`StrayCancel`).
+/// whose deadline passes fails at once; the server is then asked to cancel the statement, unless it commits, and if it
+/// does not respond within `cancelGrace`, the connection counts as lost. A cancel request may hit another statement
+/// instead; a statement cancelled in that way is sent again (`StrayCancel`).
 ///
 /// Cancelling a task does not withdraw a statement that was sent. Its call ends with the response or the deadline.
 ///
