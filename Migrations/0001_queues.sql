@@ -19,6 +19,7 @@ CREATE TABLE queue (
     succeeded_hours int CHECK (succeeded_hours >= 0),
     failed_hours int CHECK (failed_hours >= 0),
     cancelled_hours int CHECK (cancelled_hours >= 0),
+    keeps_leases boolean NOT NULL DEFAULT false,             -- takeover "lease": a lease outlives its worker
     limited boolean NOT NULL GENERATED ALWAYS AS
         (max_running IS NOT NULL OR max_running_per_key IS NOT NULL OR rate_count IS NOT NULL) STORED,
     in_metrics boolean NOT NULL DEFAULT false,               -- set by the trigger below

@@ -98,6 +98,51 @@ CREATE TABLE scheduled (
 CREATE INDEX scheduled_run_at ON scheduled (run_at);         -- promotion
 CREATE INDEX scheduled_subqueue_id ON scheduled (subqueue_id, id);   -- lists newest first
 
+-- Lease tokens increase for ever, over all jobs, so that what runs under an earlier lease can be told from what runs
+-- under the current one, also by others: `WHERE lease_token <= $2`. A sequence alone does not achieve that. A standby
+-- that is promoted after an asynchronous failover lacks the last numbers, and a restored dump has those of its time. So
+-- a token is the *epoch* times 2^40 plus a number of the sequence, and the epoch increases whenever the history of the
+-- database may have been cut: when the timeline of the WAL is another one than at the last lease, which is seen by the
+-- first lease after a promotion, and when the cluster or the tables are others (`begin_token_epoch`, called by each
+-- migration and by the reaper). Up to epoch 8,191 a token is exact in JSON numbers of 53 bits.
+CREATE TABLE token_epoch (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    epoch int NOT NULL CHECK (epoch BETWEEN 1 AND 4194303),
+    timeline int NOT NULL,                   -- of the WAL, when the epoch began
+    origin text NOT NULL                     -- cluster and table: others after a restore
+);
+
+CREATE FUNCTION wal_timeline() RETURNS int LANGUAGE sql VOLATILE
+RETURN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int;
+
+-- Begins a new epoch if the database has been promoted, restored or copied, and returns the current one. It is at least
+-- the timeline: of a promoted server that was lost with all that it wrote, the next one still knows the timeline.
+CREATE FUNCTION begin_token_epoch() RETURNS int
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    here text := (SELECT system_identifier FROM pg_control_system()) || '-' || 'token_epoch'::regclass::oid;
+BEGIN
+    INSERT INTO token_epoch (epoch, timeline, origin)
+    SELECT wal_timeline(), wal_timeline(), here WHERE NOT EXISTS (SELECT FROM token_epoch)
+    ON CONFLICT DO NOTHING;
+    UPDATE token_epoch SET epoch = GREATEST(epoch + 1, wal_timeline()), timeline = wal_timeline(), origin = here
+    WHERE timeline <> wal_timeline() OR origin <> here;
+    RETURN (SELECT epoch FROM token_epoch);
+END $$;
+
+SELECT begin_token_epoch();
+
+-- The next token of a sequence. The first one of an epoch is committed together with the epoch.
+CREATE FUNCTION next_token(tokens regclass) RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    current_epoch bigint := (SELECT epoch FROM token_epoch WHERE timeline = wal_timeline());
+BEGIN
+    RETURN (COALESCE(current_epoch, begin_token_epoch()) << 40) + nextval(tokens);
+END $$;
+
 -- Running jobs. Tokens increase over all jobs, forever. A write must carry the token of its lease, so a worker that
 -- lost the lease can change nothing. The table has as many rows as jobs run now, so the rare readers (reclaim, lists by
 -- worker) scan all of it, and a job without options has only the entry of the primary key: this saves 6 % of its WAL,

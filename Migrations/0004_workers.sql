@@ -8,10 +8,12 @@ CREATE TABLE worker (
     version text NOT NULL,
     queues text[],                           -- NULL: all
     types text[],                            -- types with a handler, `hook.*` for a prefix; NULL: unknown
+    kept_types text[] NOT NULL DEFAULT '{}', -- of those, the ones whose leases outlive it (takeover "lease")
     concurrency int NOT NULL,
     started_at timestamptz NOT NULL,
     heartbeat_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL,         -- considered dead after this
+    expires_at timestamptz NOT NULL,         -- its heartbeat is late after this: it counts as alive until then
+    dead_after double precision NOT NULL DEFAULT 0,          -- considered dead when the liveness clock passes this
     deregistered_at timestamptz,             -- it deregistered, or was considered dead
     running int NOT NULL DEFAULT 0,
     waiting boolean NOT NULL DEFAULT false,  -- may wait for a notification

@@ -19,7 +19,8 @@ CREATE TABLE unique_key_holder (
 CREATE INDEX unique_key_holder_id ON unique_key_holder (id);     -- retention
 
 -- Takes the key of each job if it is free. Afterwards the row of each key names its holder, and is locked. Of several
--- jobs with one key the first takes it.
+-- jobs with one key the first takes it. A job that holds its key only by a time that has passed, and now needs it until
+-- it ends (a retry), takes it again.
 CREATE FUNCTION hold_unique_keys(moment timestamptz, jobs uuid[], subqueues int[], keys text[], ends timestamptz[])
 RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
@@ -38,7 +39,8 @@ BEGIN
           FROM unnest(jobs, subqueues, keys, ends) WITH ORDINALITY AS g (id, subqueue_id, key, expires_at, ordinal)
           JOIN subqueue b ON b.id = ANY (ARRAY[g.subqueue_id])
           ORDER BY b.type_id, g.key COLLATE "C", g.ordinal) w
-    WHERE c.type_id = ANY (ARRAY[w.type_id]) AND c.key = ANY (ARRAY[w.key]) AND c.id <> w.id
+    WHERE c.type_id = ANY (ARRAY[w.type_id]) AND c.key = ANY (ARRAY[w.key])
+      AND (c.id <> w.id OR w.expires_at IS NULL)
       AND CASE WHEN c.expires_at IS NOT NULL THEN c.expires_at <= moment
                ELSE EXISTS (SELECT FROM outcome o WHERE o.subqueue_id = c.subqueue_id AND o.id = c.id) END;
 END $$;

@@ -396,7 +396,7 @@ BEGIN
                     served_keys := '{}';
                     served_subqueues := '{}';
                 END IF;
-                new_token := COALESCE(new_token, nextval('lease_token'));
+                new_token := COALESCE(new_token, next_token('lease_token'));
                 RETURN QUERY
                 WITH picked AS MATERIALIZED (
                     DELETE FROM ready WHERE ctid = ANY (ARRAY(
@@ -484,11 +484,11 @@ BEGIN
     END IF;
 END $$;
 
--- Sets the limits and the retention of a queue, and returns it; creates the queue if it does not exist. NULL sets no
+-- Sets the limits, the retention and the takeover of a queue, and returns it; creates the queue if it does not exist. NULL sets no
 -- limit. No lease that begins after the commit exceeds the limits, and running jobs count.
 CREATE FUNCTION configure_queue(
     queue_name text, max_running int, max_running_per_key int, rate_count int, rate_seconds double precision,
-    rate_burst int, succeeded_hours int, failed_hours int, cancelled_hours int)
+    rate_burst int, succeeded_hours int, failed_hours int, cancelled_hours int, keeps_leases boolean DEFAULT false)
 RETURNS queue
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -508,9 +508,9 @@ BEGIN
     LOCK TABLE lease_gate IN EXCLUSIVE MODE;
     UPDATE queue q
     SET (max_running, max_running_per_key, rate_count, rate_seconds, rate_burst, succeeded_hours, failed_hours,
-         cancelled_hours)
+         cancelled_hours, keeps_leases)
         = ROW (max_running, max_running_per_key, rate_count, rate_seconds, rate_burst, succeeded_hours,
-               failed_hours, cancelled_hours)
+               failed_hours, cancelled_hours, keeps_leases)
     WHERE q.name = queue_name
     RETURNING q.* INTO changed;
 

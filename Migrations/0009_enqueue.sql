@@ -210,6 +210,7 @@ SELECT set_config('search_path', current_setting('search_path') || ', pg_temp', 
 CREATE FUNCTION enqueue(type text, payload json DEFAULT 'null', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET standard_conforming_strings = on SET transform_null_equals = off SET default_tablespace = '' SET TimeZone = 'UTC'
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -304,7 +305,7 @@ END $$;
 -- lost, so that the transaction of a worker with an outdated token writes nothing.
 CREATE FUNCTION assert_lease(job uuid, token bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET standard_conforming_strings = on
 AS $$
 #variable_conflict use_variable
 BEGIN

@@ -73,7 +73,7 @@ RETURN sha256(h.previous_hash || hash_field(h.version::text) || hash_field(h.sco
               || hash_field(h.client_address) || hash_field(h.request_id));
 
 -- Pauses or resumes a scope. With `expected_version`, only if the scope still has that version (0: never changed).
--- Returns the state of the scope, and whether it was changed.
+-- Returns the state of the scope, and whether it was changed; NULL: the end of the pause has passed already.
 --
 -- It waits for running lease statements, and later ones see the change (`lease_gate`, 0001_queues.sql): no lease of a
 -- paused scope commits after this has committed. The same lock serializes changes, so no version is lost.
@@ -89,6 +89,9 @@ DECLARE
     scope_queue int;
     scope_type int;
 BEGIN
+    IF pausing AND until <= clock_timestamp() THEN
+        RETURN;
+    END IF;
     -- The rows of the scope come before the gate: while a transaction holds a new name (`enqueue`), this waits for it,
     -- and leases must not wait meanwhile.
     SELECT c.version INTO current_version FROM pause_state c WHERE c.scope = changed_scope;

@@ -28,7 +28,7 @@ mutants=(
     'a progress report waits for locked rows | Sources/Capabilities/Jobs/Run/ReportProgress.swift | FOR NO KEY UPDATE SKIP LOCKED | '
     'retention waits for the holder of a unique key | Sources/Capabilities/Jobs/Maintain/RemoveJobs.swift | WHERE id = d.id FOR UPDATE SKIP LOCKED | WHERE id = d.id FOR UPDATE'
     'a statement waits for locks as long as it may run | Sources/Protocols/Postgres/ConnectionPool/ConnectionPool.swift | lockTimeout = Duration.milliseconds(50) | lockTimeout = Duration.seconds(60)'
-    'the token does not grow | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | nextval('"'lease_token'"') | 1::bigint'
+    'the token does not grow | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | next_token('"'lease_token'"') | 1::bigint'
     'the unrestricted lease ignores the priority of restricted subqueues | Sources/Capabilities/Jobs/Run/LeaseJobs.swift | AND f.priority < COALESCE((SELECT priority FROM others), 32768) | '
     'a lease takes paused jobs | Migrations/0008_fairness.sql | FROM leasable_subqueue | FROM subqueue'
     'a pause does not wait for leases | Migrations/0010_pauses.sql | LOCK TABLE lease_gate IN EXCLUSIVE MODE; | '
@@ -48,7 +48,10 @@ mutants=(
     'an ordinal is taken from a live member | Sources/Capabilities/Pools/JoinPool.swift | OR m.expires_at < clock_timestamp() | OR true'
     'a leaving member releases the membership of another | Sources/Capabilities/Pools/JoinPool.swift | AND incarnation = $3 RETURNING | RETURNING'
     'two reapers rebalance at the same time | Sources/Capabilities/Pools/RebalancePools.swift | FOR NO KEY UPDATE SKIP LOCKED | '
-    'the token of workloads does not grow | Sources/Capabilities/Pools/AcquireWorkloads.swift | nextval('"'pool_token'"') | 1::bigint'
+    'the token of workloads does not grow | Sources/Capabilities/Pools/AcquireWorkloads.swift | next_token('"'pool_token'"') | 1::bigint'
+    'a dead worker keeps its leases | Sources/Capabilities/Jobs/Maintain/ReclaimLeases.swift | AND w.deregistered_at IS NOT NULL) | AND false)'
+    'leases that outlive their worker are taken over | Sources/Capabilities/Jobs/Maintain/ReclaimLeases.swift | AND (q.keeps_leases OR handles_type(w.kept_types, t.name)) | AND false'
+    'a promotion begins no epoch of tokens | Migrations/0002_jobs.sql | WHERE timeline = wal_timeline()); | );'
     'crashes do not count as attempts | Sources/Capabilities/Jobs/Maintain/ReclaimLeases.swift | e.attempt >= COALESCE(j.max_attempts, 0) | false'
 )
 

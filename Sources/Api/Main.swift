@@ -27,7 +27,7 @@ internal import Service
             .serve(settings.log, announcement: "serving", drain: ApiProcess.drain(settings.serving)) { process in
                 try ApiProcess(settings, in: process).services
             }
-        case let command? where command.name == "audit": AuditCommand(settings: settings).plan
+        case let command? where command.name == "audit": try AuditCommand(settings, command).plan
         case let command? where command.name == ControlCommand.grammar.name:
             try ControlCommand(settings, command).plan
         case let command?: try MigrateCommand(settings, command).plan

@@ -63,13 +63,23 @@ final class ReaperProcess: Sendable {
         let registry = WorkerRegistry(pool: sessions.hot)
         let retention = settings.retention
         let activity = SharedActivity()
+        let reclaimer = task(
+            LeaseReclaimer(store: store, logger: logger), every: settings.reclaimInterval,
+            pauseMin: LeaseReclaimer.pauseMin)
         var tasks = [
             task(
                 PartitionKeeper(store: store, partitionDays: retention.partitionDays),
                 every: PartitionKeeper.interval, pauseMin: PartitionKeeper.retryPause),
             task(
-                LeaseReclaimer(store: store, logger: logger), every: settings.reclaimInterval,
-                pauseMin: LeaseReclaimer.pauseMin),
+                TokenEpochKeeper(store: store), every: TokenEpochKeeper.interval,
+                pauseMin: TokenEpochKeeper.pauseMin),
+            task(
+                ReaperHeartbeat(registry: registry), every: ReaperHeartbeat.interval,
+                pauseMin: ReaperHeartbeat.pauseMin),
+            task(
+                DeadWorkerFinder(registry: registry, logger: logger, reclaimSoon: { reclaimer.runSoon() }),
+                every: DeadWorkerFinder.interval, pauseMin: DeadWorkerFinder.pauseMin),
+            reclaimer,
             task(JobPromoter(store: store), every: settings.promoteInterval, pauseMin: JobPromoter.pauseMin),
             task(
                 PauseEnder(pauses: PauseStore(pool: sessions.general)), every: PauseEnder.interval,
@@ -84,11 +94,8 @@ final class ReaperProcess: Sendable {
                 LowWaterMarkAdvancer(store: store, activity: activity), every: LowWaterMarkAdvancer.interval,
                 pauseMin: LowWaterMarkAdvancer.busyInterval),
             task(
-                WorkerPruner(registry: registry, policy: retention, logger: logger), every: WorkerPruner.interval,
+                WorkerPruner(registry: registry, policy: retention), every: WorkerPruner.interval,
                 pauseMin: WorkerPruner.pauseMin),
-            task(
-                ReaperHeartbeat(registry: registry), every: ReaperHeartbeat.interval,
-                pauseMin: ReaperHeartbeat.pauseMin),
             task(
                 IdempotencyKeyPruner(store: store), every: IdempotencyKeyPruner.interval,
                 pauseMin: IdempotencyKeyPruner.pauseMin),

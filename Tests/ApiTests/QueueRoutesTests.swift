@@ -9,7 +9,7 @@ import Values
         try await withApi { api, _ in
             let settings = #"""
                 "max_running":5,"max_running_per_key":2,"rate_limit":{"count":90,"per_seconds":60.0,"burst":1},
-                "retention":{"succeeded_hours":1,"failed_hours":null,"cancelled_hours":0}
+                "retention":{"succeeded_hours":1,"failed_hours":null,"cancelled_hours":0},"takeover":"lease"
                 """#
             for _ in 0..<2 {
                 let response = try await api.client.request("PUT", "/api/queues/mail%2Fhigh", body: "{\(settings)}")
@@ -26,6 +26,7 @@ import Values
             #expect(try bare.json["max_running"] == .null && bare.json["max_running_per_key"] == .null)
             #expect(try bare.json["rate_limit"]?["burst"]?.integer == 3)
             #expect(try bare.json["retention"]?["succeeded_hours"] == .null)
+            #expect(try bare.json["takeover"] == "heartbeat")
         }
     }
 
@@ -35,13 +36,13 @@ import Values
                 "PUT", "/api/queues/mail",
                 body: #"""
                     {"max_running":0,"max_running_per_key":1.5,"rate_limit":{"per_seconds":0,"colour":1},
-                     "retention":{"failed_hours":-1,"kept":true},"paused":false}
+                     "retention":{"failed_hours":-1,"kept":true},"paused":false,"takeover":"never"}
                     """#)
             #expect(refused.status == 422)
             #expect(
                 try refused.json["errors"]?.array?.compactMap { $0["pointer"]?.string } == [
                     "/max_running", "/max_running_per_key", "/rate_limit/per_seconds", "/rate_limit/colour",
-                    "/rate_limit/count", "/retention/failed_hours", "/retention/kept", "/paused",
+                    "/rate_limit/count", "/retention/failed_hours", "/retention/kept", "/paused", "/takeover",
                 ])
             let incomplete = try await api.client.request("PUT", "/api/queues/mail", body: #"{"rate_limit":{}}"#)
             #expect(try incomplete.json["errors"]?.array?.count == 2)

@@ -32,7 +32,7 @@ final class TestServer: Sendable {
 
     init(
         limits: ServerLimits = ServerLimits(), authorizer: Router.Authorizer? = nil,
-        translateError: @escaping Router.ErrorTranslator = { _ in nil }, upgrade: Server.StreamUpgrade? = nil,
+        translateError: @escaping Router.ErrorTranslator = { _, _ in nil }, upgrade: Server.StreamUpgrade? = nil,
         _ register: (inout Router) -> Void
     ) throws {
         loops = [try Loop.start(label: "server-0"), try Loop.start(label: "server-1")]

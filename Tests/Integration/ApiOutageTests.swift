@@ -73,6 +73,26 @@ import Testing
         }
     }
 
+    @Test func `an api is ready only while a write would succeed`() async throws {
+        try await withApi { api, database in
+            try await database.setDefault("default_transaction_read_only = on")
+            try await database.terminateSessions()
+            try await api.waitUntilReady(503)
+            #expect(try await api.stranger.get("/ready").text.contains("accepts no writes"))
+            #expect(try await api.client.post("/api/jobs", #"{"type":"a"}"#).status == 503)
+            try await database.resetDefault("default_transaction_read_only")
+            try await database.terminateSessions()
+            try await api.waitUntilReady()
+            _ = try await api.createJob()
+
+            try await database.sql("ALTER SCHEMA jobqueue RENAME TO elsewhere")
+            try await api.waitUntilReady(503)
+            try await database.sql("ALTER SCHEMA elsewhere RENAME TO jobqueue")
+            try await api.waitUntilReady()
+            _ = try await api.createJob()
+        }
+    }
+
     @Test func `a database without a schema is reported with the remedy, until it is migrated`() async throws {
         let database = try await TestDatabase.empty()
         try await withServices { services in

@@ -155,8 +155,8 @@ import Values
             try await withServices { services in
                 let reaper = try await services.start(Self.name, environment: fixture.database.environment)
                 try await fixture.waitUntilCount(of: "ready", is: 3)
-                try await reaper.waitForLine(containing: "expired leases were reclaimed")
-                let lines = reaper.lines.filter { $0.contains("an expired lease was reclaimed") }
+                try await reaper.waitForLine(containing: "leases were reclaimed")
+                let lines = reaper.lines.filter { $0.contains("a lease was reclaimed") }
                 #expect(lines.count == 3)
                 #expect(lines.allSatisfy { $0.contains(#""job_id":""#) && $0.contains(#""attempt":1"#) })
                 try await fixture.waitUntilCount(of: "transition_delta", is: 0)

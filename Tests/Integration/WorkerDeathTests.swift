@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import TestKit
 import Testing
+import Values
 
 /// A worker that dies or is considered dead: its jobs run elsewhere, and it can no longer change them.
 @Suite struct WorkerDeathTests {
@@ -48,6 +49,35 @@ import Testing
                 #expect(job["lease_token"] == .null)
                 #expect(job["last_error"]?["kind"] == "lease_expired")
             }
+        }
+    }
+
+    /// With the standard lease of 300 s, whose end nobody waits for.
+    @Test func `the jobs of a killed worker run elsewhere when its heartbeats have stopped`() async throws {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers([
+            "once": """
+            echo $$ > "$HERE/$JOBQUEUE_ATTEMPT"
+            [ "$JOBQUEUE_ATTEMPT" = 2 ] || exec sleep 1000
+            """
+        ])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            _ = try await deployment.startReaper()
+            let environment = ["WORKER_HANDLERS_FILE": handlers]
+            let first = try await deployment.startWorker("first", environment)
+            let id = try await api.post(["type": "once", "backoff": ["kind": "none"]])
+            try await waitFor("the first attempt has begun") { scratch.text("1") }
+            _ = try await deployment.startWorker("second", environment)
+            first.signal(SIGKILL)
+            let start = MonotonicInstant.now()
+            try await waitUntil("the job runs elsewhere", within: .seconds(150)) {
+                try await api.job(id)["status"] == "succeeded"
+            }
+            #expect(MonotonicInstant.now() - start > .seconds(20))
+            let job = try await api.job(id)
+            #expect(job["worker"] == "second" && job["attempt"] == 2)
+            #expect(job["last_error"]?["kind"] == "worker_died")
         }
     }
 

@@ -59,19 +59,31 @@ import Testing
                     == 3_030
             }
             cutting.cancel()
-            #expect(try await verify(deployment) == (.code(0), "6 changes: the chain is complete"))
+            let (status, verified) = try await verify(deployment)
+            let lines = verified.split(separator: "\n")
+            #expect(status == .code(0) && lines.count == 2 && lines[0] == "6 changes: the chain is complete")
+            let head = String(lines[1].dropFirst("head ".count))
+            #expect(try await verify(deployment, "--head", head) == (.code(0), verified))
             try await deployment.withFixture { try await $0.permitHistoryChanges() }
             try await deployment.sql("UPDATE pause_history SET updated_by = 'eve' WHERE version = 4")
             let forged = try await verify(deployment)
             #expect(forged.0 == .code(2))
             #expect(forged.1.contains("version 4: its hash is not that of its fields"))
+
+            // The end is removed, with the versions of the scopes.
+            try await deployment.sql("DELETE FROM pause_history WHERE version >= 4")
+            try await deployment.sql("UPDATE pause_state SET version = 3")
+            #expect(try await verify(deployment).0 == .code(0))
+            let cut = try await verify(deployment, "--head", head)
+            #expect(cut.0 == .code(2) && cut.1.contains("version 6: it was kept as the head, but the history lacks it"))
+            #expect(try await verify(deployment, "--head", "6:xyz").0 == .code(64))
         }
     }
 
     /// The exit and the output of `jobqueue-api audit verify`.
-    private func verify(_ deployment: Deployment) async throws -> (ProcessExit, String) {
+    private func verify(_ deployment: Deployment, _ options: String...) async throws -> (ProcessExit, String) {
         let process = try await deployment.start(
-            "jobqueue-api", ["audit", "verify"], ["MIGRATIONS_DIR": TestDatabase.migrationsDirectory])
+            "jobqueue-api", ["audit", "verify"] + options, ["MIGRATIONS_DIR": TestDatabase.migrationsDirectory])
         return (try await process.waitForExit(), process.lines.joined(separator: "\n"))
     }
 
@@ -82,6 +94,12 @@ import Testing
             _ = try await deployment.startReaper()
             let long = try await api.post(["type": "sleep", "payload": 600, "cancel_grace_seconds": 1])
             try await api.wait(for: long, toBe: "running")
+            let past = #""resume_at":"2020-01-01T00:00:00Z""#
+            let overdue = try await change(
+                api, "pause",
+                #"{"reason":"test","updated_by":"ada","cancel_running":true,"scope":"type:sleep",\#(past)}"#, status: 422)
+            #expect(overdue["errors"]?[0]?["pointer"] == "/resume_at")
+            #expect(try await api.job(long)["status"] == "running")
             let paused = try await change(
                 api, "pause",
                 #"{"reason":"test","updated_by":"ada","cancel_running":true,"scope":"type:sleep","wait_seconds":10}"#)
@@ -95,7 +113,7 @@ import Testing
             #expect(refused["state"]?["version"] == 2)
 
             let soon = try await deployment.texts(
-                "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '2 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+                "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '6 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
             )
             _ = try await change(
                 api, "pause", #"{"reason":"test","updated_by":"ada","resume_at":"\#(soon[0])","wait_seconds":10}"#)

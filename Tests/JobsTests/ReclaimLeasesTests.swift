@@ -17,7 +17,7 @@ import Values
             #expect(reclaimed.jobID == id)
             #expect(reclaimed.type == "work" && reclaimed.queue == "default")
             #expect(reclaimed.token == first.token && reclaimed.workerID == 7 && reclaimed.attempt == 1)
-            #expect(reclaimed.expiredAt < batch.moment)
+            #expect(reclaimed.expiresAt < batch.moment)
             #expect(reclaimed.fate == .scheduled)
             #expect(try await fixture.status(of: id) == .scheduled)
 

@@ -57,6 +57,34 @@ import Values
         }
     }
 
+    @Test func `a job that is retried after its unique period holds its key again, until it ends`() async throws {
+        try await Fixture.use { fixture in
+            let first = try await fixture.jobs.insert(Self.job("k", seconds: 2))
+            let leased = try await fixture.lease(1, seconds: 60)
+            try await fixture.finish(leased[0], .failed(error: "no"))
+            try await fixture.sql("UPDATE unique_key_holder SET expires_at = clock_timestamp()")
+            #expect(try await fixture.jobs.retry(first.id).done == .queued)
+            #expect(try await fixture.jobs.insert(Self.job("k")).id == first.id)
+            #expect(try await fixture.jobs.insert(Self.job("k", seconds: 5)).id == first.id)
+            let again = try await fixture.lease(5, seconds: 60)
+            #expect(again.map(\.id) == [first.id])
+            try await fixture.finish(again[0])
+            #expect(try await fixture.jobs.insert(Self.job("k")).id != first.id)
+        }
+    }
+
+    @Test func `a retry within the unique period does not shorten it`() async throws {
+        try await Fixture.use { fixture in
+            let first = try await fixture.jobs.insert(Self.job("k", seconds: 60))
+            let leased = try await fixture.lease(1, seconds: 60)
+            try await fixture.finish(leased[0], .failed(error: "no"))
+            #expect(try await fixture.jobs.retry(first.id).done == .queued)
+            let again = try await fixture.lease(1, seconds: 60)
+            try await fixture.finish(again[0])
+            #expect(try await fixture.jobs.insert(Self.job("k")).id == first.id)
+        }
+    }
+
     @Test func `of the jobs with one key in a bulk request, the first is created, and the others return it`()
         async throws
     {

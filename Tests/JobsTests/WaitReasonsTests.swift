@@ -37,13 +37,38 @@ import Workers
         }
     }
 
+    @Test func `the reason of a running job shows the state of its worker`() async throws {
+        try await Fixture.use { fixture in
+            let worker = try await join(fixture)
+            let id = try await fixture.create()
+            try await fixture.lease(1, worker: worker, seconds: 60)
+            func detail() async throws -> String { try await reasons(fixture, id).map(\.detail).joined() }
+            #expect(try await detail().contains("the worker is alive, and renews the lease"))
+            try await fixture.sql("UPDATE worker SET expires_at = clock_timestamp()")
+            #expect(try await detail().contains("the job is taken over when more are missing"))
+            var kept = QueueSettings()
+            kept.takeover = .lease
+            try await fixture.jobs.configure(queue: "default", kept)
+            #expect(try await detail().contains("the job is taken over when the lease ends at"))
+            try await fixture.jobs.configure(queue: "default", QueueSettings())
+            try await fixture.expireWorker(worker)
+            _ = try await fixture.workers.prune(atMost: 1)
+            #expect(try await detail().contains("the worker is dead: the reaper is about to reclaim the job"))
+        }
+    }
+
     @Test func `a job that runs or has ended has no wait reason of a waiting job`() async throws {
         try await Fixture.use { fixture in
             let worker = try await join(fixture)
             let id = try await fixture.create()
             let held = try #require(try await fixture.lease(1, worker: worker, seconds: 60).first)
             let startedAt = try #require(try await fixture.job(id).startedAt)
-            #expect(try await reasons(fixture, id) == [.running(worker: "w", since: startedAt, isEnding: false)])
+            guard case .running("w", startedAt, false, let hold?) = try await reasons(fixture, id).first else {
+                Issue.record("\(try await reasons(fixture, id))")
+                return
+            }
+            #expect(hold.workerState == .alive && hold.takeover == .heartbeat)
+            #expect(hold.expiresAt - startedAt == .seconds(60))
             try await fixture.requestCancel(id)
             #expect(try await reasons(fixture, id).map(\.code) == ["ending"])
             _ = try await fixture.finish(held)

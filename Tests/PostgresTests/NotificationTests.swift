@@ -1,5 +1,6 @@
 import EventLoop
 import Postgres
+import Synchronization
 import TestKit
 import Testing
 
@@ -49,6 +50,41 @@ import Testing
             #expect(isInterruption(await iterator.next()))
             #expect(await iterator.next() == .listening)
             try await notifier.notify("jobs", "again")
+            #expect(content(await iterator.next()) == ["jobs", "again"])
+        }
+    }
+
+    @Test func `after a rotation of the credentials the session is replaced, and listens again`() async throws {
+        let database = try await TestDatabase.empty()
+        try await TestLoop.run {
+            let current = Mutex(DatabaseCredentials(password: "first"))
+            var options = NotificationListener.Options()
+            options.pingInterval = .milliseconds(50)
+            var settings = database.settings
+            settings.applicationName = "rotated"
+            let (stream, continuation) = AsyncStream<Event>.makeStream()
+            let listener = NotificationListener(
+                settings, channels: ["jobs"], on: TestLoop.shared, options: options,
+                credentials: { current.withLock { $0 } }
+            ) { continuation.yield($0) }
+            defer { listener.close() }
+            var iterator = stream.makeAsyncIterator()
+            let pool = ConnectionPool(database.settings, options: .init(size: 1), on: TestLoop.shared)
+            defer { pool.close() }
+            func sessions() async throws -> [Int32] {
+                try await pool.execute(sql: "SELECT pid FROM pg_stat_activity WHERE application_name = 'rotated'")
+                    .decode()
+            }
+            listener.start()
+            #expect(await iterator.next() == .listening)
+            let before = try await sessions()
+            current.withLock { $0 = DatabaseCredentials(password: "second") }
+            #expect(await iterator.next() == .listening)
+            try await waitUntil("the old session has ended") {
+                let now = try await sessions()
+                return now.count == 1 && now != before
+            }
+            _ = try await pool.execute(sql: "NOTIFY jobs, 'again'")
             #expect(content(await iterator.next()) == ["jobs", "again"])
         }
     }

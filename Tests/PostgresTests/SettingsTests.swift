@@ -9,6 +9,10 @@ import Testing
         "postgresql://user:s3cret@[host/db", "postgresql://user:s3cret@host:5432/db?sslmodee=require",
         "postgresql://user:s3cret%00@host/db", "mysql://user:s3cret@host/db", "user=me password=s3cret",
         "s3cret", "postgresql://user:s3cret@host/db?sslmode", "postgresql://us er:s3cret@host:x y/db?=",
+        "postgresql://u:Corr@s3cret@127.0.0.1/db", "postgresql://u:s3cret/x@127.0.0.1/db",
+        "postgresql://u:s3cret?x@127.0.0.1/db", "postgresql://u:12/s3cret@127.0.0.1/db",
+        "postgresql://u:Corr@s3cret!/db", "postgresql://u:x@h:s3cret/db", "postgresql://u:x@h:70000/db?password=s3cret",
+        "postgresql://u:x@h/db?s3cret", "postgresql://u:x@h/db?a=s3cret%zz",
     ])
     func `an invalid URL is rejected without being repeated`(url: String) {
         do throws(DatabaseSettings.InvalidURL) {
@@ -32,6 +36,15 @@ import Testing
         } catch {
             #expect(error.description == "has as \(keyword) a named pipe; a regular file is needed")
         }
+    }
+
+    @Test(arguments: [
+        "postgresql://u:p%40x@db-1.example_x:5432,10.0.0.1:5433/jobs", "postgresql://u@[fe80::1%25eth0]:5432/jobs",
+        "postgresql:///jobs?host=/run/postgresql", "postgresql://u@/jobs?host=%40abstract",
+        "postgresql://%2Frun%2Fpostgresql/jobs?user=a@b&password=p@w",
+    ])
+    func `hosts, addresses and socket directories are accepted`(url: String) throws {
+        _ = try DatabaseSettings(url: url)
     }
 
     private func parameters(

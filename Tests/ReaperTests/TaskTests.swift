@@ -23,7 +23,7 @@ import Workers
             let names = log.records[0].fields.list.map(\.name)
             #expect(
                 names == [
-                    "job_id", "type", "queue", "attempt", "worker_id", "lease_token", "expired_at", "job_status",
+                    "job_id", "type", "queue", "attempt", "worker_id", "lease_token", "expires_at", "job_status",
                 ])
             let line = log.lines()[0]
             #expect(line.contains(#""queue":"mail""#) && line.contains(#""worker_id":5"#))

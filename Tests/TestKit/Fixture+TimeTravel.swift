@@ -23,16 +23,18 @@ extension Fixture {
             "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s' WHERE id = ANY ($1)", parameters)
     }
 
-    /// Every worker is considered dead: its heartbeat expired a second ago.
+    /// The heartbeats of every worker stopped so long ago that it is considered dead.
     public func expireWorkers() async throws {
-        try await sql("UPDATE worker SET expires_at = clock_timestamp() - interval '1 s'")
+        try await sql("UPDATE worker SET expires_at = clock_timestamp() - interval '1 s', dead_after = -1")
     }
 
-    /// This worker is considered dead.
+    /// The same of this worker.
     public func expireWorker(_ id: Int64) async throws {
         var parameters = Parameters()
         parameters.append(id)
-        try await sql("UPDATE worker SET expires_at = clock_timestamp() - interval '1 s' WHERE id = $1", parameters)
+        try await sql(
+            "UPDATE worker SET expires_at = clock_timestamp() - interval '1 s', dead_after = -1 WHERE id = $1",
+            parameters)
     }
 
     /// Every idempotency key, except this one, was used a day before.

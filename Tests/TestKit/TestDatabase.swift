@@ -35,6 +35,11 @@ public struct TestDatabase: Sendable {
         try await create(from: "template0", on: server ?? PostgresServer.shared)
     }
 
+    /// An empty database that cannot store all Unicode text.
+    public static func latin1(on server: PostgresServer) async throws -> TestDatabase {
+        try await create(from: "template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'", on: server)
+    }
+
     /// The directory `Migrations` of this repository.
     public static let migrationsDirectory: String = {
         let path = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
@@ -59,6 +64,22 @@ public struct TestDatabase: Sendable {
         let files = try MigrationFile.readAll(in: Self.migrationsDirectory)
         try await TestLoop.run {
             _ = try await Migrator(settings: settings, files: files, on: TestLoop.shared).up()
+        }
+    }
+
+    /// Sets a default of the database for new sessions, such as `DateStyle = 'German'`. Nothing of it keeps this from
+    /// being undone.
+    public func setDefault(_ setting: String) async throws {
+        try await alter("SET \(setting)")
+    }
+
+    public func resetDefault(_ name: String) async throws {
+        try await alter("RESET \(name)")
+    }
+
+    private func alter(_ change: String) async throws {
+        try await TestDatabase.onAdminConnection(of: server) { connection in
+            _ = try await connection.execute(sql: "ALTER DATABASE \(name) \(change)")
         }
     }
 

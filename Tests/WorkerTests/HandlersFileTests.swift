@@ -53,6 +53,22 @@ import Testing
         }
     }
 
+    @Test func `the types whose leases outlive the worker are known by name`() async throws {
+        try await onLoop { loop in
+            let scratch = try ScratchDirectory()
+            let table = try load(
+                """
+                {"handlers": {
+                    "a": {"exec": ["sh"], "takeover": "lease"},
+                    "b": {"exec": ["sh"], "takeover": "heartbeat"},
+                    "c": {"exec": ["sh"]},
+                    "hook.*": {"http": "http://127.0.0.1/", "takeover": "lease"}
+                }}
+                """, in: scratch, allow: ["127.0.0.1"], on: loop)
+            #expect(table.keptNames == ["a", "hook.*"])
+        }
+    }
+
     @Test func `built-in types need no file, precede patterns, and can be overridden`() async throws {
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
@@ -150,7 +166,7 @@ import Testing
         (
             #"{"handlers": {"a": {"exec": ["sh"], "timeout": 1}}}"#,
             #"1:37: "timeout" is not a known member; known are exec, timeout_seconds, kill_grace_seconds, "#
-                + "environment, working_directory"
+                + "environment, working_directory, takeover"
         ),
         (
             #"{"handlers": {"a": {"exec": ["sh"], "timeout_seconds": "1"}}}"#,
@@ -192,10 +208,14 @@ import Testing
             #"{"handlers": {"a": {"exec": ["sh"], "working_directory": "/etc/passwd"}}}"#,
             "1:58: /etc/passwd is not a directory"
         ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "takeover": "never"}}}"#,
+            "1:49: must be one of heartbeat, lease"
+        ),
         (#"{"handlers": {"a": {"http": 1}}}"#, "1:29: expected a string, found a number"),
         (
             #"{"handlers": {"a": {"http": "https://example.com/", "environment": {}}}}"#,
-            #"1:53: "environment" is not a known member; known are http, timeout_seconds, secret_file, secret_env"#
+            #"1:53: "environment" is not a known member; known are http, timeout_seconds, secret_file, secret_env, takeover"#
         ),
         (
             #"{"handlers": {"a": {"http": "http://example.com/"}}}"#,

@@ -82,6 +82,9 @@ struct ControlCommand: Sendable {
         case .outdated(let state):
             show(JSONWriter.text { state.write(to: &$0) })
             return 2
+        case .overdue:
+            StandardStream.error.write("the pause would have ended already; nothing was changed\n")
+            return 2
         case .done(let report):
             show(JSONWriter.text { report.write(to: &$0) })
             return report.isComplete ? 0 : 2

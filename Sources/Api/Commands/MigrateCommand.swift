@@ -75,7 +75,8 @@ struct MigrateCommand: Sendable {
     }
 
     private func apply(_ migrator: Migrator) async throws(MigrationError) -> Int32 {
-        let steps = try await migrator.up { file in
+        // A restored database continues with greater lease tokens than were issued before.
+        let steps = try await migrator.up(then: "SELECT begin_token_epoch()") { file in
             StandardStream.output.write("applying \(file.fileName)\n")
         }
         let milliseconds = steps.reduce(0) { $0 + Int($1.milliseconds) }

@@ -36,7 +36,8 @@ extension Endpoints {
     }
 
     /// 200 after the commit of the change; with `wait_seconds`, 200 after the acknowledgements of all live workers, or
-    /// 202 when the time is over. 409 if the scope does not have the expected version.
+    /// 202 when the time is over. 409 if the scope does not have the expected version, 422 if
+    /// `resume_at` has passed.
     private func changePauseState(
         _ request: Request, _ context: RequestContext, _ action: PauseChange.Action, scope: PauseScope?
     ) async throws -> Response {
@@ -59,6 +60,7 @@ extension Endpoints {
             }
             switch result {
             case .outdated(let state): throw Self.conflict(state)
+            case .overdue: throw Self.overdue
             case .done(let report):
                 return .json(
                     JSONWriter.text { report.write(to: &$0) }, status: report.isComplete ? .ok : .accepted)
@@ -67,6 +69,9 @@ extension Endpoints {
             throw problem(interrupted, action)
         }
     }
+
+    private static let overdue = Problem.invalid(
+        "body", .unprocessableContent, [.init(.pointer("/resume_at"), "must lie ahead, by PostgreSQL's clock")], count: 1)
 
     private static func conflict(_ state: PauseState) -> Problem {
         Problem(

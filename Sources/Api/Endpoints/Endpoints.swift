@@ -22,8 +22,11 @@ struct Endpoints: Sendable {
     }
 
     /// The response to an error of PostgreSQL, whose cause is logged. The error itself if it is a bug: 500.
-    func problem(_ error: PostgresError, unknownOutcome: String = "it may have been done") -> any Error {
-        guard let problem = DatabaseProblems.problem(error, unknownOutcome: unknownOutcome) else { return error }
+    func problem(
+        _ error: PostgresError, unknownOutcome: String = "it may have been done", isRead: Bool = false
+    ) -> any Error {
+        let unknown = isRead ? nil : unknownOutcome
+        guard let problem = DatabaseProblems.problem(error, unknownOutcome: unknown) else { return error }
         if problem.status == .serviceUnavailable { rateLimitedLog.note(error) }
         return problem
     }

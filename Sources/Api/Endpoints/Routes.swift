@@ -8,7 +8,9 @@ extension Endpoints {
     func router(authorizer: RootKeyAuthorizer) -> Router {
         var router = Router(
             authorizer: { head, _ in try authorizer.authorize(head) },
-            translateError: { error in (error as? PostgresError).flatMap { problem($0) as? Problem } })
+            translateError: { error, method in
+                (error as? PostgresError).flatMap { problem($0, isRead: method == .get) as? Problem }
+            })
         let read = Route.Access.scope(Scope.readJobs)
         let write = Route.Access.scope(Scope.writeJobs)
         let control = Route.Access.scope(Scope.control)

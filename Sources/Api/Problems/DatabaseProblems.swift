@@ -10,9 +10,12 @@ enum DatabaseProblems {
     /// nil for an error that is a bug: 500.
     ///
     /// - Parameter unknownOutcome: what may have happened if the commit was not confirmed:
-    ///   `the job may have been created`.
-    static func problem(_ error: PostgresError, unknownOutcome: String = "it may have been done") -> Problem? {
+    ///   `the job may have been created`; nil for a read, of which there is nothing to know.
+    static func problem(_ error: PostgresError, unknownOutcome: String? = "it may have been done") -> Problem? {
         if error.isOutcomeUnknown {
+            guard let unknownOutcome else {
+                return .unavailable("PostgreSQL did not answer in time", retryAfterSeconds: retryAfterSeconds)
+            }
             return .unavailable(
                 "PostgreSQL did not confirm the commit in time: \(unknownOutcome); check before sending it again",
                 retryAfterSeconds: retryAfterSeconds

@@ -19,7 +19,12 @@ enum ApiCommandLine {
             .init(
                 "audit",
                 summary: "verify the hash chain of the pause history (exit 2 when it is broken)",
-                actions: ["verify"], options: []),
+                actions: ["verify"],
+                options: [
+                    .init(
+                        "--head", value: "VERSION:HASH",
+                        summary: "a head that this command has printed before, which the history must contain")
+                ]),
             ControlCommand.grammar,
             HealthCommand.grammar(source: "GET /health of this machine; with --ready, GET /ready"),
         ])

@@ -1,8 +1,9 @@
+internal import Jobs
 internal import Pauses
 internal import Postgres
 internal import Synchronization
 
-/// Whether the api can do its work now.
+/// Whether the api can do its work now: whether a write would succeed.
 final class Readiness: Sendable {
     enum State: Sendable, Equatable {
         /// The database has this migration.
@@ -51,6 +52,9 @@ final class Readiness: Sendable {
             }
             let state = judge(schemaVersion: version)
             guard case .ready(let version, _) = state else { return state }
+            guard try await WriteCheck.passes(on: pool, timeout: limit) else {
+                return .unready("PostgreSQL accepts no writes: it is a standby, or read-only")
+            }
             // The answer also explains why nothing runs. A pause does not make the api unready.
             return .ready(
                 schemaVersion: version, allIsPaused: try await PauseStore(pool: pool).latest().allIsPaused)

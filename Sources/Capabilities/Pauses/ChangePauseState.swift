@@ -7,6 +7,8 @@ public enum PauseAnswer: Hashable, Sendable {
     case changed(PauseState)
     /// Nothing was changed: the scope has this state, whose version is not the expected one.
     case outdated(PauseState)
+    /// Nothing was changed: the pause would have ended already.
+    case overdue
 }
 
 extension PauseStore {
@@ -21,7 +23,8 @@ extension PauseStore {
 
     /// Returns when the change is committed. From then on no lease of a paused scope commits.
     public func change(_ change: PauseChange) async throws(PostgresError) -> PauseAnswer {
-        let (isChanged, found) = try await pool.execute(Self.change(change)).decodeOnly((Bool, PauseState?).self)
+        let (isChanged, found) = try await pool.execute(Self.change(change)).decodeOnly((Bool?, PauseState?).self)
+        guard let isChanged else { return .overdue }
         let state = found ?? PauseState(unchanged: change.scope)
         return isChanged ? .changed(state) : .outdated(state)
     }

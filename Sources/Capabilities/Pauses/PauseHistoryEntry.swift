@@ -72,14 +72,53 @@ public struct HistoryFault: Hashable, Sendable {
     public let description: String
 }
 
+/// The last entry of a history as it once was, kept where those who can change the history cannot: `7:5f1c...`, the
+/// version and the hash in hexadecimal digits.
+///
+/// The hash depends on all entries before. So a history that has this entry is, up to it, the one of that time, even if
+/// somebody could rewrite every row with fitting hashes.
+public struct HistoryHead: Hashable, Sendable, CustomStringConvertible {
+    public let version: Int64
+    public let hash: [UInt8]
+
+    public init(version: Int64, hash: [UInt8]) {
+        self.version = version
+        self.hash = hash
+    }
+
+    public init?(_ text: String) {
+        let parts = text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        guard parts.count == 2, let version = Int64(String(decoding: parts[0], as: UTF8.self)), version > 0,
+            parts[1].count == 64
+        else { return nil }
+        var hash: [UInt8] = []
+        var digits = parts[1]
+        while let high = digits.popFirst(), let low = digits.popFirst() {
+            guard let upper = Hexadecimal.value(high), let lower = Hexadecimal.value(low) else { return nil }
+            hash.append(upper << 4 | lower)
+        }
+        self.init(version: version, hash: hash)
+    }
+
+    public var description: String { "\(version):\(Hexadecimal.text(hash))" }
+}
+
 /// Follows the chain of the history from its first entry to its last.
 public struct HistoryCheck: Sendable {
+    private let known: HistoryHead?
+    private var hasKnown = false
     private var lastVersion: Int64 = 0
     private var lastHash = [UInt8](repeating: 0, count: 32)
     public private(set) var count = 0
     public private(set) var faults: [HistoryFault] = []
 
-    public init() {}
+    /// - Parameter known: what the history must contain.
+    public init(containing known: HistoryHead? = nil) {
+        self.known = known
+    }
+
+    /// The last entry; nil: there is none.
+    public var head: HistoryHead? { count == 0 ? nil : HistoryHead(version: lastVersion, hash: lastHash) }
 
     /// The next entry, in the order of the versions.
     public mutating func add(_ entry: PauseHistoryEntry) {
@@ -90,6 +129,10 @@ public struct HistoryCheck: Sendable {
         }
         if entry.previousHash != lastHash { note(entry, "its previous_hash is not the hash of the entry before it") }
         if entry.expectedHash != entry.hash { note(entry, "its hash is not that of its fields") }
+        if let known, known.version == entry.version {
+            hasKnown = true
+            if known.hash != entry.hash { note(entry, "its hash is not the one that was kept: the history was rewritten") }
+        }
         lastVersion = entry.version
         lastHash = entry.hash
     }
@@ -98,6 +141,10 @@ public struct HistoryCheck: Sendable {
     ///
     /// - Parameter newestVersion: the highest version of the scopes.
     public mutating func end(newestVersion: Int64) {
+        if let known, !hasKnown {
+            faults.append(
+                HistoryFault(version: known.version, description: "it was kept as the head, but the history lacks it"))
+        }
         if newestVersion != lastVersion {
             faults.append(
                 HistoryFault(

@@ -26,6 +26,8 @@ public struct PauseOperation: Sendable {
         case done(PauseReport)
         /// Nothing was changed: the scope has this state, whose version is not the expected one.
         case outdated(PauseState)
+        /// Nothing was changed: the pause would have ended already.
+        case overdue
     }
 
     /// PostgreSQL failed after the change was committed: the change holds, and what was to follow may be missing.
@@ -47,6 +49,7 @@ public struct PauseOperation: Sendable {
         let state: PauseState
         switch try await pauses.change(change) {
         case .outdated(let current): return .outdated(current)
+        case .overdue: return .overdue
         case .changed(let changed): state = changed
         }
         let deadline = MonotonicInstant.now() + .seconds(change.waitSeconds)

@@ -25,7 +25,7 @@ extension PoolStore {
             CROSS JOIN LATERAL (
                 SELECT name FROM pool_workload WHERE pool_id = $1 AND name = g.name FOR NO KEY UPDATE SKIP LOCKED) w)
         UPDATE pool_workload w
-        SET token = nextval('pool_token'), holder = $3, holder_ordinal = $2, acquired_at = clock_timestamp(),
+        SET token = next_token('pool_token'), holder = $3, holder_ordinal = $2, acquired_at = clock_timestamp(),
             expires_at = clock_timestamp() + make_interval(secs => $5), state = 'starting', started_at = NULL,
             restarts = 0
         FROM given g

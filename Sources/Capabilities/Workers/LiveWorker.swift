@@ -13,12 +13,14 @@ public struct WorkerDescription: Hashable, Sendable {
     public var queues: [String]?
     /// The types that it has handlers for, `hook.*` for all that begin so; nil: unknown.
     public var types: [String]?
+    /// Of those, the ones whose handlers have `Takeover.lease`.
+    public var keptTypes: [String]
     /// Maximum number of jobs that it runs at once.
     public var concurrency: Int32
 
     public init(
         incarnation: UUID, name: String, host: String, version: String, queues: [String]?, types: [String]? = nil,
-        concurrency: Int32
+        keptTypes: [String] = [], concurrency: Int32
     ) {
         self.incarnation = incarnation
         self.name = name
@@ -26,6 +28,7 @@ public struct WorkerDescription: Hashable, Sendable {
         self.version = version
         self.queues = queues
         self.types = types
+        self.keptTypes = keptTypes
         self.concurrency = concurrency
     }
 }
@@ -48,8 +51,8 @@ public struct LiveWorker: Sendable {
 }
 
 extension WorkerDescription: StatementInputGroup {
-    public var statementInputs: StatementInputs<UUID, String, String, String, [String]?, [String]?, Int32> {
-        StatementInputs(incarnation, name, host, version, queues, types, concurrency)
+    public var statementInputs: StatementInputs<UUID, String, String, String, [String]?, [String]?, [String], Int32> {
+        StatementInputs(incarnation, name, host, version, queues, types, keptTypes, concurrency)
     }
 }
 
@@ -61,6 +64,7 @@ extension WorkerDescription: RowDecodable {
         version = try columns.next()
         queues = try columns.next()
         types = try columns.next()
+        keptTypes = try columns.next()
         concurrency = try columns.next()
     }
 }

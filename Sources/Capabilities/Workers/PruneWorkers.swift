@@ -1,7 +1,7 @@
 public import Postgres
 
 extension WorkerRegistry {
-    /// Workers whose heartbeats have stopped are deregistered, and their counters moved to the sums of the deregistered
+    /// Workers whose heartbeats have stopped, by the liveness clock, are deregistered, and their counters moved to the sums of the deregistered
     /// ones: exactly once, since a row that another process has locked is left to it. Totals are written in the order
     /// of their key, so that two processes that meet there never wait in a circle.
     private static let pruneStatement = Statement<Int32>(
@@ -9,7 +9,7 @@ extension WorkerRegistry {
         """
         WITH dead AS MATERIALIZED (
             SELECT id, name, host, counters FROM worker
-            WHERE deregistered_at IS NULL AND expires_at < clock_timestamp()
+            WHERE deregistered_at IS NULL AND dead_after < (SELECT liveness_seconds FROM reaper_heartbeat)
             ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED),
         deleted AS (
             UPDATE worker w SET deregistered_at = clock_timestamp(), waiting = false, running = 0
@@ -21,8 +21,9 @@ extension WorkerRegistry {
         SELECT id, name, host FROM dead
         """)
 
-    /// Deregisters at most `limit` workers whose heartbeat has expired, and returns them. A worker that is alive after
-    /// all joins again as a new incarnation, and keeps its leases.
+    /// Deregisters at most `limit` workers whose heartbeats have stopped, and returns them. Their leases are reclaimed
+    /// (`JobStore.reclaimLeasesOfDeadWorkers`). A worker that is alive after all joins again as a new incarnation, and
+    /// keeps the leases that are left.
     public func prune(atMost limit: Int32) async throws(PostgresError) -> [DeadWorker] {
         try await pool.execute(Self.pruneStatement(limit)).decode()
     }

@@ -3,8 +3,9 @@ public import Postgres
 /// The live workers and their counters: the statements on the table `worker`.
 ///
 /// A worker is alive while its heartbeats arrive, by PostgreSQL's clock. It deregisters when it stops; the reaper does
-/// it for workers that are considered dead. Both move its counters to `deregistered_counter`, so that the sums over all
-/// workers never fall.
+/// it for workers that are considered dead: those whose heartbeats have been missing for `aliveSeconds` of the liveness
+/// clock (`reaper_heartbeat.liveness_seconds`), in which time that PostgreSQL was down does not count. Both move its
+/// counters to `deregistered_counter`, so that the sums over all workers never fall.
 public struct WorkerRegistry: Sendable {
     /// How long a worker counts as alive after a heartbeat.
     public static let aliveSeconds = 30.0
@@ -23,12 +24,13 @@ public struct WorkerRegistry: Sendable {
     private static let joinStatement = Statement<WorkerDescription, Double>(
         "join_worker",
         """
-        INSERT INTO worker (incarnation, name, host, version, queues, types, concurrency, started_at, heartbeat_at,
-                            expires_at)
-        SELECT $1, $2, $3, $4, $5, $6, $7, at, at, at + make_interval(secs => $8)
+        INSERT INTO worker (incarnation, name, host, version, queues, types, kept_types, concurrency, started_at,
+                            heartbeat_at, expires_at, dead_after)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, at, at, at + make_interval(secs => $9),
+               (SELECT liveness_seconds FROM reaper_heartbeat) + $9
         FROM (SELECT clock_timestamp() AS at OFFSET 0) m
         ON CONFLICT (incarnation) DO UPDATE
-        SET heartbeat_at = EXCLUDED.heartbeat_at, expires_at = EXCLUDED.expires_at
+        SET heartbeat_at = EXCLUDED.heartbeat_at, expires_at = EXCLUDED.expires_at, dead_after = EXCLUDED.dead_after
         RETURNING id
         """, isIdempotent: true)
 
@@ -37,12 +39,13 @@ public struct WorkerRegistry: Sendable {
         try await pool.execute(Self.joinStatement(worker, Self.aliveSeconds)).decodeOnly()
     }
 
-    private static let heartbeatStatement = Statement<Int64, Double, Int32, TextBytes, [String]?, Double>(
+    private static let heartbeatStatement = Statement<Int64, Double, Int32, TextBytes, [String]?, [String]?, Double>(
         "record_worker_heartbeat",
         """
         UPDATE worker
-        SET heartbeat_at = m.at, expires_at = m.at + make_interval(secs => $2), running = $3, counters = $4::jsonb,
-            types = COALESCE($5, types), loop_turn_seconds = $6
+        SET heartbeat_at = m.at, expires_at = m.at + make_interval(secs => $2),
+            dead_after = (SELECT liveness_seconds FROM reaper_heartbeat) + $2, running = $3, counters = $4::jsonb,
+            types = COALESCE($5, types), kept_types = COALESCE($6, kept_types), loop_turn_seconds = $7
         FROM (SELECT clock_timestamp() AS at OFFSET 0) m
         WHERE id = $1 AND deregistered_at IS NULL
         RETURNING id
@@ -53,14 +56,16 @@ public struct WorkerRegistry: Sendable {
     ///   - running: number of jobs that it runs.
     ///   - counters: what it has counted since it joined: one JSON object of numbers.
     ///   - types: the types that it has handlers for; nil: unchanged.
+    ///   - keptTypes: of those, the ones with `Takeover.lease`; nil: unchanged.
     ///   - loopTurnSeconds: the longest turn of its event loop in the last one to two minutes.
     /// - Returns: false if it was considered dead meanwhile. Then it must join as a new incarnation that counts from
     ///   zero.
     public func heartbeat(
-        id: Int64, running: Int32, counters: [UInt8], types: [String]? = nil, loopTurnSeconds: Double = 0
+        id: Int64, running: Int32, counters: [UInt8], types: [String]? = nil, keptTypes: [String]? = nil,
+        loopTurnSeconds: Double = 0
     ) async throws(PostgresError) -> Bool {
         let statement = Self.heartbeatStatement(
-            id, Self.aliveSeconds, running, TextBytes(counters), types, loopTurnSeconds)
+            id, Self.aliveSeconds, running, TextBytes(counters), types, keptTypes, loopTurnSeconds)
         return try await !pool.execute(statement).isEmpty
     }
 
@@ -99,7 +104,7 @@ public struct WorkerRegistry: Sendable {
     private static let aliveStatement = Statement(
         "list_live_workers",
         """
-        SELECT id, incarnation, name, host, version, queues, types, concurrency, running, waiting, started_at,
+        SELECT id, incarnation, name, host, version, queues, types, kept_types, concurrency, running, waiting, started_at,
                heartbeat_at, pause_version, loop_turn_seconds
         FROM worker WHERE deregistered_at IS NULL AND expires_at > clock_timestamp() ORDER BY id
         """, isIdempotent: true)

@@ -4,10 +4,11 @@ internal import Service
 internal import Telemetry
 internal import Values
 
-/// Reclaims the expired leases of workers that died, or could not reach PostgreSQL for too long.
+/// Reclaims the expired leases of workers that could not reach PostgreSQL for too long, and the leases of dead workers.
 ///
-/// It runs when the next lease expires, and at its interval in any case. If that lease is renewed in time the run finds
-/// nothing. This is rare, because leases are renewed at a third of their duration.
+/// It runs when the next lease expires, when a worker is found dead (`DeadWorkerFinder`), and at its interval in any
+/// case. If that lease is renewed in time the run finds nothing. This is rare, because leases are renewed at a third of
+/// their duration.
 struct LeaseReclaimer: PeriodicTask {
     let name = "reclaim leases"
     /// Each run reads the whole table of leases.
@@ -28,7 +29,7 @@ struct LeaseReclaimer: PeriodicTask {
 
         var reclaimed: Int { scheduled + failed + cancelled }
         var isNotable: Bool { reclaimed > 0 }
-        var message: String { "expired leases were reclaimed" }
+        var message: String { "leases were reclaimed" }
         var fields: LogFields {
             [
                 "reclaimed": .integer(reclaimed), "scheduled": .integer(scheduled), "failed": .integer(failed),
@@ -48,16 +49,24 @@ struct LeaseReclaimer: PeriodicTask {
             report.dueIn = batch.nextExpiry.map { max(.zero, $0 - batch.moment) }
             if batch.leases.count < Self.batchMax { break }
         }
+        for _ in 0..<Self.batchesMax where !Task.isCancelled {
+            let leases = try await store.reclaimLeasesOfDeadWorkers(atMost: Self.batchMax)
+            for lease in leases {
+                report.count(lease)
+                log(lease)
+            }
+            if leases.count < Self.batchMax { break }
+        }
         return report
     }
 
     private func log(_ lease: ReclaimedLease) {
         logger.warning(
-            "an expired lease was reclaimed",
+            "a lease was reclaimed",
             [
                 "job_id": .text(lease.jobID), "type": .string(lease.type), "queue": .string(lease.queue),
                 "attempt": .integer(lease.attempt), "worker_id": .integer(lease.workerID),
-                "lease_token": .integer(lease.token), "expired_at": .text(lease.expiredAt),
+                "lease_token": .integer(lease.token), "expires_at": .text(lease.expiresAt),
                 "job_status": .string(lease.fate.rawValue),
             ])
     }

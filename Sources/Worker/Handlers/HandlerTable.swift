@@ -16,6 +16,8 @@ struct HandlerTable: Sendable {
     }
 
     private let exact: [String: any Handler]
+    /// The names of the handlers with `Takeover.lease`. A type that also has a handler of its own keeps its lease too.
+    let keptNames: [String]
     /// Sorted by length, longest first, so that the first match is the longest.
     private let prefixes: [(prefix: String, handler: any Handler)]
 
@@ -30,6 +32,7 @@ struct HandlerTable: Sendable {
             }
         }
         self.exact = exact
+        keptNames = handlers.filter { $0.value.takeover == .lease }.map { "\($0.key)" }.sorted()
         self.prefixes = prefixes.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }
     }
 

@@ -99,8 +99,10 @@ final class AttemptRunner: Sendable {
     /// The current handlers.
     var table: HandlerTable { handlers.withLock { $0 } }
 
-    /// The names of the current handlers: types, and patterns such as `hook.*`.
-    var typeNames: [String] { handlers.withLock { $0.names } }
+    /// Those of `leases` that this worker knows nothing of.
+    func unknown(of leases: [HeldLease]) -> [HeldLease] {
+        tracker.withLock { $0.unknown(of: leases) }
+    }
 
     // MARK: Running
 

@@ -97,6 +97,9 @@ struct AttemptTracker {
 
     var isEmpty: Bool { attempts.isEmpty }
     var count: Int { attempts.count }
+
+    /// Those of `leases` that are not held here.
+    func unknown(of leases: [HeldLease]) -> [HeldLease] { leases.filter { attempts[$0] == nil } }
     var runningCount: Int { plan.running }
 
     /// Adds the jobs that a lease statement returned.

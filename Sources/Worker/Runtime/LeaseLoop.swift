@@ -8,7 +8,7 @@ internal import Workers
 
 /// Leases jobs while the worker has capacity for them.
 ///
-/// The loop is in one of four states:
+/// The loop is in one of five states:
 /// - *leasing*: it sends one lease statement after another while full batches are returned.
 /// - *waiting*: the last batch was short, so no job may start now. It sleeps until a notification, the end of an own
 ///   attempt that lets another job start (`SlotHandoff`), the instant at which a queue's rate does (`RateTimers`), or
@@ -18,6 +18,8 @@ internal import Workers
 ///   nothing from notifications.
 /// - *at capacity*: `AttemptRunner.wanted` is 0. It sleeps until a slot is free. Jobs that a limit lets start meanwhile
 ///   are for other workers.
+/// - *unconfirmed*: the last heartbeat that has arrived is too old (`WorkerIdentity.mayLease`). It asks for
+///   another one, and waits.
 /// - *paused*: it sends no lease statement. PostgreSQL enforces a pause with or without this.
 ///
 /// PostgreSQL's clock decides which jobs are due, and when a rate limit allows the next job. The loop's own clock
@@ -68,15 +70,17 @@ final class LeaseLoop: Sendable {
     private let runner: AttemptRunner
     private let handoff: SlotHandoff
     private let identity: WorkerIdentity
+    private let confirmIdentity: @Sendable () -> Void
     private let loop: Loop
     private let logger: Logger
     /// The runner's progress, and changes of `state`.
     private let wakeSignal: WakeSignal
     private let state = Mutex(State())
 
+    /// - Parameter confirmIdentity: sends a heartbeat soon.
     init(
         options: Options, store: JobStore, registry: WorkerRegistry, runner: AttemptRunner, handoff: SlotHandoff,
-        identity: WorkerIdentity, on loop: Loop, logger: Logger
+        identity: WorkerIdentity, confirmIdentity: @escaping @Sendable () -> Void, on loop: Loop, logger: Logger
     ) {
         self.options = options
         self.store = store
@@ -84,6 +88,7 @@ final class LeaseLoop: Sendable {
         self.runner = runner
         self.handoff = handoff
         self.identity = identity
+        self.confirmIdentity = confirmIdentity
         self.loop = loop
         self.logger = logger
         wakeSignal = runner.progress
@@ -167,18 +172,31 @@ final class LeaseLoop: Sendable {
         /// For leases from hinted queues.
         var hintedCursor = FairnessCursor()
         var rates = RateTimers()
+        var reconciler = LeaseReconciler(now: .now())
     }
 
     /// One lease, or one sleep in which nothing is leased.
     private func next(_ turn: inout Turn) async throws(PostgresError) {
+        if turn.reconciler.isDue(at: .now()) {
+            do throws(PostgresError) {
+                try await reconcile()
+            } catch {
+                turn.reconciler.answerWasLost(at: .now())
+                throw error
+            }
+        }
         if state.withLock({ !$0.pausedBy.isEmpty }) {
             giveUp(&turn)
             try await markAsWaiting(false, &turn)
-            await wakeSignal.wait()
+            await wakeSignal.wait(until: turn.reconciler.next)
             return
         }
         let wanted = runner.wanted
         guard wanted > 0 else { return try await waitForCapacity(&turn) }
+        guard identity.mayLease(at: .now()) else {
+            confirmIdentity()
+            return await pause(until: .now() + turn.backoff.failed(random: .random(in: 0...1)))
+        }
         let count = try await lease(wanted, &turn)
         turn.backoff.succeeded()
         turn.isExhausted = count < wanted
@@ -192,7 +210,7 @@ final class LeaseLoop: Sendable {
             turn.isExhausted = false
             return try await markAsWaiting(true, &turn)
         }
-        await sleep(until: min(turn.nextPoll, turn.rates.next ?? turn.nextPoll))
+        await sleep(until: min(turn.nextPoll, turn.rates.next ?? turn.nextPoll, turn.reconciler.next))
         guard turn.nextPoll <= .now() else { return }
         turn.isExhausted = false
         try await promote(&turn.promotionCursor)
@@ -203,7 +221,7 @@ final class LeaseLoop: Sendable {
         handoff.owe(turn.rates.takeDue(at: .now()))
         handoff.passOn()
         let busy = MonotonicInstant.now() + Self.busyAfterDuration
-        let due = [turn.rates.next, turn.waitingAs == nil ? nil : busy].compactMap { $0 }.min()
+        let due = [turn.rates.next, turn.waitingAs == nil ? nil : busy, turn.reconciler.next].compactMap { $0 }.min()
         if await wakeSignal.wait(until: due) { return }
         if busy <= .now() { try await markAsWaiting(false, &turn) }
     }
@@ -274,6 +292,8 @@ final class LeaseLoop: Sendable {
         } catch {
             handoff.owe(owed)
             turn.isExhausted = false
+            // Jobs may have been leased, by this statement or by an earlier one of the same look.
+            turn.reconciler.answerWasLost(at: .now())
             throw error
         }
         turn.rates.leased(
@@ -283,6 +303,22 @@ final class LeaseLoop: Sendable {
         let unknown = runner.accept(answer.jobs, requested: count, sentAt: sentAt)
         if !unknown.isEmpty { state.withLock { $0.excludedTypes?.formUnion(unknown) } }
         return answer.jobs.count
+    }
+
+    /// Releases the leases that PostgreSQL has of this worker and the worker does not know of. No lease of this loop is
+    /// under way meanwhile.
+    private func reconcile() async throws(PostgresError) {
+        let held = try await store.leases(ofWorkers: identity.all, atMost: LeaseReconciler.leasesMax)
+        let unknown = runner.unknown(of: held)
+        var released = 0
+        for start in stride(from: 0, to: unknown.count, by: JobStore.finishedMax) {
+            let batch = unknown[start..<min(start + JobStore.finishedMax, unknown.count)]
+            let answers = try await store.finish(batch.map { FinishedAttempt(lease: $0, result: .released) })
+            released += answers.count { $0 == .released || $0 == .cancelled }
+        }
+        guard released > 0 else { return }
+        logger.warning(
+            "leases whose answer was lost were released", ["released": .integer(released)])
     }
 
     /// The queues in which alone a job may start, when a look at all queues has found nothing since; nil: look at all.

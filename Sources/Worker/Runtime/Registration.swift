@@ -64,8 +64,9 @@ final class Registration: ProcessService {
     }
 
     private func joinObstacle() async -> String? {
+        let sentAt = MonotonicInstant.now()
         do throws(PostgresError) {
-            identity.became(try await registry.join(first))
+            identity.became(try await registry.join(first), sentAt: sentAt)
             return nil
         } catch {
             return "\(error)"
@@ -83,6 +84,11 @@ final class Registration: ProcessService {
 
     // MARK: Heartbeats
 
+    /// Sends a heartbeat now. Call it on the loop.
+    func renewSoon() {
+        heartbeats.withLock { $0 }?.runSoon()
+    }
+
     fileprivate func sendHeartbeat() async throws(PostgresError) {
         do throws(PostgresError) {
             try await renew()
@@ -96,13 +102,16 @@ final class Registration: ProcessService {
     private func renew() async throws(PostgresError) {
         let snapshot = metrics.snapshot()
         let running = Int32(clamping: runner.runningCount)
+        let table = runner.table
+        let sentAt = MonotonicInstant.now()
         let isRegistered = try await registry.heartbeat(
-            id: identity.id, running: running, counters: json(of: snapshot), types: runner.typeNames,
-            loopTurnSeconds: process.loop.longestTurn.inSeconds)
-        guard !isRegistered else { return }
+            id: identity.id, running: running, counters: json(of: snapshot), types: table.names,
+            keptTypes: table.keptNames, loopTurnSeconds: process.loop.longestTurn.inSeconds)
+        guard !isRegistered else { return identity.confirmed(sentAt: sentAt) }
         // The reaper has kept the counters of the last heartbeat that arrived.
         counters.withLock { $0.before = $0.lastSent }
-        identity.became(try await registry.join(describe()))
+        let joinedAt = MonotonicInstant.now()
+        identity.became(try await registry.join(describe()), sentAt: joinedAt)
         process.logger.warning(
             "this worker was considered dead, and has registered again", ["worker_id": .integer(identity.id)])
     }

@@ -66,7 +66,8 @@ final class WorkerProcess: Sendable {
             queues: settings.queues, pollInterval: settings.pollInterval, leaseDuration: settings.leaseDuration)
         leaseLoop = LeaseLoop(
             options: options, store: store, registry: registry, runner: runner, handoff: handoff,
-            identity: identity, on: loop, logger: logger)
+            identity: identity, confirmIdentity: { [registration] in registration.renewSoon() }, on: loop,
+            logger: logger)
         keeper = LeaseKeeper(
             runner: runner, store: store, leaseDuration: settings.leaseDuration, on: loop, logger: logger)
         cancelWatcher = CancelWatcher(store: store, identity: identity, runner: runner)
@@ -99,8 +100,8 @@ final class WorkerProcess: Sendable {
             var random = SystemRandomNumberGenerator()
             return WorkerDescription(
                 incarnation: generator.next(at: .now(), using: &random), name: settings.name ?? host, host: host,
-                version: ProductVersion.text, queues: settings.runsJobs ? settings.queues : [], types: runner.typeNames,
-                concurrency: Int32(settings.concurrency))
+                version: ProductVersion.text, queues: settings.runsJobs ? settings.queues : [], types: runner.table.names,
+                keptTypes: runner.table.keptNames, concurrency: Int32(settings.concurrency))
         }
     }
 

@@ -6,7 +6,7 @@ extension JobStore {
     private static let configureStatement = Statement<String, QueueSettings>(
         "configure_queue",
         """
-        SELECT name FROM configure_queue($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        SELECT name FROM configure_queue($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         """, isIdempotent: true)
 
     /// Replaces the settings of a queue, and notifies the workers that wait for its limits. A queue that does not exist
@@ -18,8 +18,9 @@ extension JobStore {
 }
 
 extension QueueSettings: StatementInputGroup {
-    public var statementInputs: StatementInputs<Int32?, Int32?, StartRate?, Int32?, Int32?, Int32?> {
-        StatementInputs(runningMax, runningPerKeyMax, rate, succeededHours, failedHours, cancelledHours)
+    public var statementInputs: StatementInputs<Int32?, Int32?, StartRate?, Int32?, Int32?, Int32?, Bool> {
+        StatementInputs(
+            runningMax, runningPerKeyMax, rate, succeededHours, failedHours, cancelledHours, takeover == .lease)
     }
 }
 
@@ -31,6 +32,7 @@ extension QueueSettings: RowDecodable {
         succeededHours = try columns.next()
         failedHours = try columns.next()
         cancelledHours = try columns.next()
+        takeover = try columns.next() ? .lease : .heartbeat
     }
 }
 

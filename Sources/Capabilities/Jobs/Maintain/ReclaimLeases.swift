@@ -1,7 +1,7 @@
 public import Postgres
 public import Values
 
-/// A lease that had expired and was reclaimed.
+/// A lease that was reclaimed.
 public struct ReclaimedLease: Sendable {
     /// The state of its job afterwards.
     public enum Fate: String, Sendable {
@@ -21,7 +21,8 @@ public struct ReclaimedLease: Sendable {
     public let workerID: Int64
     /// The attempt that is spent, counted from 1.
     public let attempt: Int16
-    public let expiredAt: WallInstant
+    /// When the lease ended, or would have ended.
+    public let expiresAt: WallInstant
     public let fate: Fate
 }
 
@@ -42,15 +43,48 @@ extension JobStore {
     /// It reads the whole table, by block range since the hot sessions have sequential scans off: there are only as
     /// many rows as running jobs, a few ms for 100,000, and an index on the expiry would cost every job 6 % of its WAL.
     ///
-    /// The attempt is spent, as if it had failed: a job that kills its worker must not run for ever.
     static let reclaim = Statement<Int32>(
         "reclaim_leases",
+        reclaiming(
+            "ctid >= '(0,0)' AND expires_at < (SELECT at FROM moment)",
+            error: """
+                json_build_object('kind', 'lease_expired', 'message',
+                    'the lease expired: the worker died or could not reach PostgreSQL')
+                """))
+
+    /// Leases whose worker has been deregistered: it was considered dead, or has not released them at its end. Not
+    /// those whose queue or handler says that a lease outlives its worker (`Takeover.lease`).
+    static let reclaimOfDeadWorkers = Statement<Int32>(
+        "reclaim_leases_of_dead_workers",
+        reclaiming(
+            """
+            ctid >= '(0,0)'
+                  AND worker_id = ANY (ARRAY(
+                      SELECT w.id FROM (SELECT DISTINCT worker_id FROM lease WHERE ctid >= '(0,0)') d
+                      JOIN worker w ON w.id = d.worker_id AND w.deregistered_at IS NOT NULL))
+                  AND NOT EXISTS (
+                      SELECT FROM subqueue b
+                      JOIN queue q ON q.id = ANY (ARRAY[b.queue_id])
+                      JOIN type t ON t.id = ANY (ARRAY[b.type_id])
+                      JOIN worker w ON w.id = ANY (ARRAY[lease.worker_id])
+                      WHERE b.id = ANY (ARRAY[lease.subqueue_id])
+                        AND (q.keeps_leases OR handles_type(w.kept_types, t.name)))
+            """,
+            error: """
+                json_build_object('kind', 'worker_died', 'message', 'the worker died: its heartbeats stopped')
+                """))
+
+    /// The attempt is spent, as if it had failed: a job that kills its worker must not run for ever.
+    /// - Parameters:
+    ///   - condition: which rows of `lease`.
+    ///   - error: the error of their attempts.
+    private static func reclaiming(_ condition: SQLFragment, error: SQLFragment) -> SQLFragment {
         """
         WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
         expired AS MATERIALIZED (
             DELETE FROM lease WHERE ctid = ANY (ARRAY(
                 SELECT ctid FROM lease
-                WHERE ctid >= '(0,0)' AND expires_at < (SELECT at FROM moment)
+                WHERE \(sql: condition)
                 LIMIT $1 FOR UPDATE SKIP LOCKED))
             RETURNING *),
         decided AS MATERIALIZED (
@@ -70,10 +104,7 @@ extension JobStore {
         error_rows AS (
             \(sql: JobRows.errors(
                 from: "decided WHERE transition IN ('reclaimed', 'reclaimed_failed')",
-                error: """
-                    json_build_object('kind', 'lease_expired', 'message',
-                        'the lease expired: the worker died or could not reach PostgreSQL')
-                    """))),
+                error: error))),
         later AS (
             \(sql: JobRows.scheduled(from: "decided WHERE transition = 'reclaimed'"))),
         event_rows AS (
@@ -85,7 +116,8 @@ extension JobStore {
         JOIN subqueue b ON b.id = ANY (ARRAY[j.subqueue_id])
         JOIN queue q ON q.id = ANY (ARRAY[b.queue_id])
         JOIN type t ON t.id = ANY (ARRAY[b.type_id])
-        """)
+        """
+    }
 
     private static let nextExpiry = Statement(
         "next_lease_expiry",
@@ -100,9 +132,18 @@ extension JobStore {
     public func reclaimExpired(atMost limit: Int32) async throws(PostgresError) -> ReclaimBatch {
         let answers = try await hot.executeGroup([Self.reclaim(limit), Self.nextExpiry()])
         let (moment, nextExpiry) = try answers[1].decodeOnly((WallInstant, WallInstant?).self)
-        let leases: [ReclaimedLease] = try answers[0].decode()
+        return ReclaimBatch(leases: try notified(of: answers[0]), moment: moment, nextExpiry: nextExpiry)
+    }
+
+    /// Reclaims leases of workers that are considered dead, in the same way.
+    public func reclaimLeasesOfDeadWorkers(atMost limit: Int32) async throws(PostgresError) -> [ReclaimedLease] {
+        try notified(of: try await hot.execute(Self.reclaimOfDeadWorkers(limit)))
+    }
+
+    private func notified(of rows: Rows) throws(PostgresError) -> [ReclaimedLease] {
+        let leases: [ReclaimedLease] = try rows.decode()
         if !leases.isEmpty { notifier?.notify(Set(leases.lazy.map(\.queue))) }
-        return ReclaimBatch(leases: leases, moment: moment, nextExpiry: nextExpiry)
+        return leases
     }
 }
 
@@ -114,7 +155,7 @@ extension ReclaimedLease: RowDecodable {
         token = try columns.next()
         workerID = try columns.next()
         attempt = try columns.next()
-        expiredAt = try columns.next()
+        expiresAt = try columns.next()
         fate = try columns.next(parsing: Fate.init(transition:))
     }
 }

@@ -75,7 +75,7 @@ extension JobStore {
         "remove_bare_queues",
         """
         SELECT count(*) FILTER (WHERE remove_queue(q.name)) FROM queue q
-        WHERE q.id = ANY ($1) AND NOT q.in_metrics AND NOT q.limited
+        WHERE q.id = ANY ($1) AND NOT q.in_metrics AND NOT q.limited AND NOT q.keeps_leases
           AND num_nonnulls(q.succeeded_hours, q.failed_hours, q.cancelled_hours) = 0
         """, isIdempotent: true)
 

@@ -6,6 +6,7 @@ extension QueueSettings {
         case maxRunningPerKey = "max_running_per_key"
         case rateLimit = "rate_limit"
         case retention
+        case takeover
     }
 
     private static let members = ObjectMembers<Member>()
@@ -20,6 +21,7 @@ extension QueueSettings {
             case .maxRunningPerKey: settings.runningPerKeyMax = try input.optionalInteger(in: JobLimits.queueLimit)
             case .rateLimit: settings.rate = try StartRate.read(&input)
             case .retention: try settings.readRetention(&input)
+            case .takeover: if try !input.null() { settings.takeover = try input.choice(of: Takeover.allCases) ?? .heartbeat }
             }
         }
         return settings
@@ -56,6 +58,7 @@ extension QueueSettings {
         writer.optional("failed_hours", failedHours) { $0.integer($1) }
         writer.optional("cancelled_hours", cancelledHours) { $0.integer($1) }
         writer.endObject()
+        writer.member("takeover", takeover.rawValue)
     }
 }
 

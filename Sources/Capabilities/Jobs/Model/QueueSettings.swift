@@ -1,5 +1,5 @@
-/// The settings of a queue: its limits, and how long its ended jobs are kept. nil: no limit, and the retention of the
-/// reaper.
+/// The settings of a queue: its limits, how long its ended jobs are kept, and when its jobs are taken over. nil: no
+/// limit, and the retention of the reaper.
 public struct QueueSettings: Hashable, Sendable {
     /// Maximum number of its jobs that run at once.
     public var runningMax: Int32?
@@ -9,6 +9,7 @@ public struct QueueSettings: Hashable, Sendable {
     public var succeededHours: Int32?
     public var failedHours: Int32?
     public var cancelledHours: Int32?
+    public var takeover = Takeover.heartbeat
 
     public init() {}
 }

@@ -13,6 +13,8 @@ struct JobFacts: Sendable {
     var runAt: WallInstant?
     /// Of a job that runs or has run.
     var worker: String?
+    /// Of a job that runs: what its lease and its worker say.
+    var hold: LeaseHold?
     var startedAt: WallInstant?
     var finishedAt: WallInstant?
     /// Its queue's limit, if it is reached, and the jobs that use it up.
@@ -54,7 +56,11 @@ extension JobStore {
                q.max_running, (queue_held.n >= q.max_running), queue_held.ids,
                q.max_running_per_key, (key_held.n >= q.max_running_per_key), key_held.ids,
                CASE WHEN rate_capacity(q, NULL) <= 0 THEN next_start(q) END,
-               v.of_queue, v.of_type, v.idle
+               v.of_queue, v.of_type, v.idle,
+               l.expires_at, CASE WHEN w.deregistered_at IS NOT NULL THEN 'dead'
+                                  WHEN w.expires_at <= clock_timestamp() THEN 'silent'
+                                  WHEN w.id IS NOT NULL THEN 'alive' END,
+               w.heartbeat_at, q.keeps_leases OR handles_type(COALESCE(w.kept_types, '{}'), t.name)
         FROM (SELECT $1::uuid AS id) d
         \(sql: JobColumns.tables)
         CROSS JOIN LATERAL (
@@ -181,6 +187,18 @@ extension JobFacts: RowDecodable {
         workersOfQueue = try columns.next()
         workersOfType = try columns.next()
         workersIdle = try columns.next()
+        hold = try Self.hold(&columns)
+    }
+
+    private static func hold(_ columns: inout ColumnCursor) throws(PostgresError) -> LeaseHold? {
+        let expiresAt: WallInstant? = try columns.next()
+        let state: String? = try columns.next()
+        let heartbeatAt: WallInstant? = try columns.next()
+        let isKept: Bool = try columns.next()
+        guard let expiresAt else { return nil }
+        return LeaseHold(
+            expiresAt: expiresAt, workerState: state.flatMap(LeaseHold.WorkerState.init), heartbeatAt: heartbeatAt,
+            takeover: isKept ? .lease : .heartbeat)
     }
 
     /// Three columns: the limit, whether it is reached, and the jobs that use it up.

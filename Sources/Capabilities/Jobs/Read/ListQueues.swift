@@ -14,7 +14,7 @@ public struct QueueSummary: Sendable {
 extension QueueReports {
     private static let columns: SQLFragment = """
         id, name, max_running, max_running_per_key, rate_count, rate_seconds, rate_burst, succeeded_hours, failed_hours,
-        cancelled_hours
+        cancelled_hours, keeps_leases
         """
 
     /// Names consist of characters below `~`, so the names with a prefix are those from the prefix on that are below

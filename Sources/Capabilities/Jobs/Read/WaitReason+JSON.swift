@@ -12,9 +12,14 @@ extension WaitReason {
 
     private func writeParticulars(to writer: inout JSONWriter) {
         switch self {
-        case .running(let worker, let since, _):
+        case .running(let worker, let since, _, let hold):
             writer.optional("worker", worker) { $0.string($1) }
             writer.optional("since", since) { $0.string($1) }
+            guard let hold else { return }
+            writer.optional("worker_state", hold.workerState) { $0.string($1.rawValue) }
+            writer.optional("heartbeat_at", hold.heartbeatAt) { $0.string($1) }
+            writer.member("lease_expires_at", hold.expiresAt)
+            writer.member("takeover", hold.takeover.rawValue)
         case .ended(_, let at): writer.optional("at", at) { $0.string($1) }
         case .scheduled(let runAt, _): writer.optional("run_at", runAt) { $0.string($1) }
         case .paused(let pause):

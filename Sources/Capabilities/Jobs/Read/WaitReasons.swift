@@ -4,7 +4,7 @@ public import Values
 /// One reason why a job is not running. When none of its reasons holds any more, the next lease takes the job.
 public enum WaitReason: Equatable, Sendable {
     /// It runs, so it does not wait. The name of a worker is deleted some time after its end.
-    case running(worker: String?, since: WallInstant, isEnding: Bool)
+    case running(worker: String?, since: WallInstant, isEnding: Bool, hold: LeaseHold?)
     case ended(JobStatus, at: WallInstant)
     /// Its `run_at` lies ahead, or has just passed.
     case scheduled(runAt: WallInstant, isDue: Bool)
@@ -42,7 +42,7 @@ extension WaitReason {
     static func all(of facts: JobFacts, pauses: [HoldingPause] = []) -> [WaitReason] {
         if let finishedAt = facts.finishedAt { return [.ended(facts.status, at: finishedAt)] }
         if let since = facts.startedAt {
-            return [.running(worker: facts.worker, since: since, isEnding: facts.status == .ending)]
+            return [.running(worker: facts.worker, since: since, isEnding: facts.status == .ending, hold: facts.hold)]
         }
         var reasons = pauses.map { WaitReason.paused($0) }
         if let runAt = facts.runAt { reasons.append(.scheduled(runAt: runAt, isDue: runAt <= facts.now)) }
@@ -72,7 +72,7 @@ extension WaitReason {
     /// For programs.
     public var code: String {
         switch self {
-        case .running(_, _, let isEnding): isEnding ? "ending" : "running"
+        case .running(_, _, let isEnding, _): isEnding ? "ending" : "running"
         case .ended: "ended"
         case .scheduled: "scheduled"
         case .paused: "paused"
@@ -91,9 +91,9 @@ extension WaitReason {
     /// For people.
     public var detail: String {
         switch self {
-        case .running(let worker, let since, let isEnding):
+        case .running(let worker, let since, let isEnding, let hold):
             "\(worker.map { "the worker \($0)" } ?? "a worker") has had it since \(since)"
-                + (isEnding ? ", and is asked to stop it" : "")
+                + (isEnding ? ", and is asked to stop it" : "") + (hold.map { "; \($0.detail)" } ?? "")
         case .ended(let status, let at): "it \(status == .cancelled ? "was cancelled" : status.rawValue) at \(at)"
         case .scheduled(let runAt, false): "it is scheduled for \(runAt)"
         case .scheduled(let runAt, true): "its time came at \(runAt); the reaper or a worker is about to make it ready"

@@ -36,7 +36,7 @@ extension JobStore {
                 LIMIT $3))
             RETURNING id, ready_at, subqueue_id, attempt),
         granted AS MATERIALIZED (
-            SELECT nextval('lease_token') AS token, clock_timestamp() AS at WHERE EXISTS (SELECT FROM picked)),
+            SELECT next_token('lease_token') AS token, clock_timestamp() AS at WHERE EXISTS (SELECT FROM picked)),
         leased AS (
             INSERT INTO lease (id, token, worker_id, leased_at, expires_at, subqueue_id, attempt)
             SELECT p.id, g.token, $4::bigint, g.at, g.at + make_interval(secs => $5), p.subqueue_id, p.attempt + 1

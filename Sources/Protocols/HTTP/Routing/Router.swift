@@ -7,8 +7,9 @@ public struct Router: Sendable {
     /// key, 403 without the scope.
     public typealias Authorizer = @Sendable (RequestHead, _ scope: String) async throws -> Caller
 
-    /// Converts an error of a handler into a problem for the client; nil for an internal error, answered with 500.
-    public typealias ErrorTranslator = @Sendable (any Error) -> Problem?
+    /// Converts an error of a handler into a problem for the client; nil for an internal error, answered with 500. The
+    /// method is that of the route.
+    public typealias ErrorTranslator = @Sendable (any Error, Method) -> Problem?
 
     /// All routes in the order of registration.
     public private(set) var routes: [Route] = []
@@ -19,7 +20,7 @@ public struct Router: Sendable {
 
     /// - Parameter authorizer: required if a route requires a scope.
     public init(
-        authorizer: Authorizer? = nil, translateError: @escaping ErrorTranslator = { _ in nil }
+        authorizer: Authorizer? = nil, translateError: @escaping ErrorTranslator = { _, _ in nil }
     ) {
         self.authorizer = authorizer
         self.translateError = translateError

@@ -10,6 +10,7 @@ import CLibPQ
 /// - Every function here may close the socket; `descriptor` is then nil.
 final class ConnectionHandle {
     private let pointer: OpaquePointer
+    private let notices = NoticeReceiver()
 
     /// Starts to connect (`PQconnectStartParams`). Host names must be resolved, because libpq's resolution blocks.
     init(connectingWith parameters: [ConnectionParameter]) throws(PostgresError) {
@@ -18,7 +19,7 @@ final class ConnectionHandle {
         }
         guard let pointer else { throw .connectionFailed(reason: "out of memory") }
         self.pointer = pointer
-        PQsetNoticeReceiver(pointer, { _, _ in }, nil)
+        notices.receive(from: pointer)
         guard PQstatus(pointer) != CONNECTION_BAD else {
             let reason = errorMessage
             PQfinish(pointer)
@@ -52,6 +53,9 @@ final class ConnectionHandle {
     var serverProcessID: Int32 { PQbackendPID(pointer) }
 
     var serverVersion: Int32 { PQserverVersion(pointer) }
+
+    /// Whether a commit has been reported since the last call that no synchronous standby has confirmed.
+    func takeUnconfirmedCommit() -> Bool { notices.takeUnconfirmedCommit() }
 
     var isInTransaction: Bool { PQtransactionStatus(pointer) != PQTRANS_IDLE }
 

@@ -54,11 +54,16 @@ public struct Migrator: Sendable {
     }
 
     /// Applies the pending files.
-    /// - Parameter willApply: called before each file, for progress messages.
+    /// - Parameters:
+    ///   - last: a statement to execute after them, also if there are none.
+    ///   - willApply: called before each file, for progress messages.
     /// - Returns: the files applied by this call.
     /// - Precondition: called on the loop.
-    public func up(willApply: (MigrationFile) -> Void = { _ in }) async throws(MigrationError) -> [Step] {
+    public func up(
+        then last: SQLFragment? = nil, willApply: (MigrationFile) -> Void = { _ in }
+    ) async throws(MigrationError) -> [Step] {
         try await withConnection { (database) async throws(MigrationError) in
+            try await requireEncoding(database)
             try await lock(database)
             let ledger = MigrationLedger(schema: settings.schema, connection: database)
             try await ledger.create()
@@ -68,6 +73,13 @@ public struct Migrator: Sendable {
                 willApply(pending.file)
                 let milliseconds = try await apply(pending, ledger)
                 steps.append(Step(file: pending.file, milliseconds: milliseconds))
+            }
+            if let last {
+                do throws(PostgresError) {
+                    _ = try await database.execute(sql: last.text)
+                } catch {
+                    throw .database(error)
+                }
             }
             return steps
         }
@@ -98,6 +110,16 @@ public struct Migrator: Sendable {
         // Closing the session also releases the advisory lock.
         defer { database.close() }
         return try await body(database)
+    }
+
+    private func requireEncoding(_ database: DatabaseConnection) async throws(MigrationError) {
+        let encoding: String
+        do throws(PostgresError) {
+            encoding = try await database.execute(sql: "SHOW server_encoding").decodeOnly()
+        } catch {
+            throw .database(error)
+        }
+        guard encoding == "UTF8" else { throw .encoding(encoding) }
     }
 
     /// Polls for the lock instead of waiting in PostgreSQL: a waiting session holds a snapshot, and a

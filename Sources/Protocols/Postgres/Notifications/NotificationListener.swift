@@ -5,7 +5,7 @@ internal import Values
 ///
 /// Notifications are hints: those sent while there is no connection are lost. The event `listening` is therefore
 /// delivered after each connect, and its receiver must read the tables then. An idle connection is checked by a
-/// periodic statement.
+/// periodic statement; after a rotation of the credentials, it is replaced then.
 ///
 /// `@unchecked Sendable`, because it is confined to the thread of its loop, which its entry points check.
 public final class NotificationListener: @unchecked Sendable {
@@ -77,13 +77,14 @@ public final class NotificationListener: @unchecked Sendable {
         var backoff = CappedBackoff(first: .milliseconds(50), cap: options.reconnectPauseMax)
         while !Task.isCancelled {
             do {
-                let connection = try await connect()
+                let credentials = try await credentials()
+                let connection = try await connect(credentials)
                 backoff.succeeded()
                 onEvent(.listening)
-                try await keepAlive(connection)
+                try await keepAlive(connection, credentials)
+                closeConnection()
             } catch {
-                connection?.close()
-                connection = nil
+                closeConnection()
                 guard !Task.isCancelled else { return }
                 onEvent(.interrupted(reason: "\(error)"))
                 try? await loop.sleep(for: backoff.failed(random: .random(in: 0...1)))
@@ -91,8 +92,12 @@ public final class NotificationListener: @unchecked Sendable {
         }
     }
 
-    private func connect() async throws -> DatabaseConnection {
-        let credentials = try await credentials()
+    private func closeConnection() {
+        connection?.close()
+        connection = nil
+    }
+
+    private func connect(_ credentials: DatabaseCredentials?) async throws -> DatabaseConnection {
         let connection = try await DatabaseConnection.connect(settings, credentials: credentials, on: loop)
         guard !Task.isCancelled else {
             connection.close()
@@ -106,13 +111,15 @@ public final class NotificationListener: @unchecked Sendable {
         return connection
     }
 
-    /// Throws when the connection is lost; never returns. A closed socket is detected at once, a silent peer by the
-    /// periodic statement.
-    private func keepAlive(_ connection: DatabaseConnection) async throws {
+    /// Throws when the connection is lost, and returns when it must be replaced because there are other credentials. A
+    /// closed socket is detected at once, a silent peer by the periodic statement.
+    private func keepAlive(_ connection: DatabaseConnection, _ used: DatabaseCredentials?) async throws {
         while true {
             try await waitForClose(of: connection, atMost: options.pingInterval)
             if let reason = connection.closeReason { throw reason }
             _ = try await connection.execute(Self.ping(), timeout: options.pingTimeout)
+            // If they cannot be read, the connection stays.
+            if let current = try? await credentials(), current != used { return }
         }
     }
 

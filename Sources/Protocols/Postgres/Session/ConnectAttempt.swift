@@ -29,6 +29,16 @@ extension DatabaseConnection {
         return connection
     }
 
+    /// Settings that this version of PostgreSQL does not have are left out. Commits wait for the disk, whatever the
+    /// database's own default is, unless the profile says otherwise; a stricter default stays.
+    private static let setStatement = """
+        SELECT set_config(name, value, false)
+        FROM (SELECT 'synchronous_commit', 'on' WHERE current_setting('synchronous_commit') IN ('off', 'local')
+              UNION ALL
+              SELECT name, value FROM unnest($1, $2) AS given (name, value)
+              WHERE current_setting(name, true) IS NOT NULL) AS settings (name, value)
+        """
+
     private func set(_ values: [(name: String, value: String)], timeout: Duration) async throws(PostgresError) {
         var parameters = Parameters()
         parameters.appendArray(of: .text) { names in
@@ -37,9 +47,7 @@ extension DatabaseConnection {
         parameters.appendArray(of: .text) { texts in
             for (_, value) in values { texts.append(text: value) }
         }
-        _ = try await execute(
-            sql: "SELECT set_config(name, value, false) FROM unnest($1, $2) AS given (name, value)",
-            parameters, timeout: timeout)
+        _ = try await execute(sql: Self.setStatement, parameters, timeout: timeout)
     }
 }
 

@@ -12,9 +12,9 @@ internal import Values
 ///
 /// A call returns after the commit is confirmed. If the connection is lost, every call in flight fails with
 /// `.connectionLost`, which states whether the commit is possible. Deadlines are taken from the monotonic clock. A call
-/// whose deadline passes fails at once; the server is then asked to cancel the statement, and if it does not respond
-/// within `cancelGrace`, the connection counts as lost. A cancel request may hit another statement instead; a statement
-/// cancelled in that way is sent again (`StrayCancel`).
+/// whose deadline passes fails at once; the server is then asked to cancel the statement, unless it commits, and if it
+/// does not respond within `cancelGrace`, the connection counts as lost. A cancel request may hit another statement
+/// instead; a statement cancelled in that way is sent again (`StrayCancel`).
 ///
 /// Cancelling a task does not withdraw a statement that was sent. Its call ends with the response or the deadline.
 ///
@@ -174,6 +174,11 @@ public final class DatabaseConnection: @unchecked Sendable {
     }
 
     private func complete(_ group: Pipeline.Group) {
+        var group = group
+        if handle.takeUnconfirmedCommit(), group.failure == nil, group.request.canCommit {
+            group.failure = .connectionLost(
+                reason: "no synchronous standby has confirmed the commit", outcomeUnknown: true)
+        }
         guard let continuation = group.continuation else {
             // The call has failed at its deadline. If the next one is overdue too, its grace starts now.
             overdueSince = nil
@@ -221,15 +226,18 @@ public final class DatabaseConnection: @unchecked Sendable {
         if let oldest = pipeline.groups.first, oldest.continuation == nil {
             let limit = (overdueSince ?? now) + Self.cancelGrace
             guard now < limit else { return lose("no response to the statement or to its cancel request") }
-            if overdueSince == nil { cancelOldest(at: now) }
+            if overdueSince == nil {
+                overdueSince = now
+                cancelOldest()
+            }
             armDeadlineTimer(for: limit)
         }
         if let next = pipeline.earliestDeadline { armDeadlineTimer(for: next) }
     }
 
-    private func cancelOldest(at now: MonotonicInstant) {
-        overdueSince = now
-        guard let request = handle.cancelRequest() else { return }
+    /// Not while it commits: PostgreSQL would stop waiting for a synchronous standby, and report success.
+    private func cancelOldest() {
+        guard !pipeline.isCommitting, let request = handle.cancelRequest() else { return }
         strayCancel.requested()
         request.send { [weak self, loop] isProcessed in
             loop.execute { [weak self] in self?.cancelReturned(isProcessed) }

@@ -36,9 +36,16 @@ public struct DatabaseSettings: Sendable {
     /// Time for the network in addition to `statementTimeout`, before the deadline of a statement passes.
     public var answerGrace = Duration.seconds(5)
 
+    /// Limits statements to `duration`, of which a fifth is for the network.
+    public mutating func limitStatements(to duration: Duration) {
+        answerGrace = duration / 5
+        statementTimeout = duration - answerGrace
+    }
+
     let urlParameters: [ConnectionParameter]
 
-    /// An invalid URL. The description does not contain the URL, which may have a password.
+    /// An invalid URL. The description contains nothing of the URL, any part of which may be a piece of a password: one
+    /// with an unescaped `@`, `/` or `?` makes libpq take the rest of it for the host or the port.
     public struct InvalidURL: Error, CustomStringConvertible {
         public let description: String
     }
@@ -67,6 +74,7 @@ public struct DatabaseSettings: Sendable {
         guard ["postgresql", "postgres", "postgresql+asyncpg"].contains(url[..<separator.lowerBound]) else {
             throw InvalidURL(description: "has a scheme other than postgresql")
         }
+        try checkAuthority(url[separator.upperBound...])
         var message: UnsafeMutablePointer<CChar>?
         let options = PQconninfoParse("postgresql" + url[separator.lowerBound...], &message)
         defer {
@@ -74,9 +82,9 @@ public struct DatabaseSettings: Sendable {
             PQfreemem(message)
         }
         guard var option = options else {
-            // libpq's message repeats the URI after the colon.
-            let reason = oneLine(message).firstRange(of: ": \"").map { oneLine(message)[..<$0.lowerBound] }
-            throw InvalidURL(description: reason.map { String($0) } ?? "is not a valid libpq URI")
+            // libpq's message repeats the URI, or a part of it, in quotation marks.
+            let reason = oneLine(message).prefix { $0 != "\"" && $0 != ":" }
+            throw InvalidURL(description: "is not a valid libpq URI (\(reason.last == " " ? reason.dropLast() : reason))")
         }
         var parameters: [ConnectionParameter] = []
         while let keyword = option.pointee.keyword {
@@ -85,8 +93,49 @@ public struct DatabaseSettings: Sendable {
             }
             option += 1
         }
+        try checkAddresses(parameters)
         try checkFiles(parameters)
         return parameters
+    }
+
+    private static let escapesHint = "write @, :, / and ? in a user name or password as %40, %3A, %2F and %3F"
+
+    /// libpq ends the password at the first `@`.
+    private static func checkAuthority(_ rest: Substring) throws(InvalidURL) {
+        let address = rest.prefix { $0 != "?" }
+        let authority = address.prefix { $0 != "/" }
+        let count = address.count { $0 == "@" }
+        guard count <= 1, authority.count(where: { $0 == "@" }) == count else {
+            throw InvalidURL(description: "has an @ where none is expected; \(escapesHint)")
+        }
+    }
+
+    private static func checkAddresses(_ parameters: [ConnectionParameter]) throws(InvalidURL) {
+        func values(_ keyword: String) -> [Substring] {
+            let value = parameters.first { $0.keyword == keyword }?.value ?? ""
+            return value.split(separator: ",", omittingEmptySubsequences: false)
+        }
+        for host in values("host") where !HostResolution.isSocketDirectory(String(host)) {
+            guard host.utf8.allSatisfy(isOfHostName) else {
+                throw InvalidURL(description: "has a host with a character that no host name has; \(escapesHint)")
+            }
+        }
+        for port in values("port") where !port.isEmpty {
+            guard let number = UInt16(port), number > 0 else {
+                throw InvalidURL(description: "has a port that is not a number from 1 to 65535; \(escapesHint)")
+            }
+        }
+    }
+
+    /// Also of an address of IPv6 with a zone.
+    private static func isOfHostName(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"),
+            UInt8(ascii: ":"), UInt8(ascii: "%"):
+            true
+        default: false
+        }
     }
 
     /// libpq would wait for the writer of a named pipe, and the whole process with it.

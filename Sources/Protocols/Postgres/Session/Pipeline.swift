@@ -90,6 +90,13 @@ struct Pipeline {
         writtenCount += 1
     }
 
+    /// Whether the server is committing the oldest group: its commands have succeeded, or it is a `COMMIT`.
+    var isCommitting: Bool {
+        guard let group = groups.first, group.failure == nil, let step = steps.first else { return false }
+        if case .sync = step { return group.request.canCommit }
+        return group.request.isCommit
+    }
+
     /// Processes the next result.
     /// - Parameter rows: the result's rows, evaluated if they belong to the oldest group.
     mutating func receive(_ kind: ResultKind, rows: @autoclosure () -> Rows?) -> Outcome {

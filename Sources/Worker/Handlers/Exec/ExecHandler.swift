@@ -5,6 +5,7 @@ internal import Jobs
 /// result of the attempt.
 struct ExecHandler: Handler {
     let command: ExecCommand
+    var takeover = Takeover.heartbeat
     let loop: Loop
 
     func run(_ job: LeasedJob, cancellation: Cancellation, progress: @escaping ProgressSink) async -> AttemptResult {

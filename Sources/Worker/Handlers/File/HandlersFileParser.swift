@@ -151,6 +151,17 @@ struct HandlersFileParser {
         return text
     }
 
+    /// When jobs of this handler are taken over after the death of the worker.
+    mutating func readTakeover() throws(JSONError) -> Takeover {
+        let start = try nextOffset()
+        guard let text = try readText() else { return .heartbeat }
+        guard let takeover = Takeover(rawValue: text) else {
+            add("must be one of \(Takeover.allCases.map(\.rawValue).joined(separator: ", "))", at: start)
+            return .heartbeat
+        }
+        return takeover
+    }
+
     /// A number of seconds within `range`.
     mutating func readSeconds(_ range: ClosedRange<Double>) throws(JSONError) -> Duration? {
         let start = try nextOffset()

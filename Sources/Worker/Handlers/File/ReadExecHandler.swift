@@ -1,13 +1,16 @@
 internal import EventLoop
 internal import JSON
+internal import Jobs
 
 extension HandlersFileParser {
     /// `{"exec": ["python3", "send.py"], "timeout_seconds": 60, "kill_grace_seconds": 5, "environment": {...},
-    /// "working_directory": "..."}`
+    /// "working_directory": "...",
+    /// "takeover": "lease"}`
     mutating func readExecHandler() throws(JSONError) -> (any Handler)? {
         let before = problems.count
         var command = ExecCommand(executable: "", arguments: [], workingDirectory: directory)
-        let known = ["exec", "timeout_seconds", "kill_grace_seconds", "environment", "working_directory"]
+        var takeover = Takeover.heartbeat
+        let known = ["exec", "timeout_seconds", "kill_grace_seconds", "environment", "working_directory", "takeover"]
         try readObject(known: known) { parser, key throws(JSONError) in
             switch key {
             case "exec":
@@ -18,11 +21,13 @@ extension HandlersFileParser {
                 command.killGrace = try parser.readSeconds(0...ExecLimits.killGraceSecondsMax) ?? command.killGrace
             case "environment":
                 command.environment = try parser.readEnvironment()
+            case "takeover":
+                takeover = try parser.readTakeover()
             default:
                 command.workingDirectory = try parser.readDirectory() ?? command.workingDirectory
             }
         }
-        return problems.count == before ? ExecHandler(command: command, loop: worker.loop) : nil
+        return problems.count == before ? ExecHandler(command: command, takeover: takeover, loop: worker.loop) : nil
     }
 
     private mutating func readProgram(into command: inout ExecCommand) throws(JSONError) {

@@ -2,6 +2,7 @@ internal import Configuration
 internal import EventLoop
 internal import HTTP
 internal import JSON
+internal import Jobs
 internal import TLS
 
 extension HandlersFileParser {
@@ -11,14 +12,17 @@ extension HandlersFileParser {
         let start = try nextOffset()
         var uri: AbsoluteURI?
         var timeout: Duration?
+        var takeover = Takeover.heartbeat
         var secrets: [[UInt8]] = []
-        let known = ["http", "timeout_seconds", "secret_file", "secret_env"]
+        let known = ["http", "timeout_seconds", "secret_file", "secret_env", "takeover"]
         try readObject(known: known) { parser, key throws(JSONError) in
             switch key {
             case "http":
                 uri = try parser.readURI()
             case "timeout_seconds":
                 timeout = try parser.readSeconds(0.001...ExecLimits.timeoutSecondsMax)
+            case "takeover":
+                takeover = try parser.readTakeover()
             case "secret_file":
                 try secrets.append(parser.readSecretFile() ?? [])
             default:
@@ -28,7 +32,7 @@ extension HandlersFileParser {
         if secrets.count > 1 { add("a handler must not have both \"secret_file\" and \"secret_env\"", at: start) }
         guard problems.count == before, let uri, let client = client(at: start) else { return nil }
         return WebhookHandler(
-            uri: uri, secret: secrets.first, timeout: timeout,
+            uri: uri, secret: secrets.first, timeout: timeout, takeover: takeover,
             addresses: CheckedAddresses(uri, allow: worker.webhookAllow, on: worker.loop), client: client,
             loop: worker.loop)
     }

@@ -13,6 +13,7 @@ struct WebhookHandler: Handler {
     let secret: [UInt8]?
     /// Deadline of one attempt; nil: only the deadline of the job applies.
     let timeout: Duration?
+    var takeover = Takeover.heartbeat
     let addresses: CheckedAddresses
     /// Shared by all webhooks of a file, with its connections.
     let client: Client

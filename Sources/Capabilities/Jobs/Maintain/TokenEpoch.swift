@@ -1,0 +1,11 @@
+public import Postgres
+
+extension JobStore {
+    private static let beginEpoch = Statement("begin_token_epoch", "SELECT begin_token_epoch()", isIdempotent: true)
+
+    /// Begins a new epoch of lease tokens if the database has been promoted, restored or copied (`0002_jobs.sql`).
+    /// - Returns: the current epoch.
+    public func beginTokenEpoch() async throws(PostgresError) -> Int32 {
+        try await general.execute(Self.beginEpoch()).decodeOnly()
+    }
+}

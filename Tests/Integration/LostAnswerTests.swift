@@ -1,0 +1,49 @@
+import EventLoop
+import TestKit
+import Testing
+
+/// A worker whose connection is cut between the commit of a lease and its answer.
+@Suite struct LostAnswerTests {
+    @Test func `jobs whose lease was committed without an answer are released, and run without a spent attempt`()
+        async throws
+    {
+        let server = try await PostgresServer.shared
+        let proxy = try await TestLoop.run { try FaultyProxy(to: .loopback(port: server.port)) }
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            let url = server.tcpURL(database: deployment.database.name, port: proxy.port)
+            let worker = try await deployment.startWorker("worker", ["DATABASE_URL": url])
+            proxy.fault = .cutAnswers(afterBytes: 0)
+            var ids: [String] = []
+            for _ in 0..<3 { ids.append(try await api.post(["type": "echo", "payload": 7, "max_attempts": 1])) }
+            try await waitUntil("they are leased, and nobody knows") {
+                try await deployment.database.count("lease") == 3
+            }
+            proxy.fault = .none
+            try await worker.waitForLine(containing: "leases whose answer was lost were released")
+            for id in ids {
+                let job = try await api.wait(for: id, toBe: "succeeded")
+                #expect(job["attempt"] == 1)
+            }
+        }
+        await TestLoop.run { proxy.close() }
+    }
+
+    /// The regular look, without a lost answer that the worker knows of.
+    @Test func `a lease that its worker does not know of is released`() async throws {
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            let worker = try await deployment.startWorker("worker", ["WORKER_POLL_INTERVAL_SECONDS": "60"])
+            try await api.post(1, of: ["type": "echo"])
+            try await waitUntil("it has ended") { try await deployment.database.count("outcome") == 1 }
+            let identity = try #require(try await deployment.texts("SELECT id::text FROM worker").first)
+            try await deployment.withFixture { fixture in
+                try await fixture.enqueue(1) { $0.type = "echo" }
+                // The insertion notifies nobody, so the worker does not lease it before.
+                #expect(try await fixture.lease(1, worker: Int64(identity) ?? 0, seconds: 300).count == 1)
+            }
+            try await worker.waitForLine(containing: "leases whose answer was lost were released", within: .seconds(90))
+            try await waitUntil("it has ended") { try await deployment.database.count("outcome") == 2 }
+        }
+    }
+}
