@@ -484,8 +484,8 @@ BEGIN
     END IF;
 END $$;
 
--- Sets the limits, the retention and the takeover of a queue, and returns it; creates the queue if it does not exist. NULL sets no
--- limit. No lease that begins after the commit exceeds the limits, and running jobs count.
+-- Sets the limits, the retention and the takeover of a queue, and returns it; creates the queue if it does not exist.
+-- NULL sets no limit. No lease that begins after the commit exceeds the limits, and running jobs count.
 CREATE FUNCTION configure_queue(
     queue_name text, max_running int, max_running_per_key int, rate_count int, rate_seconds double precision,
     rate_burst int, succeeded_hours int, failed_hours int, cancelled_hours int, keeps_leases boolean DEFAULT false)

@@ -182,8 +182,10 @@ import Values
     }
 
     private static let reasons: [WaitReason] = [
-        .running(worker: nil, since: .earliest, isEnding: false),
-        .running(worker: "w", since: .earliest, isEnding: true),
+        .running(worker: nil, since: .earliest, isEnding: false, hold: nil),
+        .running(
+            worker: "w", since: .earliest, isEnding: true,
+            hold: LeaseHold(expiresAt: .earliest, workerState: .alive, heartbeatAt: .earliest, takeover: .lease)),
         .ended(.failed, at: .earliest), .scheduled(runAt: .earliest, isDue: false),
         .paused(
             HoldingPause(

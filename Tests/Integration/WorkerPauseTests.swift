@@ -97,7 +97,8 @@ import Testing
             let past = #""resume_at":"2020-01-01T00:00:00Z""#
             let overdue = try await change(
                 api, "pause",
-                #"{"reason":"test","updated_by":"ada","cancel_running":true,"scope":"type:sleep",\#(past)}"#, status: 422)
+                #"{"reason":"test","updated_by":"ada","cancel_running":true,"scope":"type:sleep",\#(past)}"#,
+                status: 422)
             #expect(overdue["errors"]?[0]?["pointer"] == "/resume_at")
             #expect(try await api.job(long)["status"] == "running")
             let paused = try await change(

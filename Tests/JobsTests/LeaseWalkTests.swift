@@ -202,7 +202,8 @@ import Values
         }
     }
 
-    /// The cycle of fairness keys from 5 on is 100, 3: the look for a key between 3 and 5 must not read the jobs of 100.
+    /// The cycle of fairness keys from 5 on is 100, 3. The look for a key between 3 and 5 must not read the jobs of
+    /// the key 100.
     @Test func `the search for fairness keys reads no job of a key behind the end of the cycle`() async throws {
         try await Fixture.use { fixture in
             _ = try await fixture.create { $0.concurrencyKey = "k" }

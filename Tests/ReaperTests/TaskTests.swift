@@ -1,6 +1,7 @@
 import EventLoop
 import Jobs
 import Postgres
+import Synchronization
 import Telemetry
 import TestKit
 import Testing
@@ -115,13 +116,15 @@ import Workers
             let worker = WorkerDescription(
                 incarnation: UUID(high: 1, low: 1), name: "w-1", host: "h-1", version: "0", queues: nil, concurrency: 1)
             _ = try await fixture.workers.join(worker)
-            let policy = RetentionPolicy(succeededHours: 1, failedHours: 1, cancelledHours: 1)
-            let pruner = WorkerPruner(registry: fixture.workers, policy: policy, logger: logger)
-            #expect(try await !pruner.runOnce().isNotable)
+            let reclaims = Atomic(0)
+            let finder = DeadWorkerFinder(registry: fixture.workers, logger: logger) {
+                reclaims.add(1, ordering: .relaxed)
+            }
+            #expect(try await !finder.runOnce().isNotable)
             try await fixture.expireWorkers()
-            let report = try await pruner.runOnce()
-            #expect(report.dead == 1 && report.deleted == 0)
-            #expect(try await pruner.runOnce().dead == 0)
+            #expect(try await finder.runOnce().dead == 1)
+            #expect(try await finder.runOnce().dead == 0)
+            #expect(reclaims.load(ordering: .relaxed) == 1)
             #expect(log.lines().count == 1 && log.lines()[0].contains(#""worker":"w-1""#))
         }
     }

@@ -215,7 +215,8 @@ import Testing
         (#"{"handlers": {"a": {"http": 1}}}"#, "1:29: expected a string, found a number"),
         (
             #"{"handlers": {"a": {"http": "https://example.com/", "environment": {}}}}"#,
-            #"1:53: "environment" is not a known member; known are http, timeout_seconds, secret_file, secret_env, takeover"#
+            #"1:53: "environment" is not a known member; known are http, timeout_seconds, secret_file, secret_env, "#
+                + "takeover"
         ),
         (
             #"{"handlers": {"a": {"http": "http://example.com/"}}}"#,

@@ -3,11 +3,11 @@ internal import Pauses
 internal import Postgres
 internal import Service
 
-/// `jobqueue-api audit verify`: verifies the hash chain of the pause history, and prints its head. It exits with 0 if the
-/// chain is complete, with 2 after listing each fault, and with 1 if the history cannot be read.
+/// `jobqueue-api audit verify`: verifies the hash chain of the pause history, and prints its head. It exits with 0 if
+/// the chain is complete, with 2 after listing each fault, and with 1 if the history cannot be read.
 ///
-/// The owner of the database can rewrite the whole chain, or remove its end together with the versions of the scopes, but
-/// not a head that was printed before and kept elsewhere (`--head`).
+/// The owner of the database can rewrite the whole chain, or remove its end together with the versions of the scopes,
+/// but not a head that was printed before and kept elsewhere (`--head`).
 struct AuditCommand: Sendable {
     private static let pageSize: Int32 = 1_000
     /// The exit status when the chain is broken.

@@ -71,7 +71,8 @@ extension Endpoints {
     }
 
     private static let overdue = Problem.invalid(
-        "body", .unprocessableContent, [.init(.pointer("/resume_at"), "must lie ahead, by PostgreSQL's clock")], count: 1)
+        "body", .unprocessableContent, [.init(.pointer("/resume_at"), "must lie ahead, by PostgreSQL's clock")],
+        count: 1)
 
     private static func conflict(_ state: PauseState) -> Problem {
         Problem(

@@ -131,7 +131,9 @@ public struct HistoryCheck: Sendable {
         if entry.expectedHash != entry.hash { note(entry, "its hash is not that of its fields") }
         if let known, known.version == entry.version {
             hasKnown = true
-            if known.hash != entry.hash { note(entry, "its hash is not the one that was kept: the history was rewritten") }
+            if known.hash != entry.hash {
+                note(entry, "its hash is not the one that was kept: the history was rewritten")
+            }
         }
         lastVersion = entry.version
         lastHash = entry.hash

@@ -1,9 +1,9 @@
 public import Postgres
 
 extension WorkerRegistry {
-    /// Workers whose heartbeats have stopped, by the liveness clock, are deregistered, and their counters moved to the sums of the deregistered
-    /// ones: exactly once, since a row that another process has locked is left to it. Totals are written in the order
-    /// of their key, so that two processes that meet there never wait in a circle.
+    /// Workers whose heartbeats have stopped, by the liveness clock, are deregistered, and their counters moved to the
+    /// sums of the deregistered ones: exactly once, since a row that another process has locked is left to it. Totals
+    /// are written in the order of their key, so that two processes that meet there never wait in a circle.
     private static let pruneStatement = Statement<Int32>(
         "prune_workers",
         """

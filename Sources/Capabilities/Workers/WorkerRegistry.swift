@@ -104,8 +104,8 @@ public struct WorkerRegistry: Sendable {
     private static let aliveStatement = Statement(
         "list_live_workers",
         """
-        SELECT id, incarnation, name, host, version, queues, types, kept_types, concurrency, running, waiting, started_at,
-               heartbeat_at, pause_version, loop_turn_seconds
+        SELECT id, incarnation, name, host, version, queues, types, kept_types, concurrency, running, waiting,
+               started_at, heartbeat_at, pause_version, loop_turn_seconds
         FROM worker WHERE deregistered_at IS NULL AND expires_at > clock_timestamp() ORDER BY id
         """, isIdempotent: true)
 

@@ -1,3 +1,5 @@
+internal import Jobs
+
 /// The handlers by job type. Immutable: a changed handlers file gives a new table, and running attempts keep the
 /// handler that they started with.
 struct HandlerTable: Sendable {

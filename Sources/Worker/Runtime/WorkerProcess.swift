@@ -100,8 +100,8 @@ final class WorkerProcess: Sendable {
             var random = SystemRandomNumberGenerator()
             return WorkerDescription(
                 incarnation: generator.next(at: .now(), using: &random), name: settings.name ?? host, host: host,
-                version: ProductVersion.text, queues: settings.runsJobs ? settings.queues : [], types: runner.table.names,
-                keptTypes: runner.table.keptNames, concurrency: Int32(settings.concurrency))
+                version: ProductVersion.text, queues: settings.runsJobs ? settings.queues : [],
+                types: runner.table.names, keptTypes: runner.table.keptNames, concurrency: Int32(settings.concurrency))
         }
     }
 

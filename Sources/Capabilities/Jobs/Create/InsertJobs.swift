@@ -198,8 +198,8 @@ struct InsertJobs: Sendable {
     let subqueues: SubqueueDirectory
     let notifier: ReadyNotifier?
 
-    /// The lock is written to the WAL. So this commits only when the synchronous standbys, if there are any, have confirmed
-    /// all that was committed before, the creation too.
+    /// The lock is written to the WAL. So this commits only when the synchronous standbys, if there are any, have
+    /// confirmed all that was committed before, the creation too.
     private static let creation = Statement<UUID>(
         "find_creation", "SELECT created_at FROM job WHERE id = $1 FOR KEY SHARE", isIdempotent: true)
 

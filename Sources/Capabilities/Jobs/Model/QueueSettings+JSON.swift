@@ -21,7 +21,9 @@ extension QueueSettings {
             case .maxRunningPerKey: settings.runningPerKeyMax = try input.optionalInteger(in: JobLimits.queueLimit)
             case .rateLimit: settings.rate = try StartRate.read(&input)
             case .retention: try settings.readRetention(&input)
-            case .takeover: if try !input.null() { settings.takeover = try input.choice(of: Takeover.allCases) ?? .heartbeat }
+            case .takeover:
+                if try input.null() { break }
+                settings.takeover = try input.choice(of: Takeover.allCases) ?? .heartbeat
             }
         }
         return settings

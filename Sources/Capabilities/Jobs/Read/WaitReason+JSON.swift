@@ -18,7 +18,8 @@ extension WaitReason {
             guard let hold else { return }
             writer.optional("worker_state", hold.workerState) { $0.string($1.rawValue) }
             writer.optional("heartbeat_at", hold.heartbeatAt) { $0.string($1) }
-            writer.member("lease_expires_at", hold.expiresAt)
+            writer.key("lease_expires_at")
+            writer.string(hold.expiresAt)
             writer.member("takeover", hold.takeover.rawValue)
         case .ended(_, let at): writer.optional("at", at) { $0.string($1) }
         case .scheduled(let runAt, _): writer.optional("run_at", runAt) { $0.string($1) }

@@ -100,7 +100,9 @@ extension Connection {
 
     /// The response to an error that a handler threw.
     private func render(_ error: any Error, _ id: RequestID, _ route: Route) -> Response {
-        if let problem = error as? Problem ?? server.router.translateError(error, route.method) { return render(problem) }
+        if let problem = error as? Problem ?? server.router.translateError(error, route.method) {
+            return render(problem)
+        }
         server.logger.error(
             "request failed", ["request_id": .text(id), "route": .string(route.pattern), "error": .error(error)])
         return render(Problem(.internalServerError, "internal error; see the server's log for this request id"))

@@ -1,8 +1,8 @@
 import CLibPQ
 
 /// The notices and warnings of a session. All are dropped, except for what one of them means: PostgreSQL reports a
-/// commit as successful, with a warning, when its wait for a synchronous standby was cancelled. Such a commit may be lost
-/// with the server.
+/// commit as successful, with a warning, when its wait for a synchronous standby was cancelled. Such a commit may be
+/// lost with the server.
 final class NoticeReceiver {
     private var hasUnconfirmedCommit = false
 

@@ -25,8 +25,8 @@ extension MigrationError: CustomStringConvertible {
         case .badFile(let name, let reason): "\(name): \(reason)"
         case .refused(let conflicts): conflicts.map(\.description).joined(separator: "; ")
         case .encoding(let name):
-            "the database has the encoding \(name); jobs contain any Unicode text, so UTF8 is needed (CREATE DATABASE ... "
-                + "ENCODING 'UTF8' TEMPLATE template0)"
+            "the database has the encoding \(name); jobs contain any Unicode text, so UTF8 is needed (CREATE DATABASE "
+                + "... ENCODING 'UTF8' TEMPLATE template0)"
         case .locked(let waited): "another process has held the migration lock for \(waited)"
         case .failed(let file, let line, let error): "\(file), line \(line): \(error)"
         case .database(let error): "\(error)"

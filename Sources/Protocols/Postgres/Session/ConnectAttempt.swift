@@ -33,10 +33,12 @@ extension DatabaseConnection {
     /// database's own default is, unless the profile says otherwise; a stricter default stays.
     private static let setStatement = """
         SELECT set_config(name, value, false)
-        FROM (SELECT 'synchronous_commit', 'on' WHERE current_setting('synchronous_commit') IN ('off', 'local')
+        FROM (SELECT 'synchronous_commit' AS name, 'on' AS value, 0 AS ordinal
+              WHERE current_setting('synchronous_commit') IN ('off', 'local')
               UNION ALL
-              SELECT name, value FROM unnest($1, $2) AS given (name, value)
-              WHERE current_setting(name, true) IS NOT NULL) AS settings (name, value)
+              SELECT name, value, ordinal FROM unnest($1, $2) WITH ORDINALITY AS given (name, value, ordinal)
+              WHERE current_setting(name, true) IS NOT NULL
+              ORDER BY ordinal) AS settings
         """
 
     private func set(_ values: [(name: String, value: String)], timeout: Duration) async throws(PostgresError) {

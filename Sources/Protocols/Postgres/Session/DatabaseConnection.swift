@@ -12,9 +12,9 @@ internal import Values
 ///
 /// A call returns after the commit is confirmed. If the connection is lost, every call in flight fails with
 /// `.connectionLost`, which states whether the commit is possible. Deadlines are taken from the monotonic clock. A call
-/// whose deadline passes fails at once; the server is then asked to cancel the statement, unless it commits, and if it
-/// does not respond within `cancelGrace`, the connection counts as lost. A cancel request may hit another statement
-/// instead; a statement cancelled in that way is sent again (`StrayCancel`).
+/// whose deadline passes fails at once; the server is then asked to cancel the statement, if the deadline comes before
+/// the server's own, and if it does not respond within `cancelGrace`, the connection counts as lost. A cancel request
+/// may hit another statement instead; a statement cancelled in that way is sent again (`StrayCancel`).
 ///
 /// Cancelling a task does not withdraw a statement that was sent. Its call ends with the response or the deadline.
 ///
@@ -97,9 +97,20 @@ public final class DatabaseConnection: @unchecked Sendable {
         if let problem = request.problem { throw .misuse(problem) }
         let deadline = loop.now + (timeout ?? settings.statementTimeout + settings.answerGrace)
         let result = await withUnsafeContinuation { continuation in
-            write(Pipeline.Group(request: request, deadline: deadline, continuation: continuation))
+            write(
+                Pipeline.Group(
+                    request: request, deadline: deadline, isCancellable: isCancellable(timeout),
+                    continuation: continuation))
         }
         return try result.get()
+    }
+
+    /// Only a call with a deadline before that of the server: the server ends any other statement by itself, except a
+    /// commit that waits for a synchronous standby. A cancel request would end that wait, and PostgreSQL would report
+    /// success.
+    private func isCancellable(_ timeout: Duration?) -> Bool {
+        guard let timeout else { return false }
+        return settings.statementTimeout == .zero || timeout < settings.statementTimeout
     }
 
     private func write(_ group: Pipeline.Group) {
@@ -228,16 +239,15 @@ public final class DatabaseConnection: @unchecked Sendable {
             guard now < limit else { return lose("no response to the statement or to its cancel request") }
             if overdueSince == nil {
                 overdueSince = now
-                cancelOldest()
+                if oldest.isCancellable { cancelOldest() }
             }
             armDeadlineTimer(for: limit)
         }
         if let next = pipeline.earliestDeadline { armDeadlineTimer(for: next) }
     }
 
-    /// Not while it commits: PostgreSQL would stop waiting for a synchronous standby, and report success.
     private func cancelOldest() {
-        guard !pipeline.isCommitting, let request = handle.cancelRequest() else { return }
+        guard let request = handle.cancelRequest() else { return }
         strayCancel.requested()
         request.send { [weak self, loop] isProcessed in
             loop.execute { [weak self] in self?.cancelReturned(isProcessed) }

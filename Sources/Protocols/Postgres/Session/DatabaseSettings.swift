@@ -84,7 +84,8 @@ public struct DatabaseSettings: Sendable {
         guard var option = options else {
             // libpq's message repeats the URI, or a part of it, in quotation marks.
             let reason = oneLine(message).prefix { $0 != "\"" && $0 != ":" }
-            throw InvalidURL(description: "is not a valid libpq URI (\(reason.last == " " ? reason.dropLast() : reason))")
+            throw InvalidURL(
+                description: "is not a valid libpq URI (\(reason.last == " " ? reason.dropLast() : reason))")
         }
         var parameters: [ConnectionParameter] = []
         while let keyword = option.pointee.keyword {
@@ -176,7 +177,8 @@ public struct DatabaseSettings: Sendable {
         ConnectionParameter(keyword: "gssencmode", value: "disable"),
     ]
 
-    /// Names and values of the PostgreSQL parameters that are set after connecting.
+    /// Names and values of the PostgreSQL parameters that are set after connecting, in this order: a later value of a
+    /// parameter replaces an earlier one.
     func sessionParameters(_ profile: SessionProfile) -> [(name: String, value: String)] {
         [
             (name: "search_path", value: SQLIdentifier.quoted(schema)),

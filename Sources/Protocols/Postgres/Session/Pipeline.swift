@@ -20,6 +20,8 @@ struct Pipeline {
     struct Group {
         var request: GroupRequest
         var deadline: MonotonicInstant
+        /// Whether to ask the server to cancel it when its deadline has passed.
+        var isCancellable = false
         /// Nil after the caller was resumed, which can be at the deadline, before the response of the server.
         var continuation: UnsafeContinuation<Result<GroupAnswer, PostgresError>, Never>?
         var answer = GroupAnswer()
@@ -88,13 +90,6 @@ struct Pipeline {
         steps.append(.sync)
         groups.append(group)
         writtenCount += 1
-    }
-
-    /// Whether the server is committing the oldest group: its commands have succeeded, or it is a `COMMIT`.
-    var isCommitting: Bool {
-        guard let group = groups.first, group.failure == nil, let step = steps.first else { return false }
-        if case .sync = step { return group.request.canCommit }
-        return group.request.isCommit
     }
 
     /// Processes the next result.

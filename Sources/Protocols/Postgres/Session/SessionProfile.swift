@@ -6,9 +6,9 @@ internal import Values
 /// The hot statements depend on their profile and must not be executed without it: with default settings and stale
 /// statistics their plans change.
 ///
-/// Every setting that changes what a statement means, and that a role or a database may set by default (ALTER ROLE, ALTER
-/// DATABASE), is pinned. `default_transaction_read_only` is not: it is how an administrator keeps all programs from
-/// writing. Costs and memory are the administrator's too.
+/// Every setting that changes what a statement means, and that a role or a database may set by default (ALTER ROLE,
+/// ALTER DATABASE), is pinned. `default_transaction_read_only` is not: it is how an administrator keeps all programs
+/// from writing. Costs and memory are the administrator's too.
 public struct SessionProfile: Sendable {
     /// Names and values of PostgreSQL's parameters.
     public var parameters: [(name: String, value: String)]
