@@ -109,25 +109,35 @@ CREATE TABLE token_epoch (
     is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     epoch int NOT NULL CHECK (epoch BETWEEN 1 AND 4194303),
     timeline int NOT NULL,                   -- of the WAL, when the epoch began
-    origin text NOT NULL                     -- cluster and table: others after a restore
+    cluster bigint,                          -- its identifier; NULL: it could not be read
+    table_id oid NOT NULL                    -- of this table
 );
 
 CREATE FUNCTION wal_timeline() RETURNS int LANGUAGE sql VOLATILE
 RETURN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int;
 
 -- Begins a new epoch if the database has been promoted, restored or copied, and returns the current one. It is at least
--- the timeline: of a promoted server that was lost with all that it wrote, the next one still knows the timeline.
+-- the timeline: of a promoted server that was lost with all that it wrote, the next one still knows the timeline. Some
+-- services do not let a role read the identifier of the cluster; then it is not compared.
 CREATE FUNCTION begin_token_epoch() RETURNS int
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
 DECLARE
-    here text := (SELECT system_identifier FROM pg_control_system()) || '-' || 'token_epoch'::regclass::oid;
+    here bigint;
 BEGIN
-    INSERT INTO token_epoch (epoch, timeline, origin)
-    SELECT wal_timeline(), wal_timeline(), here WHERE NOT EXISTS (SELECT FROM token_epoch)
+    BEGIN
+        here := (SELECT system_identifier FROM pg_control_system());
+    EXCEPTION WHEN insufficient_privilege OR undefined_function OR feature_not_supported THEN
+        here := NULL;
+    END;
+    INSERT INTO token_epoch (epoch, timeline, cluster, table_id)
+    SELECT wal_timeline(), wal_timeline(), here, 'token_epoch'::regclass
+    WHERE NOT EXISTS (SELECT FROM token_epoch)
     ON CONFLICT DO NOTHING;
-    UPDATE token_epoch SET epoch = GREATEST(epoch + 1, wal_timeline()), timeline = wal_timeline(), origin = here
-    WHERE timeline <> wal_timeline() OR origin <> here;
+    UPDATE token_epoch
+    SET epoch = GREATEST(epoch + 1, wal_timeline()), timeline = wal_timeline(), cluster = COALESCE(here, cluster),
+        table_id = 'token_epoch'::regclass
+    WHERE timeline <> wal_timeline() OR cluster <> here OR table_id <> 'token_epoch'::regclass;
     RETURN (SELECT epoch FROM token_epoch);
 END $$;
 

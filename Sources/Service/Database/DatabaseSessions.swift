@@ -31,15 +31,18 @@ public final class DatabaseSessions: Sendable {
         self.loop = loop
         schema = settings.schema
         let credentials = settings.source.credentials
-        func pool(_ profile: SessionProfile, size: Int) -> ConnectionPool {
-            ConnectionPool(
-                settings.database, profile: profile, options: .init(size: size), on: loop, metrics: metrics,
+        func pool(_ profile: SessionProfile, size: Int, within limit: Duration? = nil) -> ConnectionPool {
+            var database = settings.database
+            if let limit { database.limitStatements(to: limit) }
+            return ConnectionPool(
+                database, profile: profile, options: .init(size: size), on: loop, metrics: metrics,
                 credentials: credentials)
         }
         hot = pool(profile, size: connections - 2)
         general = pool(.general, size: 1)
         notifying = pool(.notifying, size: 1)
-        reports = pool(.reports, size: 1)
+        // Nobody waits for a report, and one that is ended each time would never be complete.
+        reports = pool(.reports, size: 1, within: .seconds(75))
     }
 
     /// Opens a first connection of each kind but the one for reports, so that the first request finds them.

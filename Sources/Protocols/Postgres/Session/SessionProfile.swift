@@ -36,10 +36,8 @@ public struct SessionProfile: Sendable {
     /// For all other statements: default planning.
     public static let general = SessionProfile(parameters: common)
 
-    /// For reports over the whole database: default planning on one processor at most, and an end for a report that
-    /// nobody can wait for.
-    public static let reports = SessionProfile(
-        parameters: common + [("max_parallel_workers_per_gather", "0"), ("statement_timeout", "60s")])
+    /// For reports over the whole database: default planning, on one processor at most.
+    public static let reports = SessionProfile(parameters: common + [("max_parallel_workers_per_gather", "0")])
 
     /// For NOTIFY: commits do not wait for the disk, because a notification lost in a crash does no harm.
     public static let notifying = SessionProfile(parameters: common + [("synchronous_commit", "off")])
