@@ -18,6 +18,7 @@ CREATE TABLE worker (
     running int NOT NULL DEFAULT 0,
     waiting boolean NOT NULL DEFAULT false,  -- may wait for a notification
     pause_version bigint NOT NULL DEFAULT 0, -- the latest pause change that it has acknowledged
+    paused_by_file boolean NOT NULL DEFAULT false,           -- its own control file lets it lease nothing
     loop_turn_seconds double precision NOT NULL DEFAULT 0,   -- the longest turn of its event loop in 1 to 2 minutes
     counters jsonb NOT NULL DEFAULT '{}'     -- its metric series, name{labels} to number
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,

@@ -192,7 +192,7 @@ import Values
                 scope: "all", version: 1, updatedBy: "ada", since: .earliest, reason: "why", resumeAt: nil)),
         .queueFull(queue: "q", most: 1, holders: []), .rateReached(queue: "q", nextStart: .earliest),
         .keyFull(key: "k", most: 1, holders: []), .noWorkerForQueue("q"), .noWorkerForType("t", workers: 1),
-        .workersBusy(workers: 1), .jobsAhead(1), .fairness(1), .next,
+        .workersPaused(workers: 1), .workersBusy(workers: 1), .jobsAhead(1), .fairness(1), .next,
     ]
 
     // MARK: Lists

@@ -145,8 +145,16 @@ import Testing
             let id = try await api.post(["type": "echo"])
             try await Task.sleep(for: .milliseconds(300))
             #expect(try await api.job(id)["status"] == "queued")
+            func isReported() async throws -> Bool? {
+                let workers = try JSONValue(parsing: try await api.client.get("/api/workers").body)
+                return workers["workers"]?[0]?["paused_by_file"] == true
+            }
+            try await waitUntil("the worker reports its pause") { try await isReported() == true }
+            let why = try JSONValue(parsing: try await api.client.get("/api/jobs/\(id)/why").body)
+            #expect(why["reasons"]?[0]?["code"] == "workers_paused")
             try scratch.write("control", "{\"paused\": false}")
             try await api.wait(for: id, toBe: "succeeded")
+            try await waitUntil("the worker reports the end") { try await isReported() == false }
         }
     }
 }

@@ -162,6 +162,24 @@ import Workers
         }
     }
 
+    @Test func `workers that their control files pause`() async throws {
+        try await Fixture.use { fixture in
+            let paused = try await join(fixture)
+            let id = try await fixture.create()
+            func heartbeat(_ isPaused: Bool) async throws {
+                #expect(
+                    try await fixture.workers.heartbeat(
+                        id: paused, running: 0, counters: Array("{}".utf8), isPausedByFile: isPaused))
+            }
+            try await heartbeat(true)
+            #expect(try await reasons(fixture, id) == [.workersPaused(workers: 1)])
+            _ = try await join(fixture, concurrency: 0)
+            #expect(try await reasons(fixture, id) == [.workersBusy(workers: 1)])
+            try await heartbeat(false)
+            #expect(try await isTakenNext(fixture, id))
+        }
+    }
+
     @Test func `workers that run as many jobs as they can`() async throws {
         try await Fixture.use { fixture in
             let worker = try await join(fixture, concurrency: 2)

@@ -25,6 +25,8 @@ final class MetricsPage: Sendable {
 
     static let alive = MetricDeclaration(
         .gauge, "worker_alive", help: "Workers that lease jobs and whose heartbeat has not expired.")
+    static let paused = MetricDeclaration(
+        .gauge, "worker_paused_by_file", help: "Live workers that lease nothing because of their own control file.")
     static let loopTurn = MetricDeclaration(
         .gauge, "worker_loop_turn_max_seconds",
         help: "Longest turn of the event loop of any live worker in the last one to two minutes.")
@@ -37,7 +39,7 @@ final class MetricsPage: Sendable {
 
     private static let ofCounts =
         JobCollector.counted + DatabaseCollector.statistics + WorkerMetrics.all + PauseCollector.declarations
-        + PoolCollector.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive, reaperHeartbeat]
+        + PoolCollector.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive, paused, reaperHeartbeat]
     private static let ofWaits = [JobCollector.oldest, JobCollector.unrunnable]
 
     /// All metrics from PostgreSQL.
@@ -122,6 +124,8 @@ final class MetricsPage: Sendable {
         var live = MetricFamily(alive)
         // Members of pools that take no jobs are counted by `pool_members`.
         live.add(Double(workers.count { $0.description.queues != [] }))
+        var stopped = MetricFamily(paused)
+        stopped.add(Double(workers.count(where: \.isPausedByFile)))
         var turn = MetricFamily(loopTurn)
         turn.add(workers.map(\.loopTurnSeconds).max() ?? 0)
         let counted = MetricSnapshot(
@@ -129,6 +133,6 @@ final class MetricsPage: Sendable {
         var heartbeat = MetricFamily(reaperHeartbeat)
         heartbeat.add(try await registry.secondsSinceReaperHeartbeat())
         return counted.families(WorkerMetrics.all + [WatchdogMetrics.jobs, WorkloadMetrics.restarts])
-            + [live, turn, heartbeat]
+            + [live, stopped, turn, heartbeat]
     }
 }

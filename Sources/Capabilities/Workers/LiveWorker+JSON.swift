@@ -14,6 +14,7 @@ extension LiveWorker {
         writer.member("concurrency", description.concurrency)
         writer.member("running", running)
         writer.member("control_version", pauseVersion)
+        writer.member("paused_by_file", isPausedByFile)
         writer.key("started_at")
         writer.string(startedAt)
         writer.key("heartbeat_at")
@@ -29,6 +30,7 @@ extension LiveWorker {
         writer.member("name", description.name)
         writer.member("acknowledged", pauseVersion >= version)
         writer.member("control_version", pauseVersion)
+        writer.member("paused_by_file", isPausedByFile)
         writer.member("running", running)
         writer.endObject()
     }

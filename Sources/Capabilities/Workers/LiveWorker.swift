@@ -48,6 +48,8 @@ public struct LiveWorker: Sendable {
     public let pauseVersion: Int64
     /// The longest turn of its event loop in the last one to two minutes before the heartbeat.
     public let loopTurnSeconds: Double
+    /// Its own control file lets it lease nothing.
+    public let isPausedByFile: Bool
 }
 
 extension WorkerDescription: StatementInputGroup {
@@ -79,5 +81,6 @@ extension LiveWorker: RowDecodable {
         heartbeatAt = try columns.next()
         pauseVersion = try columns.next()
         loopTurnSeconds = try columns.next()
+        isPausedByFile = try columns.next()
     }
 }

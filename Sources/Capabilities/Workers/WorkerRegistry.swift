@@ -39,13 +39,16 @@ public struct WorkerRegistry: Sendable {
         try await pool.execute(Self.joinStatement(worker, Self.aliveSeconds)).decodeOnly()
     }
 
-    private static let heartbeatStatement = Statement<Int64, Double, Int32, TextBytes, [String]?, [String]?, Double>(
+    private static let heartbeatStatement = Statement<
+        Int64, Double, Int32, TextBytes, [String]?, [String]?, Double, Bool
+    >(
         "record_worker_heartbeat",
         """
         UPDATE worker
         SET heartbeat_at = m.at, expires_at = m.at + make_interval(secs => $2),
             dead_after = (SELECT liveness_seconds FROM reaper_heartbeat) + $2, running = $3, counters = $4::jsonb,
-            types = COALESCE($5, types), kept_types = COALESCE($6, kept_types), loop_turn_seconds = $7
+            types = COALESCE($5, types), kept_types = COALESCE($6, kept_types), loop_turn_seconds = $7,
+            paused_by_file = $8
         FROM (SELECT clock_timestamp() AS at OFFSET 0) m
         WHERE id = $1 AND deregistered_at IS NULL
         RETURNING id
@@ -58,14 +61,16 @@ public struct WorkerRegistry: Sendable {
     ///   - types: the types that it has handlers for; nil: unchanged.
     ///   - keptTypes: of those, the ones with `Takeover.lease`; nil: unchanged.
     ///   - loopTurnSeconds: the longest turn of its event loop in the last one to two minutes.
+    ///   - isPausedByFile: whether its own control file lets it lease nothing.
     /// - Returns: false if it was considered dead meanwhile. Then it must join as a new incarnation that counts from
     ///   zero.
     public func heartbeat(
         id: Int64, running: Int32, counters: [UInt8], types: [String]? = nil, keptTypes: [String]? = nil,
-        loopTurnSeconds: Double = 0
+        loopTurnSeconds: Double = 0, isPausedByFile: Bool = false
     ) async throws(PostgresError) -> Bool {
         let statement = Self.heartbeatStatement(
-            id, Self.aliveSeconds, running, TextBytes(counters), types, keptTypes, loopTurnSeconds)
+            id, Self.aliveSeconds, running, TextBytes(counters), types, keptTypes, loopTurnSeconds,
+            isPausedByFile)
         return try await !pool.execute(statement).isEmpty
     }
 
@@ -105,7 +110,7 @@ public struct WorkerRegistry: Sendable {
         "list_live_workers",
         """
         SELECT id, incarnation, name, host, version, queues, types, kept_types, concurrency, running, waiting,
-               started_at, heartbeat_at, pause_version, loop_turn_seconds
+               started_at, heartbeat_at, pause_version, loop_turn_seconds, paused_by_file
         FROM worker WHERE deregistered_at IS NULL AND expires_at > clock_timestamp() ORDER BY id
         """, isIdempotent: true)
 

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Resource limits of this process (setrlimit(2)).
@@ -20,5 +21,11 @@ public enum ResourceLimits {
     public static func forbidCoreFiles() {
         var limit = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
+    }
+
+    /// Keeps other processes of the same user, such as the programs of jobs, from reading the memory and the
+    /// environment of this process. A process with the capabilities of root can do so nevertheless.
+    public static func forbidInspection() throws(SystemError) {
+        guard clinux_forbid_inspection() == 0 else { throw SystemError("prctl(PR_SET_DUMPABLE)") }
     }
 }

@@ -57,8 +57,10 @@ private enum MainFunction<Main: Program> {
     /// Returns the exit status.
     static func run(arguments: [String]) -> Int32 {
         do {
+            // Once inspection is forbidden, the process cannot read it from /proc any more.
+            let environment = try ProcessEnvironment.current()
             try prepareProcess(arguments)
-            let start = ProcessStart(environment: try .current(), loop: try Loop(label: Main.component))
+            let start = ProcessStart(environment: environment, loop: try Loop(label: Main.component))
             return run(arguments, start)
         } catch {
             return fail("\(error)", ExitStatus.failure)
@@ -67,8 +69,11 @@ private enum MainFunction<Main: Program> {
 
     /// No thread may run yet: the guard forks, and later threads inherit the blocked signals.
     private static func prepareProcess(_ arguments: [String]) throws(SystemError) {
-        // A probe starts no children.
-        if Main.startsChildren, arguments.first != HealthCommand.name { try ProcessGuard.start() }
+        // A probe starts no children. The guard has the environment too.
+        if Main.startsChildren, arguments.first != HealthCommand.name {
+            try ResourceLimits.forbidInspection()
+            try ProcessGuard.start()
+        }
         ResourceLimits.raiseDescriptors()
         ResourceLimits.forbidCoreFiles()
         Signals.block(signals)

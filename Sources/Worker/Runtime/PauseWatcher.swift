@@ -71,14 +71,18 @@ struct PauseFileWatcher: PeriodicTask {
     let file: PauseFile
     let runner: AttemptRunner
     let leaseLoop: LeaseLoop
+    let registration: Registration
     let logger: Logger
     private var last: PauseFile.Content?
     private var isPaused = false
 
-    init(file: PauseFile, runner: AttemptRunner, leaseLoop: LeaseLoop, logger: Logger) {
+    init(
+        file: PauseFile, runner: AttemptRunner, leaseLoop: LeaseLoop, registration: Registration, logger: Logger
+    ) {
         self.file = file
         self.runner = runner
         self.leaseLoop = leaseLoop
+        self.registration = registration
         self.logger = logger
     }
 
@@ -91,6 +95,7 @@ struct PauseFileWatcher: PeriodicTask {
         if case .paused(let isPaused) = content { self.isPaused = isPaused }
         if isPaused { runner.releaseUnstarted() }
         leaseLoop.setPaused(isPaused, by: .file)
+        registration.setPausedByFile(isPaused)
         return NoReport()
     }
 

@@ -30,6 +30,7 @@ final class Registration: ProcessService {
     private let describe: @Sendable () -> WorkerDescription
     private let process: ProcessContext
     private let isArriving = Atomic(true)
+    private let isPausedByFile = Atomic(false)
     private let counters = Mutex(Counters())
     private let heartbeats = Mutex<PeriodicService?>(nil)
 
@@ -84,6 +85,12 @@ final class Registration: ProcessService {
 
     // MARK: Heartbeats
 
+    /// Reports a pause by the control file, or its end, with a heartbeat of its own. Call it on the loop.
+    func setPausedByFile(_ isPaused: Bool) {
+        isPausedByFile.store(isPaused, ordering: .relaxed)
+        renewSoon()
+    }
+
     /// Sends a heartbeat now. Call it on the loop.
     func renewSoon() {
         heartbeats.withLock { $0 }?.runSoon()
@@ -106,7 +113,8 @@ final class Registration: ProcessService {
         let sentAt = MonotonicInstant.now()
         let isRegistered = try await registry.heartbeat(
             id: identity.id, running: running, counters: json(of: snapshot), types: table.names,
-            keptTypes: table.keptNames, loopTurnSeconds: process.loop.longestTurn.inSeconds)
+            keptTypes: table.keptNames, loopTurnSeconds: process.loop.longestTurn.inSeconds,
+            isPausedByFile: isPausedByFile.load(ordering: .relaxed))
         guard !isRegistered else { return identity.confirmed(sentAt: sentAt) }
         // The reaper has kept the counters of the last heartbeat that arrived.
         counters.withLock { $0.before = $0.lastSent }

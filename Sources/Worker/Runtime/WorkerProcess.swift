@@ -126,7 +126,9 @@ final class WorkerProcess: Sendable {
     private var pauseServices: [any ProcessService] {
         let file = settings.pauses.file.map { file in
             PeriodicService(
-                PauseFileWatcher(file: file, runner: runner, leaseLoop: leaseLoop, logger: process.logger),
+                PauseFileWatcher(
+                    file: file, runner: runner, leaseLoop: leaseLoop, registration: registration, logger: process.logger
+                ),
                 every: PauseFileWatcher.interval, in: process, whileDraining: true)
         }
         return [pauses, file].compactMap { $0 }

@@ -54,6 +54,11 @@ void clinux_guard_deadline(int slot, int64_t deadline);
 /// Sets the name of the calling thread, truncated to 15 bytes.
 void clinux_name_thread(const char *name);
 
+/// Closes memory and environment of the process to other processes of its user (PR_SET_DUMPABLE in prctl(2)): reading
+/// /proc/PID/environ, mem and fd, and ptrace(2), need a capability from then on (CAP_SYS_PTRACE, for reading also
+/// CAP_PERFMON). Children that are forked inherit it, a program that is executed does not. Returns 0, or -1 with errno.
+int clinux_forbid_inspection(void);
+
 /// Number of processors that the process's affinity allows (sched_setaffinity(2), taskset, cpusets).
 int clinux_allowed_processors(void);
 

@@ -28,6 +28,8 @@ struct JobFacts: Sendable {
     var workersOfQueue: Int64 = 0
     var workersOfType: Int64 = 0
     var workersIdle: Int64 = 0
+    /// Of those with a handler, the ones that their own control file pauses.
+    var workersPaused: Int64 = 0
     /// Ready jobs that go before it, counted to `aheadMax` + 1.
     var ahead: Int64 = 0
     /// Other fairness keys in its group, counted to `keysMax`.
@@ -56,7 +58,7 @@ extension JobStore {
                q.max_running, (queue_held.n >= q.max_running), queue_held.ids,
                q.max_running_per_key, (key_held.n >= q.max_running_per_key), key_held.ids,
                CASE WHEN rate_capacity(q, NULL) <= 0 THEN next_start(q) END,
-               v.of_queue, v.of_type, v.idle,
+               v.of_queue, v.of_type, v.idle, v.paused,
                l.expires_at, CASE WHEN w.deregistered_at IS NOT NULL THEN 'dead'
                                   WHEN w.expires_at <= clock_timestamp() THEN 'silent'
                                   WHEN w.id IS NOT NULL THEN 'alive' END,
@@ -73,7 +75,9 @@ extension JobStore {
               AND q.max_running_per_key IS NOT NULL) key_held
         CROSS JOIN LATERAL (
             SELECT count(*) AS of_queue, count(*) FILTER (WHERE handles_type(k.types, t.name)) AS of_type,
-                   count(*) FILTER (WHERE handles_type(k.types, t.name) AND COALESCE(h.n, 0) < k.concurrency) AS idle
+                   count(*) FILTER (WHERE handles_type(k.types, t.name) AND COALESCE(h.n, 0) < k.concurrency
+                                          AND NOT k.paused_by_file) AS idle,
+                   count(*) FILTER (WHERE handles_type(k.types, t.name) AND k.paused_by_file) AS paused
             FROM worker k
             LEFT JOIN (SELECT worker_id, count(*) AS n FROM lease GROUP BY worker_id) h ON h.worker_id = k.id
             WHERE k.deregistered_at IS NULL AND k.expires_at > clock_timestamp()
@@ -187,6 +191,7 @@ extension JobFacts: RowDecodable {
         workersOfQueue = try columns.next()
         workersOfType = try columns.next()
         workersIdle = try columns.next()
+        workersPaused = try columns.next()
         hold = try Self.hold(&columns)
     }
 

@@ -38,7 +38,8 @@ extension WaitReason {
             writer.member("concurrency_key", key)
             writer.member("max_running_per_key", most)
             Self.write(holders, to: &writer)
-        case .noWorkerForType(_, let workers), .workersBusy(let workers): writer.member("workers", workers)
+        case .noWorkerForType(_, let workers), .workersPaused(let workers), .workersBusy(let workers):
+            writer.member("workers", workers)
         case .jobsAhead(let count), .fairness(let count): writer.member("count", count)
         case .noWorkerForQueue, .next: break
         }

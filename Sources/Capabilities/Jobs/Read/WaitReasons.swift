@@ -19,7 +19,9 @@ public enum WaitReason: Equatable, Sendable {
     case noWorkerForQueue(String)
     /// Workers serve its queue, but none has a handler for its type.
     case noWorkerForType(String, workers: Int64)
-    /// All workers that take it run as many jobs as they can.
+    /// All workers that take it are paused by their own control files.
+    case workersPaused(workers: Int64)
+    /// All workers that take it, and are not paused by a file, run as many jobs as they can.
     case workersBusy(workers: Int64)
     /// Ready jobs that go before it, counted to `JobFacts.aheadMax`.
     case jobsAhead(Int64)
@@ -62,7 +64,8 @@ extension WaitReason {
     private static func reasonOfWorkers(_ facts: JobFacts) -> WaitReason? {
         if facts.workersOfQueue == 0 { return .noWorkerForQueue(facts.queue) }
         if facts.workersOfType == 0 { return .noWorkerForType(facts.type, workers: facts.workersOfQueue) }
-        return facts.workersIdle == 0 ? .workersBusy(workers: facts.workersOfType) : nil
+        if facts.workersPaused == facts.workersOfType { return .workersPaused(workers: facts.workersPaused) }
+        return facts.workersIdle == 0 ? .workersBusy(workers: facts.workersOfType - facts.workersPaused) : nil
     }
 }
 
@@ -81,6 +84,7 @@ extension WaitReason {
         case .keyFull: "key_full"
         case .noWorkerForQueue: "no_worker_for_queue"
         case .noWorkerForType: "no_worker_for_type"
+        case .workersPaused: "workers_paused"
         case .workersBusy: "workers_busy"
         case .jobsAhead: "jobs_ahead"
         case .fairness: "fairness"
@@ -108,6 +112,7 @@ extension WaitReason {
         case .noWorkerForQueue(let queue): "no live worker takes the queue \(queue)"
         case .noWorkerForType(let type, let workers):
             "no live worker has a handler for the type \(type); workers that take its queue: \(workers)"
+        case .workersPaused(let workers): "every worker that takes it is paused by its control file: \(workers) of them"
         case .workersBusy(let workers):
             "every worker that takes it has as many jobs as it runs at once: \(workers) of them"
         case .jobsAhead(let count) where count > JobFacts.aheadMax: "more than \(JobFacts.aheadMax) jobs go before it"
