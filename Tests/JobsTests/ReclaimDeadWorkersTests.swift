@@ -18,7 +18,7 @@ import Workers
 
     private func die(_ fixture: Fixture, _ worker: Int64) async throws {
         try await fixture.expireWorker(worker)
-        #expect(try await fixture.workers.prune(atMost: 10).map(\.id) == [worker])
+        #expect(try await fixture.workers.deregisterDead(atMost: 10).map(\.id) == [worker])
     }
 
     @Test func `the leases of a dead worker are reclaimed long before their end, those of others stay`() async throws {

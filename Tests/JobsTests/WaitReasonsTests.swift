@@ -52,7 +52,7 @@ import Workers
             #expect(try await detail().contains("the job is taken over when the lease ends at"))
             try await fixture.jobs.configure(queue: "default", QueueSettings())
             try await fixture.expireWorker(worker)
-            _ = try await fixture.workers.prune(atMost: 1)
+            _ = try await fixture.workers.deregisterDead(atMost: 1)
             #expect(try await detail().contains("the worker is dead: the reaper is about to reclaim the job"))
         }
     }

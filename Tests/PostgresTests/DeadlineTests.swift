@@ -35,13 +35,7 @@ import Values
 
     /// The statement whose deadline has passed ends by itself, and its cancel request arrives 3 s later.
     @Test func `a late cancel request hits another statement, which is sent again`() async throws {
-        let database = try await TestDatabase.empty()
-        try await TestLoop.run {
-            let proxy = try FaultyProxy(to: .loopback(port: database.server.port))
-            defer { proxy.close() }
-            let url = database.server.tcpURL(database: database.name, port: proxy.port)
-            let connection = try await DatabaseConnection.connect(DatabaseSettings(url: url), on: TestLoop.shared)
-            defer { connection.close() }
+        try await withProxiedConnection { connection, proxy in
             proxy.connectDelay = .seconds(3)
             async let slow = outcome {
                 try await connection.execute(sql: "SELECT pg_sleep(0.5)", timeout: .milliseconds(100))
@@ -71,13 +65,7 @@ import Values
     }
 
     @Test func `a silent server is detected, and all statements in flight fail`() async throws {
-        let database = try await TestDatabase.empty()
-        try await TestLoop.run {
-            let proxy = try FaultyProxy(to: .loopback(port: database.server.port))
-            defer { proxy.close() }
-            let url = database.server.tcpURL(database: database.name, port: proxy.port)
-            let connection = try await DatabaseConnection.connect(DatabaseSettings(url: url), on: TestLoop.shared)
-            defer { connection.close() }
+        try await withProxiedConnection { connection, proxy in
             _ = try await connection.execute(sql: "SELECT 1")
             proxy.fault = .silence
             async let first = outcome { try await connection.execute(sql: "SELECT 1", timeout: .milliseconds(50)) }

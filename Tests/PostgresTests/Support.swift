@@ -1,3 +1,4 @@
+import EventLoop
 import Postgres
 import Synchronization
 import TestKit
@@ -16,6 +17,21 @@ func withConnection<Value: Sendable>(
         let connection = try await DatabaseConnection.connect(settings, on: TestLoop.shared)
         defer { connection.close() }
         return try await body(connection)
+    }
+}
+
+/// Calls `body` with a connection to an empty database through a proxy.
+func withProxiedConnection(
+    _ body: @Sendable (DatabaseConnection, FaultyProxy) async throws -> Void
+) async throws {
+    let database = try await TestDatabase.empty()
+    try await TestLoop.run {
+        let proxy = try FaultyProxy(to: .loopback(port: database.server.port))
+        defer { proxy.close() }
+        let url = database.server.tcpURL(database: database.name, port: proxy.port)
+        let connection = try await DatabaseConnection.connect(DatabaseSettings(url: url), on: TestLoop.shared)
+        defer { connection.close() }
+        try await body(connection, proxy)
     }
 }
 

@@ -22,7 +22,7 @@ import Workers
     }
 
     private func deadWorkers(_ fixture: Fixture) async throws -> [Int64] {
-        try await fixture.workers.prune(atMost: 10).map(\.id)
+        try await fixture.workers.deregisterDead(atMost: 10).map(\.id)
     }
 
     @Test func `a worker is dead when its heartbeats are missing for 30 s of a working reaper`() async throws {

@@ -12,10 +12,10 @@ import Workers
             try await fixture.expireWorker(dead)
             let before = try await fixture.workerSeries()
             #expect(before == ["x_total": 7, "y_total": 1])
-            #expect(try await fixture.workers.prune(atMost: 10).map(\.id) == [dead])
+            #expect(try await fixture.workers.deregisterDead(atMost: 10).map(\.id) == [dead])
             #expect(try await fixture.workerSeries() == before)
             #expect(try await fixture.workers.alive().map(\.id) == [live])
-            #expect(try await fixture.workers.prune(atMost: 10).isEmpty)
+            #expect(try await fixture.workers.deregisterDead(atMost: 10).isEmpty)
             #expect(try await fixture.workerSeries() == before)
         }
     }
@@ -24,7 +24,7 @@ import Workers
         try await Fixture.use { fixture in
             let id = try await fixture.joinWorker("a", counting: "{}")
             try await fixture.expireWorker(id)
-            _ = try await fixture.workers.prune(atMost: 10)
+            _ = try await fixture.workers.deregisterDead(atMost: 10)
             #expect(try await !fixture.workers.heartbeat(id: id, running: 0, counters: Array("{}".utf8)))
         }
     }
@@ -38,7 +38,7 @@ import Workers
                 for _ in 0..<3 {
                     group.addTask {
                         var dead: [Int64] = []
-                        for _ in 0..<10 { dead += try await fixture.workers.prune(atMost: 4).map(\.id) }
+                        for _ in 0..<10 { dead += try await fixture.workers.deregisterDead(atMost: 4).map(\.id) }
                         return dead
                     }
                 }

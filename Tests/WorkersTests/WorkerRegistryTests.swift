@@ -126,7 +126,7 @@ import Workers
                             try await fixture.workers.deregister(id: id, counters: counters(#"{"x_total": 21}"#))
                         } else {
                             try await fixture.expireWorker(id)
-                            _ = try await fixture.workers.prune(atMost: 10)
+                            _ = try await fixture.workers.deregisterDead(atMost: 10)
                         }
                     }
                 }

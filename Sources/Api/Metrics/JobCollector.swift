@@ -19,7 +19,8 @@ enum JobCollector {
     static let acquired = MetricDeclaration(
         .counter, "worker_lease_acquired_total", help: "Leases granted to workers.", labels: ["queue"])
     static let reclaimed = MetricDeclaration(
-        .counter, "lease_reclaimed_total", help: "Leases that expired and were reclaimed.", labels: ["queue"])
+        .counter, "lease_reclaimed_total", help: "Leases that were reclaimed: they expired, or their worker died.",
+        labels: ["queue"])
     static let depth = MetricDeclaration(
         .gauge, "job_queue_depth", help: "Jobs by status. Ended jobs count until retention removes them.",
         labels: ["queue", "status"])

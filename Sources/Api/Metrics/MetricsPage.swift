@@ -39,7 +39,8 @@ final class MetricsPage: Sendable {
 
     private static let ofCounts =
         JobCollector.counted + DatabaseCollector.statistics + WorkerMetrics.all + PauseCollector.declarations
-        + PoolCollector.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts, alive, paused, reaperHeartbeat]
+        + PoolCollector.declarations + [WatchdogMetrics.jobs, WorkloadMetrics.restarts]
+        + [alive, paused, loopTurn, reaperHeartbeat]
     private static let ofWaits = [JobCollector.oldest, JobCollector.unrunnable]
 
     /// All metrics from PostgreSQL.

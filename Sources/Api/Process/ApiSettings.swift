@@ -10,10 +10,6 @@ struct ApiSettings: Sendable {
     let migrationsDirectory: String
     let serving: ServingSettings
 
-    /// How long PostgreSQL may take for a statement of a request. No request needs more than a second; a client whose
-    /// request meets a PostgreSQL that hangs must learn it before it gives up.
-    static let answerLimit = Duration.seconds(10)
-
     /// - Parameter command: commands need no key.
     init(reading settings: inout SettingsReader, command: CommandLineArguments.Command?) {
         let threads = settings.integer(
@@ -26,8 +22,7 @@ struct ApiSettings: Sendable {
             poolSize: .init(
                 default: max(16, connectionsMin), text: "16, or 3 for each of API_THREADS if that is more",
                 in: DatabaseSessions.connectionsMin...1_000,
-                help: "Maximum number of connections to PostgreSQL of the process, without one for reports."),
-            answerWithin: Self.answerLimit)
+                help: "Maximum number of connections to PostgreSQL of the process, without one for reports."))
         settings.require(
             sessions.poolSize >= connectionsMin, of: "DATABASE_POOL_SIZE", "API_THREADS",
             otherwise: "\(threads) threads need at least \(connectionsMin) connections, 3 for each")

@@ -21,6 +21,10 @@ final class LoopDatabase: Sendable {
     var hot: ConnectionPool { sessions.hot }
     var general: ConnectionPool { sessions.general }
 
+    /// How long PostgreSQL may take for a statement of a request. No request needs more than a second; a client whose
+    /// request meets a PostgreSQL that hangs must learn it before it gives up.
+    private static let answerLimit = Duration.seconds(10)
+
     /// What all loops share.
     struct Dependencies: Sendable {
         let settings: SessionSettings
@@ -39,7 +43,8 @@ final class LoopDatabase: Sendable {
     /// - Parameter connections: `DatabaseSessions.connectionsMin` or more.
     init(_ dependencies: Dependencies, connections: Int, on loop: Loop) {
         let (settings, logger) = (dependencies.settings, dependencies.logger)
-        sessions = DatabaseSessions(settings, connections: connections, metrics: dependencies.metrics, on: loop)
+        sessions = DatabaseSessions(
+            settings, connections: connections, answerWithin: Self.answerLimit, metrics: dependencies.metrics, on: loop)
         self.loop = loop
         let notifying = sessions.notifying
         jobs = JobStore(

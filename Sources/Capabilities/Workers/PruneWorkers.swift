@@ -4,8 +4,8 @@ extension WorkerRegistry {
     /// Workers whose heartbeats have stopped, by the liveness clock, are deregistered, and their counters moved to the
     /// sums of the deregistered ones: exactly once, since a row that another process has locked is left to it. Totals
     /// are written in the order of their key, so that two processes that meet there never wait in a circle.
-    private static let pruneStatement = Statement<Int32>(
-        "prune_workers",
+    private static let deregisterDeadStatement = Statement<Int32>(
+        "deregister_dead_workers",
         """
         WITH dead AS MATERIALIZED (
             SELECT id, name, host, counters FROM worker
@@ -24,8 +24,8 @@ extension WorkerRegistry {
     /// Deregisters at most `limit` workers whose heartbeats have stopped, and returns them. Their leases are reclaimed
     /// (`JobStore.reclaimLeasesOfDeadWorkers`). A worker that is alive after all joins again as a new incarnation, and
     /// keeps the leases that are left.
-    public func prune(atMost limit: Int32) async throws(PostgresError) -> [DeadWorker] {
-        try await pool.execute(Self.pruneStatement(limit)).decode()
+    public func deregisterDead(atMost limit: Int32) async throws(PostgresError) -> [DeadWorker] {
+        try await pool.execute(Self.deregisterDeadStatement(limit)).decode()
     }
 
     private static let pruneDeregisteredStatement = Statement<Int32, Int32, Int32>(

@@ -27,7 +27,7 @@ struct DeadWorkerFinder: PeriodicTask {
     }
 
     func runOnce() async throws(PostgresError) -> Report {
-        let dead = try await registry.prune(atMost: Self.batchMax)
+        let dead = try await registry.deregisterDead(atMost: Self.batchMax)
         for worker in dead {
             let fields: LogFields = [
                 "worker_id": .integer(worker.id), "worker": .string(worker.name), "host": .string(worker.host),

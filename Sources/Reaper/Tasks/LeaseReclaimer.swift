@@ -42,22 +42,23 @@ struct LeaseReclaimer: PeriodicTask {
         var report = Report()
         for _ in 0..<Self.batchesMax where !Task.isCancelled {
             let batch = try await store.reclaimExpired(atMost: Self.batchMax)
-            for lease in batch.leases {
-                report.count(lease)
-                log(lease)
-            }
+            note(batch.leases, in: &report)
             report.dueIn = batch.nextExpiry.map { max(.zero, $0 - batch.moment) }
             if batch.leases.count < Self.batchMax { break }
         }
         for _ in 0..<Self.batchesMax where !Task.isCancelled {
             let leases = try await store.reclaimLeasesOfDeadWorkers(atMost: Self.batchMax)
-            for lease in leases {
-                report.count(lease)
-                log(lease)
-            }
+            note(leases, in: &report)
             if leases.count < Self.batchMax { break }
         }
         return report
+    }
+
+    private func note(_ leases: [ReclaimedLease], in report: inout Report) {
+        for lease in leases {
+            report.count(lease)
+            log(lease)
+        }
     }
 
     private func log(_ lease: ReclaimedLease) {

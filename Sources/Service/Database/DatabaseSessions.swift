@@ -24,23 +24,24 @@ public final class DatabaseSessions: Sendable {
 
     /// - Parameters:
     ///   - connections: without the one for reports. One is general, and one is for NOTIFY; the others are hot.
+    ///   - limit: how long a statement may take, with the network, except a report; nil: the limits of the settings.
     public init(
         _ settings: SessionSettings, connections: Int, hot profile: SessionProfile = .hot,
-        metrics: ConnectionPoolMetrics? = nil, on loop: Loop
+        answerWithin limit: Duration? = nil, metrics: ConnectionPoolMetrics? = nil, on loop: Loop
     ) {
         self.loop = loop
         schema = settings.schema
         let credentials = settings.source.credentials
-        func pool(_ profile: SessionProfile, size: Int, within limit: Duration? = nil) -> ConnectionPool {
+        func pool(_ profile: SessionProfile, size: Int, within limit: Duration?) -> ConnectionPool {
             var database = settings.database
             if let limit { database.limitStatements(to: limit) }
             return ConnectionPool(
                 database, profile: profile, options: .init(size: size), on: loop, metrics: metrics,
                 credentials: credentials)
         }
-        hot = pool(profile, size: connections - 2)
-        general = pool(.general, size: 1)
-        notifying = pool(.notifying, size: 1)
+        hot = pool(profile, size: connections - 2, within: limit)
+        general = pool(.general, size: 1, within: limit)
+        notifying = pool(.notifying, size: 1, within: limit)
         // Nobody waits for a report, and one that is ended each time would never be complete.
         reports = pool(.reports, size: 1, within: .seconds(75))
     }

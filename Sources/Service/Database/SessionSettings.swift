@@ -28,26 +28,19 @@ public struct SessionSettings: Sendable {
 
     public var schema: String { database.schema }
 
-    /// - Parameters:
-    ///   - applicationName: for `pg_stat_activity`: `jobqueue-worker`.
-    ///   - answerWithin: how long a statement may take, with the network; nil: `DatabaseSettings`' own limits.
-    public init(
-        reading settings: inout SettingsReader, applicationName: String, poolSize size: PoolSize,
-        answerWithin limit: Duration? = nil
-    ) {
+    /// - Parameter applicationName: for `pg_stat_activity`: `jobqueue-worker`.
+    public init(reading settings: inout SettingsReader, applicationName: String, poolSize size: PoolSize) {
         source = DatabaseSource(DatabaseAccess(reading: &settings))
         let schema = settings.databaseSchema()
         poolSize = settings.integer(
             "DATABASE_POOL_SIZE", default: size.standard, defaultText: size.standardText, in: size.range,
             help: size.help)
-        var database = DatabaseSettings()
         do throws(DatabaseSettings.InvalidURL) {
             database = try source.settings(schema: schema, applicationName: applicationName)
         } catch {
             // A URL that libpq does not understand is a configuration error too.
             settings.require(false, of: "DATABASE_URL", otherwise: error.description)
+            database = DatabaseSettings()
         }
-        if let limit { database.limitStatements(to: limit) }
-        self.database = database
     }
 }

@@ -292,7 +292,7 @@ final class LeaseLoop: Sendable {
         } catch {
             handoff.owe(owed)
             turn.isExhausted = false
-            // Jobs may have been leased, by this statement or by an earlier one of the same look.
+            // Jobs may have been leased by the statement whose answer did not arrive.
             turn.reconciler.answerWasLost(at: .now())
             throw error
         }

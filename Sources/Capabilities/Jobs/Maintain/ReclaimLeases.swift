@@ -71,7 +71,8 @@ extension JobStore {
                         AND (q.keeps_leases OR handles_type(w.kept_types, t.name)))
             """,
             error: """
-                json_build_object('kind', 'worker_died', 'message', 'the worker died: its heartbeats stopped')
+                json_build_object('kind', 'worker_died', 'message',
+                    'the worker died, or ended without the job: its heartbeats stopped')
                 """))
 
     /// The attempt is spent, as if it had failed: a job that kills its worker must not run for ever.

@@ -185,11 +185,7 @@ public final class DatabaseConnection: @unchecked Sendable {
     }
 
     private func complete(_ group: Pipeline.Group) {
-        var group = group
-        if handle.takeUnconfirmedCommit(), group.failure == nil, group.request.canCommit {
-            group.failure = .connectionLost(
-                reason: "no synchronous standby has confirmed the commit", outcomeUnknown: true)
-        }
+        let isUnconfirmed = handle.takeUnconfirmedCommit()
         guard let continuation = group.continuation else {
             // The call has failed at its deadline. If the next one is overdue too, its grace starts now.
             overdueSince = nil
@@ -201,7 +197,14 @@ public final class DatabaseConnection: @unchecked Sendable {
         {
             return resend(group)
         }
-        continuation.resume(returning: group.failure.map { .failure($0) } ?? .success(group.answer))
+        if let failure = group.failure {
+            continuation.resume(returning: .failure(failure))
+        } else if isUnconfirmed, group.request.canCommit {
+            let reason = "no synchronous standby has confirmed the commit"
+            continuation.resume(returning: .failure(.connectionLost(reason: reason, outcomeUnknown: true)))
+        } else {
+            continuation.resume(returning: .success(group.answer))
+        }
     }
 
     private func resend(_ group: Pipeline.Group) {
