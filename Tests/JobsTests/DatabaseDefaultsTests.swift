@@ -14,8 +14,8 @@ import Values
                 WHEN vartype = 'bool' THEN CASE boot_val WHEN 'on' THEN 'off' ELSE 'on' END
                 WHEN vartype = 'enum' THEN (SELECT v FROM unnest(enumvals) AS e (v) WHERE v <> boot_val
                                             ORDER BY v = 'serializable' DESC, v LIMIT 1)
-                ELSE (SELECT v FROM (VALUES ('statement_timeout', '200'), ('lock_timeout', '1'),
-                          ('idle_session_timeout', '1'), ('transaction_timeout', '1'),
+                ELSE (SELECT v FROM (VALUES ('statement_timeout', '2000'), ('lock_timeout', '1'),
+                          ('idle_session_timeout', '2000'), ('transaction_timeout', '2000'),
                           ('idle_in_transaction_session_timeout', '1'), ('gin_fuzzy_search_limit', '1'),
                           ('extra_float_digits', '-15'), ('from_collapse_limit', '1'), ('join_collapse_limit', '1'),
                           ('DateStyle', 'German'), ('TimeZone', 'Asia/Kathmandu'), ('search_path', 'pg_catalog'),
@@ -46,7 +46,17 @@ import Values
         }
     }
 
+    /// A session meets the time limits of the database until its first statement has set its own, so these are not as
+    /// short as the test could otherwise have them; that they do not remain is asked for.
     private func roundTrip(_ fixture: Fixture) async throws {
+        let limits = """
+            SELECT count(*) FROM pg_settings
+            WHERE name IN ('statement_timeout', 'idle_session_timeout', 'transaction_timeout') AND setting = '2000'
+            """
+        for pool in [fixture.hot, fixture.general] {
+            let remaining: Int64 = try await pool.execute(sql: limits).decodeOnly()
+            #expect(remaining == 0)
+        }
         let created = try await fixture.create { job in
             job.type = "defaults"
             job.payload = Array(#"{"text":"a\\b\u0000","n":1.10}"#.utf8)
