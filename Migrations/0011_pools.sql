@@ -34,6 +34,7 @@ CREATE TABLE pool_member (
     incarnation uuid,                        -- one start of one process; NULL: the ordinal is free
     joined_at timestamptz,
     expires_at timestamptz,
+    renew_by timestamptz,                    -- without a renewal until then it counts as unresponsive
     leaving boolean NOT NULL DEFAULT false,  -- it stops its workloads, and gets no others
     PRIMARY KEY (pool_id, ordinal)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);

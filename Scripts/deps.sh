@@ -43,6 +43,8 @@ missing_packages() {
     has curl || echo curl
     has openssl || echo openssl
     has ps || echo procps
+    # Debian's place of it is not in the PATH of every user.
+    has pgbouncer || [[ -x /usr/sbin/pgbouncer ]] || echo pgbouncer
     # For Debian's Python, whichever python3 is first in PATH: a test reads the manifests with it.
     /usr/bin/python3 -c 'import yaml' 2>/dev/null || echo python3-yaml
 }
@@ -106,6 +108,14 @@ without_main_cluster_end() {
     "${AS_ROOT[@]}" rmdir --ignore-fail-on-non-empty "$CLUSTER_SETTINGS"
 }
 
+# Debian's package starts a service. Only the program is needed.
+install_pgbouncer() {
+    install_packages pgbouncer
+    if has systemctl && [[ -d /run/systemd/system ]]; then
+        "${AS_ROOT[@]}" systemctl --quiet disable --now pgbouncer || true
+    fi
+}
+
 has swift || fail "swift is not in PATH" "Install Swift 6.2 or later (https://www.swift.org/install/linux/)."
 
 mapfile -t MISSING < <(missing_packages "$@")
@@ -120,7 +130,11 @@ mapfile -t AS_ROOT < <(become_root)
 say "installing ${MISSING[*]}"
 OTHERS=()
 for package in "${MISSING[@]}"; do
-    if [[ $package == postgresql ]]; then install_postgresql; else OTHERS+=("$package"); fi
+    case $package in
+    postgresql) install_postgresql ;;
+    pgbouncer) install_pgbouncer ;;
+    *) OTHERS+=("$package") ;;
+    esac
 done
 ((${#OTHERS[@]} == 0)) || install_packages "${OTHERS[@]}"
 

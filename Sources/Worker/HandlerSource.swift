@@ -7,6 +7,8 @@ struct HandlerSource: Sendable {
     private let dependencies: HandlerDependencies
     /// The handlers at the start of the worker.
     let initial: HandlerTable
+    /// The version of the file that was read at the start; nil: none is configured.
+    let file: FileWatch?
     /// Whether a handlers file is configured.
     var hasFile: Bool { path != nil }
 
@@ -23,6 +25,7 @@ struct HandlerSource: Sendable {
         dependencies.webhookAllow = WebhookAllowList(allowed) ?? .none
         dependencies.environment = environment.values
         self.path = path
+        file = path.map(FileWatch.init(path:))
         self.dependencies = dependencies
         do throws(HandlersFileError) {
             initial = try Self.load(path, dependencies)

@@ -32,6 +32,8 @@ struct WorkerSettings: Sendable {
     let pauses: Pauses
     let handlers: HandlerSource
     let statusFile: StatusFile?
+    /// The path of the file of `InstanceLock`; nil: there is none.
+    let lockFile: String?
     /// nil: the worker is no member of a pool.
     let pool: PoolSettings?
 
@@ -87,6 +89,11 @@ struct WorkerSettings: Sendable {
             pool == nil || hasHandlers, of: "POOL_NAME", "WORKER_HANDLERS_FILE",
             otherwise: "a pool's workloads run by a program of the handlers file, and there is none")
         statusFile = StatusFile(reading: &reader, "WORKER_STATUS_FILE")
+        lockFile = reader.optionalString(
+            "WORKER_LOCK_FILE",
+            help: "A file that this worker keeps locked while it runs. The next worker with the file knows by it that"
+                + " this one has ended, and its jobs and workloads run again at once.",
+            accepts: "the path of a file in a directory that can be written and outlives the process")
         sessions = SessionSettings(
             reading: &reader, applicationName: "jobqueue-worker",
             poolSize: .init(

@@ -8,7 +8,8 @@ import Testing
         ("POST", "/api/jobs"), ("GET", "/api/jobs"), ("POST", "/api/jobs/batch"),
         ("GET", "/api/jobs/01a1f9d1-600b-7408-9921-518e3543629d"),
         ("POST", "/api/jobs/01a1f9d1-600b-7408-9921-518e3543629d/cancel"),
-        ("POST", "/api/jobs/01a1f9d1-600b-7408-9921-518e3543629d/retry"), ("GET", "/api/queues"),
+        ("POST", "/api/jobs/01a1f9d1-600b-7408-9921-518e3543629d/retry"),
+        ("POST", "/api/jobs/01a1f9d1-600b-7408-9921-518e3543629d/run-now"), ("GET", "/api/queues"),
         ("GET", "/api/workers"), ("GET", "/openapi.json"), ("HEAD", "/api/jobs"),
     ]
 

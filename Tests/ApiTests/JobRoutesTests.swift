@@ -165,6 +165,37 @@ import Testing
         }
     }
 
+    @Test func `a scheduled job is run now, and a retry does the same for one that waits for its next attempt`()
+        async throws
+    {
+        try await withApi { api, fixture in
+            let later = try await api.createJob(#"{"type":"a","run_at":"2099-01-01T00:00:00Z"}"#)
+            for _ in 0..<2 {
+                let answer = try await api.client.request(
+                    "POST", "/api/jobs/\(later)/run-now", body: #"{"updated_by":"ada","reason":"cannot wait"}"#)
+                #expect(answer.status == 200)
+                #expect(try answer.json["status"]?.string == "queued")
+            }
+            let event = try await api.client.get("/api/jobs/\(later)/events").json["events"]?.array?.last
+            #expect(event?["actor"] == "ada" && event?["reason"] == "cannot wait")
+
+            let leased = try #require(try await fixture.lease(1).first)
+            _ = try await fixture.finish(leased, .retry(error: "e", afterSeconds: nil))
+            #expect(try await api.client.get("/api/jobs/\(later)").json["status"]?.string == "scheduled")
+            let retried = try await api.client.request("POST", "/api/jobs/\(later)/retry")
+            #expect(retried.status == 200)
+            #expect(try retried.json["status"]?.string == "queued")
+            let again = try #require(try await fixture.lease(1).first)
+            #expect(again.attempt == 2)
+            _ = try await fixture.finish(again, .succeeded(result: nil))
+            let refused = try await api.client.request("POST", "/api/jobs/\(later)/run-now")
+            #expect(refused.status == 409)
+            #expect(try refused.json["job_status"]?.string == "succeeded")
+            #expect(try await fixture.count("ready") == 0)
+            #expect(try await fixture.count("scheduled") == 0)
+        }
+    }
+
     @Test func `a running job is asked to stop and not retried, and a job that is done stays done`() async throws {
         try await withApi { api, fixture in
             let id = try await api.createJob()
@@ -172,7 +203,7 @@ import Testing
             let refused = try await api.client.request("POST", "/api/jobs/\(id)/retry")
             #expect(refused.status == 409)
             #expect(refused["Content-Type"] == "application/problem+json")
-            let detail = "the job is running; only failed and cancelled jobs can be retried"
+            let detail = "the job is running; only failed, cancelled and scheduled jobs can be retried"
             #expect(try refused.json["detail"]?.string == detail)
             for _ in 1...2 {
                 let asked = try await api.client.post("/api/jobs/\(id)/cancel", #"{"updated_by":"ada"}"#)
@@ -199,7 +230,7 @@ import Testing
             for id in ["00000000-0000-7000-8000-000000000000", "nonsense", "%27%3B--", "a%00b", "%C3%A9"] {
                 let shown = try await api.client.get("/api/jobs/\(id)")
                 #expect(shown.status == 404, "\(id)")
-                for verb in ["cancel", "retry"] {
+                for verb in ["cancel", "retry", "run-now"] {
                     let changed = try await api.client.request("POST", "/api/jobs/\(id)/\(verb)")
                     #expect(changed.status == 404, "\(id)")
                 }

@@ -38,7 +38,7 @@ import Testing
             (path.value.object ?? []).map { "\($0.name.uppercased()) \(path.name)" }
         }
         #expect(described.sorted() == routes.map { "\($0.method) \($0.pattern)" }.sorted())
-        #expect(described.count == 31)
+        #expect(described.count == 32)
     }
 
     @Test func `open routes need no key, and all others do`() {

@@ -78,6 +78,36 @@ import Values
         }
     }
 
+    @Test func `a killed member that returns with its lock file continues at once`() async throws {
+        try await Swarm.use { swarm in
+            try await swarm.put(["camera", "door"], size: 1)
+            let environment = ["WORKER_LOCK_FILE": "\(swarm.scratch.path)/worker.lock"]
+            let first = try await swarm.startMember(0, environment)
+            try await swarm.waitUntilRunning([0: 2])
+            let pids = swarm.starts().map(\.pid)
+            first.signal(SIGKILL)
+            let start = MonotonicInstant.now()
+            _ = try await swarm.startMember(0, environment)
+            try await waitUntil("both run again") { swarm.starts().count == 4 }
+            #expect(MonotonicInstant.now() - start < .seconds(15))
+            #expect(pids.allSatisfy { !ProcessTable.isAlive($0) })
+            try await swarm.waitUntilRunning([0: 2])
+        }
+    }
+
+    @Test func `the workloads of a killed member are shown as unresponsive until their leases expire`() async throws {
+        try await Swarm.use { swarm in
+            try await swarm.put(["camera"], size: 1)
+            let member = try await swarm.startMember(0, ["POOL_POLL_INTERVAL_SECONDS": "0.5"])
+            try await swarm.waitUntilRunning([0: 1])
+            member.signal(SIGKILL)
+            try await waitUntil("the workload is unresponsive", within: .seconds(20)) {
+                try await swarm.assignment("camera")?["state"] == "unresponsive"
+            }
+            #expect(try await swarm.get()["members"]?[0]?["state"] == "unresponsive")
+        }
+    }
+
     @Test func `a member without a connection kills its workloads before its leases end`() async throws {
         let server = try PostgresServer.shared
         let proxy = try await TestLoop.run { try FaultyProxy(to: .loopback(port: server.port)) }

@@ -81,6 +81,45 @@ import Values
         }
     }
 
+    @Test func `the jobs of a killed worker run at once when its successor has its lock file`() async throws {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers([
+            "once": """
+            echo $$ > "$HERE/$JOBQUEUE_ATTEMPT"
+            [ "$JOBQUEUE_ATTEMPT" = 2 ] || exec sleep 1000
+            """
+        ])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            _ = try await deployment.startReaper()
+            let environment = [
+                "WORKER_HANDLERS_FILE": handlers, "WORKER_LOCK_FILE": "\(scratch.path)/worker.lock",
+            ]
+            let first = try await deployment.startWorker("first", environment)
+            let id = try await api.post(["type": "once", "backoff": ["kind": "none"]])
+            let pid = Int32(try await waitFor("the first attempt has begun") { scratch.numbers("1") }[0])
+            // Another worker with the file has no proof while the first one lives.
+            let other = try await deployment.startWorker("other", environment)
+            try await other.waitForLine(containing: "another process has locked WORKER_LOCK_FILE")
+            other.signal(SIGTERM)
+            #expect(try await other.waitForExit() == .code(0))
+            #expect(ProcessTable.isAlive(pid))
+
+            first.signal(SIGKILL)
+            let start = MonotonicInstant.now()
+            let second = try await deployment.startWorker("second", environment)
+            try await waitUntil("the job runs again", within: .seconds(60)) {
+                try await api.job(id)["status"] == "succeeded"
+            }
+            #expect(MonotonicInstant.now() - start < .seconds(20))
+            #expect(!ProcessTable.isAlive(pid))
+            let job = try await api.job(id)
+            #expect(job["worker"] == "second" && job["attempt"] == 2)
+            #expect(job["last_error"]?["kind"] == "worker_died")
+            #expect(second.lines.contains { $0.contains("the previous worker has ended without a word") })
+        }
+    }
+
     /// The program of a worker that is suspended with SIGSTOP.
     enum ZombieProgram: String, CaseIterable {
         /// It still runs when the worker wakes up, and its worker must end it.

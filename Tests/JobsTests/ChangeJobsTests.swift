@@ -191,12 +191,15 @@ import Workers
         }
     }
 
-    @Test func `waiting, running and succeeded jobs are not retried`() async throws {
+    @Test func `queued, running and succeeded jobs are not retried, and scheduled ones wait no longer`() async throws {
         try await Fixture.use { fixture in
             let scheduled = try await fixture.create { $0.runAt = .latest }
-            #expect(try await fixture.jobs.retry(scheduled).refused == .scheduled)
+            #expect(try await fixture.jobs.retry(scheduled).done == .queued)
+            #expect(try await fixture.transitions()["promoted"] == 1)
+            #expect(try await fixture.jobs.cancel(scheduled).done == .cancelled)
             let id = try await fixture.create()
             #expect(try await fixture.jobs.retry(id).refused == .queued)
+            #expect(try await fixture.jobs.runNow(id).refused == .queued)
             let held = try #require(try await fixture.lease(1, seconds: 60).first)
             #expect(try await fixture.jobs.retry(id).refused == .running)
             _ = try await fixture.finish(held, .succeeded(result: Array("1".utf8)))

@@ -65,6 +65,33 @@ import Values
         }
     }
 
+    @Test(arguments: [100, 101, 250])
+    func `the jobs of a given queue are leased by priority, whether its subqueues are few or many`(count: Int)
+        async throws
+    {
+        try await Fixture.use { fixture in
+            var jobs: [NewJob] = []
+            for number in 0..<count {
+                var job = NewJob(type: "type-\(number)")
+                job.priority = Int16(count - number)
+                jobs.append(job)
+            }
+            _ = try await fixture.jobs.insertAll(jobs, as: nil)
+            try await enqueue(fixture, queues: 3)
+            let queues = try await fixture.jobs.queueIDs(["default"])
+            var cursor = FairnessCursor()
+            let first = try await fixture.jobs.lease(request(1, queues: queues), cursor: &cursor).jobs
+            #expect(first.map(\.type) == ["type-\(count - 1)"])
+            var leased = first.count
+            while case let more = try await fixture.jobs.lease(request(40, queues: queues), cursor: &cursor).jobs,
+                !more.isEmpty
+            {
+                leased += more.count
+            }
+            #expect(leased == count)
+        }
+    }
+
     @Test func `a better priority comes first, wherever the walk stands`() async throws {
         try await Fixture.use { fixture in
             try await enqueue(fixture, queues: 100)

@@ -27,7 +27,8 @@ import Testing
 
     /// The names of the statements, with parameters that nothing depends on.
     private static let statements = [
-        "lease_jobs": "NULL, '{}', 100, 1, 60, NULL, NULL, NULL, NULL, 32", "renew_leases": "'{}', '{}', 60, 10",
+        "insert_uniform_jobs": "'{}', '{}', 1, 0", "lease_jobs": "NULL, '{}', 100, 1, 60, NULL, NULL, NULL, NULL, 32",
+        "lease_jobs_of_few_subqueues": "'{1}', '{}', 100, 1, 60", "renew_leases": "'{}', '{}', 60, 10",
         "request_cancel": "'{}', NULL, NULL", "list_cancel_requests": "'{}', 10",
         "report_progress": "'{}', '{}', '{}', '{}'",
         "finish_succeeded_jobs": "'{}', '{}', '{}'",
@@ -149,7 +150,11 @@ import Testing
         full.uniqueKey = "k"
         _ = try await fixture.jobs.insert(full)
         _ = try await fixture.enqueue(2)
+        _ = try await fixture.jobs.insertAll([NewJob(type: "a"), NewJob(type: "b")], as: nil)
         let held = try await fixture.lease(2, seconds: 60)
+        let named = try await fixture.jobs.queueIDs(["default"])
+        _ = try await fixture.jobs.lease(
+            LeaseRequest(queues: named, excludedTypes: [], count: 0, worker: 1, leaseSeconds: 60))
         _ = try await fixture.jobs.requestCancel([held[1].id], by: .unnamed)
         _ = try await fixture.jobs.cancelRequests(workers: [1])
         try await fixture.jobs.report([held[1].held: ProgressReport(percent: 1, message: nil)])

@@ -152,6 +152,7 @@ struct QueueModel {
         switch entries[id]!.status {
         case .failed: move(id, to: .queued, "failed_retried")
         case .cancelled: move(id, to: .queued, "cancelled_retried")
+        case .scheduled: move(id, to: .queued, "promoted")
         default: return false
         }
         return true

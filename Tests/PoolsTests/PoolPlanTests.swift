@@ -53,7 +53,7 @@ import Testing
             for (statement, arguments) in [
                 (PoolStore.renewWorkloads.definition, "1, '{a}', '{1}', 30"),
                 (PoolStore.renewUnlockedWorkloads.definition, "1, '{a}', '{1}', 30"),
-                (PoolStore.renewMember.definition, "\(member), 30"),
+                (PoolStore.renewMember.definition, "\(member), 30, 10"),
                 (PoolStore.view.definition, member), (PoolStore.acquire.definition, "\(member), '{a}', 30"),
                 (PoolStore.release.definition, "1, '{a}', '{1}'"),
                 (PoolStore.report.definition, "1, '{a}', '{1}', '{t}', '{1}', '{}'"),

@@ -28,7 +28,7 @@ public final class PostgresServer: Sendable {
     }()
 
     /// The command prefix that runs a program as a user other than root.
-    private let asUser: [String]
+    let asUser: [String]
 
     /// - Parameters:
     ///   - isDurable: wait for the disk at each commit, as in production.
@@ -89,6 +89,11 @@ public final class PostgresServer: Sendable {
     /// The URL with a port of the loopback interface: that of the server or of a proxy.
     public func tcpURL(database: String, port: UInt16? = nil) -> String {
         "postgresql://postgres@127.0.0.1:\(port ?? self.port)/\(database)?sslmode=prefer"
+    }
+
+    /// The output of psql: a client that is not ours.
+    public func psql(_ sql: String, url: String) throws -> String {
+        try Command.run(["psql", "-XAtqc", sql, url])
     }
 
     /// The content of the server's log.

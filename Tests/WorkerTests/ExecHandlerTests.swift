@@ -21,9 +21,10 @@ import Values
             let handler = shell("exec env -0 | sort -z | tr '\\000' ' '", environment: ["GREETING": "hi"], on: loop)
             let result = await handler.run(leasedJob(type: "email.send", attempt: 3))
             let expected = [
-                "GREETING=hi", "JOBQUEUE_ATTEMPT=3", "JOBQUEUE_JOB_ID=0190163d-8694-739b-aea5-966c26f8ad91",
+                "GREETING=hi", "HOME=/", "JOBQUEUE_ATTEMPT=3", "JOBQUEUE_JOB_ID=0190163d-8694-739b-aea5-966c26f8ad91",
                 "JOBQUEUE_LEASE_TOKEN=77", "JOBQUEUE_MAX_ATTEMPTS=25", "JOBQUEUE_QUEUE=default",
-                "JOBQUEUE_TYPE=email.send", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "JOBQUEUE_TYPE=email.send", "LANG=C.UTF-8",
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 // The shell's own.
                 "PWD=/", "TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             ]

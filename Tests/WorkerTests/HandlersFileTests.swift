@@ -190,7 +190,7 @@ import Testing
         ),
         (
             #"{"handlers": {"a": {"exec": ["sh"], "environment": {"PATH": "x"}}}}"#,
-            #"1:53: "PATH": PATH is always /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"#
+            #"1:61: PATH must be absolute directories, separated by colons"#
         ),
         (
             #"{"handlers": {"a": {"exec": ["sh"], "environment": {"JOBQUEUE_TYPE": "x"}}}}"#,

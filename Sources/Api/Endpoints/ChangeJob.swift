@@ -18,7 +18,20 @@ extension Endpoints {
         }
     }
 
-    /// `POST /api/jobs/{id}/retry`: retries a failed or cancelled job.
+    /// `POST /api/jobs/{id}/run-now`: lets a scheduled job run at once. A job that is queued or running already is as
+    /// the client wants it.
+    func runJobNow(_ request: Request, _ context: RequestContext) async throws -> Response {
+        try Self.refuseQuery(of: request)
+        let actor = try BodyReader.actor(request)
+        switch try await jobs(context).runNow(try jobID(request), by: actor) {
+        case .done(let job): return Self.answer(job)
+        case .refused(let job) where job.status == .queued || job.status == .running: return Self.answer(job)
+        case .refused(let job): throw Self.conflict(job, "only scheduled jobs can be made to run now")
+        case .unknown: throw Self.unknownJob
+        }
+    }
+
+    /// `POST /api/jobs/{id}/retry`: retries a failed or cancelled job, and lets a scheduled one run at once.
     func retryJob(_ request: Request, _ context: RequestContext) async throws -> Response {
         try Self.refuseQuery(of: request)
         let actor = try BodyReader.actor(request)
@@ -30,7 +43,7 @@ extension Endpoints {
             {
                 throw Self.keyConflict(job, conflictingJob)
             }
-            throw Self.conflict(job, "only failed and cancelled jobs can be retried")
+            throw Self.conflict(job, "only failed, cancelled and scheduled jobs can be retried")
         case .unknown: throw Self.unknownJob
         }
     }

@@ -30,6 +30,7 @@ extension Endpoints {
         router.on(.get, "/api/jobs/{id}", access: read, showJob)
         router.on(.post, "/api/jobs/{id}/cancel", access: write, body: actor, cancelJob)
         router.on(.post, "/api/jobs/{id}/retry", access: write, body: actor, retryJob)
+        router.on(.post, "/api/jobs/{id}/run-now", access: write, body: actor, runJobNow)
         router.on(.get, "/api/jobs/{id}/events", access: read, listEvents)
         router.on(.get, "/api/jobs/{id}/why", access: read, explainWait)
         router.on(.get, "/api/queues", access: read, listQueues)

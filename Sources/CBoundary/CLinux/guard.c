@@ -1,7 +1,9 @@
 // PR_SET_PDEATHSIG kills the children of a process that is killed, but not their descendants. The guard is a small
-// process that outlives the one it guards. It polls a pipe whose write end closes when the guarded process ends for any
-// reason, and then kills the process groups listed in a table in shared memory. A group may also have a deadline, which
-// the guarded process keeps extending: if it is stopped (SIGSTOP) or hangs, the guard kills the group at the deadline.
+// process that outlives the one it guards. It polls a socket whose other end closes when the guarded process ends for
+// any reason, and then kills the process groups listed in a table in shared memory. A group may also have a deadline,
+// which the guarded process keeps extending: if it is stopped (SIGSTOP) or hangs, the guard kills the group at the
+// deadline. Descriptors that it is given it keeps open until every group is gone: a lock on one of them lasts as long
+// as anything of the guarded process runs.
 
 #define _GNU_SOURCE
 #include "clinux.h"
@@ -14,8 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,7 +33,7 @@ struct guarded {
 
 static struct guarded *groups;
 static int next_slot;
-static int guard_pipe = -1;
+static int guard_socket = -1;
 
 static int64_t now(void) {
     struct timespec time;
@@ -55,6 +59,25 @@ static int kill_overdue(void) {
     return next <= instant ? 10 : (int)((next - instant) / 1000000 < 1000 ? (next - instant) / 1000000 + 1 : 1000);
 }
 
+/// Reads what the guarded process has sent. Descriptors that come with it stay open. Returns 0 when it has ended.
+static int receive(void) {
+    char bytes[64];
+    char control[CMSG_SPACE(sizeof(int))];
+    struct iovec data = {.iov_base = bytes, .iov_len = sizeof bytes};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t count = recvmsg(0, &message, MSG_CMSG_CLOEXEC);
+    return count > 0 || (count < 0 && errno == EINTR);
+}
+
+/// Waits until no process of the killed groups is left, zombies included: their parent or an init process reaps them.
+static void wait_for_groups(void) {
+    for (int slot = 0; slot < GROUPS_MAX; slot++) {
+        pid_t group = atomic_load(&groups[slot].group);
+        while (group > 1 && kill(-group, SIGKILL) == 0) poll(NULL, 0, 5);
+    }
+}
+
 static void guard(int alive) {
     setsid();
     prctl(PR_SET_NAME, "jobqueue-guard", 0, 0, 0);
@@ -66,18 +89,16 @@ static void guard(int alive) {
     for (int descriptor = 1; descriptor < 1024; descriptor++) close(descriptor);
     if (moved < 0 || chdir("/") < 0) _exit(1);
 
-    // A byte signals an earlier deadline; the end of the pipe, the end of the guarded process.
+    // A byte signals an earlier deadline or comes with a descriptor; the end of the stream is the end of the process.
     struct pollfd end = {.fd = 0, .events = POLLIN};
-    char bytes[64];
-    for (;;) {
-        if (poll(&end, 1, kill_overdue()) <= 0) continue;
-        ssize_t count = read(0, bytes, sizeof bytes);
-        if (count == 0 || (count < 0 && errno != EINTR)) break;
-    }
+    do {
+        while (poll(&end, 1, kill_overdue()) <= 0) {}
+    } while (receive());
     for (int slot = 0; slot < GROUPS_MAX; slot++) {
         pid_t group = atomic_load(&groups[slot].group);
         if (group > 1) kill(-group, SIGKILL);
     }
+    wait_for_groups();
     _exit(0);
 }
 
@@ -86,9 +107,7 @@ int clinux_guard_start(void) {
     void *table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (table == MAP_FAILED) return -1;
     int alive[2];
-    if (pipe2(alive, O_CLOEXEC) < 0) return -1;
-    // Nonblocking: if the pipe is full, the guard wakes up without a further byte.
-    fcntl(alive[1], F_SETFL, O_NONBLOCK);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, alive) < 0) return -1;
     groups = table;
     pid_t first = fork();
     if (first == 0) {
@@ -104,7 +123,7 @@ int clinux_guard_start(void) {
         return -1;
     }
     while (waitpid(first, NULL, 0) < 0 && errno == EINTR) {}
-    guard_pipe = alive[1];
+    guard_socket = alive[1];
     return 0;
 }
 
@@ -136,6 +155,24 @@ void clinux_guard_deadline(int slot, int64_t deadline) {
     if (slot < 0) return;
     int64_t before = atomic_exchange(&groups[slot].deadline, deadline);
     if (before != 0 && before <= deadline) return;
-    ssize_t written = write(guard_pipe, "", 1);
-    (void)written;
+    // If the buffer is full, the guard wakes up without a further byte.
+    ssize_t sent = send(guard_socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent;
+}
+
+int clinux_guard_keep(int descriptor) {
+    if (guard_socket < 0) return -1;
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec data = {.iov_base = "", .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    return sendmsg(guard_socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -1;
 }

@@ -43,17 +43,18 @@ public enum JoinResult: Hashable, Sendable {
 extension PoolStore {
     /// There is one row for each ordinal: of two concurrent candidates, one waits for the other's commit and then finds
     /// the ordinal taken.
-    private static let join = Statement<String, Int32, UUID, String, String, Double>(
+    private static let join = Statement<String, Int32, UUID, String, String, Double, [UUID]>(
         "join_pool",
         """
-        INSERT INTO pool_member AS m (pool_id, ordinal, name, host, incarnation, joined_at, expires_at)
-        SELECT p.id, $2, $4, $5, $3, t.at, t.at + make_interval(secs => $6)
+        INSERT INTO pool_member AS m (pool_id, ordinal, name, host, incarnation, joined_at, expires_at, renew_by)
+        SELECT p.id, $2, $4, $5, $3, t.at, t.at + make_interval(secs => $6), NULL
         FROM pool p, (SELECT clock_timestamp() AS at OFFSET 0) t
         WHERE p.name = $1 AND p.removed_at IS NULL
         ON CONFLICT (pool_id, ordinal) DO UPDATE
         SET name = EXCLUDED.name, host = EXCLUDED.host, incarnation = EXCLUDED.incarnation,
-            joined_at = EXCLUDED.joined_at, expires_at = EXCLUDED.expires_at, leaving = false
+            joined_at = EXCLUDED.joined_at, expires_at = EXCLUDED.expires_at, renew_by = NULL, leaving = false
         WHERE m.incarnation IS NULL OR m.incarnation = EXCLUDED.incarnation OR m.expires_at < clock_timestamp()
+           OR m.incarnation = ANY($7)
         RETURNING pool_id, pg_notify(current_schema() || '_pool', $1)::text
         """, isIdempotent: true)
 
@@ -67,10 +68,15 @@ extension PoolStore {
         """, isIdempotent: true)
 
     /// Takes the ordinal for `leaseSeconds`, unless another incarnation has it.
-    /// - Parameter leaseSeconds: duration of the membership in seconds, without a renewal.
-    public func join(_ candidate: PoolCandidate, leaseSeconds: Double) async throws(PostgresError) -> JoinResult {
+    /// - Parameters:
+    ///   - ended: incarnations that have ended: they have no ordinal any more.
+    ///   - leaseSeconds: duration of the membership in seconds, without a renewal.
+    public func join(
+        _ candidate: PoolCandidate, ended: [UUID] = [], leaseSeconds: Double
+    ) async throws(PostgresError) -> JoinResult {
         let joining = Self.join(
-            candidate.pool, candidate.ordinal, candidate.incarnation, candidate.name, candidate.host, leaseSeconds)
+            candidate.pool, candidate.ordinal, candidate.incarnation, candidate.name, candidate.host, leaseSeconds,
+            ended)
         if let (poolID, _) = try await database.execute(joining).decodeFirst((Int32, String).self) {
             let membership = Membership(
                 poolID: poolID, ordinal: candidate.ordinal, incarnation: candidate.incarnation)
@@ -104,7 +110,8 @@ extension PoolStore {
         "deregister_member",
         """
         WITH deleted AS MATERIALIZED (
-            UPDATE pool_member SET incarnation = NULL, joined_at = NULL, expires_at = NULL, leaving = false
+            UPDATE pool_member SET incarnation = NULL, joined_at = NULL, expires_at = NULL, renew_by = NULL,
+                leaving = false
             WHERE pool_id = $1 AND ordinal = $2 AND incarnation = $3 RETURNING pool_id)
         SELECT pg_notify(current_schema() || '_pool', p.name) FROM deleted JOIN pool p ON p.id = deleted.pool_id
         """, isIdempotent: true)

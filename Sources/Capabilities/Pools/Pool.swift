@@ -31,6 +31,8 @@ public struct PoolMember: Hashable, Sendable {
     public let expiresAt: WallInstant
     /// It stops its workloads, and gets no others.
     public let isLeaving: Bool
+    /// It has not renewed in time.
+    public let isUnresponsive: Bool
 }
 
 /// The current state of a pool.
@@ -61,9 +63,12 @@ public struct Pool: Hashable, Sendable {
     }
 
     public enum MemberState: String, CaseIterable, Sendable {
-        /// It shares the workloads. Next: `leaving` when it stops (`leave`), `missing` when its membership expires,
+        /// It shares the workloads. Next: `leaving` when it stops (`leave`), `unresponsive` when a renewal is overdue,
         /// `surplus` when the size is lowered.
         case alive
+        /// It has not renewed in time, and may be dead; it keeps its workloads until its membership expires. Next:
+        /// `alive` with a renewal, `missing` when its membership expires.
+        case unresponsive
         /// It stops its workloads and releases them. Next: `missing` when it releases the ordinal (`deregister`).
         case leaving
         /// Its ordinal is not below the size: it gets no workloads. Next: `alive` when the size is raised, `leaving`
@@ -74,6 +79,7 @@ public struct Pool: Hashable, Sendable {
     }
 
     public func state(of member: PoolMember) -> MemberState {
+        if member.isUnresponsive { return .unresponsive }
         if member.isLeaving { return .leaving }
         return member.ordinal < effectiveSize ? .alive : .surplus
     }
@@ -91,9 +97,12 @@ public struct Workload: Hashable, Sendable {
         case moving
         /// Acquired; the process is about to start. Next: `running` or `backoff`, by the report of the holder.
         case starting
-        /// The process runs. Next: `backoff` when it ends, `moving` when the owner changes, `waiting` when it is
-        /// released or its lease expires.
+        /// The process runs. Next: `backoff` when it ends, `moving` when the owner changes, `unresponsive` when the
+        /// renewal of its holder is overdue, `waiting` when it is released or its lease expires.
         case running
+        /// Its holder has not renewed in time, and may be dead: whether the process runs is unknown. Next: as reported
+        /// with a renewal, `waiting` when the lease expires.
+        case unresponsive
         /// The process has ended, and restarts after a pause. Next: `running` when it starts, otherwise as `running`.
         case backoff
     }

@@ -16,7 +16,8 @@ extension PoolStore {
     private static let members = Statement<String?>(
         "read_pool_members",
         """
-        SELECT m.pool_id, m.ordinal, m.name, m.host, m.incarnation, m.joined_at, m.expires_at, m.leaving
+        SELECT m.pool_id, m.ordinal, m.name, m.host, m.incarnation, m.joined_at, m.expires_at, m.leaving,
+               COALESCE(m.renew_by < clock_timestamp(), false)
         FROM pool p
         JOIN pool_member m ON m.pool_id = p.id
         WHERE p.removed_at IS NULL AND ($1::text IS NULL OR p.name = $1)
@@ -45,12 +46,18 @@ extension PoolStore {
         return pools
     }
 
-    /// The state of a workload `w` (`Workload.State`). The report of a holder applies while its lease lasts.
+    /// The state of a workload `w` (`Workload.State`) with the member `h` (`holder`). The report of a holder applies
+    /// while its lease lasts, and it renews.
     private static let state: SQLFragment = """
         CASE WHEN w.owner IS NULL THEN 'unassigned'
              WHEN w.holder IS NULL OR w.expires_at <= clock_timestamp() THEN 'waiting'
              WHEN w.holder_ordinal <> w.owner THEN 'moving'
+             WHEN h.renew_by < clock_timestamp() THEN 'unresponsive'
              ELSE w.state END
+        """
+
+    private static let holder: SQLFragment = """
+        LEFT JOIN pool_member h ON h.pool_id = w.pool_id AND h.ordinal = w.holder_ordinal AND h.incarnation = w.holder
         """
 
     private static let workloads = Statement<String>(
@@ -63,6 +70,7 @@ extension PoolStore {
         FROM pool p
         JOIN pool_workload w ON w.pool_id = p.id
         LEFT JOIN pool_member m ON m.pool_id = p.id AND m.ordinal = w.owner
+        \(sql: holder)
         WHERE p.name = $1 AND p.removed_at IS NULL AND NOT w.removed
         ORDER BY w.name
         """, isIdempotent: true)
@@ -78,6 +86,7 @@ extension PoolStore {
         SELECT p.name, \(sql: state), count(*)
         FROM pool p
         JOIN pool_workload w ON w.pool_id = p.id
+        \(sql: holder)
         WHERE p.removed_at IS NULL AND NOT w.removed
         GROUP BY 1, 2
         """, isIdempotent: true)
@@ -146,6 +155,7 @@ extension PoolMember: RowDecodable {
         joinedAt = try columns.next()
         expiresAt = try columns.next()
         isLeaving = try columns.next()
+        isUnresponsive = try columns.next()
     }
 }
 

@@ -1,4 +1,5 @@
 public import Postgres
+public import Values
 
 extension PoolStore {
     /// The token stays in the row, so that the next lease has a higher one. A removed workload is deleted by the next
@@ -41,6 +42,31 @@ extension PoolStore {
             }
         }
         return locked.isEmpty ? count : try await count + release(locked, ofPool: id, lockWait: .inTries)
+    }
+
+    private static let releaseEnded = Statement<String, [UUID]>(
+        "release_ended_workloads",
+        """
+        WITH given AS MATERIALIZED (
+            SELECT w.pool_id, w.name
+            FROM pool p
+            JOIN pool_workload w ON w.pool_id = p.id AND w.holder = ANY($2)
+            WHERE p.name = $1
+            ORDER BY w.name
+            FOR NO KEY UPDATE OF w),
+        freed AS MATERIALIZED (
+            UPDATE pool_workload w
+            SET holder = NULL, holder_ordinal = NULL, acquired_at = NULL, expires_at = NULL, state = NULL,
+                started_at = NULL
+            FROM given g
+            WHERE w.pool_id = g.pool_id AND w.name = g.name
+            RETURNING w.name)
+        SELECT pg_notify(current_schema() || '_pool', $1)::text WHERE EXISTS (SELECT FROM freed)
+        """, isIdempotent: true)
+
+    /// Releases what incarnations hold that have ended, with the processes of all their workloads.
+    public func releaseEnded(_ incarnations: [UUID], ofPool name: String) async throws(PostgresError) {
+        _ = try await database.execute(Self.releaseEnded(name, incarnations))
     }
 
     private func release(

@@ -77,10 +77,12 @@ extension PoolStore {
         RETURNING w.name, w.token
         """, isIdempotent: true)
 
-    static let renewMember = Statement<Membership, Double>(
+    static let renewMember = Statement<Membership, Double, Double>(
         "renew_pool_member",
         """
-        UPDATE pool_member SET expires_at = clock_timestamp() + make_interval(secs => $4)
+        UPDATE pool_member
+        SET expires_at = clock_timestamp() + make_interval(secs => $4),
+            renew_by = clock_timestamp() + make_interval(secs => $5)
         WHERE pool_id = $1 AND ordinal = $2 AND incarnation = $3
         RETURNING leaving
         """, isIdempotent: true)
@@ -104,12 +106,17 @@ extension PoolStore {
     /// Renews a membership and its leases by PostgreSQL's clock, and reads the assignment, in one round trip. A lease
     /// is renewed if its token is still the workload's current one, also after its expiry: then no other member has
     /// acquired the workload.
-    /// - Parameter timeout: of the response; a dead connection must not use up the whole lease.
+    /// - Parameters:
+    ///   - nextSeconds: without another renewal for that long the member is unresponsive; nil: as `leaseSeconds`.
+    ///   - timeout: of the response; a dead connection must not use up the whole lease.
     public func renew(
-        _ membership: Membership, _ leases: [WorkloadLease], leaseSeconds: Double, timeout: Duration? = nil
+        _ membership: Membership, _ leases: [WorkloadLease], leaseSeconds: Double, nextSeconds: Double? = nil,
+        timeout: Duration? = nil
     ) async throws(PostgresError) -> MembershipRenewal {
         let batch = WorkloadLeaseColumns.batch(leases)
-        let rest = [Self.renewMember(membership, leaseSeconds), Self.view(membership)]
+        let rest = [
+            Self.renewMember(membership, leaseSeconds, nextSeconds ?? leaseSeconds), Self.view(membership),
+        ]
         let rows: [Rows]
         do throws(PostgresError) {
             let renewal = Self.renewWorkloads(membership.poolID, batch, leaseSeconds)

@@ -1,4 +1,5 @@
 public import Postgres
+public import Values
 
 /// The live workers and their counters: the statements on the table `worker`.
 ///
@@ -102,6 +103,20 @@ public struct WorkerRegistry: Sendable {
     /// Deregisters the worker, with its last counters.
     public func deregister(id: Int64, counters: [UInt8]) async throws(PostgresError) {
         _ = try await pool.execute(Self.deregisterStatement(id, TextBytes(counters)))
+    }
+
+    private static let endedStatement = Statement<[UUID]>(
+        "report_ended_workers",
+        """
+        UPDATE worker SET dead_after = -1, expires_at = LEAST(expires_at, clock_timestamp())
+        WHERE incarnation = ANY($1) AND deregistered_at IS NULL
+        RETURNING id
+        """, isIdempotent: true)
+
+    /// Reports incarnations that have ended without deregistering: they are considered dead from now on.
+    /// - Returns: the ids of those that were not deregistered yet.
+    public func reportEnded(_ incarnations: [UUID]) async throws(PostgresError) -> [Int64] {
+        try await pool.execute(Self.endedStatement(incarnations)).decode()
     }
 
     // MARK: Other programs

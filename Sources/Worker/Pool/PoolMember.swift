@@ -47,6 +47,7 @@ final class PoolMember: Sendable {
 
     private let settings: PoolSettings
     private let candidate: PoolCandidate
+    private let ended: @Sendable () -> [UUID]
     private let store: PoolStore
     private let handlers: @Sendable () -> HandlerTable
     private let reporter: WorkloadReporter
@@ -62,14 +63,17 @@ final class PoolMember: Sendable {
     /// The content of the copy of `config.yml`, and whether the last attempt to write it failed.
     private let configCopy = Mutex<(lists: [MemberList]?, hasFailed: Bool)>((nil, false))
 
+    /// - Parameter ended: incarnations that have ended, with all programs that they ran.
     init(
-        _ settings: PoolSettings, incarnation: UUID, store: PoolStore, handlers: @escaping @Sendable () -> HandlerTable,
-        shutdownGrace: Duration, metrics: MetricRegistry, on loop: Loop, logger: Logger
+        _ settings: PoolSettings, incarnation: UUID, ended: @escaping @Sendable () -> [UUID], store: PoolStore,
+        handlers: @escaping @Sendable () -> HandlerTable, shutdownGrace: Duration, metrics: MetricRegistry,
+        on loop: Loop, logger: Logger
     ) {
         self.settings = settings
         candidate = PoolCandidate(
             pool: settings.pool, ordinal: settings.ordinal, incarnation: incarnation, name: settings.memberName,
             host: settings.host)
+        self.ended = ended
         self.store = store
         self.handlers = handlers
         self.shutdownGrace = shutdownGrace
@@ -144,7 +148,9 @@ final class PoolMember: Sendable {
     /// - Returns: the pause before the next cycle; zero after joining.
     private func join() async throws(PostgresError) -> Duration {
         let pollPause = settings.pollInterval * Double.random(in: 0.9...1.1)
-        switch try await store.join(candidate, leaseSeconds: settings.leaseDuration.inSeconds) {
+        let ended = ended()
+        if !ended.isEmpty { try await store.releaseEnded(ended, ofPool: settings.pool) }
+        switch try await store.join(candidate, ended: ended, leaseSeconds: settings.leaseDuration.inSeconds) {
         case .joined(let membership):
             state.withLock { $0.membership = membership }
             lastMessage.withLock { $0 = nil }
@@ -169,7 +175,8 @@ final class PoolMember: Sendable {
         let sentAt = MonotonicInstant.now()
         let renewal = try await store.renew(
             membership, requested, leaseSeconds: settings.leaseDuration.inSeconds,
-            timeout: settings.leaseDuration / LeaseClock.renewalPart)
+            nextSeconds: (renewalInterval * 1.5).inSeconds + 2, timeout: settings.leaseDuration / LeaseClock.renewalPart
+        )
         let (actions, hasNewHandler) = state.withLock { state in
             let before = state.handler
             state.handler = renewal.handler
@@ -186,9 +193,13 @@ final class PoolMember: Sendable {
         lastMessage.withLock { $0 = nil }
         let hasAll = actions.acquire.isEmpty ? true : try await acquire(actions.acquire, membership)
         try await writeConfig()
-        var regular = min(settings.pollInterval, settings.leaseDuration / LeaseClock.renewalPart)
+        var regular = renewalInterval
         if !hasAll { regular = min(regular, Self.retryPause) }
         return min(regular * Double.random(in: 0.9...1), (actions.nextFree ?? regular) + Self.expiryMargin)
+    }
+
+    private var renewalInterval: Duration {
+        min(settings.pollInterval, settings.leaseDuration / LeaseClock.renewalPart)
     }
 
     /// Another incarnation has the ordinal, or the pool is removed. The member joins again when nothing runs any more.

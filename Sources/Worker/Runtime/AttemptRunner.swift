@@ -22,6 +22,7 @@ final class AttemptRunner: Sendable {
     private let loader: PayloadLoader
     private let reporter: ProgressReporter
     private let logger: Logger
+    private let successLog: SuccessLog
     private let waits: MetricSeries<Histogram>
     private let durations: MetricSeries<Histogram>
     private let lost: Counter
@@ -45,6 +46,7 @@ final class AttemptRunner: Sendable {
         self.reporter = reporter
         self.loop = loop
         self.logger = logger
+        successLog = SuccessLog(logger: logger)
         waits = registry.histograms(WorkerMetrics.wait)
         durations = registry.histograms(WorkerMetrics.duration)
         lost = registry.counters(WorkerMetrics.leaseLost).with()
@@ -180,10 +182,10 @@ final class AttemptRunner: Sendable {
         let final = Self.final(result, cancellation.reason, job)
         logger.debug("attempt ended", fields(of: job).merged(with: ["duration_ms": .milliseconds(duration)]))
         guard let final else { return remove(job, .leaseLost) }
-        guard reporter.hasUnwritten(job.lease) else { return write(final, of: job) }
+        guard reporter.hasUnwritten(job.lease) else { return write(final, of: job, after: duration) }
         loop.spawn { [self] in
             await reporter.writeLast(of: job.lease)
-            write(final, of: job)
+            write(final, of: job, after: duration)
         }
     }
 
@@ -199,7 +201,8 @@ final class AttemptRunner: Sendable {
         }
     }
 
-    private func write(_ result: AttemptResult, of job: LeasedJob) {
+    /// - Parameter duration: of the handler.
+    private func write(_ result: AttemptResult, of job: LeasedJob, after duration: Duration = .zero) {
         let attempt = FinishedAttempt(lease: job.lease, result: result)
         let leaseEnd: @Sendable () -> MonotonicInstant? = { self.tracker.withLock { $0.leaseEnd(of: job.lease) } }
         finisher.finish(attempt, until: leaseEnd) { [self] answer in
@@ -209,6 +212,10 @@ final class AttemptRunner: Sendable {
             case (.retried, .retry(let error, _)):
                 logger.warning(
                     "attempt failed; the job will be retried", fields(of: job).merged(with: ["error": .string(error)]))
+            case (.succeeded, _):
+                successLog.succeeded(at: loop.now) {
+                    fields(of: job).merged(with: ["duration_ms": .milliseconds(duration)])
+                }
             default: break
             }
             remove(job, answer)
@@ -250,6 +257,7 @@ final class AttemptRunner: Sendable {
     /// Cancels attempts whose deadline or lease is over, and releases jobs that have waited too long for a slot.
     /// - Returns: the leases to renew.
     func tick(now: MonotonicInstant) -> [HeldLease] {
+        successLog.flush(at: now)
         let (due, stale) = tracker.withLock { ($0.due(at: now), $0.releaseStale(now: now)) }
         for (cancellation, reason) in due.cancellations { cancellation.request(reason) }
         for job in stale { write(.released, of: job) }

@@ -28,6 +28,7 @@ final class Registration: ProcessService {
     private let runner: AttemptRunner
     private let first: WorkerDescription
     private let describe: @Sendable () -> WorkerDescription
+    private let lock: InstanceLock
     private let process: ProcessContext
     private let isArriving = Atomic(true)
     private let isPausedByFile = Atomic(false)
@@ -39,7 +40,8 @@ final class Registration: ProcessService {
     ///   - describe: makes a new incarnation each time.
     init(
         registry: WorkerRegistry, metrics: MetricRegistry, identity: WorkerIdentity, runner: AttemptRunner,
-        first: WorkerDescription, describe: @escaping @Sendable () -> WorkerDescription, in process: ProcessContext
+        first: WorkerDescription, describe: @escaping @Sendable () -> WorkerDescription, lock: InstanceLock,
+        in process: ProcessContext
     ) {
         self.registry = registry
         self.metrics = metrics
@@ -47,6 +49,7 @@ final class Registration: ProcessService {
         self.runner = runner
         self.first = first
         self.describe = describe
+        self.lock = lock
         self.process = process
     }
 
@@ -68,9 +71,19 @@ final class Registration: ProcessService {
         let sentAt = MonotonicInstant.now()
         do throws(PostgresError) {
             identity.became(try await registry.join(first), sentAt: sentAt)
+            try await reportEnded()
             return nil
         } catch {
             return "\(error)"
+        }
+    }
+
+    /// So that the jobs of the workers that had the lock before run again at once.
+    private func reportEnded() async throws(PostgresError) {
+        let ended = lock.ended
+        guard !ended.isEmpty else { return }
+        for id in try await registry.reportEnded(ended) {
+            process.logger.warning("the previous worker has ended without a word", ["worker_id": .integer(id)])
         }
     }
 
@@ -119,7 +132,13 @@ final class Registration: ProcessService {
         // The reaper has kept the counters of the last heartbeat that arrived.
         counters.withLock { $0.before = $0.lastSent }
         let joinedAt = MonotonicInstant.now()
-        identity.became(try await registry.join(describe()), sentAt: joinedAt)
+        let description = describe()
+        do throws(SystemError) {
+            try lock.add(description.incarnation)
+        } catch {
+            process.logger.error("cannot write WORKER_LOCK_FILE", ["error": .error(error)])
+        }
+        identity.became(try await registry.join(description), sentAt: joinedAt)
         process.logger.warning(
             "this worker was considered dead, and has registered again", ["worker_id": .integer(identity.id)])
     }

@@ -21,6 +21,7 @@ final class WorkerProcess: Sendable {
     private let sessions: DatabaseSessions
     private let runner: AttemptRunner
     private let handoff: SlotHandoff
+    private let lock: InstanceLock
     private let registration: Registration
     private let leaseLoop: LeaseLoop
     private let keeper: LeaseKeeper
@@ -59,9 +60,10 @@ final class WorkerProcess: Sendable {
         self.handoff = handoff
         let describe = Self.describer(settings, runner)
         let description = describe()
+        lock = InstanceLock(settings.lockFile, first: description.incarnation, in: process)
         registration = Registration(
             registry: registry, metrics: metrics, identity: identity, runner: runner, first: description,
-            describe: describe, in: process)
+            describe: describe, lock: lock, in: process)
         let options = LeaseLoop.Options(
             queues: settings.queues, pollInterval: settings.pollInterval, leaseDuration: settings.leaseDuration)
         leaseLoop = LeaseLoop(
@@ -80,11 +82,11 @@ final class WorkerProcess: Sendable {
             settings.pauses.isFollowed
             ? PeriodicService(pauseWatcher, every: settings.pauses.pollInterval, in: process, whileDraining: true)
             : nil
-        member = settings.pool.map { [sessions] pool in
+        member = settings.pool.map { [sessions, lock] pool in
             PoolMember(
-                pool, incarnation: description.incarnation, store: PoolStore(pool: sessions.hot),
-                handlers: { runner.table }, shutdownGrace: settings.shutdownGrace, metrics: metrics, on: loop,
-                logger: logger)
+                pool, incarnation: description.incarnation, ended: { lock.ended },
+                store: PoolStore(pool: sessions.hot), handlers: { runner.table },
+                shutdownGrace: settings.shutdownGrace, metrics: metrics, on: loop, logger: logger)
         }
         process.status.needs { [registration] in
             registration.isAlive ? nil : "no heartbeat reaches PostgreSQL"
@@ -112,10 +114,17 @@ final class WorkerProcess: Sendable {
     var services: [any ProcessService] {
         process.statusFile(settings.statusFile) + [
             DatabaseService([sessions], settings.sessions.source, in: process), SchemaGate(sessions, in: process),
-            registration, leaseClock, cancellations,
-        ] + pauseServices + poolServices + [RunningJobs(runner: runner, handoff: handoff, in: process)] + leasing + [
-            notifications
-        ]
+            lock, registration, leaseClock, cancellations,
+        ] + handlersFile + pauseServices + poolServices + [RunningJobs(runner: runner, handoff: handoff, in: process)]
+            + leasing + [
+                notifications
+            ]
+    }
+
+    private var handlersFile: [any ProcessService] {
+        guard let file = settings.handlers.file else { return [] }
+        let watcher = HandlersFileWatcher(file: file) { [self] in reloadHandlers() }
+        return [PeriodicService(watcher, every: HandlersFileWatcher.interval, in: process)]
     }
 
     private var leaseClock: PeriodicService {
@@ -185,6 +194,7 @@ final class WorkerProcess: Sendable {
     func reloadHandlers() {
         do throws(HandlersFileError) {
             runner.use(try settings.handlers.load())
+            registration.renewSoon()
             leaseLoop.pollNow()
             process.logger.info("the handlers file was read again")
         } catch {

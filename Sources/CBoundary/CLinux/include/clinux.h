@@ -51,6 +51,10 @@ void clinux_guard_leave(int slot);
 /// later call replaces it. No effect for slot -1.
 void clinux_guard_deadline(int slot, int64_t deadline);
 
+/// Gives the guard a copy of a descriptor, which it keeps open until this process and all entered groups have ended.
+/// -1 without a guard, or if the guard has ended.
+int clinux_guard_keep(int descriptor);
+
 /// Sets the name of the calling thread, truncated to 15 bytes.
 void clinux_name_thread(const char *name);
 

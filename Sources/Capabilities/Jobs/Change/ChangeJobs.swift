@@ -11,7 +11,8 @@ public enum ChangeAnswer: Sendable {
     case unknown
 }
 
-/// Changes of one job. `CancelJobs.swift`, `CancelRunningJobs.swift` and `RetryJobs.swift` have the statements.
+/// Changes of one job. `CancelJobs.swift`, `CancelRunningJobs.swift`, `RetryJobs.swift` and `RunJobsNow.swift` have the
+/// statements.
 extension JobStore {
     /// How often a change is tried of a job that is promoted or leased at the same time.
     private static let changeAttemptsMax = 3
@@ -25,10 +26,19 @@ extension JobStore {
         }
     }
 
-    /// Sends a job that has failed or was cancelled back to its queue, to run at once.
+    /// Sends a job that has failed or was cancelled back to its queue, to run at once. One that waits for its next
+    /// attempt waits no longer.
     public func retry(_ id: UUID, by actor: Actor = .unnamed) async throws(PostgresError) -> ChangeAnswer {
-        try await change(id, whileIn: [.failed, .cancelled]) { () async throws(PostgresError) in
-            try await !retryEnded([id], by: actor).isEmpty
+        try await change(id, whileIn: [.failed, .cancelled, .scheduled]) { () async throws(PostgresError) in
+            if try await !retryEnded([id], by: actor).isEmpty { return true }
+            return try await runScheduled([id], by: actor)
+        }
+    }
+
+    /// Lets a scheduled job run at once, whatever it waits for.
+    public func runNow(_ id: UUID, by actor: Actor = .unnamed) async throws(PostgresError) -> ChangeAnswer {
+        try await change(id, whileIn: [.scheduled]) { () async throws(PostgresError) in
+            try await runScheduled([id], by: actor)
         }
     }
 

@@ -1,5 +1,13 @@
 public import Postgres
 
+enum TokenEpoch {
+    /// `next_token('lease_token')` for a statement that runs often: the function takes ten times as long.
+    static let nextToken: SQLFragment = """
+        (COALESCE((SELECT epoch FROM token_epoch WHERE timeline = wal_timeline()), begin_token_epoch())::bigint << 40)
+            + nextval('lease_token')
+        """
+}
+
 extension JobStore {
     private static let beginEpoch = Statement("begin_token_epoch", "SELECT begin_token_epoch()", isIdempotent: true)
 

@@ -5,6 +5,14 @@ internal import Postgres
 
 // MARK: Inserted
 
+/// The columns of a job without options, apart from its subqueue.
+enum UniformColumns: BatchColumns {
+    static let columns = ColumnBatch<InsertJobs.Item>([
+        .uuid("id") { $0.id },
+        .json("payload") { $0.job.payload },
+    ])
+}
+
 /// The columns of a job without options.
 enum PlainColumns: BatchColumns {
     /// Those of `job`.

@@ -7,6 +7,8 @@
 public struct FairnessCursor: Sendable {
     /// Number of groups to remember. Above it the positions are dropped, and every group starts at `start` again.
     private static let groupsMax = 1_000
+    /// A lease that finds many subqueues has cost one statement for nothing.
+    private static let leasesBetweenProbes = 1_000
 
     /// Jobs with a concurrency key, or in a limited queue, were ready. The statement for unrestricted subqueues skips
     /// them.
@@ -16,6 +18,8 @@ public struct FairnessCursor: Sendable {
     /// The queues of that walk; nil: all.
     private var walkedQueues: [Int32]?
     var window = WalkWindow()
+    /// Leases of given queues for which all their subqueues are not tried to be probed again.
+    private var leasesUntilProbe = 0
     /// Position in groups that have not been served yet.
     let start: Int64
     private var lastKeys: [Int64: Int64] = [:]
@@ -26,6 +30,18 @@ public struct FairnessCursor: Sendable {
 
     init(start: Int64) {
         self.start = start
+    }
+
+    /// Whether the queues of a lease may have few subqueues. Asked once for each lease.
+    var areSubqueuesFew: Bool {
+        mutating get {
+            leasesUntilProbe = max(0, leasesUntilProbe - 1)
+            return leasesUntilProbe == 0
+        }
+    }
+
+    mutating func subqueuesWereMany() {
+        leasesUntilProbe = Self.leasesBetweenProbes
     }
 
     /// The walk of the next lease, over these queues. A walk over other queues begins at the start.

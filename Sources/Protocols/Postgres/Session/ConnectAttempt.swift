@@ -2,31 +2,48 @@ public import EventLoop
 internal import Values
 
 extension DatabaseConnection {
-    /// Opens a connection without blocking the loop.
+    /// Opens a connection without blocking the loop, and sets the parameters of its session.
     ///
-    /// - Throws: `.connectionFailed`, also when `settings.connectTimeout` has passed.
+    /// - Throws: `.connectionFailed`, also when `settings.connectTimeout` has passed, and when a pooler gives each
+    ///   transaction another session (`PoolerCheck`).
     /// - Precondition: called on the loop.
     public static func connect(
         _ settings: DatabaseSettings, profile: SessionProfile = .general, credentials: DatabaseCredentials? = nil,
         on loop: Loop
     ) async throws(PostgresError) -> DatabaseConnection {
         loop.preconditionCurrent()
-        let attempt = ConnectAttempt(on: loop, deadline: .now() + settings.connectTimeout)
-        let handle = try await attempt.run(settings.parameters(credentials: credentials)).get()
-        let connection: DatabaseConnection
+        let deadline = MonotonicInstant.now() + settings.connectTimeout
+        func open(_ deadline: MonotonicInstant) async throws(PostgresError) -> DatabaseConnection {
+            try await opened(settings, credentials, until: deadline, on: loop)
+        }
+        let connection = try await open(deadline)
         do throws(PostgresError) {
-            connection = try DatabaseConnection(handle: handle, settings: settings, loop: loop)
+            let parameters = settings.sessionParameters(profile)
+            let serverProcessID = connection.serverProcessID
+            if try await connection.set(parameters, ifServerProcessIs: serverProcessID, until: deadline) == false {
+                try await PoolerCheck.refuseTransactionPooling(connection, until: deadline, second: open)
+                _ = try await connection.set(parameters, ifServerProcessIs: nil, until: deadline)
+            }
+        } catch {
+            connection.close()
+            if case .connectionFailed = error { throw error }
+            throw .connectionFailed(reason: "\(error)")
+        }
+        return connection
+    }
+
+    private static func opened(
+        _ settings: DatabaseSettings, _ credentials: DatabaseCredentials?, until deadline: MonotonicInstant,
+        on loop: Loop
+    ) async throws(PostgresError) -> DatabaseConnection {
+        let attempt = ConnectAttempt(on: loop, deadline: deadline)
+        let handle = try await attempt.run(settings.parameters(credentials: credentials)).get()
+        do throws(PostgresError) {
+            return try DatabaseConnection(handle: handle, settings: settings, loop: loop)
         } catch {
             handle.close()
             throw error
         }
-        do throws(PostgresError) {
-            try await connection.set(settings.sessionParameters(profile), timeout: attempt.deadline - .now())
-        } catch {
-            connection.close()
-            throw .connectionFailed(reason: "\(error)")
-        }
-        return connection
     }
 
     /// Settings that this version of PostgreSQL does not have are left out. Commits wait for the disk, whatever the
@@ -39,9 +56,15 @@ extension DatabaseConnection {
               SELECT name, value, ordinal FROM unnest($1, $2) WITH ORDINALITY AS given (name, value, ordinal)
               WHERE current_setting(name, true) IS NOT NULL
               ORDER BY ordinal) AS settings
+        WHERE $3 IS NULL OR $3 = pg_backend_pid()
         """
 
-    private func set(_ values: [(name: String, value: String)], timeout: Duration) async throws(PostgresError) {
+    /// - Parameter serverProcessID: sets nothing in a session with another server process; nil: sets in any.
+    /// - Returns: whether it has set the parameters.
+    private func set(
+        _ values: [(name: String, value: String)], ifServerProcessIs serverProcessID: Int32?,
+        until deadline: MonotonicInstant
+    ) async throws(PostgresError) -> Bool {
         var parameters = Parameters()
         parameters.appendArray(of: .text) { names in
             for (name, _) in values { names.append(text: name) }
@@ -49,7 +72,8 @@ extension DatabaseConnection {
         parameters.appendArray(of: .text) { texts in
             for (_, value) in values { texts.append(text: value) }
         }
-        _ = try await execute(sql: Self.setStatement, parameters, timeout: timeout)
+        parameters.append(serverProcessID)
+        return try await !execute(sql: Self.setStatement, parameters, timeout: deadline - .now()).isEmpty
     }
 }
 

@@ -5,8 +5,8 @@ internal import Jobs
 /// that identify it; a workload of a pool adds its variables. Neither can change the program's path or its arguments,
 /// and no shell is involved.
 struct ExecCommand: Hashable, Sendable {
-    /// The search path of programs and the child's `PATH`. It is fixed, so that neither the worker's environment nor a
-    /// handlers file can select another `python3`.
+    /// The search path of programs and the child's `PATH`, unless the handler's environment has another one. It is not
+    /// that of the worker's environment, so that the same handlers file selects the same `python3` everywhere.
     static let searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     /// The absolute path of the program.
@@ -15,6 +15,8 @@ struct ExecCommand: Hashable, Sendable {
     var arguments: [String]
     /// The variables of the handler; none of them is reserved (`reservedVariable`).
     var environment: [String: String] = [:]
+    /// The child's `HOME`, unless its environment has another one: that of the worker, or `/`.
+    var home = "/"
     /// The absolute path of the working directory.
     var workingDirectory: String
     /// Deadline of one attempt; nil: only the deadline of the job applies.
@@ -25,11 +27,10 @@ struct ExecCommand: Hashable, Sendable {
 
     /// The reason why the environment of a handler must not contain this variable; nil: it may.
     ///
-    /// `LD_*` makes the loader run other code than the program's, and `PATH` selects other programs.
+    /// `LD_*` makes the loader run other code than the program's.
     static func reservedVariable(_ name: String) -> String? {
         let bytes = name.utf8
         if bytes.starts(with: "LD_".utf8) { return "the loader's variables (LD_*) cannot be set" }
-        if bytes.elementsEqual("PATH".utf8) { return "PATH is always \(searchPath)" }
         if bytes.starts(with: "JOBQUEUE_".utf8) || bytes.elementsEqual("TRACEPARENT".utf8) {
             return "the worker sets JOBQUEUE_* and TRACEPARENT itself"
         }
@@ -38,8 +39,8 @@ struct ExecCommand: Hashable, Sendable {
 
     /// The process to start, with the variables of a job or workload.
     func processSpec(_ variables: [String: String]) -> ProcessSpec {
-        var environment = environment.merging(variables) { $1 }
-        environment["PATH"] = ExecCommand.searchPath
+        let standard = ["PATH": Self.searchPath, "HOME": home, "LANG": "C.UTF-8"]
+        let environment = standard.merging(environment) { $1 }.merging(variables) { $1 }
         return ProcessSpec(
             executable: executable, arguments: arguments, environment: environment, workingDirectory: workingDirectory)
     }

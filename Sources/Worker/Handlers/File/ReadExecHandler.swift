@@ -9,12 +9,14 @@ extension HandlersFileParser {
     mutating func readExecHandler() throws(JSONError) -> (any Handler)? {
         let before = problems.count
         var command = ExecCommand(executable: "", arguments: [], workingDirectory: directory)
+        command.home = home
         var takeover = Takeover.heartbeat
+        var programPlace: Int?
         let known = ["exec", "timeout_seconds", "kill_grace_seconds", "environment", "working_directory", "takeover"]
         try readObject(known: known) { parser, key throws(JSONError) in
             switch key {
             case "exec":
-                try parser.readProgram(into: &command)
+                programPlace = try parser.readProgram(into: &command)
             case "timeout_seconds":
                 command.timeout = try parser.readSeconds(0.001...ExecLimits.timeoutSecondsMax)
             case "kill_grace_seconds":
@@ -27,22 +29,38 @@ extension HandlersFileParser {
                 command.workingDirectory = try parser.readDirectory() ?? command.workingDirectory
             }
         }
+        if let programPlace { find(&command, at: programPlace) }
         return problems.count == before ? ExecHandler(command: command, takeover: takeover, loop: worker.loop) : nil
     }
 
-    private mutating func readProgram(into command: inout ExecCommand) throws(JSONError) {
+    /// The worker's own home directory.
+    private var home: String {
+        let home = worker.environment["HOME"] ?? ""
+        return home.utf8.first == UInt8(ascii: "/") ? home : "/"
+    }
+
+    /// - Returns: the place of the program's name.
+    private mutating func readProgram(into command: inout ExecCommand) throws(JSONError) -> Int? {
         let start = try nextOffset()
-        guard try collectingTypeError({ reader throws(JSONError) in try reader.beginArray() }) != nil else { return }
+        guard try collectingTypeError({ reader throws(JSONError) in try reader.beginArray() }) != nil else {
+            return nil
+        }
         var places: [Int] = []
         while try reader.nextElement() {
             places.append(try nextOffset())
             command.arguments.append(try readText() ?? "")
         }
-        guard let program = command.arguments.first, let place = places.first else {
-            return add("must be a program and its arguments, such as [\"python3\", \"send.py\"]", at: start)
+        if places.isEmpty {
+            add("must be a program and its arguments, such as [\"python3\", \"send.py\"]", at: start)
         }
+        return places.first
+    }
+
+    /// After all members: the search path is in the environment.
+    private mutating func find(_ command: inout ExecCommand, at place: Int) {
         do throws(ProgramError) {
-            command.executable = try findProgram(program)
+            command.executable = try findProgram(
+                command.arguments[0], searchPath: command.environment["PATH"] ?? ExecCommand.searchPath)
         } catch {
             add(error.reason, at: place)
         }
@@ -52,13 +70,13 @@ extension HandlersFileParser {
         let reason: String
     }
 
-    /// The absolute path of a program: a name without a slash is searched in the fixed search path; other paths are
-    /// relative to the directory of the handlers file.
-    private func findProgram(_ name: String) throws(ProgramError) -> String {
+    /// The absolute path of a program: a name without a slash is searched in the search path; other paths are relative
+    /// to the directory of the handlers file.
+    private func findProgram(_ name: String, searchPath: String) throws(ProgramError) -> String {
         guard !name.isEmpty else { throw ProgramError(reason: "the name of the program is empty") }
         guard name.utf8.contains(UInt8(ascii: "/")) else {
-            if let path = ProcessSpec.findExecutable(name, searchPath: ExecCommand.searchPath) { return path }
-            throw ProgramError(reason: "program \"\(name)\" was not found in \(ExecCommand.searchPath)")
+            if let path = ProcessSpec.findExecutable(name, searchPath: searchPath) { return path }
+            throw ProgramError(reason: "program \"\(name)\" was not found in \(searchPath)")
         }
         let path = FilePath.absolute(name, from: directory)
         switch FilePath.kind(of: path) {
@@ -89,9 +107,22 @@ extension HandlersFileParser {
             } else if let reason = ExecCommand.reservedVariable(name) {
                 add("\"\(name)\": \(reason)", at: key.offset)
             }
-            if let value = try readText() { environment[name] = value }
+            let place = try nextOffset()
+            guard let value = try readText() else { continue }
+            if name == "PATH", !isSearchPath(value) {
+                add("PATH must be absolute directories, separated by colons", at: place)
+                continue
+            }
+            environment[name] = value
         }
         return environment
+    }
+
+    /// Whether no part of it is relative: then the same name would find other programs in other working directories.
+    private func isSearchPath(_ text: String) -> Bool {
+        text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).allSatisfy {
+            $0.first == UInt8(ascii: "/")
+        }
     }
 
     private func isVariableName(_ name: String) -> Bool {

@@ -1,0 +1,43 @@
+internal import Postgres
+internal import Values
+
+extension JobStore {
+    /// Scheduled jobs become `queued`, whatever they wait for: their `run_at`, a backoff, or the end of a snooze. They
+    /// keep their attempts.
+    private static let runNowStatement = Statement<[UUID], Actor>(
+        "run_scheduled_jobs_now",
+        """
+        WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
+        named AS MATERIALIZED (
+            SELECT j.id, j.subqueue_id
+            FROM unnest($1::uuid[]) AS g (id)
+            JOIN job j ON j.id = ANY (ARRAY[g.id])
+            ORDER BY g.id),
+        unscheduled AS MATERIALIZED (
+            DELETE FROM scheduled WHERE ctid = ANY (ARRAY(
+                SELECT s.at FROM named n
+                CROSS JOIN LATERAL (
+                    SELECT ctid AS at FROM scheduled WHERE subqueue_id = n.subqueue_id AND id = n.id OFFSET 0) s))
+            RETURNING id, subqueue_id, attempt, partition_key),
+        queued AS (
+            \(sql: JobRows.ready(from: "unscheduled, moment"))),
+        event_rows AS (
+            \(sql: JobRows.events(
+                from: "unscheduled, moment", leasedAt: "NULL", worker: "NULL", transition: "'promoted'", actor: "$2",
+                reason: "$3"))),
+        delta_rows AS (
+            \(sql: JobRows.deltas(JobRows.counts(of: "'promoted'", from: "unscheduled"))))
+        SELECT q.name
+        FROM unscheduled j
+        JOIN subqueue b ON b.id = ANY (ARRAY[j.subqueue_id])
+        JOIN queue q ON q.id = ANY (ARRAY[b.queue_id])
+        """, isIdempotent: true)
+
+    /// Makes the jobs that are `scheduled` ready at once, and notifies the workers that wait.
+    /// - Returns: whether there was any.
+    func runScheduled(_ ids: [UUID], by actor: Actor) async throws(PostgresError) -> Bool {
+        let queues = try await hot.execute(Self.runNowStatement(ids, actor), lockWait: .inTries).decode(String.self)
+        if !queues.isEmpty { notifier?.notify(Set(queues)) }
+        return !queues.isEmpty
+    }
+}
