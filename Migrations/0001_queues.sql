@@ -9,7 +9,7 @@
 -- of their bytes, which is the order of GET /api/queues, whatever the collation of the database.
 CREATE TABLE queue (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text COLLATE "C" NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._:/-]{1,128}$'),
+    name text COLLATE "C" NOT NULL UNIQUE CHECK (name ~ '^(?!\.{1,2}$)[A-Za-z0-9._:/-]{1,128}$'),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     max_running int CHECK (max_running >= 1),
     max_running_per_key int CHECK (max_running_per_key >= 1),
@@ -76,7 +76,7 @@ FOR EACH ROW EXECUTE FUNCTION change_metric_name();
 
 CREATE TABLE type (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._:/-]{1,128}$'),
+    name text NOT NULL UNIQUE CHECK (name ~ '^(?!\.{1,2}$)[A-Za-z0-9._:/-]{1,128}$'),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 

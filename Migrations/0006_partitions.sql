@@ -42,6 +42,11 @@ BEGIN
     IF days < 1 THEN
         RAISE EXCEPTION 'a partition has at least 1 day, not %', days USING ERRCODE = '22023';
     END IF;
+    -- A role that may only call this must not be able to fill the catalogue.
+    IF days > 366 OR ahead_days NOT BETWEEN 0 AND 366 OR ahead_days / days > 60 THEN
+        RAISE EXCEPTION 'at most 366 days ahead, in at most 60 partitions of at most 366 days; not % days of % each',
+            ahead_days, days USING ERRCODE = '22023';
+    END IF;
     IF NOT pg_try_advisory_xact_lock(hashtext('jobqueue.job_partition'), 'job_partition'::regclass::oid::int) THEN
         RETURN 0;
     END IF;

@@ -41,8 +41,8 @@ RETURN CASE WHEN jsonb_typeof(value) <> 'number' THEN kind_fault(value, 'number'
 CREATE FUNCTION name_fault(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(value) <> 'string' THEN kind_fault(value, 'string')
-            WHEN value #>> '{}' !~ '^[A-Za-z0-9._:/-]{1,128}$'
-            THEN 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -' END;
+            WHEN value #>> '{}' !~ '^[A-Za-z0-9._:/-]{1,128}$' OR value #>> '{}' IN ('.', '..')
+            THEN 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -, but not . or ..' END;
 
 CREATE FUNCTION line_fault(value jsonb, most int) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

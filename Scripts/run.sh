@@ -159,7 +159,8 @@ stop_all() {
     done
     # Waits for their last lines.
     wait "${PREFIXERS[@]}" 2>/dev/null || true
-    [[ -z $OWN_POSTGRES ]] || Scripts/postgres.sh stop .local/postgres
+    # A further Ctrl-C must not end the program that stops PostgreSQL.
+    [[ -z $OWN_POSTGRES ]] || (trap '' INT TERM HUP && Scripts/postgres.sh stop .local/postgres)
     say "stopped"
 }
 

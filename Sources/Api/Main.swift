@@ -6,6 +6,7 @@ internal import Service
     static let grammar = ApiCommandLine.grammar
     static let prefixes = ApiCommandLine.prefixes
     static let component = "api"
+    static let awaitingCommands: Set<String> = ["migrate"]
 
     static func settings(
         reading reader: inout SettingsReader, for command: CommandLineArguments.Command?, _ start: ProcessStart

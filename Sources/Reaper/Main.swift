@@ -14,6 +14,7 @@ internal import Service
         ])
     static let prefixes = ReaperSettings.prefixes
     static let component = "reaper"
+    static let awaitingCommands: Set<String> = ["once", "watchdog"]
 
     static func settings(
         reading reader: inout SettingsReader, for command: CommandLineArguments.Command?, _ start: ProcessStart

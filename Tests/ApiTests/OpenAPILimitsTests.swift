@@ -113,7 +113,8 @@ import Values
     }
 
     @Test func `limits of names and texts`() throws {
-        #expect(try schema("Name")["pattern"]?.string == "^[A-Za-z0-9._:/-]{1,\(JobLimits.nameBytesMax)}$")
+        #expect(
+            try schema("Name")["pattern"]?.string == #"^(?!\.{1,2}$)[A-Za-z0-9._:/-]{1,\#(JobLimits.nameBytesMax)}$"#)
         #expect(PoolLimits.nameBytesMax == JobLimits.nameBytesMax)
         try expectLine(try schema("Key"), bytesMax: JobLimits.keyBytesMax)
         try expectLine(try schema("Tag"), bytesMax: JobLimits.tagBytesMax)

@@ -108,6 +108,32 @@ struct StartupTests {
         #expect(warnings == [#""TEST_PROT" is not a known variable; did you mean TEST_PORT?"#])
     }
 
+    @Test func `files of settings that do not exist yet are awaited, if nothing else is wrong`() {
+        func decide(_ arguments: [String], _ values: [String: String]) -> Startup<Settings> {
+            Startup.decide(
+                arguments: arguments, environment: ProcessEnvironment(values), grammar: grammar, version: "1.2.3",
+                prefixes: ["TEST_"], awaitsFiles: { $0 == nil }
+            ) { settings, _ in
+                _ = settings.secret("TEST_KEY", charactersMin: 8, help: "The root key.")
+                return Settings(port: settings.integer("TEST_PORT", default: 1, in: 1...9, help: "Port."))
+            }
+        }
+        guard case .wait(let files) = decide([], ["TEST_KEY_FILE": "/nonexistent"]) else {
+            Issue.record("it does not wait")
+            return
+        }
+        #expect(files == [#""/nonexistent" (TEST_KEY_FILE)"#])
+        for (arguments, values) in [
+            ([], ["TEST_KEY_FILE": "/nonexistent", "TEST_PORT": "10"]), ([], ["TEST_KEY_FILE": "/etc"]),
+            (["migrate"], ["TEST_KEY_FILE": "/nonexistent"]), (["--check-config"], ["TEST_KEY_FILE": "/nonexistent"]),
+        ] {
+            guard case .exit(78, _) = decide(arguments, values) else {
+                Issue.record("it waits: \(arguments) \(values)")
+                continue
+            }
+        }
+    }
+
     @Test func `a command may require fewer settings than serving`() {
         guard case .run(_, let command, _) = decide(["migrate"], [:]) else {
             Issue.record("it does not run")

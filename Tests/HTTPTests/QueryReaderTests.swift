@@ -53,7 +53,7 @@ import Values
                 .init(
                     .parameter("color"),
                     "is not a known parameter; accepted are `limit`, `cursor`, `tag`, `since`, `status`"),
-                .init(.parameter("tag"), "must be 1 to 5 characters of A-Z a-z 0-9 . _ : / -"),
+                .init(.parameter("tag"), "must be 1 to 5 characters of A-Z a-z 0-9 . _ : / -, but not . or .."),
                 .init(.parameter("tag"), "appears more than once"),
                 .init(.parameter("status"), "must be one of old, new"),
                 .init(

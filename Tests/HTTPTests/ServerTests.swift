@@ -63,7 +63,7 @@ struct ServerTests {
             for _ in 1...100 { texts.append(try await connection.response().text) }
             return texts
         }
-        #expect(texts == (1...100).map { $0 % 2 == 0 ? "{\"n\":\($0)}" : "\($0)" })
+        #expect(texts == (1...100).map { $0 % 2 == 0 ? "{\"n\":\($0)}\n" : "\($0)" })
     }
 
     @Test func `requests that arrive byte by byte are answered`() async throws {
@@ -74,7 +74,7 @@ struct ServerTests {
             + "Transfer-Encoding: chunked\r\n\r\n" + body + "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"
         try await server.connected { connection in
             for byte in text.utf8 { try await connection.socket.write([byte], deadline: .soon) }
-            #expect(try await connection.response().text == "{\"a\":1}")
+            #expect(try await connection.response().text == "{\"a\":1}\n")
             #expect(try await connection.response().text == "hello")
         }
     }
@@ -88,7 +88,7 @@ struct ServerTests {
                     + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
             let response = try await connection.response()
             #expect(response.status == 201)
-            #expect(response.body == Array(body.utf8))
+            #expect(response.body == Array("\(body)\n".utf8))
         }
         #expect(server.server.budget.bytesReserved == 0)
     }
@@ -237,7 +237,7 @@ struct ServerTests {
         #expect(
             response?.text
                 == "{\"type\":\"about:blank\",\"title\":\"Conflict\",\"status\":409,\"detail\":\"taken\","
-                + "\"errors\":[{\"pointer\":\"/a\",\"detail\":\"is taken\"}],\"holder\":\"x\"}")
+                + "\"errors\":[{\"pointer\":\"/a\",\"detail\":\"is taken\"}],\"holder\":\"x\"}\n")
     }
 
     @Test func `the scope is checked before the body is read`() async throws {

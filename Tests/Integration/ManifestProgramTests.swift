@@ -23,15 +23,25 @@ import Testing
         try await withManifests { manifests, services in
             let handlers = try #require(try manifests.named("ConfigMap", "jobqueue-handlers")["data"]?["handlers.json"])
             try scratch.write("handlers.json", handlers.string ?? "")
-            for container in manifests.containers {
-                guard let program = container.program else { continue }
-                let known = Set(
+            var declared: [String: Set<String>] = [:]
+            for program in ["jobqueue-api", "jobqueue-worker", "jobqueue-reaper"] {
+                let names = Set(
                     try await run(services, program, ["--list-settings"]).lines.compactMap {
                         $0.split(separator: "\t").first.map(String.init)
                     })
-                #expect(known.count > 5)
+                #expect(names.count > 5)
+                declared[program] = names
+            }
+            let ofAny = declared.values.reduce(into: Set<String>()) { $0.formUnion($1) }
+            let keys = Set(manifests.containers.flatMap(\.configMapKeys))
+            for container in manifests.containers {
+                guard let program = container.program else { continue }
+                let ofProgram = try #require(declared[program])
+                let own = Set(container.ownVariables.compactMap { $0["name"]?.string })
                 var variables = try manifests.environment(container)
                 for name in variables.keys {
+                    // Every pod has all variables of jobqueue-config, and a program reads its own.
+                    let known = own.contains(name) ? ofProgram : ofAny.union(keys)
                     let isFile = name.hasSuffix("_FILE") && known.contains(String(name.dropLast(5)))
                     #expect(known.contains(name) || isFile, "\(container.title): \(program) does not read \(name)")
                 }
@@ -152,25 +162,54 @@ import Testing
         }
     }
 
+    /// Runs the SQL with which the trial PostgreSQL creates its roles.
+    /// - Parameters:
+    ///   - programs: `DATABASE_URL` of the programs.
+    ///   - owner: `DATABASE_URL` of the migration.
+    private func createRoles(
+        _ manifests: Manifests, _ services: Services, on server: PostgresServer, programs: String, owner: String
+    ) async throws {
+        let (secrets, owners) = (try ScratchDirectory(), try ScratchDirectory())
+        try secrets.write("DATABASE_URL", programs)
+        try owners.write("DATABASE_URL", owner)
+        let map = try manifests.named("ConfigMap", "postgres-init")
+        let sql = try #require(map["data"]?["roles.sql"]?.string)
+            .replacing("/etc/jobqueue/secrets", with: secrets.path)
+            .replacing("/etc/jobqueue/owner", with: owners.path)
+        let file = try secrets.write("roles.sql", sql)
+        let prepared = try await run(
+            services, "psql",
+            ["-qX", "-v", "ON_ERROR_STOP=1", "-d", server.url(database: "postgres"), "-f", file])
+        #expect(prepared.exit == .code(0), "\(prepared.lines)")
+        withExtendedLifetime((secrets, owners)) {}
+    }
+
+    @Test func `without a secret of the owner, the role of the programs migrates the trial PostgreSQL`() async throws {
+        let server = try PostgresServer()
+        try await withManifests { manifests, services in
+            let url = "postgresql://jobqueue:a-password@postgres:5432/jobqueue"
+            try await createRoles(manifests, services, on: server, programs: url, owner: url)
+            let local = server.url(database: "jobqueue").replacing("//postgres@", with: "//jobqueue@")
+            let migrated = try await run(
+                services, "jobqueue-api", ["migrate"],
+                ["DATABASE_URL": local, "MIGRATIONS_DIR": TestDatabase.migrationsDirectory])
+            #expect(migrated.exit == .code(0), "\(migrated.lines)")
+            let once = try await run(services, "jobqueue-reaper", ["once"], ["DATABASE_URL": local])
+            #expect(once.exit == .code(0), "\(once.lines)")
+        }
+    }
+
     @Test func `the role of the trial PostgreSQL is sufficient for the programs, and owns nothing`()
         async throws
     {
-        let scratch = try ScratchDirectory()
         let server = try PostgresServer()
         try await withManifests { manifests, services in
-            for member in try manifests.named("Secret", "jobqueue-postgres-example")["stringData"]?.object ?? [] {
-                try scratch.write(member.name, member.value.string ?? "")
+            func example(_ secret: String) throws -> String {
+                try #require(try manifests.named("Secret", secret)["stringData"]?["DATABASE_URL"]?.string)
             }
-            let map = try manifests.named("ConfigMap", "jobqueue-postgres-init")
-            let sql = try #require(map["data"]?["roles.sql"]?.string)
-            try scratch.write("roles.sql", sql.replacing("/etc/jobqueue/secrets", with: scratch.path))
-            let prepared = try await run(
-                services, "psql",
-                [
-                    "-qX", "-v", "ON_ERROR_STOP=1", "-d", server.url(database: "postgres"), "-f",
-                    scratch.file("roles.sql"),
-                ])
-            #expect(prepared.exit == .code(0), "\(prepared.lines)")
+            try await createRoles(
+                manifests, services, on: server, programs: try example("jobqueue-secret-example"),
+                owner: try example("jobqueue-owner-secret-example"))
             func url(_ role: String) -> String {
                 server.url(database: "jobqueue").replacing("//postgres@", with: "//\(role)@")
             }

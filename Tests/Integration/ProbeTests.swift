@@ -41,6 +41,36 @@ import Values
         }
     }
 
+    @Test func `a process whose secrets come late waits for them, alive and not ready`() async throws {
+        let scratch = try ScratchDirectory()
+        let database = try await TestDatabase.empty()
+        try await withServices { services in
+            let url = ["DATABASE_URL_FILE": scratch.file("url")]
+            let probed = ["WORKER_STATUS_FILE": scratch.file("status")]
+            let migration = try await services.start(
+                "jobqueue-api", ["migrate"],
+                environment: url.merging(["MIGRATIONS_DIR": TestDatabase.migrationsDirectory]) { $1 })
+            let worker = try await services.start("jobqueue-worker", environment: url.merging(probed) { $1 })
+            for service in [migration, worker] {
+                try await service.waitForLine(containing: "waiting for files of settings")
+            }
+            try await waitUntil("it is alive") {
+                try await probe(services, "jobqueue-worker", [], probed) == (.code(0), "alive")
+            }
+            #expect(try await probe(services, "jobqueue-worker", ["--ready"], probed).1.contains("DATABASE_URL_FILE"))
+            let stopped = try await services.start("jobqueue-worker", environment: url)
+            try await stopped.waitForLine(containing: "waiting for files of settings")
+            stopped.signal(Signals.terminate)
+            #expect(try await stopped.waitForExit() == .code(0))
+
+            try scratch.write("url", database.url)
+            #expect(try await migration.waitForExit() == .code(0))
+            try await waitUntil("it is ready") {
+                try await probe(services, "jobqueue-worker", ["--ready"], probed) == (.code(0), "ready")
+            }
+        }
+    }
+
     @Test func `a worker without its database is alive and not ready`() async throws {
         let scratch = try ScratchDirectory()
         let server = try PostgresServer()

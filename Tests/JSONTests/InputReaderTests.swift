@@ -76,7 +76,7 @@ import Values
             """
         #expect(
             try read(text).errors == [
-                "/name: must be 1 to 4 characters of A-Z a-z 0-9 . _ : / -",
+                "/name: must be 1 to 4 characters of A-Z a-z 0-9 . _ : / -, but not . or ..",
                 "/parts/1: must be an integer from 0 to 5",
                 "/parts/2: must be an integer from 0 to 5, not a string",
                 "/parts: has 5 parts; at most 3 are accepted",

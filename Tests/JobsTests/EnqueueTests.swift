@@ -99,7 +99,9 @@ import Values
                 let said = try #require(await fixture.refusal("work", "1", options), "\(options)")
                 #expect(said.message == "the job is not accepted: \(place)")
             }
-            let types = [("a b", "must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -"), (nil, "is required")]
+            let types = [
+                ("a b", "must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -, but not . or .."), (nil, "is required"),
+            ]
             for (type, detail) in types {
                 let said = try #require(await fixture.refusal(type, "1", "{}"))
                 #expect(said.message == "the job is not accepted: /type" && said.detail == detail)

@@ -39,7 +39,7 @@ struct ProbeCommand: Sendable {
         let answer = try await Client(on: loop).send(
             ClientRequest(.get, needsReadiness ? "/ready" : "/health"), to: Origin(host: host, port: port),
             deadline: deadline)
-        StandardStream.output.write(String(decoding: answer.body, as: UTF8.self) + "\n")
+        StandardStream.output.write(String(decoding: answer.body, as: UTF8.self))
         return answer.status == .ok ? ExitStatus.success : ExitStatus.failure
     }
 

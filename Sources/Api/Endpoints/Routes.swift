@@ -50,7 +50,7 @@ extension Endpoints {
         router.on(.delete, "/api/pools/{name}", access: control, removePool)
         router.on(.get, "/api/pools/{name}/assignments", access: read, listAssignments)
         router.on(.get, "/api/pools/{name}/config.yml", access: read, showPoolConfig)
-        router.on(.get, "/openapi.json", access: read, showOpenAPI)
+        router.on(.get, "/openapi.json", access: .open, showOpenAPI)
 
         router.on(.get, "/health", access: .open, showHealth)
         router.on(.get, "/ready", access: .open, showReadiness)

@@ -17,6 +17,16 @@ public enum Signals {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
+    /// Blocks the calling thread until one of these signals arrives.
+    /// - Returns: the signal; nil after `duration`.
+    public static func wait(for numbers: [Int32], atMost duration: Duration) -> Int32? {
+        var set = mask(numbers)
+        let parts = duration.components
+        var limit = timespec(tv_sec: Int(parts.seconds), tv_nsec: Int(parts.attoseconds / 1_000_000_000))
+        let number = sigtimedwait(&set, nil, &limit)
+        return number > 0 ? number : nil
+    }
+
     /// Calls `handler` on the loop for each of these signals, until the process ends.
     /// - Precondition: called on the loop.
     public static func handle(

@@ -18,6 +18,9 @@ public protocol Program {
     /// Whether it takes SIGHUP (`ProcessContext.onHangUp`).
     static var takesHangUp: Bool { get }
 
+    /// The commands that wait for files of settings that do not exist yet, as serving does. Others are for people.
+    static var awaitingCommands: Set<String> { get }
+
     /// Declares and reads the settings.
     /// - Parameter command: nil to serve. A command may need less than serving does.
     static func settings(
@@ -45,9 +48,14 @@ public struct ProcessStart: Sendable {
 extension Program {
     public static var startsChildren: Bool { false }
     public static var takesHangUp: Bool { false }
+    public static var awaitingCommands: Set<String> { [] }
 
     public static func main() {
-        exit(MainFunction<Self>.run(arguments: Array(CommandLine.arguments.dropFirst())))
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        let status = MainFunction<Self>.run(arguments: arguments)
+        // The status of a probe is its result, whether anybody reads its words or not.
+        let hasFailed = StandardStream.hasLostOutput && arguments.first != HealthCommand.name
+        exit(status == ExitStatus.success && hasFailed ? ExitStatus.failure : status)
     }
 }
 
@@ -90,16 +98,39 @@ private enum MainFunction<Main: Program> {
     }
 
     private static func run(_ arguments: [String], _ start: ProcessStart) -> Int32 {
-        let decision = Startup.decide(
+        var wait = FileWait(
+            start.environment, component: Main.component, endedBy: [Signals.terminate, Signals.interrupt])
+        while true {
+            let decision = decide(arguments, start)
+            guard case .wait(let files) = decision else { return run(decision, start) }
+            do throws(QueuedLogError) {
+                // Serving ends in order; a command that has not begun has failed.
+                if try wait.oneSecond(for: files) {
+                    return arguments.isEmpty ? ExitStatus.success : ExitStatus.failure
+                }
+            } catch {
+                return fail("\(error)", ExitStatus.failure)
+            }
+        }
+    }
+
+    private static func decide(_ arguments: [String], _ start: ProcessStart) -> Startup<Purpose> {
+        Startup.decide(
             arguments: arguments, environment: start.environment, grammar: Main.grammar,
-            version: ProductVersion.text, prefixes: Main.prefixes
+            version: ProductVersion.text, prefixes: Main.prefixes,
+            awaitsFiles: { $0.map { Main.awaitingCommands.contains($0.name) } ?? true }
         ) { reader, command in
             if let command, command.name == HealthCommand.name {
                 return Purpose.health(Main.health(reading: &reader, command, start))
             }
             return .main(Main.settings(reading: &reader, for: command, start))
         }
+    }
+
+    private static func run(_ decision: Startup<Purpose>, _ start: ProcessStart) -> Int32 {
         switch decision {
+        case .wait:
+            return ExitStatus.failure
         case .exit(let status, let text):
             (status == ExitStatus.success ? StandardStream.output : .error).write(text)
             return status

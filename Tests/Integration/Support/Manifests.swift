@@ -17,6 +17,7 @@ struct Manifest: Sendable {
         switch kind {
         case "Deployment", "StatefulSet", "Job": value["spec"]?["template"]
         case "CronJob": value["spec"]?["jobTemplate"]?["spec"]?["template"]
+        case "Pod": value
         default: nil
         }
     }
@@ -41,6 +42,14 @@ struct ManifestContainer: Sendable {
 
     var version: String? { value["image"]?.string?.split(separator: ":").last.map(String.init) }
     var arguments: [String] { value["args"]?.array?.compactMap(\.string) ?? [] }
+
+    /// The variables that the container sets itself, apart from whole ConfigMaps.
+    var ownVariables: [JSONValue] { value["env"]?.array ?? [] }
+
+    /// The keys of ConfigMaps that it takes for variables of another name.
+    var configMapKeys: [String] {
+        ownVariables.compactMap { $0["valueFrom"]?["configMapKeyRef"]?["key"]?.string }
+    }
 }
 
 /// All files of `k8s` that can be applied unchanged, and the Kustomizations that apply them.
@@ -52,12 +61,12 @@ struct Manifests: Sendable {
     let all: [Manifest]
     let kustomizations: [Manifest]
 
-    /// Leaves out patches, which are lists, and one of the two files of the namespace.
+    /// Leaves out patches, which are lists, links, and secrets that are not in the repository.
     private static let reader = """
-        import glob, json, yaml
+        import glob, json, os, yaml
         for pattern in ["k8s/*.yaml", "k8s/*/*.yaml", "k8s/Kustomization", "k8s/*/Kustomization"]:
             for path in sorted(glob.glob(pattern)):
-                if path == "k8s/00-namespace.yaml": continue
+                if os.path.islink(path) or path == "k8s/secret-values.yaml": continue
                 for document in yaml.safe_load_all(open(path, encoding="utf-8")):
                     if isinstance(document, dict): print(json.dumps([path, document]))
         """
@@ -97,9 +106,15 @@ struct Manifests: Sendable {
                 variables[member.name] = member.value.string
             }
         }
-        for variable in container.value["env"]?.array ?? [] {
+        for variable in container.ownVariables {
             guard let name = variable["name"]?.string else { continue }
-            variables[name] = variable["value"]?.string ?? ""
+            if let reference = variable["valueFrom"]?["configMapKeyRef"] {
+                let map = try named("ConfigMap", reference["name"]?.string ?? "")
+                // Without the key, the variable of the whole ConfigMap stays.
+                if let value = map["data"]?[reference["key"]?.string ?? ""]?.string { variables[name] = value }
+            } else {
+                variables[name] = variable["value"]?.string ?? ""
+            }
         }
         return variables
     }

@@ -141,7 +141,8 @@ enum JobColumns {
         """
 
     /// `OFFSET 0` keeps each look-up apart from the join: after a VACUUM has seen a table empty, the planner would
-    /// otherwise read all of it once instead of visiting one row, whatever it has grown to since.
+    /// otherwise read all of it once instead of visiting one row, whatever it has grown to since. The progress of an
+    /// earlier attempt is not that of the job.
     static let tables: SQLFragment = """
         JOIN job j ON j.id = ANY (ARRAY[d.id])
         LEFT JOIN LATERAL (SELECT * FROM ready WHERE subqueue_id = j.subqueue_id AND id = j.id OFFSET 0) r ON true
@@ -150,7 +151,8 @@ enum JobColumns {
         LEFT JOIN LATERAL (SELECT * FROM outcome WHERE subqueue_id = j.subqueue_id AND id = j.id OFFSET 0) o ON true
         LEFT JOIN LATERAL (
             SELECT error FROM attempt_error WHERE id = j.id ORDER BY attempt DESC LIMIT 1) e ON true
-        LEFT JOIN LATERAL (SELECT * FROM progress WHERE id = j.id OFFSET 0) p ON true
+        LEFT JOIN LATERAL (SELECT * FROM progress WHERE id = j.id OFFSET 0) p
+            ON p.reported_at >= COALESCE(o.started_at, l.leased_at)
         JOIN subqueue b ON b.id = j.subqueue_id
         JOIN queue q ON q.id = b.queue_id
         JOIN type t ON t.id = b.type_id

@@ -16,7 +16,7 @@ public struct RetentionPolicy: Hashable, Sendable {
 
     /// Number of days that share a partition. Each partition costs a lease about 1 %, so long retentions have long
     /// partitions.
-    public var partitionDays: Int32 { max(1, longestHours / 24 / 4) }
+    public var partitionDays: Int32 { min(366, max(1, longestHours / 24 / 4)) }
 
     /// How much longer than `longestHours` a job may stay that is removed with its partition, in hours.
     public var lateHours: Int32 { (partitionDays + 1) * 24 }

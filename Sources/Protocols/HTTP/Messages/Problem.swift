@@ -143,7 +143,7 @@ public struct Problem: Error, Equatable, Sendable {
 
     /// The response with the problem document. Throws if a header field is reserved or has an invalid value.
     public func response() throws(InvalidField) -> Response {
-        var response = Response(status, contentType: .problem, body: document())
+        var response = Response(status, contentType: .problem, body: document() + [UInt8(ascii: "\n")])
         for field in fields { try response.add(field.field, field.value) }
         return response
     }

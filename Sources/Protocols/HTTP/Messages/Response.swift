@@ -14,9 +14,10 @@ public struct Response: Sendable {
         self.body = body
     }
 
-    /// A response with a JSON text.
-    public static func json(_ body: [UInt8], status: Status = .ok) -> Response {
-        Response(status, contentType: .json, body: body)
+    /// A response with a JSON text, and a newline at its end for those who read it in a terminal.
+    public static func json(_ body: consuming [UInt8], status: Status = .ok) -> Response {
+        if body.last != UInt8(ascii: "\n") { body.append(UInt8(ascii: "\n")) }
+        return Response(status, contentType: .json, body: body)
     }
 
     /// A response with plain text in UTF-8.

@@ -4,6 +4,7 @@ struct Framing: Sendable, Equatable {
     /// The value of `Content-Length`, in bytes; `Int.max` for larger values.
     private(set) var contentLength: Int?
     private(set) var isChunked = false
+    private var hasSeveralCodings = false
     private var hasTransferEncoding = false
     private(set) var asksToClose = false
     private(set) var asksToKeepAlive = false
@@ -24,6 +25,7 @@ struct Framing: Sendable, Equatable {
             }
             hasTransferEncoding = true
             isChunked = bytes.equals(value, lowercase: "chunked")
+            hasSeveralCodings = value.contains { bytes[$0] == UInt8(ascii: ",") }
         case .connection:
             applyConnectionOptions(bytes, value)
         default: break
@@ -38,6 +40,9 @@ struct Framing: Sendable, Equatable {
         }
         guard version == .http11 else {
             throw ProtocolViolation("Transfer-Encoding is not allowed in HTTP/1.0")
+        }
+        guard !hasSeveralCodings else {
+            throw ProtocolViolation("Transfer-Encoding must be \"chunked\" alone")
         }
         guard isChunked else {
             throw ProtocolViolation(.notImplemented, "the only supported Transfer-Encoding is \"chunked\"")

@@ -1,4 +1,5 @@
 public import EventLoop
+internal import Synchronization
 internal import Values
 
 extension DatabaseConnection {
@@ -77,16 +78,26 @@ extension DatabaseConnection {
     }
 }
 
-/// One connection attempt: resolves host names, then drives libpq's connection states when the socket is ready.
+/// One connection attempt: resolves host names, then tries the hosts one after the other, and drives libpq's connection
+/// states when the socket is ready.
+///
+/// Each host gets an equal share of the time that is left, because libpq alone would wait for the first one that does
+/// not answer until all time is over. A host that did not answer comes last in the next attempts of the process.
 ///
 /// `@unchecked Sendable`, because it is confined to its loop's thread.
 private final class ConnectAttempt: @unchecked Sendable {
+    private static let silentHosts = Mutex<Set<String>>([])
+
     private let loop: Loop
     let deadline: MonotonicInstant
     private var timer: LoopTimer?
     private var watch: Watch?
     private var handle: ConnectionHandle?
     private var continuation: UnsafeContinuation<Result<ConnectedHandle, PostgresError>, Never>?
+    /// The parameters for each host that is still to be tried.
+    private var rest: ArraySlice<[ConnectionParameter]> = []
+    private var current: [ConnectionParameter] = []
+    private var failures: [String] = []
 
     /// Transfers the ownership of the handle out of this object.
     struct ConnectedHandle: @unchecked Sendable {
@@ -101,7 +112,7 @@ private final class ConnectAttempt: @unchecked Sendable {
     func run(_ parameters: [ConnectionParameter]) async -> Result<ConnectionHandle, PostgresError> {
         let result = await withUnsafeContinuation { continuation in
             self.continuation = continuation
-            timer = loop.schedule(at: deadline) { self.fail("not connected within the connect timeout") }
+            timer = loop.schedule(at: deadline) { self.timeout() }
             if HostResolution.hosts(in: parameters).isEmpty {
                 start(parameters)
             } else {
@@ -122,14 +133,28 @@ private final class ConnectAttempt: @unchecked Sendable {
     }
 
     private func start(_ parameters: [ConnectionParameter]) {
+        let hosts = HostResolution.split(parameters)
+        let silent = Self.silentHosts.withLock { $0 }
+        rest = hosts.filter { !silent.contains(HostResolution.name(of: $0)) }[...]
+        rest += hosts.filter { silent.contains(HostResolution.name(of: $0)) }
+        tryNext()
+    }
+
+    private func tryNext() {
         // The deadline may have passed during the name resolution.
         guard continuation != nil else { return }
+        guard let next = rest.popFirst() else {
+            return finish(.failure(.connectionFailed(reason: failures.joined(separator: "; "))))
+        }
+        current = next
+        timer?.cancel()
+        timer = loop.schedule(at: .now() + (deadline - .now()) / (rest.count + 1)) { self.timeout() }
         do throws(PostgresError) {
-            handle = try ConnectionHandle(connectingWith: parameters)
+            handle = try ConnectionHandle(connectingWith: next)
             // libpq documentation: behave as if the last PQconnectPoll had returned PGRES_POLLING_WRITING.
             wait(for: .writable)
         } catch {
-            finish(.failure(error))
+            fail("\(error)")
         }
     }
 
@@ -144,6 +169,7 @@ private final class ConnectAttempt: @unchecked Sendable {
         case .failed: fail(handle.errorMessage)
         case .connected:
             self.handle = nil
+            setSilent(false)
             finish(.success(ConnectedHandle(handle: handle)))
         }
     }
@@ -157,19 +183,44 @@ private final class ConnectAttempt: @unchecked Sendable {
         }
     }
 
+    private func timeout() {
+        guard handle != nil else {
+            return finish(.failure(.connectionFailed(reason: "not connected within the connect timeout")))
+        }
+        setSilent(true)
+        let host = HostResolution.name(of: current)
+        fail(
+            failures.isEmpty && rest.isEmpty
+                ? "not connected within the connect timeout" : "\(host) has not answered in its share of the time")
+    }
+
+    private func setSilent(_ isSilent: Bool) {
+        let host = HostResolution.name(of: current)
+        Self.silentHosts.withLock { silent in
+            if isSilent { silent.insert(host) } else { silent.remove(host) }
+        }
+    }
+
+    /// Of the current host.
     private func fail(_ reason: String) {
-        finish(.failure(.connectionFailed(reason: reason)))
+        failures.append(reason)
+        closeHandle()
+        tryNext()
     }
 
     private func finish(_ result: Result<ConnectedHandle, PostgresError>) {
         guard let continuation else { return }
         self.continuation = nil
-        watch?.cancel()
-        watch = nil
         timer?.cancel()
         timer = nil
+        closeHandle()
+        continuation.resume(returning: result)
+    }
+
+    private func closeHandle() {
+        watch?.cancel()
+        watch = nil
         handle?.close()
         handle = nil
-        continuation.resume(returning: result)
     }
 }

@@ -51,4 +51,35 @@ enum HostResolution {
             ConnectionParameter(keyword: "port", value: found.map(\.host.port).joined(separator: ",")),
         ]
     }
+
+    private static let hostKeywords = ["host", "hostaddr", "port"]
+
+    /// The parameters for each host alone. Not split if the choice between hosts depends on all of them.
+    static func split(_ parameters: [ConnectionParameter]) -> [[ConnectionParameter]] {
+        func values(_ keyword: String) -> [String]? {
+            parameters.first { $0.keyword == keyword }?.value.split(separator: ",", omittingEmptySubsequences: false)
+                .map(String.init)
+        }
+        let lists = hostKeywords.compactMap { keyword in values(keyword).map { (keyword: keyword, values: $0) } }
+        let count = max(values("host")?.count ?? 0, values("hostaddr")?.count ?? 0)
+        let isChoice =
+            values("target_session_attrs") == ["prefer-standby"] || values("load_balance_hosts") == ["random"]
+        guard count > 1, !isChoice else { return [parameters] }
+        let others = parameters.filter { !hostKeywords.contains($0.keyword) }
+        return (0..<count).map { index in
+            others
+                + lists.map { list in
+                    // One port is that of all hosts.
+                    let value =
+                        list.values.count == 1 ? list.values[0] : index < list.values.count ? list.values[index] : ""
+                    return ConnectionParameter(keyword: list.keyword, value: value)
+                }
+        }
+    }
+
+    /// The host, address and port, for messages.
+    static func name(of parameters: [ConnectionParameter]) -> String {
+        hostKeywords.compactMap { keyword in parameters.first { $0.keyword == keyword }?.value }
+            .filter { !$0.isEmpty }.joined(separator: " ")
+    }
 }

@@ -21,18 +21,17 @@ struct PoolerCheck {
 
     /// Each turn asks both connections once.
     private static let turns = 3
-    /// A pooler in transaction mode answers at once.
-    private static let patience = Duration.seconds(1)
 
     /// - Parameters:
     ///   - first: a connection that goes through a pooler.
     ///   - second: opens another one, within this time.
+    ///   - deadline: half of the time until then is for this check: a pooler in transaction mode answers at once.
     /// - Throws: `.connectionFailed` with `refusal`.
     static func refuseTransactionPooling(
         _ first: DatabaseConnection, until deadline: MonotonicInstant,
         second: (MonotonicInstant) async throws(PostgresError) -> DatabaseConnection
     ) async throws(PostgresError) {
-        let limit = min(deadline, .now() + patience)
+        let limit = MonotonicInstant.now() + (deadline - .now()) / 2
         guard let other = try? await second(limit) else { return }
         defer { other.close() }
         var known: (first: Int32, other: Int32)?

@@ -2,6 +2,8 @@
 public enum Startup<Settings> {
     /// Serve, or execute the command. The warnings are for the log.
     case run(Settings, command: CommandLineArguments.Command?, warnings: [String])
+    /// Nothing is wrong but that files of settings do not exist yet: decide again later.
+    case wait(files: [String])
     /// Print the text and exit. The text goes to standard output for status 0, else to standard error.
     case exit(status: Int32, text: String)
 
@@ -9,11 +11,12 @@ public enum Startup<Settings> {
     /// - Parameters:
     ///   - arguments: the arguments without the program's name.
     ///   - prefixes: prefixes of this program's variables. An unknown variable with such a prefix is a warning.
+    ///   - awaitsFiles: whether serving, or the command, waits for files of settings that do not exist yet.
     ///   - read: declares and reads the settings. It receives the command, because a command may need fewer settings
     ///     than serving. Called with an empty environment and no command, it produces the table for the help.
     public static func decide(
         arguments: [String], environment: ProcessEnvironment, grammar: CommandGrammar, version: String,
-        prefixes: [String],
+        prefixes: [String], awaitsFiles: (CommandLineArguments.Command?) -> Bool = { _ in false },
         read: (inout SettingsReader, CommandLineArguments.Command?) -> Settings
     ) -> Startup {
         let line: CommandLineArguments
@@ -43,6 +46,8 @@ public enum Startup<Settings> {
         do {
             try reader.finish()
         } catch {
+            let files = reader.filesToAwait
+            if line.request == .run, !files.isEmpty, awaitsFiles(line.command) { return .wait(files: files) }
             return .exit(status: ConfigurationFailure.exitStatus, text: "\(grammar.program): \(error)")
         }
         let warnings = reader.unknownVariables(prefixes: prefixes)

@@ -48,7 +48,8 @@ public struct DatabaseAccess: Sendable {
         let path = settings.optionalFile(
             "DATABASE_CREDENTIALS_FILE",
             help: "Lines such as export PGUSER=\"...\", as a Vault agent renders them; read again when they change. "
-                + "PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD and DATABASE_URL in it override DATABASE_URL.")
+                + "PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD and DATABASE_URL in it override DATABASE_URL.",
+            isAwaited: true)
         credentials = path.map { FileWatch(path: $0) }
         parameters = ConnectionParameters()
         description = ""

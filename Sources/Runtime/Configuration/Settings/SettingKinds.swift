@@ -152,8 +152,9 @@ extension SettingsReader {
     }
 
     /// The path of a file that this process can read; nil if not set or not readable.
-    public mutating func optionalFile(_ name: String, help: String) -> String? {
-        path(name, .file, accepted: "the path of a readable file", default: nil, help: help)
+    /// - Parameter isAwaited: whether a file that does not exist may come later (`filesToAwait`).
+    public mutating func optionalFile(_ name: String, help: String, isAwaited: Bool = false) -> String? {
+        path(name, .file, accepted: "the path of a readable file", default: nil, isAwaited: isAwaited, help: help)
     }
 
     /// The path of a directory that this process can read. The default is not checked here, but where it is used.
@@ -162,13 +163,17 @@ extension SettingsReader {
     }
 
     private mutating func path(
-        _ name: String, _ kind: SmallFile.Kind, accepted: String, default value: String?, help: String
+        _ name: String, _ kind: SmallFile.Kind, accepted: String, default value: String?, isAwaited: Bool = false,
+        help: String
     ) -> String? {
-        read(.init(name, accepted, default: value, hasFileForm: false, help: help), fallback: nil) {
+        var absent: String?
+        defer { if let absent { note(absenceOf: absent, of: name) } }
+        return read(.init(name, accepted, default: value, hasFileForm: false, help: help), fallback: nil) {
             text throws(SettingMistake) in
             do throws(SmallFileError) {
                 try SmallFile.check(text, isA: kind)
             } catch {
+                if isAwaited { absent = text }
                 throw SettingMistake("cannot be used: \(error.problem)")
             }
             return text

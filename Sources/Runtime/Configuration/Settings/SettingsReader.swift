@@ -15,6 +15,8 @@ public struct SettingsReader: Sendable {
     private let environment: ProcessEnvironment
     public private(set) var declarations: [SettingDeclaration] = []
     public private(set) var problems: [ConfigurationProblem] = []
+    /// Variables that name files which do not exist yet, such as secrets that are mounted or rendered later.
+    private var absentFiles: [String: String] = [:]
 
     public init(environment: ProcessEnvironment) {
         self.environment = environment
@@ -23,6 +25,17 @@ public struct SettingsReader: Sendable {
     /// Throws if there are any problems.
     public func finish() throws(ConfigurationFailure) {
         guard problems.isEmpty else { throw ConfigurationFailure(problems: problems) }
+    }
+
+    /// The files that are missing, each with its variable, if nothing else is wrong; otherwise empty.
+    public var filesToAwait: [String] {
+        guard problems.allSatisfy({ absentFiles[$0.setting] != nil }) else { return [] }
+        return absentFiles.sorted { $0.key < $1.key }.map { "\(Quoted.text($0.value)) (\($0.key))" }
+    }
+
+    /// Notes that the file of a variable does not exist, if so.
+    mutating func note(absenceOf path: String, of variable: String) {
+        if !SmallFile.exists(path) { absentFiles[variable] = path }
     }
 
     /// Checks a relation between settings. If `holds` is false, adds a problem with the names of the variables.
@@ -81,6 +94,7 @@ public struct SettingsReader: Sendable {
             do {
                 return (try SmallFile.value(of: file), "\(name)_FILE (\(Quoted.text(file)))")
             } catch {
+                note(absenceOf: file, of: "\(name)_FILE")
                 add(ConfigurationProblem(setting: "\(name)_FILE", problem: "\(error)", accepted: "a readable file"))
             }
         case (.some, .some):

@@ -15,7 +15,8 @@ public struct TextRule: Hashable, Sendable {
     /// The reason for a change.
     public static let reason = line(bytesMax: 1_000)
 
-    /// A name: 1 to `bytesMax` characters of `A-Z a-z 0-9 . _ : / -`.
+    /// A name: 1 to `bytesMax` characters of `A-Z a-z 0-9 . _ : / -`, but not `.` or `..`, which clients remove from
+    /// the path of a URL.
     public static func name(bytesMax: Int) -> TextRule {
         TextRule(characters: .name, bytesMax: bytesMax)
     }
@@ -29,7 +30,7 @@ public struct TextRule: Hashable, Sendable {
         let bytes = text.utf8
         guard !bytes.isEmpty, bytes.count <= bytesMax else { return false }
         switch characters {
-        case .name: return bytes.allSatisfy(Self.isNameByte)
+        case .name: return bytes.allSatisfy(Self.isNameByte) && text != "." && text != ".."
         case .line: return bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
         }
     }
@@ -37,7 +38,7 @@ public struct TextRule: Hashable, Sendable {
     /// What is accepted, as the end of a sentence: `must be 1 to 255 bytes without control characters`.
     public var requirement: String {
         switch characters {
-        case .name: "must be 1 to \(bytesMax) characters of A-Z a-z 0-9 . _ : / -"
+        case .name: "must be 1 to \(bytesMax) characters of A-Z a-z 0-9 . _ : / -, but not . or .."
         case .line: "must be 1 to \(bytesMax) bytes without control characters"
         }
     }
