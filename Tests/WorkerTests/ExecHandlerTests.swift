@@ -32,6 +32,21 @@ import Values
         }
     }
 
+    @Test(.enabled(if: SystemUser.canChange))
+    func `a program runs as its user, without further groups`() async throws {
+        try await onLoop { loop in
+            let user = try #require(SystemUser(named: "nobody"))
+            var command = ExecCommand(
+                executable: "/bin/sh",
+                arguments: ["sh", "-c", "echo $(id -u) $(id -G) $HOME"],
+                workingDirectory: "/")
+            command.user = user
+            let result = await ExecHandler(command: command, takeover: .heartbeat, loop: loop).run(
+                leasedJob(type: "a", attempt: 1))
+            #expect(result.resultText == "\"\(user.user) \(user.group) \(user.home)\"")
+        }
+    }
+
     // MARK: Result of an attempt
 
     @Test(arguments: [

@@ -166,7 +166,7 @@ import Testing
         (
             #"{"handlers": {"a": {"exec": ["sh"], "timeout": 1}}}"#,
             #"1:37: "timeout" is not a known member; known are exec, timeout_seconds, kill_grace_seconds, "#
-                + "environment, working_directory, takeover"
+                + "environment, working_directory, user, takeover"
         ),
         (
             #"{"handlers": {"a": {"exec": ["sh"], "timeout_seconds": "1"}}}"#,
@@ -207,6 +207,10 @@ import Testing
         (
             #"{"handlers": {"a": {"exec": ["sh"], "working_directory": "/etc/passwd"}}}"#,
             "1:58: /etc/passwd is not a directory"
+        ),
+        (
+            #"{"handlers": {"a": {"exec": ["sh"], "user": "no-such-user"}}}"#,
+            "1:45: there is no user no-such-user on this machine"
         ),
         (
             #"{"handlers": {"a": {"exec": ["sh"], "takeover": "never"}}}"#,

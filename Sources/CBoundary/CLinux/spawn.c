@@ -38,6 +38,13 @@ static const char *prepare_child(const struct clinux_spawn_spec *spawn, pid_t pa
 
     if (setpgid(0, 0) < 0) return "setpgid";
     clinux_guard_enter(spawn->guard_slot);
+    // By system calls, because the functions of the library would change the parent's threads. Before the next line,
+    // because a change of the user clears its setting.
+    if (spawn->changes_user) {
+        if (syscall(SYS_setgroups, 0, NULL) < 0) return "setgroups";
+        if (syscall(SYS_setresgid, spawn->group, spawn->group, spawn->group) < 0) return "setresgid";
+        if (syscall(SYS_setresuid, spawn->user, spawn->user, spawn->user) < 0) return "setresuid";
+    }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return "prctl";
     // The parent may have died before the line above took effect.
     if (getppid() != parent) _exit(127);

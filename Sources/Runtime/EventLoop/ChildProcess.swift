@@ -2,6 +2,26 @@ internal import CLinux
 internal import Glibc
 public import Values
 
+/// A user of the system, with the group of its entry.
+public struct SystemUser: Hashable, Sendable {
+    public let name: String
+    public let user: UInt32
+    public let group: UInt32
+    public let home: String
+
+    /// nil: there is no such user.
+    public init?(named name: String) {
+        guard let entry = getpwnam(name) else { return nil }
+        self.name = name
+        user = entry.pointee.pw_uid
+        group = entry.pointee.pw_gid
+        home = String(cString: entry.pointee.pw_dir)
+    }
+
+    /// Whether this process may start programs as another user.
+    public static var canChange: Bool { geteuid() == 0 }
+}
+
 /// The program, arguments and environment of a child process.
 public struct ProcessSpec: Hashable, Sendable {
     /// Path of the program. `PATH` is not searched; see `findExecutable`.
@@ -12,6 +32,8 @@ public struct ProcessSpec: Hashable, Sendable {
     public var environment: [String: String]
     /// Working directory; nil for the parent's.
     public var workingDirectory: String?
+    /// The user that it runs as, without further groups; nil for the parent's. Others need root.
+    public var user: SystemUser?
 
     public init(
         executable: String, arguments: [String], environment: [String: String] = [:], workingDirectory: String? = nil
@@ -118,7 +140,9 @@ public final class ChildProcess: Sendable {
                         var spawn = clinux_spawn_spec(
                             path: path, arguments: arguments, environment: environment, directory: directory,
                             descriptors: (descriptors[0], descriptors[1], descriptors[2], descriptors[3]),
-                            guard_slot: guardSlot, deadline: deadline?.nanoseconds ?? 0)
+                            guard_slot: guardSlot, deadline: deadline?.nanoseconds ?? 0,
+                            changes_user: spec.user == nil ? 0 : 1, user: spec.user?.user ?? 0,
+                            group: spec.user?.group ?? 0)
                         return clinux_spawn(&spawn, &step)
                     }
                 }

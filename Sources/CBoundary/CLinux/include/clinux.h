@@ -75,6 +75,9 @@ struct clinux_spawn_spec {
     int descriptors[4];      // stdin, stdout, stderr and descriptor 3; -1 for one that is not open in the child
     int guard_slot;          // from clinux_guard_reserve
     int64_t deadline;        // of CLOCK_MONOTONIC: the program is not started from then on (ETIME); 0: none
+    int changes_user;        // whether it runs as the next two, without further groups
+    uid_t user;
+    gid_t group;
 };
 
 /// Starts a program in a new process group, with default signal dispositions, an empty signal mask and only the given

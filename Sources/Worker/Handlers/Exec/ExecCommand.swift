@@ -17,6 +17,8 @@ struct ExecCommand: Hashable, Sendable {
     var environment: [String: String] = [:]
     /// The child's `HOME`, unless its environment has another one: that of the worker, or `/`.
     var home = "/"
+    /// The user that the program runs as; nil: that of the worker.
+    var user: SystemUser?
     /// The absolute path of the working directory.
     var workingDirectory: String
     /// Deadline of one attempt; nil: only the deadline of the job applies.
@@ -39,10 +41,12 @@ struct ExecCommand: Hashable, Sendable {
 
     /// The process to start, with the variables of a job or workload.
     func processSpec(_ variables: [String: String]) -> ProcessSpec {
-        let standard = ["PATH": Self.searchPath, "HOME": home, "LANG": "C.UTF-8"]
+        let standard = ["PATH": Self.searchPath, "HOME": user?.home ?? home, "LANG": "C.UTF-8"]
         let environment = standard.merging(environment) { $1 }.merging(variables) { $1 }
-        return ProcessSpec(
+        var spec = ProcessSpec(
             executable: executable, arguments: arguments, environment: environment, workingDirectory: workingDirectory)
+        spec.user = user
+        return spec
     }
 }
 

@@ -4,15 +4,16 @@ internal import Jobs
 
 extension HandlersFileParser {
     /// `{"exec": ["python3", "send.py"], "timeout_seconds": 60, "kill_grace_seconds": 5, "environment": {...},
-    /// "working_directory": "...",
-    /// "takeover": "lease"}`
+    /// "working_directory": "...", "user": "nobody", "takeover": "lease"}`
     mutating func readExecHandler() throws(JSONError) -> (any Handler)? {
         let before = problems.count
         var command = ExecCommand(executable: "", arguments: [], workingDirectory: directory)
         command.home = home
         var takeover = Takeover.heartbeat
         var programPlace: Int?
-        let known = ["exec", "timeout_seconds", "kill_grace_seconds", "environment", "working_directory", "takeover"]
+        let known = [
+            "exec", "timeout_seconds", "kill_grace_seconds", "environment", "working_directory", "user", "takeover",
+        ]
         try readObject(known: known) { parser, key throws(JSONError) in
             switch key {
             case "exec":
@@ -23,6 +24,8 @@ extension HandlersFileParser {
                 command.killGrace = try parser.readSeconds(0...ExecLimits.killGraceSecondsMax) ?? command.killGrace
             case "environment":
                 command.environment = try parser.readEnvironment()
+            case "user":
+                command.user = try parser.readUser()
             case "takeover":
                 takeover = try parser.readTakeover()
             default:
@@ -137,6 +140,21 @@ extension HandlersFileParser {
             default: false
             }
         }
+    }
+
+    private mutating func readUser() throws(JSONError) -> SystemUser? {
+        let start = try nextOffset()
+        guard let name = try readText() else { return nil }
+        guard let user = SystemUser(named: name) else {
+            add("there is no user \(name) on this machine", at: start)
+            return nil
+        }
+        if user.user == 0 {
+            add("programs run as root only if the worker does, and no user is named", at: start)
+        } else if !SystemUser.canChange {
+            add("only a worker that runs as root can run programs as another user", at: start)
+        }
+        return user
     }
 
     private mutating func readDirectory() throws(JSONError) -> String? {
