@@ -35,7 +35,7 @@ struct ClientTests {
                 let request = ClientRequest(.post, "/echo", contentType: .json, body: body)
                 let response = try await counting.client.send(request, to: origin, deadline: .soon)
                 #expect(response.status == .created)
-                #expect(response.body == body)
+                #expect(response.body == body + [UInt8(ascii: "\n")])
                 let head = try await counting.client.send(ClientRequest(.head, "/hello"), to: origin, deadline: .soon)
                 #expect(head.body.isEmpty)
             }

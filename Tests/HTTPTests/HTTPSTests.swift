@@ -54,7 +54,7 @@ struct HTTPSTests {
                 let request = ClientRequest(.post, "/echo", contentType: .json, body: body)
                 let response = try await client.send(request, to: origin, deadline: .soon)
                 #expect(response.status == .created)
-                #expect(response.body == body)
+                #expect(response.body == body + [UInt8(ascii: "\n")])
             }
             let wrongName = Origin(isSecure: true, host: "example.org", port: port, address: server.address)
             await #expect(throws: ClientError.self) {

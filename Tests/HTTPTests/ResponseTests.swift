@@ -21,8 +21,8 @@ struct ResponseTests {
         try response.add(name: "X-Own", "a b")
         #expect(
             Self.written(response)
-                == "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
-                + "X-Request-Id: c-7\r\nLocation: /jobs/1\r\nX-Own: a b\r\n\r\n{}")
+                == "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 3\r\n"
+                + "X-Request-Id: c-7\r\nLocation: /jobs/1\r\nX-Own: a b\r\n\r\n{}\n")
         #expect(Self.written(response, omitsBody: true).hasSuffix("\r\n\r\n"))
         #expect(Self.written(response, keepsAlive: false).contains("\r\nConnection: close\r\n"))
         #expect(Self.written(response, version: .http10).contains("\r\nConnection: keep-alive\r\n"))

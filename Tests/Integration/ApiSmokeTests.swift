@@ -14,7 +14,8 @@ import Testing
             ] {
                 let answer = try await api.client.get(target)
                 #expect(answer.status == 200 && answer["Content-Type"] == "application/json", "\(target)")
-                #expect(try await api.stranger.get(target).status == 401, "\(target)")
+                let isOpen = target == "/openapi.json"
+                #expect(try await api.stranger.get(target).status == (isOpen ? 200 : 401), "\(target)")
             }
             let queue = try await api.client.request("PUT", "/api/queues/mail", body: #"{"max_running":5}"#)
             #expect(try queue.json["max_running"]?.integer == 5)

@@ -15,7 +15,10 @@ public struct HTTPTestResponse: Sendable {
         return values.count == 1 ? values[0].value : nil
     }
 
-    public var text: String { String(decoding: body, as: UTF8.self) }
+    /// The body without a newline at its end.
+    public var text: String {
+        String(decoding: body.last == UInt8(ascii: "\n") ? body.dropLast() : body[...], as: UTF8.self)
+    }
 
     public var json: JSONValue {
         get throws { try JSONValue(parsing: body) }
