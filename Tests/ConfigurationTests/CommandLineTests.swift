@@ -109,10 +109,11 @@ struct StartupTests {
     }
 
     @Test func `files of settings that do not exist yet are awaited, if nothing else is wrong`() {
+        func isServing(_ command: CommandLineArguments.Command?) -> Bool { command == nil }
         func decide(_ arguments: [String], _ values: [String: String]) -> Startup<Settings> {
             Startup.decide(
                 arguments: arguments, environment: ProcessEnvironment(values), grammar: grammar, version: "1.2.3",
-                prefixes: ["TEST_"], awaitsFiles: { $0 == nil }
+                prefixes: ["TEST_"], awaitsFiles: isServing
             ) { settings, _ in
                 _ = settings.secret("TEST_KEY", charactersMin: 8, help: "The root key.")
                 return Settings(port: settings.integer("TEST_PORT", default: 1, in: 1...9, help: "Port."))

@@ -118,13 +118,18 @@ private enum MainFunction<Main: Program> {
         Startup.decide(
             arguments: arguments, environment: start.environment, grammar: Main.grammar,
             version: ProductVersion.text, prefixes: Main.prefixes,
-            awaitsFiles: { $0.map { Main.awaitingCommands.contains($0.name) } ?? true }
+            awaitsFiles: awaitsFiles
         ) { reader, command in
             if let command, command.name == HealthCommand.name {
                 return Purpose.health(Main.health(reading: &reader, command, start))
             }
             return .main(Main.settings(reading: &reader, for: command, start))
         }
+    }
+
+    private static func awaitsFiles(_ command: CommandLineArguments.Command?) -> Bool {
+        guard let command else { return true }
+        return Main.awaitingCommands.contains(command.name)
     }
 
     private static func run(_ decision: Startup<Purpose>, _ start: ProcessStart) -> Int32 {
