@@ -5,7 +5,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prelude.sh"
 
-readonly START_SECONDS=30
+readonly START_SECONDS=120
 LOG=.local/example.log
 INSTANCE=''
 

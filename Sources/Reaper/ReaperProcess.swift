@@ -71,7 +71,7 @@ final class ReaperProcess: Sendable {
                 PartitionKeeper(store: store, partitionDays: retention.partitionDays),
                 every: PartitionKeeper.interval, pauseMin: PartitionKeeper.retryPause),
             task(
-                TokenEpochKeeper(store: store), every: TokenEpochKeeper.interval,
+                TokenEpochKeeper(store: store, logger: logger), every: TokenEpochKeeper.interval,
                 pauseMin: TokenEpochKeeper.pauseMin),
             task(
                 ReaperHeartbeat(registry: registry), every: ReaperHeartbeat.interval,

@@ -47,4 +47,30 @@ import Testing
             try await waitUntil("it has ended") { try await deployment.database.count("outcome") == 2 }
         }
     }
+
+    /// A server that hangs, while another host of the URL has taken its place: nothing closes the connections.
+    @Test func `a worker leaves a silent server before it is considered dead, and runs jobs again`() async throws {
+        let server = try PostgresServer.shared
+        let proxy = try await TestLoop.run { try FaultyProxy(to: .loopback(port: server.port)) }
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            _ = try await deployment.startReaper()
+            let hosts = "127.0.0.1:\(proxy.port),127.0.0.1:\(server.port)"
+            let url = "postgresql://postgres@\(hosts)/\(deployment.database.name)?sslmode=disable"
+            let worker = try await deployment.startWorker("worker", ["DATABASE_URL": url])
+            let first = try await api.post(["type": "echo"])
+            try await api.wait(for: first, toBe: "succeeded")
+            proxy.fault = .silence
+            let second = try await api.post(["type": "echo"])
+            try await waitUntil("the job has run", within: .seconds(60)) {
+                try await api.job(second)["status"] == "succeeded"
+            }
+            // The time in which the reaper would find it dead.
+            try await Task.sleep(for: .seconds(5))
+            #expect(!worker.lines.contains { $0.contains("considered dead") })
+            let workers = try await deployment.database.integer("SELECT count(*) FROM worker")
+            #expect(workers == 1)
+        }
+        await TestLoop.run { proxy.close() }
+    }
 }

@@ -120,6 +120,28 @@ import Values
         }
     }
 
+    /// With the standard lease, which is renewed after 100 s.
+    @Test func `a worker that was considered dead stops what it has lost when it finds out`() async throws {
+        let scratch = try ScratchDirectory()
+        let handlers = try scratch.writeHandlers([
+            "once": """
+            echo $$ > "$HERE/$JOBQUEUE_ATTEMPT"
+            [ "$JOBQUEUE_ATTEMPT" = 2 ] || exec sleep 1000
+            """
+        ])
+        try await Deployment.use { deployment in
+            let api = try await deployment.startApi()
+            _ = try await deployment.startReaper()
+            let worker = try await deployment.startWorker("worker", ["WORKER_HANDLERS_FILE": handlers])
+            let id = try await api.post(["type": "once", "backoff": ["kind": "none"]])
+            let pid = Int32(try await waitFor("the first attempt has begun") { scratch.numbers("1") }[0])
+            _ = try await deployment.texts("UPDATE worker SET dead_after = -1 RETURNING id::text")
+            try await worker.waitForLine(containing: "this worker was considered dead")
+            try await waitUntil("the lost attempt is over", within: .seconds(20)) { !ProcessTable.isAlive(pid) }
+            try await api.wait(for: id, toBe: "succeeded")
+        }
+    }
+
     /// The program of a worker that is suspended with SIGSTOP.
     enum ZombieProgram: String, CaseIterable {
         /// It still runs when the worker wakes up, and its worker must end it.

@@ -18,7 +18,7 @@ import urllib.parse
 ROOT = "/usr/share/doc"
 JOBS_PER_POST = 500
 FINAL = {"succeeded", "failed", "cancelled"}
-# Each job is short: without progress for this long, no worker runs them.
+# Each job is short: without any progress for this long, something holds them back.
 PATIENCE_SECONDS = 60
 
 
@@ -82,6 +82,12 @@ def show_progress(done, total, since):
     print(f"\r{line}" if sys.stdout.isatty() else line, end="" if done < total else "\n", flush=True)
 
 
+def reasons(api, job_id):
+    """What keeps a job from running, in the words of the api."""
+    found = api.call("GET", f"/api/jobs/{job_id}/why")["reasons"]
+    return "; ".join(reason["detail"] for reason in found) or "nothing holds it back"
+
+
 def wait_for_jobs(api, ids):
     """All jobs after their end, in the order of the ids, which is roughly the order in which they run."""
     jobs = []
@@ -90,10 +96,7 @@ def wait_for_jobs(api, ids):
         while (job := api.call("GET", f"/api/jobs/{job_id}"))["status"] not in FINAL:
             show_progress(len(jobs), len(ids), since)
             if time.monotonic() - last_change > PATIENCE_SECONDS:
-                raise Failure(
-                    f"job {job_id} is {job['status']} for {PATIENCE_SECONDS} s: "
-                    "does a worker run with examples/first-steps/handlers.json?"
-                )
+                raise Failure(f"job {job_id} is {job['status']} for {PATIENCE_SECONDS} s: {reasons(api, job_id)}")
             time.sleep(0.05)
         jobs.append(job)
         last_change = time.monotonic()

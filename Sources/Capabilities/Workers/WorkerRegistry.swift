@@ -12,6 +12,9 @@ public struct WorkerRegistry: Sendable {
     public static let aliveSeconds = 30.0
     /// Between two heartbeats.
     public static let heartbeatSeconds = 5.0
+    /// For the answer to a heartbeat. A server that is silent must be left in time to reach its successor while the
+    /// worker still counts as alive.
+    static let answerLimit = Duration.seconds(8)
 
     let pool: ConnectionPool
 
@@ -72,7 +75,7 @@ public struct WorkerRegistry: Sendable {
         let statement = Self.heartbeatStatement(
             id, Self.aliveSeconds, running, TextBytes(counters), types, keptTypes, loopTurnSeconds,
             isPausedByFile)
-        return try await !pool.execute(statement).isEmpty
+        return try await !pool.execute(statement, timeout: Self.answerLimit).isEmpty
     }
 
     private static let waitingStatement = Statement<Int64, Bool>(

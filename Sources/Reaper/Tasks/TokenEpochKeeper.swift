@@ -11,22 +11,23 @@ struct TokenEpochKeeper: PeriodicTask {
     static let pauseMin = Duration.seconds(1)
 
     let store: JobStore
+    let logger: Logger
     private var last: Int32?
 
-    init(store: JobStore) {
+    init(store: JobStore, logger: Logger) {
         self.store = store
+        self.logger = logger
     }
 
-    struct Report: TaskReport {
-        let epoch: Int32
-        let isNotable: Bool
-        var message: String { "an epoch of lease tokens has begun: the database was promoted, restored or copied" }
-        var fields: LogFields { ["epoch": .integer(epoch)] }
-    }
-
-    mutating func runOnce() async throws(PostgresError) -> Report {
+    mutating func runOnce() async throws(PostgresError) -> NoReport {
         let epoch = try await store.beginTokenEpoch()
-        defer { last = epoch }
-        return Report(epoch: epoch, isNotable: last.map { $0 != epoch } ?? false)
+        if let last, last != epoch {
+            logger.warning(
+                "the database was promoted, restored or copied; commits that this copy did not have are lost: jobs "
+                    + "created by them are gone, and jobs finished by them run again",
+                ["token_epoch": .integer(epoch)])
+        }
+        last = epoch
+        return NoReport()
     }
 }

@@ -115,7 +115,11 @@ private enum MainFunction<Main: Program> {
     }
 
     private static func decide(_ arguments: [String], _ start: ProcessStart) -> Startup<Purpose> {
-        Startup.decide(
+        let awaiting = Main.awaitingCommands
+        func awaitsFiles(_ command: CommandLineArguments.Command?) -> Bool {
+            command.map { awaiting.contains($0.name) } ?? true
+        }
+        return Startup.decide(
             arguments: arguments, environment: start.environment, grammar: Main.grammar,
             version: ProductVersion.text, prefixes: Main.prefixes,
             awaitsFiles: awaitsFiles
@@ -125,11 +129,6 @@ private enum MainFunction<Main: Program> {
             }
             return .main(Main.settings(reading: &reader, for: command, start))
         }
-    }
-
-    private static func awaitsFiles(_ command: CommandLineArguments.Command?) -> Bool {
-        guard let command else { return true }
-        return Main.awaitingCommands.contains(command.name)
     }
 
     private static func run(_ decision: Startup<Purpose>, _ start: ProcessStart) -> Int32 {

@@ -255,10 +255,11 @@ final class AttemptRunner: Sendable {
     // MARK: Clocks
 
     /// Cancels attempts whose deadline or lease is over, and releases jobs that have waited too long for a slot.
+    /// - Parameter renewingAll: whether all leases are to be renewed, also those that are not due.
     /// - Returns: the leases to renew.
-    func tick(now: MonotonicInstant) -> [HeldLease] {
+    func tick(now: MonotonicInstant, renewingAll: Bool = false) -> [HeldLease] {
         successLog.flush(at: now)
-        let (due, stale) = tracker.withLock { ($0.due(at: now), $0.releaseStale(now: now)) }
+        let (due, stale) = tracker.withLock { ($0.due(at: now, renewingAll: renewingAll), $0.releaseStale(now: now)) }
         for (cancellation, reason) in due.cancellations { cancellation.request(reason) }
         for job in stale { write(.released, of: job) }
         return due.renewals

@@ -43,8 +43,8 @@ struct HeldAttempt {
         deadline = job.timeoutSeconds > 0 ? now + .seconds(job.timeoutSeconds) : nil
     }
 
-    func isRenewalDue(at now: MonotonicInstant) -> Bool {
-        cancellation.reason != .leaseLost && lease.renewAt <= now
+    func isRenewalDue(at now: MonotonicInstant, inAnyCase: Bool) -> Bool {
+        cancellation.reason != .leaseLost && (inAnyCase || lease.renewAt <= now)
     }
 }
 
@@ -278,14 +278,15 @@ struct AttemptTracker {
     // MARK: Clocks
 
     /// The cancellations to request and the leases to renew at `now`.
-    func due(at now: MonotonicInstant) -> (cancellations: [(Cancellation, Cancellation.Reason)], renewals: [HeldLease])
-    {
+    func due(
+        at now: MonotonicInstant, renewingAll: Bool = false
+    ) -> (cancellations: [(Cancellation, Cancellation.Reason)], renewals: [HeldLease]) {
         var cancellations: [(Cancellation, Cancellation.Reason)] = []
         var renewals: [HeldLease] = []
         for attempt in attempts.values {
             if attempt.lease.stopAt <= now {
                 cancellations.append((attempt.cancellation, .leaseLost))
-            } else if attempt.isRenewalDue(at: now) {
+            } else if attempt.isRenewalDue(at: now, inAnyCase: renewingAll) {
                 renewals.append(attempt.job.lease)
             }
             if let deadline = attempt.deadline, deadline <= now {

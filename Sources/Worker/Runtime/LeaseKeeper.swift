@@ -16,6 +16,9 @@ internal import Values
 /// - A cancellation of the job was requested: the renewal returns it, and the attempt is cancelled. This finds what a
 ///   missed notification has left out.
 /// - Another transaction has locked the row: the lease is neither renewed nor lost, and a later check renews it.
+///
+/// After an interruption (`checkAll`) all leases are renewed at once: the worker may have been considered dead
+/// meanwhile, or a promoted standby may not know of the latest leases, and then others run the same jobs.
 final class LeaseKeeper: Sendable {
     /// Interval of `checkClocks`: the resolution of deadlines and lease ends.
     static let interval = Duration.milliseconds(100)
@@ -26,6 +29,9 @@ final class LeaseKeeper: Sendable {
     private let loop: Loop
     private let logger: Logger
     private let isRenewing = Atomic(false)
+    /// When all leases are to be renewed; nil: each when it is due.
+    private let checksAllAt = Mutex<MonotonicInstant?>(nil)
+    private static let retryPause = Duration.seconds(1)
 
     init(runner: AttemptRunner, store: JobStore, leaseDuration: Duration, on loop: Loop, logger: Logger) {
         self.runner = runner
@@ -35,24 +41,37 @@ final class LeaseKeeper: Sendable {
         self.logger = logger
     }
 
+    /// Renews all leases, because PostgreSQL may not have them any more.
+    func checkAll() {
+        checksAllAt.withLock { $0 = .now() }
+    }
+
     /// Checks the clocks. Does not wait for the renewal that it starts, so that the next check is not late.
     func checkClocks() {
-        let due = runner.tick(now: .now())
-        guard !due.isEmpty, !isRenewing.exchange(true, ordering: .relaxed) else { return }
+        let now = MonotonicInstant.now()
+        let all = checksAllAt.withLock { $0.map { $0 <= now } ?? false }
+        let due = runner.tick(now: now, renewingAll: all)
+        guard !due.isEmpty || all, !isRenewing.exchange(true, ordering: .relaxed) else { return }
+        if all { checksAllAt.withLock { $0 = nil } }
         loop.spawn { [self] in
-            await renew(due)
+            if !due.isEmpty, await !renew(due), all {
+                checksAllAt.withLock { $0 = $0 ?? .now() + Self.retryPause }
+            }
             isRenewing.store(false, ordering: .relaxed)
         }
     }
 
-    private func renew(_ leases: [HeldLease]) async {
+    /// - Returns: whether PostgreSQL has answered.
+    private func renew(_ leases: [HeldLease]) async -> Bool {
         let sentAt = MonotonicInstant.now()
         do throws(PostgresError) {
             let held = try await store.renew(leases, leaseSeconds: leaseDuration.inSeconds)
             runner.applyRenewal(of: leases, held: held, sentAt: sentAt)
+            return true
         } catch {
             logger.warning(
                 "cannot renew leases; retrying", ["count": .integer(leases.count), "error": .error(error)])
+            return false
         }
     }
 }

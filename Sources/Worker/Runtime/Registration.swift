@@ -29,6 +29,7 @@ final class Registration: ProcessService {
     private let first: WorkerDescription
     private let describe: @Sendable () -> WorkerDescription
     private let lock: InstanceLock
+    private let interrupted: @Sendable () -> Void
     private let process: ProcessContext
     private let isArriving = Atomic(true)
     private let isPausedByFile = Atomic(false)
@@ -38,10 +39,11 @@ final class Registration: ProcessService {
     /// - Parameters:
     ///   - first: the incarnation of the start.
     ///   - describe: makes a new incarnation each time.
+    ///   - interrupted: a heartbeat has arrived after some that have not, or after the worker was considered dead.
     init(
         registry: WorkerRegistry, metrics: MetricRegistry, identity: WorkerIdentity, runner: AttemptRunner,
         first: WorkerDescription, describe: @escaping @Sendable () -> WorkerDescription, lock: InstanceLock,
-        in process: ProcessContext
+        interrupted: @escaping @Sendable () -> Void, in process: ProcessContext
     ) {
         self.registry = registry
         self.metrics = metrics
@@ -50,6 +52,7 @@ final class Registration: ProcessService {
         self.first = first
         self.describe = describe
         self.lock = lock
+        self.interrupted = interrupted
         self.process = process
     }
 
@@ -112,7 +115,7 @@ final class Registration: ProcessService {
     fileprivate func sendHeartbeat() async throws(PostgresError) {
         do throws(PostgresError) {
             try await renew()
-            isArriving.store(true, ordering: .relaxed)
+            if !isArriving.exchange(true, ordering: .relaxed) { interrupted() }
         } catch {
             isArriving.store(false, ordering: .relaxed)
             throw error
@@ -141,6 +144,7 @@ final class Registration: ProcessService {
         identity.became(try await registry.join(description), sentAt: joinedAt)
         process.logger.warning(
             "this worker was considered dead, and has registered again", ["worker_id": .integer(identity.id)])
+        interrupted()
     }
 
     /// What this incarnation has counted, as one object of numbers.

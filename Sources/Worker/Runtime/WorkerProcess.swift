@@ -4,6 +4,7 @@ internal import Pauses
 internal import Pools
 internal import Postgres
 internal import Service
+internal import Synchronization
 internal import Telemetry
 internal import Values
 internal import Workers
@@ -29,6 +30,8 @@ final class WorkerProcess: Sendable {
     private let cancellations: PeriodicService
     /// nil: the worker does not follow the pause state.
     private let pauses: PeriodicService?
+    /// A later connection follows an interruption.
+    private let hasListened = Atomic(false)
     /// nil: the worker is no member of a pool.
     private let member: PoolMember?
 
@@ -60,18 +63,22 @@ final class WorkerProcess: Sendable {
         self.handoff = handoff
         let describe = Self.describer(settings, runner)
         let description = describe()
+        keeper = LeaseKeeper(
+            runner: runner, store: store, leaseDuration: settings.leaseDuration, on: loop, logger: logger)
         lock = InstanceLock(settings.lockFile, first: description.incarnation, in: process)
         registration = Registration(
             registry: registry, metrics: metrics, identity: identity, runner: runner, first: description,
-            describe: describe, lock: lock, in: process)
+            describe: describe, lock: lock,
+            interrupted: { [sessions, keeper] in
+                sessions.leaveSilentServer()
+                keeper.checkAll()
+            }, in: process)
         let options = LeaseLoop.Options(
             queues: settings.queues, pollInterval: settings.pollInterval, leaseDuration: settings.leaseDuration)
         leaseLoop = LeaseLoop(
             options: options, store: store, registry: registry, runner: runner, handoff: handoff,
             identity: identity, confirmIdentity: { [registration] in registration.renewSoon() }, on: loop,
             logger: logger)
-        keeper = LeaseKeeper(
-            runner: runner, store: store, leaseDuration: settings.leaseDuration, on: loop, logger: logger)
         cancelWatcher = CancelWatcher(store: store, identity: identity, runner: runner)
         cancellations = PeriodicService(
             cancelWatcher, every: CancelWatcher.interval, in: process, whileDraining: true)
@@ -181,6 +188,7 @@ final class WorkerProcess: Sendable {
                 }
             },
             listening: { [self] in
+                if hasListened.exchange(true, ordering: .relaxed) { keeper.checkAll() }
                 leaseLoop.pollNow()
                 cancellations.runSoon()
                 pauses?.runSoon()

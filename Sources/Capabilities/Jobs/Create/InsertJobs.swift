@@ -109,8 +109,12 @@ public struct InsertBatcher: Sendable {
     func submitter(_ insert: InsertJobs) -> Submitter {
         let loop = insert.pool.loop
         return Submitter(
-            unkeyed: unkeyed.submitter(on: loop) { items in await insert.commit(items, lockWait: .inTries) },
-            keyed: keyed.submitter(on: loop) { items in await insert.commitKeyed(items, lockWait: .once) },
+            unkeyed: unkeyed.submitter(on: loop) { items in
+                await InsertJobs.inTime(items) { await insert.commit($0, lockWait: .inTries) }
+            },
+            keyed: keyed.submitter(on: loop) { items in
+                await InsertJobs.inTime(items) { await insert.commitKeyed($0, lockWait: .once) }
+            },
             locked: LockedKeys(insert))
     }
 
@@ -150,6 +154,7 @@ struct InsertJobs: Sendable {
         let job: NewJob
         /// nil: its request has no idempotency key.
         let slot: IdempotencySlot?
+        let submittedAt = MonotonicInstant.now()
 
         init(id: UUID, subqueue: Int32, job: NewJob, slot: IdempotencySlot?) {
             self.id = id
@@ -202,6 +207,25 @@ struct InsertJobs: Sendable {
     /// confirmed all that was committed before, the creation too.
     private static let creation = Statement<UUID>(
         "find_creation", "SELECT created_at FROM job WHERE id = $1 FOR KEY SHARE", isIdempotent: true)
+
+    /// How long a job may wait for the batches before it. A server that hangs would make each wait for all of them.
+    private static let waitMax = Duration.seconds(5)
+    /// The time after which a batch without an acknowledgement is not sent again.
+    private static let effortMax = Duration.seconds(15)
+    /// The shortest time for an answer to a batch that is sent again.
+    private static let answerMin = Duration.seconds(2)
+
+    /// Calls `commit` with the jobs that have not waited too long. The others fail.
+    static func inTime(_ items: [Item], _ commit: ([Item]) async -> [Answer]) async -> [Answer] {
+        let now = MonotonicInstant.now()
+        guard let oldest = items.first, now - oldest.submittedAt > waitMax else { return await commit(items) }
+        let punctual = items.filter { now - $0.submittedAt <= waitMax }
+        var rest = punctual.isEmpty ? [] : await commit(punctual)[...]
+        return items.map { item in
+            let waited = now - item.submittedAt
+            return waited <= waitMax ? rest.removeFirst() : .failure(.poolExhausted(waited: waited, lastFailure: nil))
+        }
+    }
 
     /// Inserts a batch. If the server rejects its data, each row is tried alone, so that only the bad row fails.
     func commit(_ items: [Item], lockWait: LockWait) async -> [Answer] {
@@ -260,11 +284,14 @@ struct InsertJobs: Sendable {
         // The error of an earlier try. Whatever keeps a later one from being sent does not undo the commit of that.
         var unknown: PostgresError?
         var triesLeft = Self.attemptsMax
+        let end = MonotonicInstant.now() + Self.effortMax
         while true {
             do throws(PostgresError) {
                 let sent = WallInstant.now()
                 // A try whose commit was not acknowledged may still hold the keys: it is waited for.
-                let rows = try await pool.execute(batch.statement, lockWait: unknown == nil ? lockWait : .inTries)
+                let timeout = unknown == nil ? nil : max(Self.answerMin, end - .now())
+                let rows = try await pool.execute(
+                    batch.statement, timeout: timeout, lockWait: unknown == nil ? lockWait : .inTries)
                 guard let (inserted, keyed) = try batch.decode(rows) else {
                     guard registrationsLeft > 0 else { return .failure(unknown ?? Self.removedEachTime) }
                     registrationsLeft -= 1
@@ -282,7 +309,7 @@ struct InsertJobs: Sendable {
                 guard error.isOutcomeUnknown else {
                     return .failure(error.sqlState?.concernsData == true ? error : unknown ?? error)
                 }
-                guard triesLeft > 0 else { return .failure(error) }
+                guard triesLeft > 0, end - .now() > Self.answerMin else { return .failure(error) }
                 unknown = error
             }
         }
