@@ -62,13 +62,14 @@ import Testing
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             let worker = try await deployment.startWorker()
-            let id = try await api.post(["type": "sleep", "payload": 1])
+            // It must not end before the sessions are read-only.
+            let id = try await api.post(["type": "sleep", "payload": 5])
             try await api.wait(for: id, toBe: "running")
             let name = deployment.database.name
             // As after a failover to a standby: new sessions are read-only.
             try await deployment.sql("ALTER DATABASE \(name) SET default_transaction_read_only = on")
             try await deployment.database.terminateSessions()
-            try await worker.waitForLine(containing: "cannot write attempt results; retrying")
+            try await worker.waitForLine(containing: "cannot write attempt results; retrying", within: .seconds(20))
             #expect(try await api.client.post("/api/jobs", #"{"type":"echo"}"#).status == 503)
             try await deployment.database.run(
                 "SET default_transaction_read_only = off",
