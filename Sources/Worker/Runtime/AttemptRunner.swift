@@ -213,7 +213,7 @@ final class AttemptRunner: Sendable {
                 logger.warning(
                     "attempt failed; the job will be retried", fields(of: job).merged(with: ["error": .string(error)]))
             case (.succeeded, _):
-                successLog.succeeded(at: loop.now) {
+                successLog.succeeded {
                     fields(of: job).merged(with: ["duration_ms": .milliseconds(duration)])
                 }
             default: break
