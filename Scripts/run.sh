@@ -149,6 +149,8 @@ watch() {
 # Stops the programs, kills those that take too long, and then stops PostgreSQL.
 stop_all() {
     local deadline=$((SECONDS + STOP_SECONDS)) pid
+    # A further Ctrl-C ends the command that runs now, such as a sleep. That must not end this function.
+    set +e
     # A second SIGTERM would end the worker's wait for its running jobs.
     [[ $STOPPING == asked ]] || signal_all TERM
     for pid in "${PID_OF[@]}"; do
