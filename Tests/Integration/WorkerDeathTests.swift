@@ -10,6 +10,12 @@ import Values
     /// Leases of one second.
     private static let shortLease = ["WORKER_LEASE_DURATION_SECONDS": "1"]
 
+    /// A script whose first attempt does not end by itself. Each attempt writes its pid to a file of its number.
+    private static let endsAtSecondAttempt = """
+        echo $$ > "$HERE/$JOBQUEUE_ATTEMPT"
+        [ "$JOBQUEUE_ATTEMPT" = 2 ] || exec sleep 1000
+        """
+
     @Test func `the programs of a killed worker are killed, and its jobs run again with a higher token`() async throws {
         let scratch = try ScratchDirectory()
         let handlers = try scratch.writeHandlers([
@@ -55,12 +61,7 @@ import Values
     /// With the standard lease of 300 s, whose end nobody waits for.
     @Test func `the jobs of a killed worker run elsewhere when its heartbeats have stopped`() async throws {
         let scratch = try ScratchDirectory()
-        let handlers = try scratch.writeHandlers([
-            "once": """
-            echo $$ > "$HERE/$JOBQUEUE_ATTEMPT"
-            [ "$JOBQUEUE_ATTEMPT" = 2 ] || exec sleep 1000
-            """
-        ])
+        let handlers = try scratch.writeHandlers(["once": Self.endsAtSecondAttempt])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startReaper()
@@ -83,12 +84,7 @@ import Values
 
     @Test func `the jobs of a killed worker run at once when its successor has its lock file`() async throws {
         let scratch = try ScratchDirectory()
-        let handlers = try scratch.writeHandlers([
-            "once": """
-            echo $$ > "$HERE/$JOBQUEUE_ATTEMPT"
-            [ "$JOBQUEUE_ATTEMPT" = 2 ] || exec sleep 1000
-            """
-        ])
+        let handlers = try scratch.writeHandlers(["once": Self.endsAtSecondAttempt])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startReaper()
@@ -123,12 +119,7 @@ import Values
     /// With the standard lease, which is renewed after 100 s.
     @Test func `a worker that was considered dead stops what it has lost when it finds out`() async throws {
         let scratch = try ScratchDirectory()
-        let handlers = try scratch.writeHandlers([
-            "once": """
-            echo $$ > "$HERE/$JOBQUEUE_ATTEMPT"
-            [ "$JOBQUEUE_ATTEMPT" = 2 ] || exec sleep 1000
-            """
-        ])
+        let handlers = try scratch.writeHandlers(["once": Self.endsAtSecondAttempt])
         try await Deployment.use { deployment in
             let api = try await deployment.startApi()
             _ = try await deployment.startReaper()

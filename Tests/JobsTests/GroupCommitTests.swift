@@ -151,6 +151,27 @@ import Testing
         }
     }
 
+    @Test func `an item that has waited for too long is answered so, and is not committed`() async {
+        let seen = Seen()
+        let gate = Gate()
+        await TestLoop.run {
+            let limit = GroupCommit<Int, Int>.WaitLimit(.milliseconds(200)) { $0 > .milliseconds(200) ? -1 : -2 }
+            let group = GroupCommit<Int, Int>(itemsMax: 3, inFlightMax: 1, waitLimit: limit)
+            let submitter = submitter(to: group, seen: seen, gate: gate)
+            async let first = submit(0..<1, to: submitter)
+            while seen.batches.count < 1 { await Task.yield() }
+            async let late = submit(1..<9, to: submitter)
+            while group.backlog < 8 { await Task.yield() }
+            try? await TestLoop.shared.sleep(for: .milliseconds(300))
+            gate.open()
+            #expect(await first == [0])
+            #expect(await late == Array(repeating: -1, count: 8))
+            #expect(await submit(9..<10, to: submitter) == [18])
+            #expect(group.backlog == 0)
+        }
+        #expect(seen.batches == [[0], [9]])
+    }
+
     @Test func `two loops share batches, and each answer is delivered on the submitting loop`() async throws {
         let seen = Seen()
         let gate = Gate()

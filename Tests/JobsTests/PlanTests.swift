@@ -36,7 +36,7 @@ import Testing
         "finish_jobs": "'{}', '{}', '{}', '{}', '{}'",
         "find_job": "'0190163d-8694-739b-aea5-966c26f8ad91'",
         "list_job_events": "'0190163d-8694-739b-aea5-966c26f8ad91', 0, 100, 4194304",
-        "cancel_waiting_jobs": "'{}', 'a', NULL",
+        "cancel_waiting_jobs": "'{}', 'a', NULL", "run_scheduled_jobs_now": "'{}', 'a', NULL",
         "retry_jobs": "'{}', 'a', NULL, NULL, NULL, 0",
     ]
 
@@ -164,6 +164,7 @@ import Testing
         let ends = held.map { FinishedAttempt(lease: $0.held, result: .failed(error: "e")) }
         _ = try await fixture.jobs.finishUnlocked(ends)
         _ = try await fixture.jobs.retry(held[1].id)
+        _ = try await fixture.jobs.runNow(held[1].id)
         _ = try await fixture.jobs.events(of: held[1].id, after: 0, limit: 100)
         _ = try await fixture.jobs.cancel(held[1].id)
     }

@@ -303,7 +303,7 @@ import Testing
         try await onLoop { loop in
             let scratch = try ScratchDirectory()
             let found = try problems(#"{"handlers": {"\#(name)": {"exec": ["true"]}}}"#, in: scratch, on: loop)
-            let rule = "must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -, with * only at the end"
+            let rule = "must be 1 to 128 characters of A-Z a-z 0-9 . _ : / -, but not . or .., with * only at the end"
             #expect(found == ["handlers.json:1:15: \"\(name)\" is not a job type: \(rule)"])
         }
     }

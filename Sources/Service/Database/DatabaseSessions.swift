@@ -56,14 +56,6 @@ public final class DatabaseSessions: Sendable {
         loop.execute { [all] in for pool in all { pool.retireAll() } }
     }
 
-    /// Gives up the connections on which a statement has waited for long. To be called when another connection got an
-    /// answer: the server of those is silent, perhaps because another one has taken its place.
-    public func leaveSilentServer() {
-        loop.execute { [hot, general, notifying] in
-            for pool in [hot, general, notifying] { pool.closeConnections(silentFor: .seconds(8)) }
-        }
-    }
-
     /// Closes the connections.
     public func close() async {
         await loop.spawn { [all] in for pool in all { pool.close() } }.value

@@ -101,15 +101,21 @@ private enum MainFunction<Main: Program> {
         var wait = FileWait(
             start.environment, component: Main.component, endedBy: [Signals.terminate, Signals.interrupt])
         while true {
-            let decision = decide(arguments, start)
-            guard case .wait(let files) = decision else { return run(decision, start) }
-            do throws(QueuedLogError) {
-                // Serving ends in order; a command that has not begun has failed.
-                if try wait.oneSecond(for: files) {
-                    return arguments.isEmpty ? ExitStatus.success : ExitStatus.failure
+            switch decide(arguments, start) {
+            case .wait(let files):
+                do throws(QueuedLogError) {
+                    // Serving ends in order; a command that has not begun has failed.
+                    if try wait.oneSecond(for: files) {
+                        return arguments.isEmpty ? ExitStatus.success : ExitStatus.failure
+                    }
+                } catch {
+                    return fail("\(error)", ExitStatus.failure)
                 }
-            } catch {
-                return fail("\(error)", ExitStatus.failure)
+            case .exit(let status, let text):
+                (status == ExitStatus.success ? StandardStream.output : .error).write(text)
+                return status
+            case .run(let purpose, let command, let warnings):
+                return run(purpose, command, warnings: warnings, start)
             }
         }
     }
@@ -131,16 +137,13 @@ private enum MainFunction<Main: Program> {
         }
     }
 
-    private static func run(_ decision: Startup<Purpose>, _ start: ProcessStart) -> Int32 {
-        switch decision {
-        case .wait:
-            return ExitStatus.failure
-        case .exit(let status, let text):
-            (status == ExitStatus.success ? StandardStream.output : .error).write(text)
-            return status
-        case .run(.health(let plan), _, _):
+    private static func run(
+        _ purpose: Purpose, _ command: CommandLineArguments.Command?, warnings: [String], _ start: ProcessStart
+    ) -> Int32 {
+        switch purpose {
+        case .health(let plan):
             return run(plan, warnings: [], start)
-        case .run(.main(let settings), let command, let warnings):
+        case .main(let settings):
             do throws(UsageError) {
                 return run(try Main.plan(settings, command), warnings: warnings, start)
             } catch {

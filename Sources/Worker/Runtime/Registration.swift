@@ -71,10 +71,10 @@ final class Registration: ProcessService {
     }
 
     private func joinObstacle() async -> String? {
-        let sentAt = MonotonicInstant.now()
         do throws(PostgresError) {
-            identity.became(try await registry.join(first), sentAt: sentAt)
             try await reportEnded()
+            let sentAt = MonotonicInstant.now()
+            identity.became(try await registry.join(first), sentAt: sentAt)
             return nil
         } catch {
             return "\(error)"
@@ -114,15 +114,16 @@ final class Registration: ProcessService {
 
     fileprivate func sendHeartbeat() async throws(PostgresError) {
         do throws(PostgresError) {
-            try await renew()
-            if !isArriving.exchange(true, ordering: .relaxed) { interrupted() }
+            let hasRejoined = try await renew()
+            if !isArriving.exchange(true, ordering: .relaxed) || hasRejoined { interrupted() }
         } catch {
             isArriving.store(false, ordering: .relaxed)
             throw error
         }
     }
 
-    private func renew() async throws(PostgresError) {
+    /// - Returns: whether the worker was considered dead, and has joined again.
+    private func renew() async throws(PostgresError) -> Bool {
         let snapshot = metrics.snapshot()
         let running = Int32(clamping: runner.runningCount)
         let table = runner.table
@@ -131,7 +132,10 @@ final class Registration: ProcessService {
             id: identity.id, running: running, counters: json(of: snapshot), types: table.names,
             keptTypes: table.keptNames, loopTurnSeconds: process.loop.longestTurn.inSeconds,
             isPausedByFile: isPausedByFile.load(ordering: .relaxed))
-        guard !isRegistered else { return identity.confirmed(sentAt: sentAt) }
+        guard !isRegistered else {
+            identity.confirmed(sentAt: sentAt)
+            return false
+        }
         // The reaper has kept the counters of the last heartbeat that arrived.
         counters.withLock { $0.before = $0.lastSent }
         let joinedAt = MonotonicInstant.now()
@@ -144,7 +148,7 @@ final class Registration: ProcessService {
         identity.became(try await registry.join(description), sentAt: joinedAt)
         process.logger.warning(
             "this worker was considered dead, and has registered again", ["worker_id": .integer(identity.id)])
-        interrupted()
+        return true
     }
 
     /// What this incarnation has counted, as one object of numbers.

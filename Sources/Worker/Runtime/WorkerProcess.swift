@@ -69,10 +69,7 @@ final class WorkerProcess: Sendable {
         registration = Registration(
             registry: registry, metrics: metrics, identity: identity, runner: runner, first: description,
             describe: describe, lock: lock,
-            interrupted: { [sessions, keeper] in
-                sessions.leaveSilentServer()
-                keeper.checkAll()
-            }, in: process)
+            interrupted: { [keeper] in keeper.checkAll() }, in: process)
         let options = LeaseLoop.Options(
             queues: settings.queues, pollInterval: settings.pollInterval, leaseDuration: settings.leaseDuration)
         leaseLoop = LeaseLoop(

@@ -2,29 +2,18 @@ internal import Postgres
 internal import Values
 
 extension JobStore {
-    /// Waiting jobs become `cancelled`. `subqueue_id` finds the row in `ready` and spares an index on the id alone.
-    /// Rows are looked up apart from the deletion (`OFFSET 0`), since after a VACUUM of empty tables every index that
-    /// can answer a join seems as good as the right one.
+    /// Waiting jobs become `cancelled`.
     private static let cancelStatement = Statement<[UUID], Actor>(
         "cancel_waiting_jobs",
         """
         WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
         named AS MATERIALIZED (
-            SELECT j.id, j.subqueue_id
-            FROM unnest($1::uuid[]) AS g (id)
-            JOIN job j ON j.id = ANY (ARRAY[g.id])
-            ORDER BY g.id),
+            \(sql: NamedJobs.rows)),
         unqueued AS MATERIALIZED (
-            DELETE FROM ready WHERE ctid = ANY (ARRAY(
-                SELECT r.at FROM named n
-                CROSS JOIN LATERAL (
-                    SELECT ctid AS at FROM ready WHERE subqueue_id = n.subqueue_id AND id = n.id OFFSET 0) r))
+            \(sql: NamedJobs.deletion(from: "ready"))
             RETURNING id, subqueue_id, attempt),
         unscheduled AS MATERIALIZED (
-            DELETE FROM scheduled WHERE ctid = ANY (ARRAY(
-                SELECT s.at FROM named n
-                CROSS JOIN LATERAL (
-                    SELECT ctid AS at FROM scheduled WHERE subqueue_id = n.subqueue_id AND id = n.id OFFSET 0) s))
+            \(sql: NamedJobs.deletion(from: "scheduled"))
             RETURNING id, subqueue_id, attempt),
         deleted AS MATERIALIZED (
             SELECT *, 'cancelled_queued'::job_transition AS transition FROM unqueued

@@ -9,15 +9,9 @@ extension JobStore {
         """
         WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
         named AS MATERIALIZED (
-            SELECT j.id, j.subqueue_id
-            FROM unnest($1::uuid[]) AS g (id)
-            JOIN job j ON j.id = ANY (ARRAY[g.id])
-            ORDER BY g.id),
+            \(sql: NamedJobs.rows)),
         unscheduled AS MATERIALIZED (
-            DELETE FROM scheduled WHERE ctid = ANY (ARRAY(
-                SELECT s.at FROM named n
-                CROSS JOIN LATERAL (
-                    SELECT ctid AS at FROM scheduled WHERE subqueue_id = n.subqueue_id AND id = n.id OFFSET 0) s))
+            \(sql: NamedJobs.deletion(from: "scheduled"))
             RETURNING id, subqueue_id, attempt, partition_key),
         queued AS (
             \(sql: JobRows.ready(from: "unscheduled, moment"))),

@@ -22,17 +22,29 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
     /// Commits a batch and answers each item in its place. Runs on the loop of its submitter.
     public typealias Commit = @Sendable ([Item]) async -> [Answer]
 
+    /// How long an item may wait for its batch. A server that hangs would make each wait for all batches before it.
+    public struct WaitLimit: Sendable {
+        let duration: Duration
+        let answer: @Sendable (Duration) -> Answer
+
+        /// - Parameter answer: the answer to an item that has waited for longer than `duration`. It is not committed.
+        public init(_ duration: Duration, answer: @escaping @Sendable (_ waited: Duration) -> Answer) {
+            self.duration = duration
+            self.answer = answer
+        }
+    }
+
     private struct Waiting {
         let item: Item
         let weight: Int
         let loop: Loop
+        let addedAt: MonotonicInstant
         let then: @Sendable (Answer) -> Void
     }
 
     private struct State {
+        /// In the order in which they were added.
         var waiting: [Waiting] = []
-        /// When the first of `waiting` was submitted, or a little earlier.
-        var oldest = MonotonicInstant.now()
         var inFlight = 0
         /// A task has been started and has not taken its batch yet: it will take later items too.
         var isStarting = false
@@ -41,6 +53,7 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
     private let itemsMax: Int
     private let weightMax: Int
     private let inFlightMax: Int
+    private let waitLimit: WaitLimit?
     /// At this number of items the fixed cost of a batch is small compared with theirs.
     private let largeBatch: Int
     /// How long an item waits for the batches in flight before another one is taken, if an occasion arises.
@@ -49,11 +62,12 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
 
     /// `itemsMax` and `weightMax` bound one batch (a single item may weigh more); `inFlightMax` is the maximum number
     /// of batches in flight.
-    public init(itemsMax: Int, weightMax: Int = .max, inFlightMax: Int) {
+    public init(itemsMax: Int, weightMax: Int = .max, inFlightMax: Int, waitLimit: WaitLimit? = nil) {
         precondition(itemsMax > 0 && inFlightMax > 0, "the limits of a batch must be positive")
         self.itemsMax = itemsMax
         self.weightMax = weightMax
         self.inFlightMax = inFlightMax
+        self.waitLimit = waitLimit
         largeBatch = min(itemsMax, 64)
     }
 
@@ -80,18 +94,21 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
 
         /// Call it on the loop. Returns at once; `then` is called on the loop with the answer.
         public func submit(_ item: Item, weight: Int = 0, then: @escaping @Sendable (Answer) -> Void) {
-            if group.add(Waiting(item: item, weight: weight, loop: loop, then: then)) { start() }
+            if group.add(Waiting(item: item, weight: weight, loop: loop, addedAt: loop.now, then: then)) { start() }
         }
 
         /// The task runs after the tasks that are ready now, so its batch holds their items too.
         private func start() {
             loop.spawn {
                 var next = group.takeBatch(at: loop.now)
-                while let (batch, mustStart) = next {
+                while let (batch, late, mustStart) = next {
                     if mustStart { start() }
-                    let answers = await commit(batch.map(\.item))
-                    precondition(answers.count == batch.count, "a batch must answer each of its items")
-                    give(answers, to: batch)
+                    give(late.answers, to: late.items)
+                    if !batch.isEmpty {
+                        let answers = await commit(batch.map(\.item))
+                        precondition(answers.count == batch.count, "a batch must answer each of its items")
+                        give(answers, to: batch)
+                    }
                     next = group.takeBatch(at: loop.now)
                 }
             }
@@ -118,30 +135,32 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
     /// Whether another task must be started.
     private func add(_ waiting: Waiting) -> Bool {
         state.withLock { state in
-            let now = waiting.loop.now
-            if state.waiting.isEmpty { state.oldest = now }
             state.waiting.append(waiting)
-            return takePlace(in: &state, at: now)
+            return takePlace(in: &state, at: waiting.addedAt)
         }
     }
 
     private func takePlace(in state: inout State, at now: MonotonicInstant) -> Bool {
-        guard !state.waiting.isEmpty, !state.isStarting, state.inFlight < inFlightMax else { return false }
-        let isWorthAnother = state.waiting.count >= largeBatch || now - state.oldest > Self.patience
+        guard let oldest = state.waiting.first, !state.isStarting, state.inFlight < inFlightMax else { return false }
+        let isWorthAnother = state.waiting.count >= largeBatch || now - oldest.addedAt > Self.patience
         guard state.inFlight == 0 || isWorthAnother else { return false }
         state.isStarting = true
         state.inFlight += 1
         return true
     }
 
-    /// nil, and one fewer in flight, when no item waits. Items beyond the batch may need another task.
-    private func takeBatch(at now: MonotonicInstant) -> (batch: [Waiting], mustStart: Bool)? {
+    private typealias Late = (items: [Waiting], answers: [Answer])
+
+    /// nil, and one fewer in flight, when no item waits. The batch is empty if all items are late. Items beyond the
+    /// batch may need another task.
+    private func takeBatch(at now: MonotonicInstant) -> (batch: [Waiting], late: Late, mustStart: Bool)? {
         state.withLock { state in
             state.isStarting = false
             guard !state.waiting.isEmpty else {
                 state.inFlight -= 1
                 return nil
             }
+            let late = takeLate(from: &state, at: now)
             var count = 0
             var weight = 0
             for waiting in state.waiting.prefix(itemsMax) {
@@ -151,7 +170,14 @@ public final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
             }
             let batch = Array(state.waiting.prefix(count))
             state.waiting.removeFirst(count)
-            return (batch, takePlace(in: &state, at: now))
+            return (batch, late, takePlace(in: &state, at: now))
         }
+    }
+
+    private func takeLate(from state: inout State, at now: MonotonicInstant) -> Late {
+        guard let waitLimit else { return ([], []) }
+        let items = Array(state.waiting.prefix { now - $0.addedAt > waitLimit.duration })
+        state.waiting.removeFirst(items.count)
+        return (items, items.map { waitLimit.answer(now - $0.addedAt) })
     }
 }

@@ -99,22 +99,24 @@ extension JobStore {
 public struct InsertBatcher: Sendable {
     typealias Group = GroupCommit<InsertJobs.Item, InsertJobs.Answer>
 
-    let unkeyed = Group(
-        itemsMax: InsertJobs.rowsMax, weightMax: InsertJobs.bytesMax, inFlightMax: InsertJobs.inFlightMax)
-    let keyed = Group(
-        itemsMax: InsertJobs.rowsMax, weightMax: InsertJobs.bytesMax, inFlightMax: InsertJobs.keyedInFlightMax)
+    let unkeyed = group(inFlightMax: InsertJobs.inFlightMax)
+    let keyed = group(inFlightMax: InsertJobs.keyedInFlightMax)
+
+    private static func group(inFlightMax: Int) -> Group {
+        Group(
+            itemsMax: InsertJobs.rowsMax, weightMax: InsertJobs.bytesMax, inFlightMax: inFlightMax,
+            waitLimit: Group.WaitLimit(InsertJobs.waitMax) {
+                .failure(.poolExhausted(waited: $0, lastFailure: nil))
+            })
+    }
 
     public init() {}
 
     func submitter(_ insert: InsertJobs) -> Submitter {
         let loop = insert.pool.loop
         return Submitter(
-            unkeyed: unkeyed.submitter(on: loop) { items in
-                await InsertJobs.inTime(items) { await insert.commit($0, lockWait: .inTries) }
-            },
-            keyed: keyed.submitter(on: loop) { items in
-                await InsertJobs.inTime(items) { await insert.commitKeyed($0, lockWait: .once) }
-            },
+            unkeyed: unkeyed.submitter(on: loop) { await insert.commit($0, lockWait: .inTries) },
+            keyed: keyed.submitter(on: loop) { await insert.commitKeyed($0, lockWait: .once) },
             locked: LockedKeys(insert))
     }
 
@@ -154,7 +156,6 @@ struct InsertJobs: Sendable {
         let job: NewJob
         /// nil: its request has no idempotency key.
         let slot: IdempotencySlot?
-        let submittedAt = MonotonicInstant.now()
 
         init(id: UUID, subqueue: Int32, job: NewJob, slot: IdempotencySlot?) {
             self.id = id
@@ -208,24 +209,12 @@ struct InsertJobs: Sendable {
     private static let creation = Statement<UUID>(
         "find_creation", "SELECT created_at FROM job WHERE id = $1 FOR KEY SHARE", isIdempotent: true)
 
-    /// How long a job may wait for the batches before it. A server that hangs would make each wait for all of them.
-    private static let waitMax = Duration.seconds(5)
+    /// How long a job may wait for the batches before it.
+    static let waitMax = Duration.seconds(5)
     /// The time after which a batch without an acknowledgement is not sent again.
     private static let effortMax = Duration.seconds(15)
     /// The shortest time for an answer to a batch that is sent again.
     private static let answerMin = Duration.seconds(2)
-
-    /// Calls `commit` with the jobs that have not waited too long. The others fail.
-    static func inTime(_ items: [Item], _ commit: ([Item]) async -> [Answer]) async -> [Answer] {
-        let now = MonotonicInstant.now()
-        guard let oldest = items.first, now - oldest.submittedAt > waitMax else { return await commit(items) }
-        let punctual = items.filter { now - $0.submittedAt <= waitMax }
-        var rest = punctual.isEmpty ? [] : await commit(punctual)[...]
-        return items.map { item in
-            let waited = now - item.submittedAt
-            return waited <= waitMax ? rest.removeFirst() : .failure(.poolExhausted(waited: waited, lastFailure: nil))
-        }
-    }
 
     /// Inserts a batch. If the server rejects its data, each row is tried alone, so that only the bad row fails.
     func commit(_ items: [Item], lockWait: LockWait) async -> [Answer] {

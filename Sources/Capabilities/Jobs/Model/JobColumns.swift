@@ -16,11 +16,7 @@ enum UniformColumns: BatchColumns {
 /// The columns of a job without options.
 enum PlainColumns: BatchColumns {
     /// Those of `job`.
-    static let stored = ColumnBatch<InsertJobs.Item>([
-        .uuid("id") { $0.id },
-        .int4("subqueue_id") { $0.subqueue },
-        .json("payload") { $0.job.payload },
-    ])
+    static let stored = UniformColumns.columns + ColumnBatch([.int4("subqueue_id") { $0.subqueue }])
 
     static let columns = stored + ColumnBatch([.int2("priority") { $0.job.priority }])
 }

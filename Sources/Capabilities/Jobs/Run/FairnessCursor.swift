@@ -32,12 +32,10 @@ public struct FairnessCursor: Sendable {
         self.start = start
     }
 
-    /// Whether the queues of a lease may have few subqueues. Asked once for each lease.
-    var areSubqueuesFew: Bool {
-        mutating get {
-            leasesUntilProbe = max(0, leasesUntilProbe - 1)
-            return leasesUntilProbe == 0
-        }
+    /// Counts a lease of given queues, and returns whether it is to try all their subqueues, which may be few.
+    mutating func takeProbe() -> Bool {
+        leasesUntilProbe = max(0, leasesUntilProbe - 1)
+        return leasesUntilProbe == 0
     }
 
     mutating func subqueuesWereMany() {

@@ -139,7 +139,7 @@ extension JobStore {
         if cursor.isRestrictedWorkReady { return try await leaseFairly(request, &walk, &cursor) }
         let isWhole = request.queues != nil && walk.position == nil && walk.next == nil
         let statement =
-            isWhole && cursor.areSubqueuesFew
+            isWhole && cursor.takeProbe()
             ? Self.leaseFromFew(request)
             : Self.leaseUnrestricted(request, walk.position, walk.next, Int32(cursor.window.count))
         let rows = try await hot.execute(statement)

@@ -334,12 +334,6 @@ public final class ConnectionPool: @unchecked Sendable {
         performActions()
     }
 
-    /// Gives up the connections on which a statement has waited for at least `duration`. It fails as after a loss.
-    public func closeConnections(silentFor duration: Duration) {
-        loop.preconditionCurrent()
-        for connection in Array(connections.values) { connection.loseIfSilent(for: duration) }
-    }
-
     /// Closes every connection at once. Waiting and later callers fail with `.closed`. Idempotent.
     public func close() {
         loop.preconditionCurrent()

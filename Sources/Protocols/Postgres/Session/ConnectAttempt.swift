@@ -82,14 +82,16 @@ extension DatabaseConnection {
 /// states when the socket is ready.
 ///
 /// Each host gets an equal share of the time that is left, because libpq alone would wait for the first one that does
-/// not answer until all time is over. A host that did not answer comes last in the next attempts of the process.
+/// not answer until all time is over. A host that did not answer comes last in the attempts of the next half minute.
 ///
 /// `@unchecked Sendable`, because it is confined to its loop's thread.
 private final class ConnectAttempt: @unchecked Sendable {
-    private static let silentHosts = Mutex<Set<String>>([])
+    /// Until when a host that did not answer comes last, by its name. Of all attempts of the process.
+    private static let silentHosts = Mutex<[String: MonotonicInstant]>([:])
+    private static let silentFor = Duration.seconds(30)
 
     private let loop: Loop
-    let deadline: MonotonicInstant
+    private let deadline: MonotonicInstant
     private var timer: LoopTimer?
     private var watch: Watch?
     private var handle: ConnectionHandle?
@@ -134,9 +136,13 @@ private final class ConnectAttempt: @unchecked Sendable {
 
     private func start(_ parameters: [ConnectionParameter]) {
         let hosts = HostResolution.split(parameters)
-        let silent = Self.silentHosts.withLock { $0 }
-        rest = hosts.filter { !silent.contains(HostResolution.name(of: $0)) }[...]
-        rest += hosts.filter { silent.contains(HostResolution.name(of: $0)) }
+        let now = MonotonicInstant.now()
+        let silent = Self.silentHosts.withLock { silent in
+            silent = silent.filter { $0.value > now }
+            return silent
+        }
+        rest = hosts.filter { silent[HostResolution.name(of: $0)] == nil }[...]
+        rest += hosts.filter { silent[HostResolution.name(of: $0)] != nil }
         tryNext()
     }
 
@@ -196,9 +202,7 @@ private final class ConnectAttempt: @unchecked Sendable {
 
     private func setSilent(_ isSilent: Bool) {
         let host = HostResolution.name(of: current)
-        Self.silentHosts.withLock { silent in
-            if isSilent { silent.insert(host) } else { silent.remove(host) }
-        }
+        Self.silentHosts.withLock { $0[host] = isSilent ? .now() + Self.silentFor : nil }
     }
 
     /// Of the current host.

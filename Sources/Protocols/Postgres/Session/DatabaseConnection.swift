@@ -99,7 +99,7 @@ public final class DatabaseConnection: @unchecked Sendable {
         let result = await withUnsafeContinuation { continuation in
             write(
                 Pipeline.Group(
-                    request: request, sentAt: loop.now, deadline: deadline, isCancellable: isCancellable(timeout),
+                    request: request, deadline: deadline, isCancellable: isCancellable(timeout),
                     continuation: continuation))
         }
         return try result.get()
@@ -266,12 +266,6 @@ public final class DatabaseConnection: @unchecked Sendable {
     }
 
     // MARK: End of the connection
-
-    /// Counts as lost if its oldest statement was sent at least `duration` ago.
-    func loseIfSilent(for duration: Duration) {
-        guard isOpen, let oldest = pipeline.groups.first, loop.now - oldest.sentAt >= duration else { return }
-        lose("no response for \(Int(duration.inSeconds)) s, while another connection has one")
-    }
 
     private func lose(_ reason: String) {
         let error = PostgresError.connectionLost(reason: reason, outcomeUnknown: false)

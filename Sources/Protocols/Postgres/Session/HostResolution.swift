@@ -11,14 +11,22 @@ enum HostResolution {
 
     /// The hosts of the URL; empty if none needs resolution or the URL has addresses.
     static func hosts(in parameters: [ConnectionParameter]) -> [Host] {
-        func value(_ keyword: String) -> String? { parameters.first { $0.keyword == keyword }?.value }
-        guard value("hostaddr") == nil, let names = value("host") else { return [] }
-        let list = names.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        guard list.contains(where: { !isSocketDirectory($0) }) else { return [] }
-        let ports = (value("port") ?? "").split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        return list.enumerated().map { index, name in
-            Host(name: name, port: ports.count == 1 ? ports[0] : index < ports.count ? ports[index] : "")
-        }
+        guard list("hostaddr", in: parameters) == nil, let names = list("host", in: parameters),
+            names.contains(where: { !isSocketDirectory($0) })
+        else { return [] }
+        let ports = list("port", in: parameters) ?? [""]
+        return names.enumerated().map { Host(name: $1, port: value(of: ports, forHost: $0)) }
+    }
+
+    /// The entries of a comma-separated parameter.
+    private static func list(_ keyword: String, in parameters: [ConnectionParameter]) -> [String]? {
+        parameters.first { $0.keyword == keyword }?.value.split(separator: ",", omittingEmptySubsequences: false)
+            .map(String.init)
+    }
+
+    /// A single one, such as one port, is that of all hosts.
+    private static func value(of list: [String], forHost index: Int) -> String {
+        list.count == 1 ? list[0] : index < list.count ? list[index] : ""
     }
 
     static func isSocketDirectory(_ host: String) -> Bool {
@@ -56,24 +64,17 @@ enum HostResolution {
 
     /// The parameters for each host alone. Not split if the choice between hosts depends on all of them.
     static func split(_ parameters: [ConnectionParameter]) -> [[ConnectionParameter]] {
-        func values(_ keyword: String) -> [String]? {
-            parameters.first { $0.keyword == keyword }?.value.split(separator: ",", omittingEmptySubsequences: false)
-                .map(String.init)
+        let lists = hostKeywords.compactMap { keyword in
+            list(keyword, in: parameters).map { (keyword: keyword, values: $0) }
         }
-        let lists = hostKeywords.compactMap { keyword in values(keyword).map { (keyword: keyword, values: $0) } }
-        let count = max(values("host")?.count ?? 0, values("hostaddr")?.count ?? 0)
+        let count = lists.filter { $0.keyword != "port" }.map(\.values.count).max() ?? 0
         let isChoice =
-            values("target_session_attrs") == ["prefer-standby"] || values("load_balance_hosts") == ["random"]
+            list("target_session_attrs", in: parameters) == ["prefer-standby"]
+            || list("load_balance_hosts", in: parameters) == ["random"]
         guard count > 1, !isChoice else { return [parameters] }
         let others = parameters.filter { !hostKeywords.contains($0.keyword) }
         return (0..<count).map { index in
-            others
-                + lists.map { list in
-                    // One port is that of all hosts.
-                    let value =
-                        list.values.count == 1 ? list.values[0] : index < list.values.count ? list.values[index] : ""
-                    return ConnectionParameter(keyword: list.keyword, value: value)
-                }
+            others + lists.map { ConnectionParameter(keyword: $0.keyword, value: value(of: $0.values, forHost: index)) }
         }
     }
 

@@ -19,7 +19,6 @@ struct Pipeline {
 
     struct Group {
         var request: GroupRequest
-        let sentAt: MonotonicInstant
         var deadline: MonotonicInstant
         /// Whether to ask the server to cancel it when its deadline has passed.
         var isCancellable = false

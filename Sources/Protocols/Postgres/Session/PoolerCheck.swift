@@ -12,7 +12,7 @@ internal import Values
 /// connections take turns with the same one, or one connection changes between several: a single such case is a proof.
 /// Without a proof the connection is accepted: the second connection may not be opened in time, because in session
 /// mode each takes a place in the pooler.
-struct PoolerCheck {
+enum PoolerCheck {
     static let refusal = """
         a pooler gives each transaction another session of PostgreSQL (transaction pooling), and what is set in \
         one would apply to others; use a pooler in session mode (PgBouncer: pool_mode = session), or connect to \

@@ -63,7 +63,7 @@ struct HandlersFileParser {
         }
         add(
             "\"\(text)\" is not a job type: must be 1 to \(JobLimits.nameBytesMax) characters of A-Z a-z 0-9 . _ : / "
-                + "-, with * only at the end",
+                + "-, but not . or .., with * only at the end",
             at: key.offset)
         return nil
     }
