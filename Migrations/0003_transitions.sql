@@ -24,7 +24,7 @@ CREATE TABLE state_machine (
 INSERT INTO state_machine (transition, from_status, to_status, meaning) VALUES
     ('enqueued', NULL, 'queued', 'created, may run at once'),
     ('delayed', NULL, 'scheduled', 'created with a later run_at'),
-    ('promoted', 'scheduled', 'queued', 'its run_at has come, or it was told to run at once'),
+    ('promoted', 'scheduled', 'queued', 'its run_at has come, or an operator made it run at once'),
     ('leased', 'queued', 'running', 'leased by a worker'),
     ('succeeded', 'running', 'succeeded', 'the attempt succeeded'),
     ('failed', 'running', 'failed', 'failed permanently, or out of attempts'),
